@@ -1,0 +1,289 @@
+//! The demo's world: people, videos and two weeks of plays, all a pure function of a seed.
+
+use super::{cast, day, opening};
+use balance_core::domain::{
+    calendar::{BusinessDay, BusinessTimezone},
+    playback::Play,
+    user::{User, UserId},
+    video::{OpeningBalance, Video},
+};
+use chrono::{Days, NaiveDate};
+use rand::{SeedableRng as _, seq::SliceRandom as _};
+use rand_chacha::ChaCha8Rng;
+
+/// How many ads there are.
+const AD_COUNT: usize = 12;
+/// The ranks of popularity that hold established videos; trends come from those behind.
+pub(super) const ESTABLISHED_RANKS: usize = 400;
+
+/// What the demo's data are made from. The same spec always makes the same world and plays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DemoSpec {
+    /// Everything random comes from this.
+    pub(crate) seed: u64,
+    /// The least number of plays over all days. Owners' plays and cheats' bursts come on top, so the
+    /// gate's refusals leave as many.
+    pub(crate) play_count: usize,
+    /// The first business day that has plays.
+    pub(crate) first_date: NaiveDate,
+    /// How many business days have plays.
+    pub(crate) day_count: u32,
+    /// The zone that the days and their evenings are in.
+    pub(crate) timezone: BusinessTimezone,
+}
+
+impl DemoSpec {
+    /// A random number generator of its own for each purpose, so that one day's plays do not
+    /// depend on how many numbers another day has used.
+    pub(super) fn rng(&self, stream: Stream) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(match stream {
+            Stream::World => 0,
+            Stream::Openings => 1,
+            Stream::Day(index) => 2 + u64::from(index),
+        });
+        rng
+    }
+
+    /// The business day with this index (0 and up); none beyond the calendar's end.
+    pub(super) fn day(&self, index: u32) -> Option<BusinessDay> {
+        let date = self
+            .first_date
+            .checked_add_days(Days::new(u64::from(index)))?;
+        self.timezone.day(date).ok()
+    }
+}
+
+/// What a random number generator is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stream {
+    /// People and videos.
+    World,
+    /// Opening balances.
+    Openings,
+    /// The plays of the day with this index.
+    Day(u32),
+}
+
+/// The people and videos of the demo, and the habits that its plays come from.
+#[derive(Debug)]
+pub(crate) struct DemoWorld {
+    /// Creators (ids from 1), then viewers (ids from 1001).
+    pub(crate) users: Vec<User>,
+    /// The videos (ids from 1), in the order of their ids.
+    pub(crate) videos: Vec<Video>,
+    /// How many ads are to be registered.
+    pub(crate) ad_count: usize,
+    /// Lifetime counts of the established videos before the first day.
+    pub(crate) opening_balances: Vec<OpeningBalance>,
+    /// The videos again, the most watched first.
+    pub(super) by_popularity: Vec<Video>,
+    /// The videos that become trends, in the order in which they do.
+    pub(super) trends: Vec<Video>,
+    /// The videos of each creator who likes to watch them every day.
+    pub(super) self_watchers: Vec<Vec<Video>>,
+    /// Who repeats which video to make its count grow.
+    pub(super) cheats: Vec<(UserId, Video)>,
+}
+
+impl DemoWorld {
+    /// Makes the people, the videos and their opening balances. The balances are measured against
+    /// the plays to come, so this takes about as long as one pass through [`Self::plays`].
+    pub(crate) fn new(spec: &DemoSpec) -> Self {
+        let mut rng = spec.rng(Stream::World);
+        let users = cast::users(&mut rng);
+        let videos = cast::videos(&mut rng);
+        // Ids are given out at upload, and age says little about success.
+        let mut by_popularity = videos.clone();
+        by_popularity.shuffle(&mut rng);
+        let mut trends: Vec<Video> = by_popularity
+            .iter()
+            .skip(ESTABLISHED_RANKS)
+            .cloned()
+            .collect();
+        trends.shuffle(&mut rng);
+        let mut world = Self {
+            self_watchers: cast::self_watchers(&by_popularity),
+            cheats: cast::cheats(&trends, &mut rng),
+            ad_count: AD_COUNT,
+            opening_balances: Vec::new(),
+            users,
+            videos,
+            by_popularity,
+            trends,
+        };
+        world.opening_balances = opening::balances(&world, spec);
+        world
+    }
+
+    /// Every play in the order of time. One day is held in memory at a time. No two plays share
+    /// user, video and microsecond.
+    pub(crate) fn plays<'world>(
+        &'world self,
+        spec: &DemoSpec,
+    ) -> impl Iterator<Item = Play> + Send + use<'world> {
+        let spec = *spec;
+        (0..spec.day_count).flat_map(move |index| day::plays(self, &spec, index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use balance_core::domain::gate::{Admission, Gate};
+    use std::{
+        collections::{HashMap, HashSet},
+        hash::{DefaultHasher, Hash as _, Hasher as _},
+    };
+
+    fn spec(seed: u64, play_count: usize, zone: &str) -> DemoSpec {
+        DemoSpec {
+            seed,
+            play_count,
+            first_date: "2026-03-02".parse().unwrap(),
+            day_count: 14,
+            timezone: zone.parse().unwrap(),
+        }
+    }
+
+    fn small() -> DemoSpec {
+        spec(7, 20_000, "Asia/Seoul")
+    }
+
+    fn fingerprint(spec: &DemoSpec) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let world = DemoWorld::new(spec);
+        format!("{world:?}").hash(&mut hasher);
+        for play in world.plays(spec) {
+            format!("{play:?}").hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    #[test]
+    fn the_seed_decides_everything() {
+        let other_seed = DemoSpec { seed: 8, ..small() };
+        assert_eq!(fingerprint(&small()), fingerprint(&small()));
+        assert_ne!(fingerprint(&small()), fingerprint(&other_seed));
+    }
+
+    #[test]
+    fn every_day_has_its_plays_in_order_and_none_twice() {
+        // Clocks in New York go forward on 2026-03-08: a day of 23 hours.
+        for zone in ["Asia/Seoul", "America/New_York", "-00:00:03"] {
+            let spec = spec(7, 20_000, zone);
+            let world = DemoWorld::new(&spec);
+            let by_id: HashMap<_, _> = world.videos.iter().map(|video| (video.id, video)).collect();
+            let users: HashSet<_> = world.users.iter().map(|user| user.id).collect();
+            let plays: Vec<_> = world.plays(&spec).collect();
+            assert!(plays.len() >= 20_000, "{}", plays.len());
+            assert!(plays.is_sorted_by_key(|play| play.started_at_micros));
+            let keys: HashSet<_> = plays
+                .iter()
+                .map(|play| (play.user_id, play.video_id, play.started_at_micros))
+                .collect();
+            assert_eq!(keys.len(), plays.len());
+            let mut counts = HashMap::<_, usize>::new();
+            for play in &plays {
+                let video = by_id[&play.video_id];
+                assert!(users.contains(&play.user_id), "{play:?}");
+                assert_eq!(
+                    (video.owner_id, video.duration_s),
+                    (play.owner_id, play.duration_s)
+                );
+                assert!(
+                    (1..=3 * play.duration_s).contains(&play.play_time_s),
+                    "{play:?}"
+                );
+                let day = spec.timezone.day_of(play.started_at_micros).unwrap();
+                *counts.entry(day.date).or_default() += 1;
+            }
+            assert_eq!(counts.len(), 14, "{counts:?}");
+            let (first, last) = (spec.day(0).unwrap(), spec.day(13).unwrap());
+            assert!(
+                counts
+                    .keys()
+                    .all(|date| (first.date..=last.date).contains(date))
+            );
+            for index in 0..14 {
+                let day = spec.day(index).unwrap();
+                let of_day = day::plays(&world, &spec, index);
+                assert!(
+                    of_day
+                        .iter()
+                        .all(|play| day.contains(play.started_at_micros))
+                );
+                assert_eq!(of_day.len(), counts[&day.date]);
+            }
+        }
+    }
+
+    #[test]
+    fn weekends_and_evenings_are_busier() {
+        let world = DemoWorld::new(&small());
+        let count = |index| day::plays(&world, &small(), index).len();
+        assert!(count(5) * 10 > count(1) * 12, "{} {}", count(5), count(1));
+        let day = small().day(1).unwrap();
+        let mut hours = [0_usize; 24];
+        for play in day::plays(&world, &small(), 1) {
+            let hour = (play.started_at_micros - day.start_micros) / 3_600_000_000;
+            hours[usize::try_from(hour).unwrap()] += 1;
+        }
+        assert!(hours[21] > 5 * hours[4], "{hours:?}");
+    }
+
+    #[test]
+    fn a_few_videos_hold_much_of_the_audience_and_not_by_id() {
+        let world = DemoWorld::new(&small());
+        let mut counts = HashMap::<_, usize>::new();
+        for play in world.plays(&small()) {
+            *counts.entry(play.video_id).or_default() += 1;
+        }
+        let mut ranked: Vec<_> = counts.into_iter().collect();
+        ranked.sort_by_key(|(video_id, count)| (std::cmp::Reverse(*count), *video_id));
+        assert!(ranked[0].1 > 50 * 20_000 / 2_000, "{:?}", &ranked[..5]);
+        assert!(ranked[0].1 > 5 * ranked[20].1);
+        assert!(!ranked[..10].is_sorted_by_key(|(video_id, _)| *video_id));
+        assert!(ranked.len() > 1_500, "{}", ranked.len());
+    }
+
+    #[test]
+    fn owners_watch_themselves_every_day_and_cheats_meet_the_gate() {
+        let world = DemoWorld::new(&small());
+        assert_eq!(world.self_watchers.len(), 12);
+        let mut gate = Gate::new(30);
+        for index in 0..14 {
+            let mut own = HashSet::new();
+            let mut repeats = 0;
+            let mut counted = HashMap::new();
+            let (mut just_under, mut exactly) = (0, 0);
+            for play in day::plays(&world, &small(), index) {
+                let admission = gate.admit(&play);
+                if admission == Admission::Own {
+                    own.insert(play.owner_id);
+                    continue;
+                }
+                let key = (play.user_id, play.video_id);
+                let gap = counted.get(&key).map(|last| play.started_at_micros - last);
+                match admission {
+                    Admission::Counted => {
+                        exactly += usize::from(gap == Some(30_000_000));
+                        counted.insert(key, play.started_at_micros);
+                    }
+                    _ => {
+                        repeats += 1;
+                        just_under += usize::from(gap == Some(29_999_999));
+                    }
+                }
+            }
+            for videos in &world.self_watchers {
+                assert!(own.contains(&videos[0].owner_id), "day {index}");
+            }
+            assert!(repeats > 50, "day {index}: {repeats}");
+            assert!(
+                exactly > 0 && just_under > 0,
+                "day {index}: {exactly}, {just_under}"
+            );
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Business days: which day an instant belongs to.
+
+use chrono::{DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveTime, Offset, TimeZone, Utc};
+use std::{fmt, str::FromStr};
+
+/// The time zone that business days are counted in: an IANA name or a fixed offset, with seconds
+/// if need be (`+09:00`, `-00:00:03`), so that a test can put midnight a few seconds ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusinessTimezone {
+    /// A zone of the IANA database, such as `Asia/Seoul`.
+    Named(chrono_tz::Tz),
+    /// A fixed distance from UTC.
+    Fixed(FixedOffset),
+}
+
+/// A text that names no zone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is neither an IANA time zone such as Asia/Seoul nor an offset such as +09:00 or -00:00:03")]
+pub struct TimezoneError(String);
+
+impl FromStr for BusinessTimezone {
+    type Err = TimezoneError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with(['+', '-']) {
+            return fixed_offset(text)
+                .map(Self::Fixed)
+                .ok_or_else(|| TimezoneError(text.to_owned()));
+        }
+        text.parse()
+            .map(Self::Named)
+            .map_err(|_| TimezoneError(text.to_owned()))
+    }
+}
+
+fn fixed_offset(text: &str) -> Option<FixedOffset> {
+    let (sign, digits) = (&text[..1], &text[1..]);
+    let time = NaiveTime::parse_from_str(digits, "%H:%M:%S")
+        .or_else(|_| NaiveTime::parse_from_str(digits, "%H:%M"))
+        .ok()?;
+    let seconds = i32::try_from((time - NaiveTime::MIN).num_seconds()).ok()?;
+    FixedOffset::east_opt(if sign == "-" { -seconds } else { seconds })
+}
+
+impl fmt::Display for BusinessTimezone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(zone) => f.write_str(zone.name()),
+            Self::Fixed(offset) => offset.fmt(f),
+        }
+    }
+}
+
+impl BusinessTimezone {
+    /// The business day that holds an instant (microseconds since 1970, UTC), and its bounds.
+    ///
+    /// # Errors
+    /// Where the instant lies outside the calendar's range.
+    pub fn day_of(self, at_micros: i64) -> Result<BusinessDay, OutOfCalendar> {
+        let utc = DateTime::from_timestamp_micros(at_micros).ok_or(OutOfCalendar)?;
+        let offset = match self {
+            Self::Named(zone) => zone.offset_from_utc_datetime(&utc.naive_utc()).fix(),
+            Self::Fixed(offset) => offset,
+        };
+        self.day(utc.with_timezone(&offset).date_naive())
+    }
+
+    /// A business day's bounds.
+    ///
+    /// # Errors
+    /// Where the date lies at the end of the calendar's range.
+    pub fn day(self, date: NaiveDate) -> Result<BusinessDay, OutOfCalendar> {
+        let next = date.checked_add_days(Days::new(1)).ok_or(OutOfCalendar)?;
+        Ok(BusinessDay {
+            date,
+            start_micros: self.midnight_micros(date)?,
+            end_micros: self.midnight_micros(next)?,
+        })
+    }
+
+    /// The last business day that is over at an instant.
+    ///
+    /// # Errors
+    /// Where the instant lies outside the calendar's range.
+    pub fn last_day_over(self, now_micros: i64) -> Result<NaiveDate, OutOfCalendar> {
+        let today = self.day_of(now_micros)?.date;
+        today.pred_opt().ok_or(OutOfCalendar)
+    }
+
+    /// The first instant of a date. Where a clock change skips midnight, the first instant after
+    /// it; where one repeats it, the earlier.
+    fn midnight_micros(self, date: NaiveDate) -> Result<i64, OutOfCalendar> {
+        let midnight = date.and_time(NaiveTime::MIN);
+        let instant = match self {
+            Self::Fixed(offset) => offset
+                .from_local_datetime(&midnight)
+                .single()
+                .map(|at| at.with_timezone(&Utc)),
+            Self::Named(zone) => (0..24 * 4)
+                .map(|quarter| midnight + chrono::TimeDelta::minutes(15 * quarter))
+                .find_map(|local| match zone.from_local_datetime(&local) {
+                    MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => {
+                        Some(at.with_timezone(&Utc))
+                    }
+                    MappedLocalTime::None => None,
+                }),
+        };
+        Ok(instant.ok_or(OutOfCalendar)?.timestamp_micros())
+    }
+}
+
+/// An instant or a date that the calendar cannot hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the time lies outside the calendar")]
+pub struct OutOfCalendar;
+
+/// One business day and the instants that belong to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BusinessDay {
+    /// The day's name.
+    pub date: NaiveDate,
+    /// Its first instant, in microseconds since 1970 (UTC).
+    pub start_micros: i64,
+    /// The first instant of the next day.
+    pub end_micros: i64,
+}
+
+impl BusinessDay {
+    /// Whether an instant belongs to the day.
+    #[must_use]
+    pub fn contains(&self, at_micros: i64) -> bool {
+        (self.start_micros..self.end_micros).contains(&at_micros)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn micros(text: &str) -> i64 {
+        text.parse::<DateTime<Utc>>().unwrap().timestamp_micros()
+    }
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_day_in_seoul_begins_at_15_hours_utc() {
+        let zone: BusinessTimezone = "Asia/Seoul".parse().unwrap();
+        let day = zone.day_of(micros("2022-04-07T15:00:00Z")).unwrap();
+        assert_eq!(day.date, date("2022-04-08"));
+        assert_eq!(day.start_micros, micros("2022-04-07T15:00:00Z"));
+        assert_eq!(day.end_micros, micros("2022-04-08T15:00:00Z"));
+        let before = zone.day_of(micros("2022-04-07T14:59:59.999999Z")).unwrap();
+        assert_eq!(before.date, date("2022-04-07"));
+    }
+
+    #[test]
+    fn fixed_offsets_carry_seconds_and_print_as_they_parse() {
+        for text in ["+09:00", "-00:00:03", "+05:30", "UTC", "Asia/Seoul"] {
+            let zone: BusinessTimezone = text.parse().unwrap();
+            assert_eq!(zone.to_string(), text);
+        }
+        let zone: BusinessTimezone = "-00:00:03".parse().unwrap();
+        let day = zone.day(date("2026-01-02")).unwrap();
+        assert_eq!(day.start_micros, micros("2026-01-02T00:00:03Z"));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "Seoul", "+9", "+25:00", "+09:00:00:00", "09:00", "+ab:cd", "+é"] {
+            assert!(text.parse::<BusinessTimezone>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_without_midnight_begins_when_the_clock_goes_on() {
+        // Clocks in Cairo went from 2024-04-25 23:59:59 to 2024-04-26 01:00:00.
+        let zone: BusinessTimezone = "Africa/Cairo".parse().unwrap();
+        let day = zone.day(date("2024-04-26")).unwrap();
+        assert_eq!(day.start_micros, micros("2024-04-25T22:00:00Z"));
+        assert_eq!(day.end_micros - day.start_micros, 23 * 3600 * 1_000_000);
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_is_in_exactly_its_day(
+            at in 0_i64..4_000_000_000_000_000,
+            zone in prop::sample::select(vec!["Asia/Seoul", "America/Sao_Paulo", "Africa/Cairo", "Europe/London", "-00:00:03"]),
+        ) {
+            let zone: BusinessTimezone = zone.parse().unwrap();
+            let day = zone.day_of(at).unwrap();
+            prop_assert!(day.contains(at), "{day:?}");
+            prop_assert_eq!(zone.day_of(day.end_micros).unwrap().start_micros, day.end_micros);
+        }
+    }
+}

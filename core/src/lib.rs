@@ -1,0 +1,16 @@
+//! What Balance is: the rules of the business, the batch engine, the ports and their adapters.
+//!
+//! Read in this order: [`domain`] (the rules, pure), [`batch`] (jobs, steps, partitions, pure),
+//! [`port`] (what the rules need from outside), [`service`] (the use cases), then the adapters
+//! [`store`] and [`queue`].
+
+pub mod domain;
+
+pub mod batch;
+
+pub mod port;
+
+pub mod service;
+
+pub mod queue;
+pub mod store;

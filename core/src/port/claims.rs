@@ -1,0 +1,191 @@
+//! Claims: who works a partition, and the one write transaction of a chunk.
+
+use super::error::{StoreError, StoreResult};
+use crate::{
+    batch::{
+        chunk::{ChunkCommit, Claim, ClaimToken},
+        execution::{JobExecutionId, StepExecutionId},
+        partition::PartitionStateError,
+        status::BatchStatus,
+        step::Counters,
+    },
+    domain::{period::PeriodKind, revenue::VideoRevenue, statistics::VideoStatistics, video::VideoId},
+};
+use async_trait::async_trait;
+use chrono::NaiveDate;
+
+/// The outcome of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// It is ours.
+    Ours(Box<Claim>),
+    /// Somebody else has it, it has ended, or its execution is not STARTED.
+    NotClaimable,
+    /// The row cannot be worked and was failed on the spot: three crashes at one cursor, or a
+    /// damaged context.
+    Failed {
+        /// The execution, to be advanced.
+        job_execution_id: JobExecutionId,
+        /// What was written down as the reason.
+        reason: String,
+    },
+}
+
+/// Why an owner's write did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// The row's version is another one: the lease was lost, or a reply.
+    #[error("the claim is no longer ours")]
+    Fenced,
+    /// The store failed; nothing was written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One video's week or month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeriodRow {
+    /// Week or month.
+    pub kind: PeriodKind,
+    /// Its first day.
+    pub start_date: NaiveDate,
+    /// The video.
+    pub video_id: VideoId,
+    /// Counted views.
+    pub view_count: i64,
+    /// Seconds watched.
+    pub total_play_time: i64,
+    /// Ad views.
+    pub ad_view_count: i64,
+    /// Pay for views, in hundredths of a won.
+    pub view_revenue: i64,
+    /// Pay for ad views, in hundredths of a won.
+    pub ad_revenue: i64,
+    /// The sum of both, in hundredths of a won.
+    pub total_revenue: i64,
+}
+
+/// The rows that a chunk writes: all rows of its ids, so that writing it again does no harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChunkOutput {
+    /// Of the statistics step.
+    Statistics(Vec<VideoStatistics>),
+    /// Of the revenue step.
+    Revenue(Vec<VideoRevenue>),
+    /// Of the rollup step.
+    Rollup(Vec<PeriodRow>),
+}
+
+impl ChunkOutput {
+    /// How many rows it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Statistics(rows) => rows.len(),
+            Self::Revenue(rows) => rows.len(),
+            Self::Rollup(rows) => rows.len(),
+        }
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// How an owner ends its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Done (a tasklet; a partition completes with its last chunk).
+    Completed,
+    /// Its execution is to stop.
+    Stopped,
+    /// With a cause.
+    Failed(String),
+}
+
+/// What [`ClaimStore::commit_chunk`] left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkOutcome {
+    /// There is more to do; the claim is good for the next chunk.
+    Continues,
+    /// That was the last chunk: the partition is COMPLETED.
+    Completed,
+    /// Nothing was written: the rejected items would exceed the skip limit.
+    OverSkipLimit,
+}
+
+/// What an owner finds when it reads its row again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reloaded {
+    /// Still ours: go on from here.
+    Ours(Box<Claim>),
+    /// Ended or somebody else's: drop it.
+    Lost,
+}
+
+/// Partitions and tasklets: claims, leases, chunks.
+#[async_trait]
+pub trait ClaimStore: Send + Sync {
+    /// What could be claimed now, at most `limit`.
+    async fn claimable(&self, limit: u32) -> StoreResult<Vec<StepExecutionId>>;
+
+    /// Claims a partition or tasklet, or takes it over where its lease has run out. `lease_s`
+    /// seconds from now by the database's clock.
+    async fn claim(
+        &self,
+        id: StepExecutionId,
+        token: ClaimToken,
+        worker: &str,
+        lease_s: u32,
+    ) -> StoreResult<Claimed>;
+
+    /// Renews exactly the leases with these tokens, run out or not.
+    async fn renew(&self, tokens: &[ClaimToken], lease_s: u32) -> StoreResult<()>;
+
+    /// Reads a claimed row again after a write failed on its version.
+    async fn reload(&self, claim: &Claim) -> StoreResult<Reloaded>;
+
+    /// The status of the claim's execution.
+    async fn execution_status(&self, id: JobExecutionId) -> StoreResult<BatchStatus>;
+
+    /// One transaction: version check and raise, output, rejected items, counters, cursor, lease;
+    /// with the cursor at the range's end the partition is COMPLETED. Updates the claim.
+    async fn commit_chunk(
+        &self,
+        claim: &mut Claim,
+        commit: &ChunkCommit,
+        output: &ChunkOutput,
+        limits: ChunkLimits,
+    ) -> Result<ChunkOutcome, ClaimError>;
+
+    /// Counts what a rolled-back chunk read. Updates the claim.
+    async fn record_rollback(&self, claim: &mut Claim, counters: Counters)
+    -> Result<(), ClaimError>;
+
+    /// Ends the claimed row.
+    async fn end(&self, claim: &Claim, ending: Ending) -> Result<(), ClaimError>;
+
+    /// Gives the claimed row back, to be claimed again no sooner than `delay_ms` from now.
+    async fn release(&self, claim: &Claim, delay_ms: u32) -> Result<(), ClaimError>;
+
+    /// Lets every lease run out at once. Only for a process that knows itself to be alone.
+    async fn expire_all_leases(&self) -> StoreResult<u64>;
+}
+
+/// The settings that a chunk's transaction obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkLimits {
+    /// The lease's length in seconds.
+    pub lease_s: u32,
+    /// How many items of a step, over all its partitions, may be skipped.
+    pub skip_limit: u32,
+}
+
+/// What a damaged context is called in a partition's exit message.
+impl From<PartitionStateError> for StoreError {
+    fn from(error: PartitionStateError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}

@@ -1,0 +1,45 @@
+//! What the services and the worker need from outside, as traits. The adapters are in
+//! [`crate::store`] and [`crate::queue`].
+
+pub mod clock;
+
+pub mod error;
+
+pub mod jobs;
+
+pub mod claims;
+
+pub mod settlement;
+
+pub mod plays;
+
+pub mod catalog;
+
+pub mod rates;
+
+pub mod reports;
+
+pub mod queue;
+
+/// Everything that a database does for the system.
+pub trait Store:
+    jobs::JobStore
+    + claims::ClaimStore
+    + settlement::SettlementStore
+    + plays::PlayStore
+    + catalog::CatalogStore
+    + rates::RateStore
+    + reports::ReportStore
+{
+}
+
+impl<T> Store for T where
+    T: jobs::JobStore
+        + claims::ClaimStore
+        + settlement::SettlementStore
+        + plays::PlayStore
+        + catalog::CatalogStore
+        + rates::RateStore
+        + reports::ReportStore
+{
+}

@@ -1,0 +1,114 @@
+//! Reports: what admins and creators read.
+
+use super::error::StoreResult;
+use crate::domain::{
+    money::Money,
+    period::Period,
+    user::UserId,
+    video::VideoId,
+};
+use async_trait::async_trait;
+
+/// What a top list is ordered by, the largest first; ties go to the lower video id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TopBy {
+    /// Counted views.
+    ViewCount,
+    /// Seconds watched.
+    PlayTime,
+}
+
+/// A place in a top list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopVideo {
+    /// The video.
+    pub video_id: VideoId,
+    /// Its title.
+    pub title: String,
+    /// Counted views in the period.
+    pub view_count: i64,
+    /// Seconds watched in the period.
+    pub total_play_time: i64,
+}
+
+/// A video's pay in a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevenueItem {
+    /// The video.
+    pub video_id: VideoId,
+    /// Its title.
+    pub title: String,
+    /// Its owner.
+    pub owner_id: UserId,
+    /// Counted views in the period.
+    pub view_count: i64,
+    /// Ad views in the period.
+    pub ad_view_count: i64,
+    /// Pay for views.
+    pub view_revenue: Money,
+    /// Pay for ad views.
+    pub ad_revenue: Money,
+    /// The sum of both.
+    pub total_revenue: Money,
+}
+
+/// Everything in a period together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PeriodTotal {
+    /// Videos with activity.
+    pub video_count: i64,
+    /// Counted views.
+    pub view_count: i64,
+    /// Seconds watched.
+    pub total_play_time: i64,
+    /// Ad views.
+    pub ad_view_count: i64,
+    /// Pay for views.
+    pub view_revenue: Money,
+    /// Pay for ad views.
+    pub ad_revenue: Money,
+    /// The sum of both.
+    pub total_revenue: Money,
+}
+
+/// What a creator earned in a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatorRevenue {
+    /// The creator.
+    pub owner_id: UserId,
+    /// Their name.
+    pub username: String,
+    /// Videos that had activity.
+    pub video_count: i64,
+    /// Counted views.
+    pub view_count: i64,
+    /// The sum of their videos' pay.
+    pub total_revenue: Money,
+}
+
+/// Which page of a revenue list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevenuePage {
+    /// Only this creator's videos.
+    pub owner: Option<UserId>,
+    /// Only videos after this one.
+    pub after: Option<VideoId>,
+    /// At most so many items.
+    pub limit: u32,
+}
+
+/// Reads settled rows.
+#[async_trait]
+pub trait ReportStore: Send + Sync {
+    /// The first `limit` videos of a period.
+    async fn top(&self, period: Period, by: TopBy, limit: u32) -> StoreResult<Vec<TopVideo>>;
+
+    /// A period's totals, of one creator or of all.
+    async fn total(&self, period: Period, owner: Option<UserId>) -> StoreResult<PeriodTotal>;
+
+    /// A period's pay by video, in the order of the ids.
+    async fn revenues(&self, period: Period, page: RevenuePage) -> StoreResult<Vec<RevenueItem>>;
+
+    /// The creators that earned most in a period.
+    async fn top_creators(&self, period: Period, limit: u32) -> StoreResult<Vec<CreatorRevenue>>;
+}

@@ -1,0 +1,226 @@
+//! Importing plays from files: read, checked, merged in time order by an external sort, so that
+//! memory stays bounded whatever the files' size.
+
+use super::{csv_file::FileError, play_file::PlayFile};
+use crate::{
+    domain::{
+        playback::Play,
+        user::UserId,
+        video::VideoId,
+    },
+    port::plays::{
+        MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, PlayStore, SourcedPlay,
+    },
+};
+use async_trait::async_trait;
+use extsort::{ExternalSorter, Sortable};
+use std::{
+    io::{self, Read, Write},
+    path::PathBuf,
+};
+use tokio::sync::mpsc;
+
+/// Plays that are sorted in memory at a time; more go through files.
+const SORT_SEGMENT: usize = 250_000;
+/// Sorted batches that may wait for the database.
+const BATCHES_AHEAD: usize = 4;
+
+/// A file of plays, open for reading.
+pub struct NamedSource {
+    /// What messages call it.
+    pub name: String,
+    /// Its bytes.
+    pub reader: Box<dyn Read + Send>,
+}
+
+/// Why an import did not happen. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A file is at fault.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The sort's temporary files failed.
+    #[error("sorting the plays failed: {0}")]
+    Sort(#[from] io::Error),
+    /// The database refused.
+    #[error(transparent)]
+    Store(PlayImportError),
+}
+
+/// Imports plays from files, all or nothing. `now_micros` is the present, after which no play may
+/// begin; temporary files go to `sort_folder`.
+///
+/// # Errors
+/// Where a row is at fault or the database refuses; then nothing was changed.
+pub async fn import_plays(
+    store: &dyn PlayStore,
+    sources: Vec<NamedSource>,
+    rules: PlayRules,
+    now_micros: i64,
+    sort_folder: Option<PathBuf>,
+) -> Result<PlayCounts, ImportError> {
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let mut plays = SortedPlays::read(sources, now_micros, sort_folder);
+    match store.import_plays(&mut plays, rules).await {
+        Ok(counts) => Ok(counts),
+        Err(PlayImportError::Row {
+            file,
+            line,
+            column,
+            reason,
+        }) => {
+            let name = usize::try_from(file).ok().and_then(|file| names.get(file));
+            Err(ImportError::File(FileError {
+                file: name.cloned().unwrap_or_default(),
+                line: Some(line),
+                column,
+                reason,
+            }))
+        }
+        Err(PlayImportError::Source(error)) => Err(match error.downcast::<ImportError>() {
+            Ok(error) => *error,
+            Err(other) => ImportError::Store(PlayImportError::Source(other)),
+        }),
+        Err(error @ PlayImportError::Store(_)) => Err(ImportError::Store(error)),
+    }
+}
+
+type Batch = Result<Vec<SourcedPlay>, ImportError>;
+
+/// Plays in time order, read and sorted on a thread of their own.
+struct SortedPlays {
+    batches: mpsc::Receiver<Batch>,
+}
+
+impl SortedPlays {
+    fn read(sources: Vec<NamedSource>, now_micros: i64, sort_folder: Option<PathBuf>) -> Self {
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = sort(sources, now_micros, sort_folder, &sender) {
+                // Nobody listens any more: then nobody wants to know.
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        Self { batches }
+    }
+}
+
+#[async_trait]
+impl PlaySource for SortedPlays {
+    async fn next(&mut self) -> Result<Vec<SourcedPlay>, PlayImportError> {
+        match self.batches.recv().await {
+            Some(Ok(batch)) => Ok(batch),
+            Some(Err(error)) => Err(PlayImportError::Source(Box::new(error))),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+fn sort(
+    sources: Vec<NamedSource>,
+    now_micros: i64,
+    sort_folder: Option<PathBuf>,
+    sender: &mpsc::Sender<Batch>,
+) -> Result<(), ImportError> {
+    let mut sorter = ExternalSorter::new().with_segment_size(SORT_SEGMENT);
+    if let Some(folder) = sort_folder {
+        sorter = sorter.with_sort_dir(folder);
+    }
+    let mut sorter = sorter.pushed();
+    for (file, source) in (0..).zip(sources) {
+        for row in PlayFile::new(source.reader, source.name, file, now_micros)? {
+            sorter.push(ByTime(row?))?;
+        }
+    }
+    let mut batch = Vec::with_capacity(MAX_PLAY_BATCH);
+    for play in sorter.done()? {
+        batch.push(play?.0);
+        if batch.len() == MAX_PLAY_BATCH {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(MAX_PLAY_BATCH));
+            if sender.blocking_send(Ok(full)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    if !batch.is_empty() {
+        let _ = sender.blocking_send(Ok(batch));
+    }
+    Ok(())
+}
+
+/// A play in the order of time; what is equal in time in an order that does not depend on the
+/// files' order, as far as the plays differ.
+struct ByTime(SourcedPlay);
+
+impl ByTime {
+    fn key(&self) -> (i64, UserId, VideoId, u32, u64) {
+        let SourcedPlay { play, file, line } = self.0;
+        (
+            play.started_at_micros,
+            play.user_id,
+            play.video_id,
+            file,
+            line,
+        )
+    }
+}
+
+impl Ord for ByTime {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl PartialOrd for ByTime {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByTime {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ByTime {}
+
+/// Eight numbers of eight bytes.
+const RECORD_BYTES: usize = 64;
+
+impl Sortable for ByTime {
+    fn encode<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+        let SourcedPlay { play, file, line } = self.0;
+        let numbers = [
+            play.user_id.0.to_le_bytes(),
+            play.video_id.0.to_le_bytes(),
+            play.owner_id.0.to_le_bytes(),
+            play.started_at_micros.to_le_bytes(),
+            play.play_time_s.to_le_bytes(),
+            play.duration_s.to_le_bytes(),
+            u64::from(file).to_le_bytes(),
+            line.to_le_bytes(),
+        ];
+        writer.write_all(numbers.as_flattened())
+    }
+
+    fn decode<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let mut bytes = [0_u8; RECORD_BYTES];
+        reader.read_exact(&mut bytes)?;
+        let (numbers, _) = bytes.as_chunks::<8>();
+        let signed = |n: usize| i64::from_le_bytes(numbers[n]);
+        let file = u64::from_le_bytes(numbers[6]);
+        Ok(Self(SourcedPlay {
+            play: Play {
+                user_id: UserId(signed(0)),
+                video_id: VideoId(signed(1)),
+                owner_id: UserId(signed(2)),
+                started_at_micros: signed(3),
+                play_time_s: signed(4),
+                duration_s: signed(5),
+            },
+            file: u32::try_from(file).map_err(io::Error::other)?,
+            line: u64::from_le_bytes(numbers[7]),
+        }))
+    }
+}

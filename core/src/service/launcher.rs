@@ -1,0 +1,145 @@
+//! The launcher: everything that people and clocks do to jobs, and the one way in which an
+//! execution advances.
+
+use crate::{
+    batch::{
+        execution::{JobExecutionId, StepExecutionId},
+        job::Job,
+        status::BatchStatus,
+    },
+    domain::calendar::BusinessTimezone,
+    port::{
+        Store,
+        clock::Clock,
+        error::{StoreError, StoreResult},
+        jobs::{Advance, JobRefusal, Launched, Plan},
+        queue::Queue,
+    },
+};
+use chrono::NaiveDate;
+use std::sync::Arc;
+
+/// The most rings for one step: more would only wait. Workers that are awake find the rest.
+const MAX_RINGS: usize = 64;
+
+/// Launches and advances executions.
+#[derive(Clone)]
+pub struct Launcher {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The doorbell.
+    pub queue: Arc<dyn Queue>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The zone of the business days.
+    pub timezone: BusinessTimezone,
+    /// Partitions of a step, 1 to [`crate::batch::partition::MAX_PARTITIONS`].
+    pub partitions: u32,
+}
+
+impl Launcher {
+    /// The last business day that is over.
+    ///
+    /// # Errors
+    /// Where the clock is out of the calendar's range.
+    pub fn last_day_over(&self) -> StoreResult<NaiveDate> {
+        self.timezone
+            .last_day_over(self.clock.now_micros())
+            .map_err(|error| StoreError::Data(error.to_string()))
+    }
+
+    /// Launches the settlement of a day.
+    ///
+    /// # Errors
+    /// Where it is refused; nothing was changed then.
+    pub async fn launch(&self, date: NaiveDate) -> Result<Launched, JobRefusal> {
+        let last_over = self.last_day_over()?;
+        if date > last_over {
+            return Err(JobRefusal::DayNotOver { date, last_over });
+        }
+        let launched = self.store.launch(Job::DayStatistics, date).await?;
+        self.advance(launched.id).await?;
+        Ok(launched)
+    }
+
+    /// Restarts a stopped or failed execution.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub async fn restart(&self, id: JobExecutionId) -> Result<Launched, JobRefusal> {
+        let launched = self.store.restart(id, None).await?;
+        self.advance(launched.id).await?;
+        Ok(launched)
+    }
+
+    /// Restarts the execution of a failed partition, which runs again even if it is quarantined.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub async fn retry(&self, id: StepExecutionId) -> Result<Launched, JobRefusal> {
+        let execution =
+            self.store
+                .execution_of_step(id)
+                .await?
+                .ok_or(JobRefusal::NotRetryable {
+                    id,
+                    reason: "does not exist",
+                })?;
+        let launched = self.store.restart(execution, Some(id)).await?;
+        self.advance(launched.id).await?;
+        Ok(launched)
+    }
+
+    /// Asks an execution to stop.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub async fn stop(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
+        self.store.stop(id).await?;
+        self.advance(id).await?;
+        Ok(())
+    }
+
+    /// Gives an execution up for good.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub async fn abandon(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
+        self.store.abandon(id).await
+    }
+
+    /// Takes an execution as far as it goes without waiting. Idempotent; anybody may call it.
+    /// Answers its final status if that was reached just now.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn advance(&self, id: JobExecutionId) -> StoreResult<Option<BatchStatus>> {
+        let mut plan = None;
+        loop {
+            match self.store.advance(id, plan.take()).await? {
+                Advance::Waiting => return Ok(None),
+                Advance::NeedsPlan { step, date } => {
+                    // Made before any lock is held; thrown away if another was faster.
+                    let ranges = self.store.plan(step, date, self.partitions).await?;
+                    plan = Some(Plan { step, ranges });
+                }
+                Advance::Started(ids) => self.ring(&ids).await,
+                Advance::StepEnded => {}
+                Advance::Ended(status) => {
+                    tracing::info!(execution = id.0, %status, "job execution ended");
+                    return Ok(Some(status));
+                }
+            }
+        }
+    }
+
+    /// Rings for work. A queue that is away costs latency only, so its failure is a log line.
+    pub async fn ring(&self, ids: &[StepExecutionId]) {
+        for id in ids.iter().take(MAX_RINGS) {
+            if let Err(error) = self.queue.ring(*id).await {
+                tracing::warn!(step_execution = id.0, %error, "ring lost");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The settings that a database keeps, because its rows depend on them.
+
+use crate::{
+    domain::calendar::BusinessTimezone,
+    port::{Store, error::StoreError},
+};
+
+const TIMEZONE: &str = "business_timezone";
+
+/// Why a database cannot be worked with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredSettingError {
+    /// The zone is another one than that of the first start.
+    #[error(
+        "BUSINESS_TIMEZONE: '{given}' is not '{stored}', by which the days of this database were \
+         made; unset it, or set it to '{stored}'"
+    )]
+    OtherTimezone {
+        /// The zone asked for.
+        given: String,
+        /// The stored one.
+        stored: String,
+    },
+    /// The stored text is no zone.
+    #[error("the stored time zone is damaged: {0}")]
+    Damaged(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The zone of a database's business days: stored at first start (`given`, or else `default`); a
+/// different one is refused ever after.
+///
+/// # Errors
+/// Where another zone is stored, or the store fails.
+pub async fn business_timezone(
+    store: &dyn Store,
+    given: Option<BusinessTimezone>,
+    default: BusinessTimezone,
+) -> Result<BusinessTimezone, StoredSettingError> {
+    let wanted = given.unwrap_or(default);
+    let stored = store
+        .setting_or_insert(TIMEZONE, &wanted.to_string())
+        .await?;
+    let zone = stored
+        .parse::<BusinessTimezone>()
+        .map_err(|error| StoredSettingError::Damaged(error.to_string()))?;
+    match given {
+        Some(given) if given != zone => Err(StoredSettingError::OtherTimezone {
+            given: given.to_string(),
+            stored,
+        }),
+        _ => Ok(zone),
+    }
+}

@@ -1,0 +1,417 @@
+//! Taking an execution's next step: insert the plan, aggregate a manager, start the next step, end
+//! the job. Idempotent; the execution's row is locked first.
+
+use super::{
+    SqlStore,
+    db::{Tx, execute, fetch_all, fetch_in, fetch_one, fetch_optional, insert_rows},
+    job_rows::{self, NewStep},
+};
+use crate::{
+    batch::{
+        context::{ExecutionContext, GRID_SIZE_KEY},
+        execution::{JobExecution, JobExecutionId, StepExecutionId, exit_message},
+        job::{Step, StepName},
+        partition::PartitionState,
+        status::{BatchStatus, ExitCode},
+        step::{StepExecution, aggregate},
+    },
+    port::{
+        error::StoreResult,
+        jobs::{Advance, Plan},
+    },
+};
+use std::collections::HashMap;
+
+pub(super) async fn advance(
+    store: &SqlStore,
+    id: JobExecutionId,
+    plan: Option<Plan>,
+) -> StoreResult<Advance> {
+    if is_at_work(store, id).await? {
+        return Ok(Advance::Waiting);
+    }
+    let mut tx = store.db.write().await?;
+    let lock = tx.for_update();
+    let Some(execution) = job_rows::job(&mut tx, id, lock).await? else {
+        return Ok(Advance::Waiting);
+    };
+    let advanced = match execution.status {
+        BatchStatus::Starting | BatchStatus::Started => {
+            take_step(&mut tx, &execution, plan).await?
+        }
+        BatchStatus::Stopping => stop(&mut tx, &execution).await?,
+        _ => Advance::Waiting,
+    };
+    match advanced {
+        Advance::Waiting | Advance::NeedsPlan { .. } => tx.rollback().await?,
+        _ => tx.commit().await?,
+    }
+    Ok(advanced)
+}
+
+/// Whether an execution is STARTED and has unfinished partitions: then there is nothing to take,
+/// and no lock to ask for. With many partitions this is nearly every call.
+async fn is_at_work(store: &SqlStore, id: JobExecutionId) -> StoreResult<bool> {
+    let mut tx = store.db.read().await?;
+    let row: Option<(i64,)> = fetch_optional!(
+        &mut tx,
+        "SELECT 1 FROM BATCH_JOB_EXECUTION e JOIN step_lease l \
+         ON l.job_execution_id = e.JOB_EXECUTION_ID \
+         WHERE e.JOB_EXECUTION_ID = ? AND e.STATUS = 'STARTED' LIMIT 1",
+        id.0
+    )?;
+    Ok(row.is_some())
+}
+
+async fn take_step(
+    tx: &mut Tx,
+    execution: &JobExecution,
+    plan: Option<Plan>,
+) -> StoreResult<Advance> {
+    for &step in execution.job.steps() {
+        let Some(own) = own_row(tx, execution.id, step).await? else {
+            if completed_before(tx, execution, step).await? {
+                continue;
+            }
+            return begin(tx, execution, step, plan).await;
+        };
+        match own.status {
+            BatchStatus::Completed => {}
+            BatchStatus::Starting | BatchStatus::Started | BatchStatus::Stopping => {
+                if has_leases(tx, execution.id).await? || !step.is_partitioned() {
+                    return Ok(Advance::Waiting);
+                }
+                let ended = end_manager(tx, &own).await?;
+                if ended.status != BatchStatus::Completed {
+                    return end(tx, execution, ended.status, &ended.exit_message).await;
+                }
+                return Ok(Advance::StepEnded);
+            }
+            status => return end(tx, execution, status, &own.exit_message).await,
+        }
+    }
+    end(tx, execution, BatchStatus::Completed, "").await
+}
+
+/// The step's own row in this execution: the manager, or the tasklet.
+async fn own_row(
+    tx: &mut Tx,
+    id: JobExecutionId,
+    step: Step,
+) -> StoreResult<Option<StepExecution>> {
+    Ok(job_rows::steps_named(tx, id, step.name()).await?.pop())
+}
+
+/// Whether an earlier execution of the instance completed the step.
+async fn completed_before(
+    tx: &mut Tx,
+    execution: &JobExecution,
+    step: Step,
+) -> StoreResult<bool> {
+    let newest = job_rows::newest_steps(tx, execution.instance_id, step.name()).await?;
+    Ok(newest
+        .iter()
+        .any(|row| row.status == BatchStatus::Completed))
+}
+
+async fn has_leases(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
+    let row: Option<(i64,)> = fetch_optional!(
+        tx,
+        "SELECT 1 FROM step_lease WHERE job_execution_id = ? LIMIT 1",
+        id.0
+    )?;
+    Ok(row.is_some())
+}
+
+async fn begin(
+    tx: &mut Tx,
+    execution: &JobExecution,
+    step: Step,
+    plan: Option<Plan>,
+) -> StoreResult<Advance> {
+    let rows = match step.worker_name() {
+        None => vec![claimable(StepName::of_step(step), ExecutionContext::new())],
+        Some(worker) => {
+            let pattern = format!("{worker}:partition%");
+            let earlier = job_rows::newest_steps(tx, execution.instance_id, &pattern).await?;
+            match (earlier.is_empty(), plan) {
+                (false, _) => partitions_again(tx, step, &earlier).await?,
+                (true, Some(plan)) if plan.step == step => partitions(&plan),
+                (true, _) => {
+                    return Ok(Advance::NeedsPlan {
+                        step,
+                        date: execution.date,
+                    });
+                }
+            }
+        }
+    };
+    if execution.status == BatchStatus::Starting {
+        let code = &execution.exit_code;
+        job_rows::set_job_status(tx, execution.id, BatchStatus::Started, code, "").await?;
+    }
+    let ids = job_rows::insert_steps(tx, execution.id, &rows).await?;
+    keep_quarantine(tx, &ids, &rows).await?;
+    let claimable = ids
+        .iter()
+        .zip(&rows)
+        .filter(|(_, row)| row.is_claimable)
+        .map(|(id, _)| *id);
+    Ok(Advance::Started(claimable.collect()))
+}
+
+fn claimable(name: StepName, context: ExecutionContext) -> NewStep {
+    NewStep {
+        name,
+        status: BatchStatus::Starting,
+        exit_code: ExitCode::EXECUTING,
+        exit_message: String::new(),
+        context,
+        is_claimable: true,
+    }
+}
+
+fn manager(step: Step, grid_size: usize) -> NewStep {
+    let mut context = ExecutionContext::new();
+    context.put_long(GRID_SIZE_KEY, i64::try_from(grid_size).unwrap_or(i64::MAX));
+    NewStep {
+        status: BatchStatus::Started,
+        is_claimable: false,
+        ..claimable(StepName::of_step(step), context)
+    }
+}
+
+/// The manager and the partitions of a new plan.
+fn partitions(plan: &Plan) -> Vec<NewStep> {
+    let mut rows = vec![manager(plan.step, plan.ranges.len())];
+    rows.extend((0..).zip(&plan.ranges).map(|(number, range)| {
+        let context = PartitionState::new(*range).to_context();
+        claimable(StepName::of_partition(plan.step, number), context)
+    }));
+    rows
+}
+
+/// The manager and the partitions of a restart: what is COMPLETED is left out, what is
+/// quarantined stays FAILED, the rest goes on from its cursor.
+async fn partitions_again(
+    tx: &mut Tx,
+    step: Step,
+    earlier: &[StepExecution],
+) -> StoreResult<Vec<NewStep>> {
+    let undone: Vec<&StepExecution> = earlier
+        .iter()
+        .filter(|row| row.status != BatchStatus::Completed)
+        .collect();
+    let mut contexts = contexts(tx, &undone).await?;
+    let quarantined = quarantined(tx, &undone).await?;
+    let mut rows = vec![manager(step, earlier.len())];
+    for row in undone {
+        let context = contexts.remove(&row.id).unwrap_or_default();
+        let mut again = claimable(row.name, context);
+        if let Some(reason) = quarantined.get(&row.id) {
+            again.status = BatchStatus::Failed;
+            again.exit_code = ExitCode::FAILED;
+            again.exit_message.clone_from(reason);
+            again.is_claimable = false;
+        }
+        rows.push(again);
+    }
+    Ok(rows)
+}
+
+/// Rows of one IN list.
+const IN_LIST: usize = 1_000;
+
+/// The contexts as they are. One that cannot be read becomes an empty one, which its next claim
+/// fails with the reason.
+async fn contexts(
+    tx: &mut Tx,
+    rows: &[&StepExecution],
+) -> StoreResult<HashMap<StepExecutionId, ExecutionContext>> {
+    let mut contexts = HashMap::with_capacity(rows.len());
+    for rows in rows.chunks(IN_LIST) {
+        let found: Vec<(i64, String, Option<String>)> = fetch_in!(
+            tx,
+            "SELECT STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT \
+             FROM BATCH_STEP_EXECUTION_CONTEXT WHERE STEP_EXECUTION_ID IN ",
+            rows.iter().map(|row| row.id.0),
+            ""
+        )?;
+        contexts.extend(found.into_iter().filter_map(|(id, short, serialized)| {
+            let context = ExecutionContext::from_columns(&short, serialized.as_deref()).ok()?;
+            Some((StepExecutionId(id), context))
+        }));
+    }
+    Ok(contexts)
+}
+
+async fn quarantined(
+    tx: &mut Tx,
+    rows: &[&StepExecution],
+) -> StoreResult<HashMap<StepExecutionId, String>> {
+    let mut reasons = HashMap::new();
+    for rows in rows.chunks(IN_LIST) {
+        let found: Vec<(i64, String)> = fetch_in!(
+            tx,
+            "SELECT step_execution_id, reason FROM step_quarantine WHERE step_execution_id IN ",
+            rows.iter().map(|row| row.id.0),
+            ""
+        )?;
+        reasons.extend(
+            found
+                .into_iter()
+                .map(|(id, reason)| (StepExecutionId(id), reason)),
+        );
+    }
+    Ok(reasons)
+}
+
+/// A partition that stays quarantined is so under its new row too.
+async fn keep_quarantine(
+    tx: &mut Tx,
+    ids: &[StepExecutionId],
+    rows: &[NewStep],
+) -> StoreResult<()> {
+    let kept: Vec<(i64, String)> = ids
+        .iter()
+        .zip(rows)
+        .filter(|(_, row)| row.status == BatchStatus::Failed)
+        .map(|(id, row)| (id.0, row.exit_message.clone()))
+        .collect();
+    insert_rows!(
+        tx,
+        "INSERT INTO step_quarantine (step_execution_id, reason) ",
+        kept,
+        |row, kept| {
+            row.push_bind(kept.0).push_bind(exit_message(&kept.1));
+        },
+        ""
+    );
+    Ok(())
+}
+
+/// Ends a manager whose partitions have all ended, with their sum.
+async fn end_manager(tx: &mut Tx, manager: &StepExecution) -> StoreResult<StepExecution> {
+    let worker = manager.name.step.worker_name().unwrap_or_default();
+    let pattern = format!("{worker}:partition%");
+    let partitions = job_rows::steps_named(tx, manager.job_execution_id, &pattern).await?;
+    let all = aggregate(&partitions);
+    let now = tx.now();
+    execute!(
+        tx,
+        "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = ?, EXIT_CODE = ?, \
+         EXIT_MESSAGE = ?, END_TIME = ?, LAST_UPDATED = ?, COMMIT_COUNT = ?, READ_COUNT = ?, \
+         FILTER_COUNT = ?, WRITE_COUNT = ?, READ_SKIP_COUNT = ?, WRITE_SKIP_COUNT = ?, \
+         PROCESS_SKIP_COUNT = ?, ROLLBACK_COUNT = ? WHERE STEP_EXECUTION_ID = ?",
+        all.status.name(),
+        all.exit_code.as_str(),
+        all.exit_message.as_str(),
+        now,
+        now,
+        all.counters.commits,
+        all.counters.reads,
+        all.counters.filters,
+        all.counters.writes,
+        all.counters.read_skips,
+        all.counters.write_skips,
+        all.counters.process_skips,
+        all.counters.rollbacks,
+        manager.id.0
+    )?;
+    Ok(StepExecution {
+        status: all.status,
+        exit_code: all.exit_code,
+        exit_message: all.exit_message,
+        counters: all.counters,
+        ..manager.clone()
+    })
+}
+
+/// Ends the execution.
+async fn end(
+    tx: &mut Tx,
+    execution: &JobExecution,
+    status: BatchStatus,
+    message: &str,
+) -> StoreResult<Advance> {
+    let exit_code = match status {
+        BatchStatus::Completed if has_skips(tx, execution).await? => {
+            ExitCode::COMPLETED_WITH_SKIPS
+        }
+        BatchStatus::Completed => ExitCode::COMPLETED,
+        BatchStatus::Stopped => ExitCode::STOPPED,
+        _ => ExitCode::FAILED,
+    };
+    job_rows::set_job_status(tx, execution.id, status, &exit_code, message).await?;
+    Ok(Advance::Ended(status))
+}
+
+async fn has_skips(tx: &mut Tx, execution: &JobExecution) -> StoreResult<bool> {
+    let (skipped,): (i64,) = fetch_one!(
+        tx,
+        "SELECT COUNT(*) FROM rejected_item WHERE job_instance_id = ?",
+        execution.instance_id.0
+    )?;
+    Ok(skipped > 0)
+}
+
+/// Takes a STOPPING execution further: what nobody works on is STOPPED at once, what is at work
+/// ends itself; when nothing is at work any more the execution ends.
+async fn stop(tx: &mut Tx, execution: &JobExecution) -> StoreResult<Advance> {
+    let stopped = stop_unclaimed(tx, execution.id).await?;
+    if has_leases(tx, execution.id).await? {
+        return Ok(if stopped {
+            Advance::StepEnded
+        } else {
+            Advance::Waiting
+        });
+    }
+    for &step in execution.job.steps() {
+        let Some(own) = own_row(tx, execution.id, step).await? else {
+            if completed_before(tx, execution, step).await? {
+                continue;
+            }
+            return end(tx, execution, BatchStatus::Stopped, "stopped on request").await;
+        };
+        let ended = if own.status.is_running() && step.is_partitioned() {
+            end_manager(tx, &own).await?
+        } else {
+            own
+        };
+        match ended.status {
+            BatchStatus::Completed => {}
+            status => return end(tx, execution, status, &ended.exit_message).await,
+        }
+    }
+    // Nothing was left to stop.
+    end(tx, execution, BatchStatus::Completed, "").await
+}
+
+/// Ends the partitions of a stopping execution that nobody holds, or whose holder is gone.
+async fn stop_unclaimed(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
+    let now_micros = tx.now_micros().await?;
+    let now = tx.now();
+    let free: Vec<(i64,)> = fetch_all!(
+        tx,
+        "SELECT step_execution_id FROM step_lease \
+         WHERE job_execution_id = ? AND lease_until_micros <= ?",
+        id.0,
+        now_micros
+    )?;
+    for (step,) in &free {
+        execute!(
+            tx,
+            "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'STOPPED', \
+             EXIT_CODE = 'STOPPED', END_TIME = ?, LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
+            now,
+            now,
+            step
+        )?;
+        execute!(
+            tx,
+            "DELETE FROM step_lease WHERE step_execution_id = ?",
+            step
+        )?;
+    }
+    Ok(!free.is_empty())
+}

@@ -1,0 +1,78 @@
+//! What differs between the databases' SQL: upsert tails, row locks, id sequences.
+
+use super::db::{Tx, execute, fetch_one};
+use crate::port::error::StoreResult;
+use sqlx::AssertSqlSafe;
+
+/// Rows of one INSERT: the fewest statements that stay under SQLite's 32,766 placeholders with
+/// room for 32 columns. Measured: hundreds are enough, thousands no better.
+pub(super) const ROWS_PER_INSERT: usize = 1_000;
+
+/// The sequences of ids of the job tables.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sequence {
+    JobInstance,
+    JobExecution,
+    StepExecution,
+}
+
+impl Sequence {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::JobInstance => "BATCH_JOB_INSTANCE_SEQ",
+            Self::JobExecution => "BATCH_JOB_EXECUTION_SEQ",
+            Self::StepExecution => "BATCH_STEP_EXECUTION_SEQ",
+        }
+    }
+}
+
+impl Tx {
+    /// The end of a SELECT that locks its rows until the commit.
+    pub(super) const fn for_update(&self) -> &'static str {
+        match self {
+            // BEGIN IMMEDIATE has locked the whole file.
+            Self::Sqlite(..) => "",
+        }
+    }
+
+    /// The end of a SELECT that keeps its rows from being changed until the commit.
+    pub(super) const fn for_share(&self) -> &'static str {
+        match self {
+            Self::Sqlite(..) => "",
+        }
+    }
+
+    /// The end of an INSERT that leaves rows alone whose `key` is there already.
+    pub(super) fn on_conflict_keep(&self, key: &str) -> String {
+        match self {
+            Self::Sqlite(..) => format!(" ON CONFLICT ({key}) DO NOTHING"),
+        }
+    }
+
+    /// Takes `count` (1 and up) consecutive ids; answers the first.
+    pub(super) async fn next_ids(&mut self, sequence: Sequence, count: i64) -> StoreResult<i64> {
+        let table = sequence.table();
+        match self {
+            // Spring's form for SQLite: a row with the last id, kept from being reused by
+            // AUTOINCREMENT.
+            Self::Sqlite(..) => {
+                let last: (i64,) = fetch_one!(
+                    self,
+                    AssertSqlSafe(format!("SELECT COALESCE(MAX(ID), 0) FROM {table}"))
+                )?;
+                let last = last.0 + count;
+                execute!(
+                    self,
+                    AssertSqlSafe(format!("INSERT INTO {table} (ID) VALUES (?)")),
+                    last
+                )?;
+                execute!(
+                    self,
+                    AssertSqlSafe(format!("DELETE FROM {table} WHERE ID < ?")),
+                    last
+                )?;
+                Ok(last - count + 1)
+            }
+        }
+    }
+}

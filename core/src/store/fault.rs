@@ -1,0 +1,87 @@
+//! Kills the process at a chosen commit, for the tests that prove that no moment is a bad one.
+//! Compiled only with the feature `fault-injection`; never in a released binary.
+
+#[cfg(feature = "fault-injection")]
+pub(super) use injected::{after_commit, before_commit};
+
+#[cfg(not(feature = "fault-injection"))]
+pub(super) const fn before_commit() {}
+
+#[cfg(not(feature = "fault-injection"))]
+pub(super) const fn after_commit() {}
+
+#[cfg(feature = "fault-injection")]
+mod injected {
+    use std::{
+        io::Write,
+        sync::{
+            OnceLock,
+            atomic::{AtomicU64, Ordering},
+        },
+    };
+
+    static COMMITS: AtomicU64 = AtomicU64::new(0);
+
+    /// `BALANCE_KILL_AT=before:7` or `after:7`: the 7th commit of this process.
+    struct KillAt {
+        before: bool,
+        commit: u64,
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a fault is no setting: it must not be readable from the settings' one place"
+    )]
+    fn kill_at() -> Option<&'static KillAt> {
+        static KILL_AT: OnceLock<Option<KillAt>> = OnceLock::new();
+        KILL_AT
+            .get_or_init(|| {
+                let text = std::env::var("BALANCE_KILL_AT").ok()?;
+                let (side, commit) = text.split_once(':')?;
+                Some(KillAt {
+                    before: side == "before",
+                    commit: commit.parse().ok()?,
+                })
+            })
+            .as_ref()
+    }
+
+    pub(in crate::store) fn before_commit() {
+        let commit = COMMITS.fetch_add(1, Ordering::SeqCst) + 1;
+        if kill_at().is_some_and(|at| at.before && at.commit == commit) {
+            die();
+        }
+    }
+
+    pub(in crate::store) fn after_commit() {
+        let commit = COMMITS.load(Ordering::SeqCst);
+        if kill_at().is_some_and(|at| !at.before && at.commit == commit) {
+            die();
+        }
+    }
+
+    /// SIGKILL to this very process: no destructor, no flush, no goodbye.
+    fn die() {
+        let _ = std::process::Command::new("kill")
+            .args(["-KILL", &std::process::id().to_string()])
+            .status();
+        // Never reached on a system that has signals; ends the process where it has none.
+        std::process::abort();
+    }
+
+    /// Prints how many commits the process made, for the test that counts them.
+    #[expect(clippy::disallowed_methods, reason = "as above")]
+    pub(in crate::store) fn report() {
+        if let Ok(path) = std::env::var("BALANCE_COUNT_COMMITS")
+            && let Ok(mut file) = std::fs::File::create(path)
+        {
+            let _ = write!(file, "{}", COMMITS.load(Ordering::SeqCst));
+        }
+    }
+}
+
+/// Writes the number of commits where the tests want it; called when the store closes.
+pub(super) fn report() {
+    #[cfg(feature = "fault-injection")]
+    injected::report();
+}

@@ -1,0 +1,83 @@
+//! The port of the job tables.
+
+use super::{SqlStore, advance, db::fetch_all, db::fetch_optional, job_rows, launch};
+use crate::{
+    batch::{
+        execution::{JobExecution, JobExecutionId, StepExecutionId},
+        job::Job,
+        step::StepExecution,
+    },
+    port::{
+        error::StoreResult,
+        jobs::{Advance, JobRefusal, JobStore, Launched, Plan},
+    },
+};
+use async_trait::async_trait;
+use chrono::NaiveDate;
+
+#[async_trait]
+impl JobStore for SqlStore {
+    async fn launch(&self, job: Job, date: NaiveDate) -> Result<Launched, JobRefusal> {
+        launch::launch(self, job, date).await
+    }
+
+    async fn restart(
+        &self,
+        id: JobExecutionId,
+        retry: Option<StepExecutionId>,
+    ) -> Result<Launched, JobRefusal> {
+        launch::restart(self, id, retry).await
+    }
+
+    async fn execution_of_step(&self, id: StepExecutionId) -> StoreResult<Option<JobExecutionId>> {
+        let mut tx = self.db.read().await?;
+        let row: Option<(i64,)> = fetch_optional!(
+            &mut tx,
+            "SELECT JOB_EXECUTION_ID FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = ?",
+            id.0
+        )?;
+        Ok(row.map(|(id,)| JobExecutionId(id)))
+    }
+
+    async fn stop(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
+        launch::stop(self, id).await
+    }
+
+    async fn abandon(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
+        launch::abandon(self, id).await
+    }
+
+    async fn advance(&self, id: JobExecutionId, plan: Option<Plan>) -> StoreResult<Advance> {
+        advance::advance(self, id, plan).await
+    }
+
+    async fn running(&self) -> StoreResult<Vec<JobExecutionId>> {
+        let mut tx = self.db.read().await?;
+        let rows: Vec<(i64,)> = fetch_all!(
+            &mut tx,
+            "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION \
+             WHERE STATUS IN ('STARTING', 'STARTED', 'STOPPING') ORDER BY JOB_EXECUTION_ID"
+        )?;
+        Ok(rows.into_iter().map(|(id,)| JobExecutionId(id)).collect())
+    }
+
+    async fn execution(&self, id: JobExecutionId) -> StoreResult<Option<JobExecution>> {
+        let mut tx = self.db.read().await?;
+        job_rows::job(&mut tx, id, "").await
+    }
+
+    async fn executions(&self, limit: u32) -> StoreResult<Vec<JobExecution>> {
+        let mut tx = self.db.read().await?;
+        job_rows::newest_jobs(&mut tx, limit).await
+    }
+
+    async fn steps(
+        &self,
+        id: JobExecutionId,
+        after: Option<StepExecutionId>,
+        limit: u32,
+    ) -> StoreResult<Vec<StepExecution>> {
+        let mut tx = self.db.read().await?;
+        job_rows::steps_page(&mut tx, id, after.map_or(0, |id| id.0), limit).await
+    }
+}

@@ -1,0 +1,213 @@
+//! Reports, from the day rows and the rollups: index look-ups.
+
+use super::{
+    SqlStore,
+    db::{Tx, fetch_all, fetch_one},
+};
+use crate::{
+    domain::{
+        money::Money,
+        period::{Period, PeriodKind},
+        user::UserId,
+        video::VideoId,
+    },
+    port::{
+        error::StoreResult,
+        reports::{
+            CreatorRevenue, PeriodTotal, ReportStore, RevenueItem, RevenuePage, TopBy, TopVideo,
+        },
+    },
+};
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
+
+/// The rows of a period as one relation `p`, with the same columns for each kind; binds two
+/// values, which [`key`] gives.
+const fn relation(kind: PeriodKind) -> &'static str {
+    match kind {
+        PeriodKind::Day => {
+            "(SELECT s.video_id, s.view_count, s.total_play_time, s.ad_view_count, \
+             COALESCE(r.view_revenue, 0) AS view_revenue, COALESCE(r.ad_revenue, 0) AS ad_revenue, \
+             COALESCE(r.total_revenue, 0) AS total_revenue FROM video_statistics s \
+             LEFT JOIN video_revenue r ON r.video_id = s.video_id AND r.date = s.date \
+             WHERE 'day' = ? AND s.date = ?) AS p"
+        }
+        PeriodKind::Week | PeriodKind::Month => {
+            "(SELECT * FROM period_rollup WHERE period = ? AND start_date = ?) AS p"
+        }
+    }
+}
+
+/// The two values that [`relation`] binds.
+const fn key(period: Period) -> (&'static str, NaiveDate) {
+    (period.kind.name(), period.from)
+}
+
+#[derive(sqlx::FromRow)]
+struct TotalRow {
+    video_count: i64,
+    view_count: i64,
+    total_play_time: i64,
+    ad_view_count: i64,
+    view_revenue: i64,
+    ad_revenue: i64,
+    total_revenue: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct RevenueRow {
+    video_id: i64,
+    title: String,
+    owner_id: i64,
+    view_count: i64,
+    ad_view_count: i64,
+    view_revenue: i64,
+    ad_revenue: i64,
+    total_revenue: i64,
+}
+
+#[async_trait]
+impl ReportStore for SqlStore {
+    async fn top(&self, period: Period, by: TopBy, limit: u32) -> StoreResult<Vec<TopVideo>> {
+        let column = match by {
+            TopBy::ViewCount => "view_count",
+            TopBy::PlayTime => "total_play_time",
+        };
+        // The plain tables, not the relation: the index gives the order.
+        let from = match period.kind {
+            PeriodKind::Day => "video_statistics WHERE 'day' = ? AND date = ?",
+            PeriodKind::Week | PeriodKind::Month => {
+                "period_rollup WHERE period = ? AND start_date = ?"
+            }
+        };
+        let sql = format!(
+            "SELECT p.video_id, COALESCE(v.title, ''), p.view_count, p.total_play_time \
+             FROM (SELECT video_id, view_count, total_play_time FROM {from} \
+             ORDER BY {column} DESC, video_id LIMIT ?) AS p \
+             LEFT JOIN video v ON v.id = p.video_id ORDER BY p.{column} DESC, p.video_id"
+        );
+        let (kind, from) = key(period);
+        let mut tx = self.db.read().await?;
+        let rows: Vec<(i64, String, i64, i64)> =
+            fetch_all!(&mut tx, AssertSqlSafe(sql), kind, from, limit)?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, title, view_count, total_play_time)| TopVideo {
+                video_id: VideoId(id),
+                title,
+                view_count,
+                total_play_time,
+            })
+            .collect())
+    }
+
+    async fn total(&self, period: Period, owner: Option<UserId>) -> StoreResult<PeriodTotal> {
+        let mut tx = self.db.read().await?;
+        let row = total(&mut tx, period, owner).await?;
+        Ok(PeriodTotal {
+            video_count: row.video_count,
+            view_count: row.view_count,
+            total_play_time: row.total_play_time,
+            ad_view_count: row.ad_view_count,
+            view_revenue: Money::from_hundredths(row.view_revenue),
+            ad_revenue: Money::from_hundredths(row.ad_revenue),
+            total_revenue: Money::from_hundredths(row.total_revenue),
+        })
+    }
+
+    async fn revenues(&self, period: Period, page: RevenuePage) -> StoreResult<Vec<RevenueItem>> {
+        let owner = match page.owner {
+            Some(_) => "v.owner_id = ?",
+            None => "? IS NULL",
+        };
+        let sql = format!(
+            "SELECT p.video_id AS video_id, v.title AS title, v.owner_id AS owner_id, \
+             p.view_count AS view_count, p.ad_view_count AS ad_view_count, \
+             p.view_revenue AS view_revenue, p.ad_revenue AS ad_revenue, \
+             p.total_revenue AS total_revenue FROM {} JOIN video v ON v.id = p.video_id \
+             WHERE {owner} AND p.video_id > ? ORDER BY p.video_id LIMIT ?",
+            relation(period.kind)
+        );
+        let (kind, from) = key(period);
+        let mut tx = self.db.read().await?;
+        let rows: Vec<RevenueRow> = fetch_all!(
+            &mut tx,
+            AssertSqlSafe(sql),
+            kind,
+            from,
+            page.owner.map(|owner| owner.0),
+            page.after.map_or(0, |id| id.0),
+            page.limit
+        )?;
+        Ok(rows
+            .into_iter()
+            .map(|row| RevenueItem {
+                video_id: VideoId(row.video_id),
+                title: row.title,
+                owner_id: UserId(row.owner_id),
+                view_count: row.view_count,
+                ad_view_count: row.ad_view_count,
+                view_revenue: Money::from_hundredths(row.view_revenue),
+                ad_revenue: Money::from_hundredths(row.ad_revenue),
+                total_revenue: Money::from_hundredths(row.total_revenue),
+            })
+            .collect())
+    }
+
+    async fn top_creators(&self, period: Period, limit: u32) -> StoreResult<Vec<CreatorRevenue>> {
+        let sql = format!(
+            "SELECT v.owner_id, COALESCE(MAX(u.username), ''), COUNT(*), \
+             CAST(SUM(p.view_count) AS SIGNED), CAST(SUM(p.total_revenue) AS SIGNED) \
+             FROM {} JOIN video v ON v.id = p.video_id LEFT JOIN users u ON u.id = v.owner_id \
+             GROUP BY v.owner_id ORDER BY SUM(p.total_revenue) DESC, v.owner_id LIMIT ?",
+            relation(period.kind)
+        );
+        let (kind, from) = key(period);
+        let mut tx = self.db.read().await?;
+        let rows: Vec<(i64, String, i64, i64, i64)> =
+            fetch_all!(&mut tx, AssertSqlSafe(sql), kind, from, limit)?;
+        Ok(rows
+            .into_iter()
+            .map(
+                |(owner, username, video_count, view_count, revenue)| CreatorRevenue {
+                    owner_id: UserId(owner),
+                    username,
+                    video_count,
+                    view_count,
+                    total_revenue: Money::from_hundredths(revenue),
+                },
+            )
+            .collect())
+    }
+}
+
+async fn total(tx: &mut Tx, period: Period, owner: Option<UserId>) -> StoreResult<TotalRow> {
+    let whose = match owner {
+        Some(_) => "p.video_id IN (SELECT id FROM video WHERE owner_id = ?)",
+        None => "? IS NULL",
+    };
+    let sum = |column: &str| format!("CAST(COALESCE(SUM(p.{column}), 0) AS SIGNED) AS {column}");
+    let sums = [
+        "view_count",
+        "total_play_time",
+        "ad_view_count",
+        "view_revenue",
+        "ad_revenue",
+        "total_revenue",
+    ]
+    .map(sum)
+    .join(", ");
+    let sql = format!(
+        "SELECT COUNT(*) AS video_count, {sums} FROM {} WHERE {whose}",
+        relation(period.kind)
+    );
+    let (kind, from) = key(period);
+    fetch_one!(
+        tx,
+        AssertSqlSafe(sql),
+        kind,
+        from,
+        owner.map(|owner| owner.0)
+    )
+}
