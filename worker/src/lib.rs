@@ -1,0 +1,23 @@
+//! The worker: takes claims on partitions and works them in chunks.
+//!
+//! A ring from the queue ([`consumer`]), or the poll of the [`dispatcher`], starts a claim loop
+//! ([`crew`]), which works one claim after the other ([`executor`]) by what its step does
+//! ([`steps`]), while the [`heartbeat`] keeps its leases.
+
+pub mod settings;
+
+mod consumer;
+
+mod crew;
+
+mod dispatcher;
+
+mod executor;
+
+mod heartbeat;
+
+mod steps;
+
+mod worker;
+
+pub use worker::Worker;

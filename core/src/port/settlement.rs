@@ -29,6 +29,15 @@ pub enum RevenueItem {
     },
 }
 
+/// What the rollup step reads of one video.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoPeriods {
+    /// The video.
+    pub video_id: i64,
+    /// Its week and its month, or nothing where a sum does not fit into 64 bits.
+    pub rows: Option<Vec<PeriodRow>>,
+}
+
 /// What `closeDayStep` found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
@@ -71,7 +80,7 @@ pub trait SettlementStore: Send + Sync {
         date: NaiveDate,
         range: IdRange,
         limit: u32,
-    ) -> StoreResult<Page<PeriodRow>>;
+    ) -> StoreResult<Page<VideoPeriods>>;
 
     /// The last day to which nothing is added any more.
     async fn closed_through(&self) -> StoreResult<Option<NaiveDate>>;

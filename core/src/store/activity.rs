@@ -14,7 +14,7 @@ use crate::{
     port::{
         claims::PeriodRow,
         error::{StoreError, StoreResult},
-        settlement::{Page, RevenueItem},
+        settlement::{Page, RevenueItem, VideoPeriods},
     },
 };
 use chrono::NaiveDate;
@@ -273,7 +273,7 @@ pub(super) async fn periods(
     date: NaiveDate,
     range: IdRange,
     limit: u32,
-) -> StoreResult<Page<PeriodRow>> {
+) -> StoreResult<Page<VideoPeriods>> {
     let mut tx = store.db.read().await?;
     let active: Vec<(i64,)> = fetch_all!(
         &mut tx,
@@ -285,11 +285,56 @@ pub(super) async fn periods(
         limit
     )?;
     let upto = page_end(range, limit, active.last().map(|row| row.0), active.len());
-    let mut items: HashMap<i64, Vec<PeriodRow>> = HashMap::with_capacity(active.len());
+    let page = IdRange {
+        after: range.after,
+        upto,
+    };
+    let mut rows = match period_rows(&mut tx, date, page).await {
+        Ok(rows) => Some(rows),
+        // One video's sum overflows and takes the whole statement with it.
+        Err(StoreError::Data(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let mut items = Vec::with_capacity(active.len());
+    for (video_id,) in active {
+        let rows = match &mut rows {
+            Some(rows) => rows.remove(&video_id),
+            None => one_video(&mut tx, date, video_id).await?,
+        };
+        items.push(VideoPeriods { video_id, rows });
+    }
+    Ok(Page { items, upto })
+}
+
+/// One video's rows; nothing where a sum overflows.
+async fn one_video(
+    tx: &mut Tx,
+    date: NaiveDate,
+    video_id: i64,
+) -> StoreResult<Option<Vec<PeriodRow>>> {
+    let page = IdRange {
+        after: video_id - 1,
+        upto: video_id,
+    };
+    match period_rows(tx, date, page).await {
+        Ok(mut rows) => Ok(rows.remove(&video_id)),
+        Err(StoreError::Data(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Week and month of the videos of a range that were active on a day: at most 31 neighbouring rows
+/// for each video and period.
+async fn period_rows(
+    tx: &mut Tx,
+    date: NaiveDate,
+    page: IdRange,
+) -> StoreResult<HashMap<i64, Vec<PeriodRow>>> {
+    let mut rows: HashMap<i64, Vec<PeriodRow>> = HashMap::new();
     for kind in [PeriodKind::Week, PeriodKind::Month] {
         let period = kind.containing(date);
         let sums: Vec<Sums> = fetch_all!(
-            &mut tx,
+            tx,
             "SELECT s.video_id, CAST(SUM(s.view_count) AS SIGNED), \
              CAST(SUM(s.total_play_time) AS SIGNED), CAST(SUM(s.ad_view_count) AS SIGNED), \
              CAST(SUM(COALESCE(r.view_revenue, 0)) AS SIGNED), \
@@ -303,11 +348,11 @@ pub(super) async fn periods(
             period.from,
             period.to,
             date,
-            range.after,
-            upto
+            page.after,
+            page.upto
         )?;
         for (id, view_count, total_play_time, ad_view_count, view, ad, total) in sums {
-            items.entry(id).or_default().push(PeriodRow {
+            rows.entry(id).or_default().push(PeriodRow {
                 kind,
                 start_date: period.from,
                 video_id: VideoId(id),
@@ -320,12 +365,5 @@ pub(super) async fn periods(
             });
         }
     }
-    Ok(Page {
-        items: active
-            .into_iter()
-            .filter_map(|(id,)| items.remove(&id))
-            .flatten()
-            .collect(),
-        upto,
-    })
+    Ok(rows)
 }

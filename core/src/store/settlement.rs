@@ -13,9 +13,8 @@ use crate::{
     },
     domain::statistics::Activity,
     port::{
-        claims::PeriodRow,
         error::StoreResult,
-        settlement::{Closing, Page, RevenueItem, SettlementStore},
+        settlement::{Closing, Page, RevenueItem, SettlementStore, VideoPeriods},
     },
 };
 use async_trait::async_trait;
@@ -69,7 +68,7 @@ impl SettlementStore for SqlStore {
         date: NaiveDate,
         range: IdRange,
         limit: u32,
-    ) -> StoreResult<Page<PeriodRow>> {
+    ) -> StoreResult<Page<VideoPeriods>> {
         activity::periods(self, date, range, limit).await
     }
 

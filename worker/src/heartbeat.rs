@@ -1,0 +1,87 @@
+//! The heartbeat: keeps exactly the leases whose tasks run now.
+
+use crate::crew::Crew;
+use balance_core::batch::chunk::ClaimToken;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::MissedTickBehavior;
+
+/// The tokens of the claims at work in this process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HeldClaims(Arc<Mutex<HashSet<ClaimToken>>>);
+
+impl HeldClaims {
+    /// Holds a claim until the guard is dropped, a panic included.
+    pub(crate) fn hold(&self, token: ClaimToken) -> HeldClaim {
+        self.with(|tokens| tokens.insert(token));
+        HeldClaim {
+            held: self.clone(),
+            token,
+        }
+    }
+
+    fn tokens(&self) -> Vec<ClaimToken> {
+        self.with(|tokens| tokens.iter().copied().collect())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut HashSet<ClaimToken>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Keeps a claim's lease alive as long as it lives.
+#[derive(Debug)]
+pub(crate) struct HeldClaim {
+    held: HeldClaims,
+    token: ClaimToken,
+}
+
+impl Drop for HeldClaim {
+    fn drop(&mut self) {
+        self.held.with(|tokens| tokens.remove(&self.token));
+    }
+}
+
+/// Renews the held leases every third of their length, until the worker's tasks have ended: a
+/// chunk that finishes during a shutdown still needs its lease.
+pub(crate) async fn run(crew: Arc<Crew>) {
+    let lease_s = crew.settings.lease_s;
+    let mut ticks = tokio::time::interval(Duration::from_millis(u64::from(lease_s) * 1_000 / 3));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let tokens = crew.held.tokens();
+        if tokens.is_empty() {
+            continue;
+        }
+        let renewed = crew.launcher.store.renew(&tokens, lease_s);
+        match tokio::time::timeout(Duration::from_secs(u64::from(lease_s)), renewed).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "heartbeat failed"),
+            Err(_) => tracing::warn!("heartbeat timed out"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_held_until_its_guard_goes_even_by_panic() {
+        let held = HeldClaims::default();
+        let guard = held.hold(ClaimToken(1));
+        let other = held.clone();
+        let panicked = std::thread::spawn(move || {
+            let _guard = other.hold(ClaimToken(2));
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(held.tokens(), [ClaimToken(1)]);
+        drop(guard);
+        assert!(held.tokens().is_empty());
+    }
+}

@@ -1,0 +1,49 @@
+//! `dayRevenueStep`: each video's pay for the day.
+
+use super::{Chunk, Processed, collect};
+use balance_core::{
+    batch::{chunk::Claim, partition::IdRange},
+    domain::{rate::RateVersion, revenue::VideoRevenue, statistics::Poison},
+    port::{Store, claims::ChunkOutput, error::StoreResult, settlement::RevenueItem},
+};
+
+pub(super) async fn prepare(
+    store: &dyn Store,
+    claim: &Claim,
+    range: IdRange,
+    limit: u32,
+) -> StoreResult<Chunk> {
+    let rates = store.rates_on(claim.date).await?;
+    let page = store
+        .revenue_items(claim.job_instance_id, claim.date, range, limit)
+        .await?;
+    let items = page
+        .items
+        .iter()
+        .map(|item| process(item, claim, rates.as_ref()));
+    let (rows, commit) = collect(page.upto, items);
+    Ok(Chunk {
+        commit,
+        output: ChunkOutput::Revenue(rows),
+    })
+}
+
+fn process(
+    item: &RevenueItem,
+    claim: &Claim,
+    rates: Option<&RateVersion>,
+) -> Processed<VideoRevenue> {
+    let statistics = match item {
+        RevenueItem::Settled(statistics) => statistics,
+        RevenueItem::Held { video_id } => {
+            return Processed::Reject(*video_id, Poison::Held(claim.date));
+        }
+    };
+    let revenue = rates
+        .ok_or(Poison::NoRate(claim.date))
+        .and_then(|rates| VideoRevenue::of(statistics, rates));
+    match revenue {
+        Ok(row) => Processed::Write(row),
+        Err(poison) => Processed::Reject(statistics.video_id.0, poison),
+    }
+}

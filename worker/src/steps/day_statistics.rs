@@ -1,0 +1,26 @@
+//! `dayStatisticsStep`: a day's views, seconds and ad views of each video.
+
+use super::{Chunk, Processed, collect};
+use balance_core::{
+    batch::{chunk::Claim, partition::IdRange},
+    port::{Store, claims::ChunkOutput, error::StoreResult},
+};
+
+pub(super) async fn prepare(
+    store: &dyn Store,
+    claim: &Claim,
+    range: IdRange,
+    limit: u32,
+) -> StoreResult<Chunk> {
+    let page = store.activity(claim.date, range, limit).await?;
+    let items = page.items.iter().map(|activity| match activity.settle() {
+        Ok(Some(row)) => Processed::Write(row),
+        Ok(None) => Processed::Filter,
+        Err(poison) => Processed::Reject(activity.video_id.0, poison),
+    });
+    let (rows, commit) = collect(page.upto, items);
+    Ok(Chunk {
+        commit,
+        output: ChunkOutput::Statistics(rows),
+    })
+}

@@ -1,0 +1,26 @@
+//! `periodRollupStep`: the week and the month of each video that was active on the day.
+
+use super::{Chunk, Processed, collect};
+use balance_core::{
+    batch::{chunk::Claim, partition::IdRange},
+    domain::statistics::Poison,
+    port::{Store, claims::ChunkOutput, error::StoreResult},
+};
+
+pub(super) async fn prepare(
+    store: &dyn Store,
+    claim: &Claim,
+    range: IdRange,
+    limit: u32,
+) -> StoreResult<Chunk> {
+    let page = store.periods(claim.date, range, limit).await?;
+    let items = page.items.into_iter().map(|video| match video.rows {
+        Some(rows) => Processed::Write(rows),
+        None => Processed::Reject(video.video_id, Poison::Overflow("sum of the period")),
+    });
+    let (videos, commit) = collect(page.upto, items);
+    Ok(Chunk {
+        commit,
+        output: ChunkOutput::Rollup(videos.into_iter().flatten().collect()),
+    })
+}
