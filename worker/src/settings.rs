@@ -20,8 +20,6 @@ pub struct WorkerSettings {
     pub skip_limit: u32,
     /// How often a chunk is tried again after a passing fault (`RETRY_LIMIT`), 0 to 100.
     pub retry_limit: u32,
-    /// How long closing a day may take, in seconds (`CLOSE_TIMEOUT_S`), 1 to 86,400.
-    pub close_timeout_s: u32,
 }
 
 impl WorkerSettings {
@@ -38,7 +36,6 @@ impl WorkerSettings {
             // 5,000 is measured to be no faster than 1,000, and breaks SQLite's placeholders.
             ("CHUNK_SIZE", self.chunk_size, 1, 5_000),
             ("RETRY_LIMIT", self.retry_limit, 0, 100),
-            ("CLOSE_TIMEOUT_S", self.close_timeout_s, 1, 86_400),
         ];
         for (name, value, least, most) in ranges {
             if !(least..=most).contains(&value) {

@@ -1,0 +1,110 @@
+//! Wiring: the one place that names all adapters.
+
+use crate::settings::{DEFAULT_TIMEZONE, Settings};
+use anyhow::Context;
+use balance_core::{
+    domain::calendar::BusinessTimezone,
+    port::{
+        Store,
+        clock::{Clock, SystemClock},
+    },
+    queue::{EmbeddedBackend, EmbeddedQueue},
+    service::{launcher::Launcher, settings::business_timezone},
+    store::{Company, ProcessLock, SqlStore},
+};
+use balance_worker::Worker;
+use std::{path::Path, sync::Arc};
+
+/// An open database and what belongs to it.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timezone: BusinessTimezone,
+    sql: Arc<SqlStore>,
+    lock_path: std::path::PathBuf,
+}
+
+impl App {
+    /// Opens the database of the settings.
+    pub(crate) async fn open(settings: Settings) -> anyhow::Result<Self> {
+        let path = settings.database_path()?;
+        Self::open_at(settings, &path).await
+    }
+
+    /// Opens another database with these settings.
+    pub(crate) async fn open_at(settings: Settings, path: &Path) -> anyhow::Result<Self> {
+        // Faults of the settings come before anything is made.
+        settings.worker()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let sql = SqlStore::open_sqlite(path, settings.readers(), Arc::clone(&clock))
+            .await
+            .with_context(|| format!("the database {}", path.display()))?;
+        let sql = Arc::new(sql);
+        let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&sql);
+        let timezone = business_timezone(
+            store.as_ref(),
+            settings.business_timezone,
+            DEFAULT_TIMEZONE,
+        )
+        .await?;
+        Ok(Self {
+            settings,
+            store,
+            clock,
+            timezone,
+            sql,
+            lock_path: SqlStore::lock_path(path),
+        })
+    }
+
+    /// A launcher, and the backend that its rings arrive at.
+    pub(crate) fn launcher(&self) -> (Launcher, EmbeddedBackend) {
+        let (queue, backend) = EmbeddedQueue::new();
+        let launcher = Launcher {
+            store: Arc::clone(&self.store),
+            queue: Arc::new(queue),
+            clock: Arc::clone(&self.clock),
+            timezone: self.timezone,
+            partitions: self.settings.partitions(),
+        };
+        (launcher, backend)
+    }
+
+    /// Takes a share of the lock file. A process that is alone lets the leases of dead ones run
+    /// out at once, so that nobody waits for them.
+    pub(crate) async fn join(&self) -> anyhow::Result<(ProcessLock, Company)> {
+        let (lock, company) = ProcessLock::take(&self.lock_path)?;
+        if company == Company::Alone {
+            self.store.expire_all_leases().await?;
+            lock.share()?;
+        }
+        Ok((lock, company))
+    }
+
+    /// Starts a worker in this process.
+    pub(crate) async fn start_worker(&self) -> anyhow::Result<Crew> {
+        let (lock, company) = self.join().await?;
+        let (launcher, backend) = self.launcher();
+        let worker = Worker::start(launcher.clone(), self.settings.worker()?, backend);
+        Ok(Crew {
+            launcher,
+            company,
+            worker,
+            _lock: lock,
+        })
+    }
+
+    /// Closes the database.
+    pub(crate) async fn close(self) {
+        self.sql.close().await;
+    }
+}
+
+/// A worker in this process, and the launcher that rings for it.
+pub(crate) struct Crew {
+    pub(crate) launcher: Launcher,
+    pub(crate) company: Company,
+    pub(crate) worker: Worker,
+    _lock: ProcessLock,
+}

@@ -1,0 +1,209 @@
+//! The command line.
+
+use crate::settings::Settings;
+use balance_core::domain::{period::PeriodKind, user::UserId};
+use chrono::NaiveDate;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Settles plays: counts, pays and reports them, correct to the last hundredth of a won.
+#[derive(Debug, Parser)]
+#[command(name = "balance", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make two weeks of plays, settle every day and show what came of it
+    Demo {
+        /// The folder of the demo's database
+        #[arg(long, default_value = "data/demo")]
+        dir: PathBuf,
+        /// Delete the demo's database first
+        #[arg(long)]
+        reset: bool,
+        /// Plays to make, at least
+        #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+        plays: u32,
+        /// The same seed makes the same plays
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+    },
+    /// Import plays from CSV files, all or nothing
+    ///
+    /// Columns: user_id,video_id,owner_id,started_at,play_time_s,video_duration_s
+    Import {
+        /// The files; - is standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// See to it that so many ads exist
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        ads: u32,
+    },
+    /// Import lifetime counts of videos from another system, before the first day is closed
+    ///
+    /// Columns: video_id,view_count,ad_view_count
+    ImportBalances {
+        /// The file; - is standard input
+        file: PathBuf,
+    },
+    /// Settle a day, a range of days, or every unsettled active day that is over
+    Settle {
+        /// The business day
+        #[arg(long, conflicts_with_all = ["from", "to"])]
+        date: Option<NaiveDate>,
+        /// The first business day of a range
+        #[arg(long, requires = "to")]
+        from: Option<NaiveDate>,
+        /// The last business day of a range
+        #[arg(long, requires = "from")]
+        to: Option<NaiveDate>,
+    },
+    /// Read what was settled
+    Report {
+        #[command(subcommand)]
+        report: Report,
+    },
+    /// Watch and steer job executions
+    Jobs {
+        #[command(subcommand)]
+        jobs: Jobs,
+    },
+    /// Read and change what views are paid
+    Rates {
+        #[command(subcommand)]
+        rates: Rates,
+    },
+    /// Bring the database's schema up to this program's
+    Migrate,
+    /// Run API and worker in one process
+    Serve,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Report {
+    /// The five videos watched most
+    Top5 {
+        #[command(flatten)]
+        common: ReportArgs,
+        /// Only the list ordered by this
+        #[arg(long)]
+        by: Option<By>,
+    },
+    /// What videos earned
+    Revenue {
+        #[command(flatten)]
+        common: ReportArgs,
+        /// Only videos of this owner
+        #[arg(long, value_parser = positive_id)]
+        owner: Option<i64>,
+        /// Only videos after this id: the `next` of the page before
+        #[arg(long)]
+        after: Option<i64>,
+        /// Videos on a page
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: u32,
+    },
+}
+
+fn positive_id(text: &str) -> Result<i64, String> {
+    match text.parse() {
+        Ok(id) if id > 0 => Ok(id),
+        _ => Err("an id is a number from 1 on".to_owned()),
+    }
+}
+
+impl Report {
+    /// The owner asked for, if any.
+    pub(crate) fn owner(&self) -> Option<UserId> {
+        match self {
+            Self::Top5 { .. } => None,
+            Self::Revenue { owner, .. } => owner.map(UserId),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// A business day of the period
+    #[arg(long)]
+    pub(crate) date: NaiveDate,
+    /// day, week or month; all three without it
+    #[arg(long)]
+    pub(crate) period: Option<PeriodKind>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub(crate) json: bool,
+    /// Print CSV
+    #[arg(long)]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    /// By counted views
+    ViewCount,
+    /// By seconds watched
+    PlayTime,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Jobs {
+    /// The newest executions
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: u32,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One execution with its steps and partitions
+    Show {
+        /// The execution's id
+        id: i64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Restart a stopped or failed execution, and wait for its end
+    Restart {
+        /// The execution's id
+        id: i64,
+    },
+    /// Run a failed partition again, even if it is quarantined, and wait for its execution's end
+    Retry {
+        /// The partition's step execution id
+        id: i64,
+    },
+    /// Stop a running execution after the chunks at work
+    Stop {
+        /// The execution's id
+        id: i64,
+    },
+    /// Give an execution up for good; its date can then be settled anew
+    Abandon {
+        /// The execution's id
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rates {
+    /// All versions
+    Show,
+    /// Store a version: a full set of both kinds
+    ///
+    /// Columns: kind,from_count,to_count,won
+    Set {
+        /// The file; - is standard input
+        file: PathBuf,
+        /// The first business day that it pays, after the last closed one
+        #[arg(long)]
+        effective_from: NaiveDate,
+    },
+}

@@ -1,0 +1,209 @@
+//! `balance demo`.
+
+use super::{import, watch};
+use crate::{
+    app::App,
+    demo::{DemoSpec, DemoWorld},
+    output::{self, report as print},
+    progress,
+    settings::{DEFAULT_TIMEZONE, Settings},
+};
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use balance_core::{
+    domain::{period::PeriodKind, playback::Play},
+    port::{
+        plays::{MAX_PLAY_BATCH, PlayImportError, PlaySource, SourcedPlay},
+        reports::TopBy,
+    },
+    service::reports,
+    store::SqlStore,
+};
+use chrono::{Days, NaiveDate};
+use indicatif::ProgressBar;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+/// A Monday whose two weeks lie in one month.
+const FIRST_DATE: Option<NaiveDate> = NaiveDate::from_ymd_opt(2026, 3, 2);
+const DAY_COUNT: u32 = 14;
+/// Creators and executions shown.
+const SHOWN: u32 = 5;
+
+pub(super) async fn run(
+    settings: Settings,
+    dir: &Path,
+    reset: bool,
+    plays: u32,
+    seed: u64,
+) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    let path = std::path::absolute(dir)?.join("balance.db");
+    if reset {
+        delete(&path)?;
+    }
+    let app = App::open_at(settings, &path).await?;
+    let result = match app.store.is_empty().await {
+        Ok(true) => {
+            let spec = DemoSpec {
+                seed,
+                play_count: usize::try_from(plays)?,
+                first_date: FIRST_DATE.unwrap_or_default(),
+                day_count: DAY_COUNT,
+                timezone: app.settings.business_timezone.unwrap_or(DEFAULT_TIMEZONE),
+            };
+            make(&app, &spec, &path, began).await
+        }
+        Ok(false) => {
+            output::line(&format!(
+                "{} holds data already: nothing was changed (--reset starts over)",
+                path.display()
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(error.into()),
+    };
+    app.close().await;
+    result
+}
+
+/// Deletes the database's files, and nothing else. Refuses while another process works on it.
+fn delete(path: &Path) -> anyhow::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let lock_path = SqlStore::lock_path(path);
+    let (_lock, company) = balance_core::store::ProcessLock::take(&lock_path)?;
+    if company == balance_core::store::Company::Others {
+        bail!("another process works on {}", path.display());
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let file = PathBuf::from(name);
+        match std::fs::remove_file(&file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| file.display().to_string()),
+        }
+    }
+    Ok(())
+}
+
+async fn make(
+    app: &App,
+    spec: &DemoSpec,
+    path: &Path,
+    began: Instant,
+) -> anyhow::Result<ExitCode> {
+    let world = DemoWorld::new(spec);
+    output::line(&format!(
+        "{} people, {} videos, {} ads",
+        world.users.len(),
+        world.videos.len(),
+        world.ad_count
+    ));
+    app.store.register(&world.users, &world.videos).await?;
+    app.store.import_balances(&world.opening_balances).await?;
+    let ads = u32::try_from(world.ad_count)?;
+    let bar = progress::count(u64::try_from(spec.play_count)?, "importing");
+    let mut plays = DemoPlays {
+        plays: Box::new(world.plays(spec)),
+        bar: bar.clone(),
+    };
+    let imported = app
+        .store
+        .import_plays(&mut plays, import::rules(app, ads))
+        .await;
+    drop(plays);
+    bar.finish_and_clear();
+    import::print(&imported?);
+
+    let crew = app.start_worker().await?;
+    let settled = settle_days(app, &crew).await;
+    watch::stop(crew).await;
+    if !settled? {
+        return Ok(ExitCode::FAILURE);
+    }
+    show(app, spec).await?;
+    output::line(&format!(
+        "done in {}; look further with:\n  export DATABASE_URL=sqlite://{}\n  balance report revenue --date {} --period month\n  balance jobs list",
+        progress::duration(began.elapsed()),
+        path.display(),
+        last_date(spec),
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Settles every day in order, under one bar.
+async fn settle_days(app: &App, crew: &crate::app::Crew) -> anyhow::Result<bool> {
+    let days = app.store.active_days(None, DAY_COUNT + 1).await?;
+    let bar = progress::count(u64::try_from(days.len())?, "settling");
+    for date in days {
+        let id = crew.launcher.launch(date).await?.id;
+        let execution = watch::until_ended(app.store.as_ref(), id).await?;
+        if execution.status != balance_core::batch::status::BatchStatus::Completed {
+            bar.finish_and_clear();
+            output::execution(&execution, &watch::all_steps(app.store.as_ref(), id).await?);
+            return Ok(false);
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(true)
+}
+
+fn last_date(spec: &DemoSpec) -> NaiveDate {
+    let days = Days::new(u64::from(spec.day_count.saturating_sub(1)));
+    spec.first_date
+        .checked_add_days(days)
+        .unwrap_or(spec.first_date)
+}
+
+/// What one wants to see.
+async fn show(app: &App, spec: &DemoSpec) -> anyhow::Result<()> {
+    let store = app.store.as_ref();
+    let date = last_date(spec);
+    for by in [TopBy::ViewCount, TopBy::PlayTime] {
+        for kind in PeriodKind::ALL {
+            let report = reports::top(store, date, kind, by).await?;
+            print::top(&[(by, report)], output::Format::Table)?;
+        }
+    }
+    let month = PeriodKind::Month.containing(date);
+    print::creators(month, &store.top_creators(month, SHOWN).await?);
+    print::total(month, &store.total(month, None).await?);
+    let executions = store.executions(SHOWN).await?;
+    output::executions(&executions);
+    if let Some(last) = executions.first() {
+        output::execution(last, &watch::all_steps(store, last.id).await?);
+    }
+    Ok(())
+}
+
+/// The generator as a source of plays.
+struct DemoPlays<'a> {
+    plays: Box<dyn Iterator<Item = Play> + Send + 'a>,
+    bar: ProgressBar,
+}
+
+#[async_trait]
+impl PlaySource for DemoPlays<'_> {
+    async fn next(&mut self) -> Result<Vec<SourcedPlay>, PlayImportError> {
+        let batch: Vec<SourcedPlay> = self
+            .plays
+            .by_ref()
+            .take(MAX_PLAY_BATCH)
+            .map(|play| SourcedPlay {
+                play,
+                file: 0,
+                line: 0,
+            })
+            .collect();
+        self.bar.inc(u64::try_from(batch.len()).unwrap_or(0));
+        Ok(batch)
+    }
+}

@@ -1,0 +1,95 @@
+//! `balance jobs`.
+
+use super::watch;
+use crate::{app::App, args::Jobs, output};
+use balance_core::{
+    batch::execution::{JobExecutionId, StepExecutionId},
+    port::jobs::JobRefusal,
+    store::Company,
+};
+use std::process::ExitCode;
+
+pub(super) async fn run(app: &App, jobs: Jobs) -> anyhow::Result<ExitCode> {
+    match jobs {
+        Jobs::List { limit, json } => {
+            let executions = app.store.executions(limit).await?;
+            if json {
+                output::json(&output::executions_json(&executions))?;
+            } else {
+                output::executions(&executions);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Jobs::Show { id, json } => show(app, JobExecutionId(id), json).await,
+        Jobs::Restart { id } => work(app, Act::Restart(JobExecutionId(id))).await,
+        Jobs::Retry { id } => work(app, Act::Retry(StepExecutionId(id))).await,
+        Jobs::Stop { id } => stop(app, JobExecutionId(id)).await,
+        Jobs::Abandon { id } => {
+            let (launcher, _backend) = app.launcher();
+            launcher.abandon(JobExecutionId(id)).await?;
+            output::line(&format!(
+                "execution {id} is ABANDONED; its date can be settled anew"
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn show(app: &App, id: JobExecutionId, json: bool) -> anyhow::Result<ExitCode> {
+    let execution = app
+        .store
+        .execution(id)
+        .await?
+        .ok_or(JobRefusal::NoSuchExecution(id))?;
+    let steps = watch::all_steps(app.store.as_ref(), id).await?;
+    if json {
+        output::json(&output::execution_json(&execution, &steps))?;
+    } else {
+        output::execution(&execution, &steps);
+        output::steps(&steps);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+enum Act {
+    Restart(JobExecutionId),
+    Retry(StepExecutionId),
+}
+
+/// Starts an execution again and works it to its end.
+async fn work(app: &App, act: Act) -> anyhow::Result<ExitCode> {
+    let crew = app.start_worker().await?;
+    let launched = match act {
+        Act::Restart(id) => crew.launcher.restart(id).await,
+        Act::Retry(id) => crew.launcher.retry(id).await,
+    };
+    let result = match launched {
+        Ok(launched) => watch::to_the_end(app, launched.id).await,
+        Err(error) => Err(error.into()),
+    };
+    watch::stop(crew).await;
+    Ok(if result? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn stop(app: &App, id: JobExecutionId) -> anyhow::Result<ExitCode> {
+    // Alone: whoever worked on it is dead, and what it held is free at once.
+    let (_lock, company) = app.join().await?;
+    let (launcher, _backend) = app.launcher();
+    launcher.stop(id).await?;
+    let status = app
+        .store
+        .execution(id)
+        .await?
+        .map_or_else(String::new, |execution| execution.status.to_string());
+    output::line(&match company {
+        Company::Alone => format!("execution {id} is {status}"),
+        Company::Others => {
+            format!("execution {id} is {status}; chunks at work finish, then it stops")
+        }
+    });
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,85 @@
+//! What the subcommands do.
+
+mod demo;
+
+mod import;
+
+mod import_balances;
+
+mod jobs;
+
+mod rates;
+
+mod report;
+
+mod serve;
+
+mod settle;
+
+mod watch;
+
+use crate::{
+    app::App,
+    args::{Args, Command},
+    output,
+};
+use anyhow::Context;
+use std::{fs::File, io::Read, path::Path, process::ExitCode};
+
+/// Runs a subcommand; answers the process's exit code.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { command, settings } = args;
+    if let Command::Demo {
+        dir,
+        reset,
+        plays,
+        seed,
+    } = command
+    {
+        return demo::run(settings, &dir, reset, plays, seed).await;
+    }
+    let app = App::open(settings).await?;
+    let result = match command {
+        Command::Demo { .. } | Command::Migrate => {
+            output::line("the database's schema is up to date");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Import { files, ads } => import::run(&app, &files, ads).await,
+        Command::ImportBalances { file } => import_balances::run(&app, &file).await,
+        Command::Settle { date, from, to } => settle::run(&app, date, from.zip(to)).await,
+        Command::Report { report } => report::run(&app, report).await,
+        Command::Jobs { jobs } => jobs::run(&app, jobs).await,
+        Command::Rates { rates } => rates::run(&app, rates).await,
+        Command::Serve => serve::run(&app).await,
+    };
+    app.close().await;
+    result
+}
+
+/// What messages call a file.
+fn display_name(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Opens a file, or standard input for `-`; with its length in bytes where it has one.
+fn open_source(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
+    if path == Path::new("-") {
+        return Ok((Box::new(std::io::stdin()), None));
+    }
+    let open = || -> std::io::Result<(File, std::fs::Metadata)> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
+    };
+    let (file, metadata) =
+        open().with_context(|| format!("{}: cannot be read", path.display()))?;
+    if metadata.is_dir() {
+        anyhow::bail!("{}: is a folder, not a file", path.display());
+    }
+    let length = metadata.is_file().then_some(metadata.len());
+    Ok((Box::new(file), length))
+}

@@ -1,0 +1,149 @@
+//! `balance settle`.
+
+use super::watch;
+use crate::{
+    app::{App, Crew},
+    output, progress,
+};
+use balance_core::{
+    batch::{execution::JobExecutionId, job::Job},
+    domain::period::PeriodKind,
+    port::jobs::JobRefusal,
+    store::Company,
+};
+use chrono::NaiveDate;
+use std::{process::ExitCode, time::Instant};
+
+/// Days looked up at a time.
+const DAYS: u32 = 1_000;
+
+pub(super) async fn run(
+    app: &App,
+    date: Option<NaiveDate>,
+    range: Option<(NaiveDate, NaiveDate)>,
+) -> anyhow::Result<ExitCode> {
+    if let Some((from, to)) = range
+        && from > to
+    {
+        anyhow::bail!("--from {from} lies after --to {to}");
+    }
+    let crew = app.start_worker().await?;
+    let settled = match date {
+        Some(date) => day(app, &crew, date).await.map(|done| (done, 1)),
+        None => days(app, &crew, range).await,
+    };
+    watch::stop(crew).await;
+    let (is_complete, count) = settled?;
+    if is_complete && count == 0 {
+        output::line("nothing to settle");
+    }
+    Ok(if is_complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Settles every unsettled active day that is over, or those of a range, in order; stops at the
+/// first that does not complete. Answers whether all did, and how many there were.
+pub(super) async fn days(
+    app: &App,
+    crew: &Crew,
+    range: Option<(NaiveDate, NaiveDate)>,
+) -> anyhow::Result<(bool, u64)> {
+    let began = Instant::now();
+    let last_over = crew.launcher.last_day_over()?;
+    let (mut after, last) = match range {
+        Some((from, to)) => {
+            if to > last_over {
+                return Err(JobRefusal::DayNotOver {
+                    date: to,
+                    last_over,
+                }
+                .into());
+            }
+            (from.pred_opt(), to)
+        }
+        None => {
+            let first = app.store.first_unsettled_day().await?;
+            match first.and_then(|first| first.pred_opt()) {
+                Some(before) => (Some(before), last_over),
+                None => return Ok((true, 0)),
+            }
+        }
+    };
+    let (mut count, mut plays, mut settled_before) = (0, 0, 0_u64);
+    loop {
+        let active = app.store.active_days(after, DAYS).await?;
+        for &date in active.iter().take_while(|date| **date <= last) {
+            if app.store.is_settled(date).await? {
+                settled_before += 1;
+                continue;
+            }
+            if !day(app, crew, date).await? {
+                return Ok((false, count));
+            }
+            count += 1;
+            plays += views(app, date).await?;
+        }
+        after = active.last().copied();
+        if after.is_none_or(|date| date > last) {
+            break;
+        }
+    }
+    if settled_before > 0 {
+        output::line(&format!("{settled_before} days of the range were settled before"));
+    }
+    if count > 0 {
+        output::line(&format!(
+            "settled {count} days: {}",
+            progress::rate(plays, "views", began.elapsed())
+        ));
+    }
+    Ok((true, count))
+}
+
+async fn views(app: &App, date: NaiveDate) -> anyhow::Result<u64> {
+    let total = app
+        .store
+        .total(PeriodKind::Day.containing(date), None)
+        .await?;
+    Ok(u64::try_from(total.view_count).unwrap_or(0))
+}
+
+/// Settles one day and shows it; answers whether it is COMPLETED.
+pub(super) async fn day(app: &App, crew: &Crew, date: NaiveDate) -> anyhow::Result<bool> {
+    let id = launch(crew, date).await?;
+    let is_complete = watch::to_the_end(app, id).await?;
+    if is_complete {
+        let total = app
+            .store
+            .total(PeriodKind::Day.containing(date), None)
+            .await?;
+        output::day_total(date, &total);
+    }
+    Ok(is_complete)
+}
+
+/// Launches a day; takes up the execution of a process that died.
+async fn launch(crew: &Crew, date: NaiveDate) -> anyhow::Result<JobExecutionId> {
+    match crew.launcher.launch(date).await {
+        Ok(launched) => {
+            let verb = if launched.is_restart {
+                "restarted"
+            } else {
+                "launched"
+            };
+            tracing::info!(execution = launched.id.0, %date, "{} {verb}", Job::DayStatistics);
+            Ok(launched.id)
+        }
+        Err(JobRefusal::AlreadyRunning { execution, .. }) if crew.company == Company::Alone => {
+            progress::line(&format!(
+                "taking up execution {execution} of {date}, which another process left"
+            ));
+            crew.launcher.advance(execution).await?;
+            Ok(execution)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,94 @@
+//! Waiting for an execution, and showing what it does.
+
+use crate::{
+    app::{App, Crew},
+    output, progress, shutdown,
+};
+use anyhow::bail;
+use balance_core::{
+    batch::{
+        execution::{JobExecution, JobExecutionId, StepExecutionId},
+        status::BatchStatus,
+        step::StepExecution,
+    },
+    port::Store,
+};
+use std::time::Duration;
+
+/// How often a running execution is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+/// Steps read at a time.
+const STEPS: u32 = 1_000;
+
+/// Waits for an execution's end, or for the process to be asked to end; shows its partitions.
+pub(super) async fn until_ended(
+    store: &dyn Store,
+    id: JobExecutionId,
+) -> anyhow::Result<JobExecution> {
+    let bar = progress::spinner("settling");
+    let ended = async {
+        loop {
+            let Some(execution) = store.execution(id).await? else {
+                bail!("execution {id} is gone");
+            };
+            if !execution.status.is_running() {
+                return Ok(execution);
+            }
+            bar.set_message(execution.date.to_string());
+            bar.set_position(written(store, id).await?);
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let result = tokio::select! {
+        result = ended => result,
+        () = shutdown::requested() => {
+            Err(anyhow::anyhow!("asked to end; execution {id} goes on where it stands when `balance settle` is run again"))
+        }
+    };
+    bar.finish_and_clear();
+    result
+}
+
+/// Videos written so far, for the spinner.
+async fn written(store: &dyn Store, id: JobExecutionId) -> anyhow::Result<u64> {
+    let steps = store.steps(id, None, STEPS).await?;
+    let written: i64 = steps
+        .iter()
+        .filter(|step| step.name.partition.is_some())
+        .map(|step| step.counters.writes)
+        .sum();
+    Ok(u64::try_from(written).unwrap_or(0))
+}
+
+/// All steps and partitions of an execution, in order.
+pub(super) async fn all_steps(
+    store: &dyn Store,
+    id: JobExecutionId,
+) -> anyhow::Result<Vec<StepExecution>> {
+    let mut all: Vec<StepExecution> = Vec::new();
+    loop {
+        let after: Option<StepExecutionId> = all.last().map(|step| step.id);
+        let page = store.steps(id, after, STEPS).await?;
+        let is_last = page.len() < usize::try_from(STEPS).unwrap_or(usize::MAX);
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// Waits for an execution that this process works on, shows its steps, and answers whether it is
+/// COMPLETED.
+pub(super) async fn to_the_end(app: &App, id: JobExecutionId) -> anyhow::Result<bool> {
+    let execution = until_ended(app.store.as_ref(), id).await?;
+    let steps = all_steps(app.store.as_ref(), id).await?;
+    output::execution(&execution, &steps);
+    Ok(execution.status == BatchStatus::Completed)
+}
+
+/// Ends a crew; a chunk that does not finish in time is left to its lease.
+pub(super) async fn stop(crew: Crew) {
+    if !crew.worker.stop().await {
+        progress::line("running chunks did not finish within GRACE_S; their leases run out");
+    }
+}

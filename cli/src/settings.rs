@@ -1,0 +1,158 @@
+//! All settings, in one place: environment variables, each also a flag, checked together at start.
+
+use anyhow::{Context, bail};
+use balance_core::{batch::partition::MAX_PARTITIONS, domain::calendar::BusinessTimezone};
+use balance_worker::settings::WorkerSettings;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+};
+
+/// The settings as given.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Settings {
+    /// The database: sqlite:///absolute/path or sqlite://relative/path
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        default_value = "sqlite://data/balance.db",
+        hide_env_values = true,
+        global = true
+    )]
+    pub(crate) database_url: String,
+
+    /// The zone of the business days: an IANA name or an offset such as +09:00 or -00:00:03;
+    /// stored at first start [default: Asia/Seoul]
+    #[arg(long, env = "BUSINESS_TIMEZONE", global = true, allow_hyphen_values = true)]
+    pub(crate) business_timezone: Option<BusinessTimezone>,
+
+    /// The address that `serve` listens on
+    #[arg(
+        long = "listen",
+        env = "LISTEN_ADDR",
+        default_value = "127.0.0.1:8080",
+        global = true
+    )]
+    pub(crate) listen_addr: SocketAddr,
+
+    /// Seconds within which a view of the same user and video is a repeat
+    #[arg(
+        long,
+        env = "VIEW_WINDOW_S",
+        default_value_t = 30,
+        global = true,
+        value_parser = clap::value_parser!(u32).range(0..=86_400)
+    )]
+    pub(crate) view_window_s: u32,
+
+    /// Seconds between two ad slots
+    #[arg(
+        long,
+        env = "AD_INTERVAL_S",
+        default_value_t = 300,
+        global = true,
+        value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    pub(crate) ad_interval_s: u32,
+
+    /// Partitions of a step [default: twice the cores]
+    #[arg(
+        long,
+        env = "PARTITIONS",
+        global = true,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PARTITIONS))
+    )]
+    pub(crate) partitions: Option<u32>,
+
+    /// Videos in a chunk
+    #[arg(long, env = "CHUNK_SIZE", default_value_t = 1_000, global = true)]
+    pub(crate) chunk_size: u32,
+
+    /// Videos that may be skipped in a step: money is not skipped silently
+    #[arg(long, env = "SKIP_LIMIT", default_value_t = 0, global = true)]
+    pub(crate) skip_limit: u32,
+
+    /// How often a chunk is tried again after a passing fault
+    #[arg(long, env = "RETRY_LIMIT", default_value_t = 3, global = true)]
+    pub(crate) retry_limit: u32,
+
+    /// Partitions worked at a time [default: the cores]
+    #[arg(long, env = "WORKER_CONCURRENCY", global = true)]
+    pub(crate) worker_concurrency: Option<u32>,
+
+    /// Seconds after which a silent worker's partition is taken over
+    #[arg(long, env = "LEASE_S", default_value_t = 15, global = true)]
+    pub(crate) lease_s: u32,
+
+    /// The longest that one chunk may take, in seconds
+    #[arg(long, env = "CHUNK_TIMEOUT_S", default_value_t = 60, global = true)]
+    pub(crate) chunk_timeout_s: u32,
+
+    /// Seconds that running chunks get to finish when the process is asked to end
+    #[arg(long, env = "GRACE_S", default_value_t = 25, global = true)]
+    pub(crate) grace_s: u32,
+
+    /// What is logged to standard error, e.g. info or balance_worker=debug
+    #[arg(long, env = "BALANCE_LOG", default_value = "warn", global = true)]
+    pub(crate) log: String,
+}
+
+/// The zone of a database that no other is asked for.
+pub(crate) const DEFAULT_TIMEZONE: BusinessTimezone =
+    BusinessTimezone::Named(chrono_tz::Asia::Seoul);
+
+impl Settings {
+    /// The SQLite file that the URL names.
+    pub(crate) fn database_path(&self) -> anyhow::Result<PathBuf> {
+        let Some(path) = self.database_url.strip_prefix("sqlite://") else {
+            // The URL may hold a password: it is not repeated.
+            bail!("DATABASE_URL: only sqlite:// is known, e.g. sqlite:///var/lib/balance/balance.db");
+        };
+        if path.is_empty() || path.contains('?') || path.ends_with('/') {
+            bail!("DATABASE_URL: '{path}' after sqlite:// is not the path of a file");
+        }
+        let path = Path::new(path);
+        std::path::absolute(path).context("DATABASE_URL")
+    }
+
+    /// Cores of this machine, as far as this process may use them.
+    fn cores() -> u32 {
+        available_parallelism()
+            .ok()
+            .and_then(|cores| u32::try_from(cores.get()).ok())
+            .unwrap_or(1)
+    }
+
+    /// Partitions of a step.
+    pub(crate) fn partitions(&self) -> u32 {
+        self.partitions
+            .unwrap_or_else(|| (Self::cores() * 2).min(MAX_PARTITIONS))
+    }
+
+    /// Connections that read at a time: one for each claim and some for whoever watches.
+    pub(crate) fn readers(&self) -> u32 {
+        self.worker_concurrency.unwrap_or_else(Self::cores) + 2
+    }
+
+    /// The worker's share, checked.
+    pub(crate) fn worker(&self) -> anyhow::Result<WorkerSettings> {
+        let settings = WorkerSettings {
+            name: format!(
+                "balance-{}-{:016x}",
+                std::process::id(),
+                rand::random::<u64>()
+            ),
+            concurrency: self.worker_concurrency.unwrap_or_else(Self::cores).min(256),
+            lease_s: self.lease_s,
+            chunk_timeout_s: self.chunk_timeout_s,
+            grace_s: self.grace_s,
+            chunk_size: self.chunk_size,
+            skip_limit: self.skip_limit,
+            retry_limit: self.retry_limit,
+        };
+        settings.check().map_err(anyhow::Error::msg)?;
+        Ok(settings)
+    }
+}
