@@ -1,0 +1,306 @@
+//! A world for a test: a fresh database in a folder of its own, a clock that stands where it is
+//! put, and the real engine.
+
+use async_trait::async_trait;
+use balance_core::{
+    batch::{execution::JobExecution, step::StepExecution},
+    domain::{
+        calendar::BusinessTimezone,
+        playback::Play,
+        user::UserId,
+        video::VideoId,
+    },
+    port::{
+        Store,
+        clock::Clock,
+        jobs::JobRefusal,
+        plays::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay},
+    },
+    queue::EmbeddedQueue,
+    service::launcher::Launcher,
+    store::SqlStore,
+};
+use balance_worker::{Worker, settings::WorkerSettings};
+use chrono::NaiveDate;
+use sqlx::{Column, Row, SqliteConnection, TypeInfo, ValueRef};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tempfile::TempDir;
+
+pub(crate) const MICROS: i64 = 1_000_000;
+
+/// A date, from its text.
+pub(crate) fn date(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+/// An instant (UTC) in microseconds, from its text.
+pub(crate) fn at(text: &str) -> i64 {
+    text.parse::<chrono::DateTime<chrono::Utc>>()
+        .unwrap()
+        .timestamp_micros()
+}
+
+/// A clock that tells what it was told.
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn set(&self, micros: i64) {
+        self.0.store(micros, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now_micros(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// How a day is settled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) partitions: u32,
+    pub(crate) chunk_size: u32,
+    pub(crate) concurrency: u32,
+    pub(crate) skip_limit: u32,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            partitions: 4,
+            chunk_size: 10,
+            concurrency: 2,
+            skip_limit: 0,
+        }
+    }
+}
+
+pub(crate) struct World {
+    folder: TempDir,
+    pub(crate) store: Arc<SqlStore>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) timezone: BusinessTimezone,
+}
+
+impl World {
+    /// A fresh database; the time is the noon (UTC) of 2024-06-30.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(at("2024-06-30T12:00:00Z"))));
+        let path = folder.path().join("balance.db");
+        let store = SqlStore::open_sqlite(&path, 4, Arc::<TestClock>::clone(&clock))
+            .await
+            .unwrap();
+        Self {
+            folder,
+            store: Arc::new(store),
+            clock,
+            timezone: "Asia/Seoul".parse().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("balance.db")
+    }
+
+    /// A launcher whose rings nobody hears.
+    pub(crate) fn launcher(&self, partitions: u32) -> Launcher {
+        self.wired(partitions).0
+    }
+
+    fn wired(&self, partitions: u32) -> (Launcher, balance_core::queue::EmbeddedBackend) {
+        let (queue, backend) = EmbeddedQueue::new();
+        let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&self.store);
+        let launcher = Launcher {
+            store,
+            queue: Arc::new(queue),
+            clock: Arc::<TestClock>::clone(&self.clock),
+            timezone: self.timezone,
+            partitions,
+        };
+        (launcher, backend)
+    }
+
+    /// A worker at work, and the launcher that rings for it.
+    pub(crate) fn worker(&self, shape: Shape) -> (Launcher, Worker) {
+        let (launcher, backend) = self.wired(shape.partitions);
+        let worker = Worker::start(launcher.clone(), settings(shape), backend);
+        (launcher, worker)
+    }
+
+    /// Imports plays in the order given; the store wants them in the order of time.
+    pub(crate) async fn import(&self, plays: &[Play], ads: u32) -> Result<PlayCounts, PlayImportError> {
+        let rules = PlayRules {
+            timezone: self.timezone,
+            view_window_s: 30,
+            ad_interval_s: 300,
+            ads,
+        };
+        let mut sorted = plays.to_vec();
+        sorted.sort_by_key(|play| (play.started_at_micros, play.user_id, play.video_id));
+        let mut source = Plays(sorted);
+        use balance_core::port::plays::PlayStore;
+        self.store.import_plays(&mut source, rules).await
+    }
+
+    /// Launches a day and waits for its end.
+    pub(crate) async fn settle(&self, date: NaiveDate, shape: Shape) -> Result<JobExecution, JobRefusal> {
+        let (launcher, worker) = self.worker(shape);
+        let launched = launcher.launch(date).await;
+        let result = match launched {
+            Ok(launched) => Ok(self.wait(launched.id).await),
+            Err(error) => Err(error),
+        };
+        assert!(worker.stop().await);
+        result
+    }
+
+    /// Waits for an execution's end.
+    pub(crate) async fn wait(&self, id: balance_core::batch::execution::JobExecutionId) -> JobExecution {
+        use balance_core::port::jobs::JobStore;
+        let ended = async {
+            loop {
+                let execution = self.store.execution(id).await.unwrap().unwrap();
+                if !execution.status.is_running() {
+                    return execution;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), ended)
+            .await
+            .expect("the execution ends")
+    }
+
+    /// All steps and partitions of an execution.
+    pub(crate) async fn steps(
+        &self,
+        id: balance_core::batch::execution::JobExecutionId,
+    ) -> Vec<StepExecution> {
+        use balance_core::port::jobs::JobStore;
+        self.store.steps(id, None, 100_000).await.unwrap()
+    }
+
+    /// A connection of the test's own, to look at the tables and to damage them.
+    pub(crate) async fn connection(&self) -> SqliteConnection {
+        use sqlx::Connection;
+        SqliteConnection::connect(&format!("sqlite://{}", self.path().display()))
+            .await
+            .unwrap()
+    }
+
+    /// Runs a statement on the test's own connection.
+    pub(crate) async fn sql(&self, sql: &str) -> u64 {
+        let mut connection = self.connection().await;
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .unwrap()
+            .rows_affected()
+    }
+
+    /// The rows of a query as text, one string a row, columns joined by a bar.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
+        let mut connection = self.connection().await;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| {
+                let cells: Vec<String> = (0..row.columns().len())
+                    .map(|column| cell(row, column))
+                    .collect();
+                cells.join("|")
+            })
+            .collect()
+    }
+
+    /// Everything that settling makes, for comparison: statistics, revenue, weeks and months.
+    pub(crate) async fn results(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (table, order) in [
+            ("video_statistics", "video_id, date"),
+            ("video_revenue", "video_id, date"),
+            ("period_rollup", "period, start_date, video_id"),
+        ] {
+            let rows = self
+                .rows(&format!("SELECT * FROM {table} ORDER BY {order}"))
+                .await;
+            all.extend(rows.into_iter().map(|row| format!("{table}|{row}")));
+        }
+        all
+    }
+}
+
+fn cell(row: &sqlx::sqlite::SqliteRow, column: usize) -> String {
+    let value = row.try_get_raw(column).unwrap();
+    if value.is_null() {
+        return "NULL".to_owned();
+    }
+    match value.type_info().name() {
+        "INTEGER" | "BIGINT" => row.get_unchecked::<i64, _>(column).to_string(),
+        "BLOB" => format!("{:02x?}", row.get_unchecked::<Vec<u8>, _>(column)),
+        _ => row.get_unchecked::<String, _>(column),
+    }
+}
+
+/// The settings of a worker in a test.
+pub(crate) fn settings(shape: Shape) -> WorkerSettings {
+    WorkerSettings {
+        name: format!("test-{:?}", std::thread::current().id()),
+        concurrency: shape.concurrency,
+        lease_s: 15,
+        chunk_timeout_s: 60,
+        grace_s: 30,
+        chunk_size: shape.chunk_size,
+        skip_limit: shape.skip_limit,
+        retry_limit: 3,
+    }
+}
+
+/// A play of 10 seconds of a video of 100 seconds, whose owner is user 1,000,000.
+pub(crate) fn play(user: i64, video: i64, started_at_micros: i64) -> Play {
+    Play {
+        user_id: UserId(user),
+        video_id: VideoId(video),
+        owner_id: UserId(1_000_000),
+        started_at_micros,
+        play_time_s: 10,
+        duration_s: 100,
+    }
+}
+
+/// So many plays of so many videos on one day (Seoul), no two of one user, so no repeats.
+pub(crate) fn day_of_plays(day: &str, plays: i64, videos: i64) -> Vec<Play> {
+    let noon = at(&format!("{day}T03:00:00Z"));
+    (0..plays)
+        .map(|n| play(n + 1, n * n % videos + 1, noon + n * MICROS))
+        .collect()
+}
+
+struct Plays(Vec<Play>);
+
+#[async_trait]
+impl PlaySource for Plays {
+    async fn next(&mut self) -> Result<Vec<SourcedPlay>, PlayImportError> {
+        let count = self.0.len().min(MAX_PLAY_BATCH);
+        Ok(self
+            .0
+            .drain(..count)
+            .zip(1..)
+            .map(|(play, line)| SourcedPlay {
+                play,
+                file: 0,
+                line,
+            })
+            .collect())
+    }
+}
