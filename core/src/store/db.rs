@@ -269,7 +269,6 @@ mod code {
 }
 
 /// Sorts a database error into what callers decide by.
-#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
 pub(super) fn store_error(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(ref database) => {

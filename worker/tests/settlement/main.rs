@@ -1,5 +1,7 @@
 //! Settling, end to end inside one process, on a real database.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
+
 mod figures;
 
 mod world;

@@ -22,7 +22,7 @@ use balance_core::{
 };
 use balance_worker::{Worker, settings::WorkerSettings};
 use chrono::NaiveDate;
-use sqlx::{Column, Row, SqliteConnection, TypeInfo, ValueRef};
+use sqlx::{Row, SqliteConnection, TypeInfo, ValueRef};
 use std::{
     path::PathBuf,
     sync::{
