@@ -77,7 +77,7 @@ impl<'a> Execution<'a> {
         let mut tries = 0;
         loop {
             if self.crew.ending.is_cancelled() {
-                return self.crew.launcher.store.release(&self.claim, 0).await;
+                return self.give_back().await;
             }
             if self.is_to_stop().await? {
                 return self.end(Ending::Stopped).await;
@@ -120,7 +120,18 @@ impl<'a> Execution<'a> {
         Ok(status != BatchStatus::Started)
     }
 
-    async fn end(&self, ending: Ending) -> Result<(), ClaimError> {
+    /// Gives the claim back: the worker is asked to end.
+    async fn give_back(&mut self) -> Result<(), ClaimError> {
+        let store = &self.crew.launcher.store;
+        match store.release(&self.claim, 0).await {
+            Err(ClaimError::Fenced) if self.is_still_ours().await? => {
+                store.release(&self.claim, 0).await
+            }
+            released => released,
+        }
+    }
+
+    async fn end(&mut self, ending: Ending) -> Result<(), ClaimError> {
         let (id, name) = (self.claim.step_execution_id.0, self.claim.name);
         match &ending {
             Ending::Failed(reason) => {
@@ -128,7 +139,19 @@ impl<'a> Execution<'a> {
             }
             _ => tracing::info!(step_execution = id, %name, ?ending, "partition ended"),
         }
-        self.crew.launcher.store.end(&self.claim, ending).await
+        let store = &self.crew.launcher.store;
+        match store.end(&self.claim, ending.clone()).await {
+            Err(ClaimError::Fenced) if self.is_still_ours().await? => {
+                store.end(&self.claim, ending).await
+            }
+            ended => ended,
+        }
+    }
+
+    /// Reads the row again after a write failed on its version; a lost reply (a rollback's count,
+    /// say) must not leave the partition to run out and be taken for a crash.
+    async fn is_still_ours(&mut self) -> Result<bool, ClaimError> {
+        Ok(!matches!(self.reload().await?, Attempt::Over))
     }
 
     /// One attempt at the next chunk, within its time limit.

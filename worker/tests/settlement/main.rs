@@ -2,6 +2,16 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
 
+mod control;
+
+mod crashes;
+
 mod figures;
+
+mod leases;
+
+mod refusals;
+
+mod hand;
 
 mod world;

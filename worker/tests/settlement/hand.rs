@@ -1,0 +1,185 @@
+//! A worker by hand: one call of the store at a time, so that a test decides what happens when.
+
+use crate::world::{MICROS, Shape, World, date};
+use balance_core::{
+    batch::{
+        chunk::{ChunkCommit, Claim, ClaimToken},
+        execution::{JobExecution, JobExecutionId, StepExecutionId},
+        partition::IdRange,
+        step::{Counters, StepExecution},
+    },
+    port::{
+        claims::{ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, ClaimStore, Claimed, Ending},
+        clock::Clock,
+        settlement::{Closing, SettlementStore},
+    },
+    service::launcher::Launcher,
+};
+
+/// The length of the leases, in seconds.
+pub(crate) const LEASE_S: u32 = 15;
+
+const LIMITS: ChunkLimits = ChunkLimits {
+    lease_s: LEASE_S,
+    skip_limit: 0,
+};
+
+/// Everything can be claimed that ever could be in a test.
+const ALL: u32 = 10_000;
+
+pub(crate) struct Hand<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) launcher: Launcher,
+    pub(crate) job: JobExecutionId,
+    /// The claimable partitions of the statistics step, in order.
+    pub(crate) partitions: Vec<StepExecutionId>,
+}
+
+impl<'a> Hand<'a> {
+    /// Launches a day and works it up to its statistics step.
+    pub(crate) async fn launch(world: &'a World, day: &str, partitions: u32) -> Self {
+        let launcher = world.launcher(partitions);
+        let job = launcher.launch(date(day)).await.unwrap().id;
+        let mut hand = Self {
+            world,
+            launcher,
+            job,
+            partitions: Vec::new(),
+        };
+        hand.close_day().await;
+        hand.partitions = hand.claimable().await;
+        hand
+    }
+
+    async fn close_day(&self) {
+        let [id] = self.claimable().await[..] else {
+            panic!("closeDayStep alone is claimable");
+        };
+        let claim = self.claim(id, 1).await;
+        let closing = self.world.store.close_day(claim.date).await.unwrap();
+        assert_eq!(closing, Closing::Closed);
+        self.world
+            .store
+            .end(&claim, Ending::Completed)
+            .await
+            .unwrap();
+        self.launcher.advance(self.job).await.unwrap();
+    }
+
+    pub(crate) async fn claimable(&self) -> Vec<StepExecutionId> {
+        self.world.store.claimable(ALL).await.unwrap()
+    }
+
+    pub(crate) async fn try_claim(&self, id: StepExecutionId, token: i64) -> Claimed {
+        let store = &self.world.store;
+        store
+            .claim(id, ClaimToken(token), "by hand", LEASE_S)
+            .await
+            .unwrap()
+    }
+
+    /// A claim that must succeed.
+    pub(crate) async fn claim(&self, id: StepExecutionId, token: i64) -> Claim {
+        match self.try_claim(id, token).await {
+            Claimed::Ours(claim) => *claim,
+            other => panic!("{id} is not ours: {other:?}"),
+        }
+    }
+
+    /// Reads and computes the next chunk of a partition of the statistics step.
+    pub(crate) async fn prepare(&self, claim: &Claim, limit: u32) -> (ChunkCommit, ChunkOutput) {
+        let state = claim.state.unwrap();
+        let range = IdRange {
+            after: state.cursor,
+            upto: state.range.upto,
+        };
+        let page = self
+            .world
+            .store
+            .activity(claim.date, range, limit)
+            .await
+            .unwrap();
+        let rows: Vec<_> = page
+            .items
+            .iter()
+            .filter_map(|activity| activity.settle().unwrap())
+            .collect();
+        let count = i64::try_from(rows.len()).unwrap();
+        let commit = ChunkCommit {
+            cursor: page.upto,
+            counters: Counters {
+                reads: count,
+                writes: count,
+                ..Counters::default()
+            },
+            rejected: Vec::new(),
+        };
+        (commit, ChunkOutput::Statistics(rows))
+    }
+
+    pub(crate) async fn commit(
+        &self,
+        claim: &mut Claim,
+        (commit, output): &(ChunkCommit, ChunkOutput),
+    ) -> Result<ChunkOutcome, ClaimError> {
+        let store = &self.world.store;
+        store.commit_chunk(claim, commit, output, LIMITS).await
+    }
+
+    /// Reads, computes and writes the next chunk.
+    pub(crate) async fn chunk(
+        &self,
+        claim: &mut Claim,
+        limit: u32,
+    ) -> Result<ChunkOutcome, ClaimError> {
+        let chunk = self.prepare(claim, limit).await;
+        self.commit(claim, &chunk).await
+    }
+
+    /// Lets a lease's time and a second pass.
+    pub(crate) fn let_leases_run_out(&self) {
+        let later = self.world.clock.now_micros() + i64::from(LEASE_S + 1) * MICROS;
+        self.world.clock.set(later);
+    }
+
+    pub(crate) async fn row(&self, id: StepExecutionId) -> StepExecution {
+        let job = self.step_job(id).await;
+        let steps = self.world.steps(job).await;
+        steps.into_iter().find(|step| step.id == id).unwrap()
+    }
+
+    async fn step_job(&self, id: StepExecutionId) -> JobExecutionId {
+        use balance_core::port::jobs::JobStore;
+        self.world
+            .store
+            .execution_of_step(id)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// The number in the first column of a query's one row.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        self.world.rows(sql).await[0].parse().unwrap()
+    }
+
+    /// Lets a real worker do the rest.
+    pub(crate) async fn finish(&self, job: JobExecutionId) -> JobExecution {
+        let (launcher, worker) = self.world.worker(Shape::default());
+        launcher.advance(job).await.unwrap();
+        let execution = self.world.wait(job).await;
+        assert!(worker.stop().await);
+        execution
+    }
+}
+
+/// The rows that an undisturbed run of the same day makes.
+pub(crate) async fn undisturbed(
+    plays: &[balance_core::domain::playback::Play],
+    day: &str,
+) -> Vec<String> {
+    let world = World::new().await;
+    world.import(plays, 1).await.unwrap();
+    world.settle(date(day), Shape::default()).await.unwrap();
+    world.results().await
+}

@@ -1,0 +1,297 @@
+//! What is refused, clearly, with nothing changed; and what an abandoned date may do next.
+
+use crate::{
+    hand::{Hand, undisturbed},
+    world::{Shape, World, date, even_day},
+};
+use balance_core::{
+    batch::{
+        execution::{JobExecutionId, StepExecutionId},
+        status::BatchStatus,
+    },
+    domain::playback::Play,
+    port::jobs::{JobRefusal, JobStore},
+};
+
+const DAY: &str = "2024-06-01";
+const NEXT: &str = "2024-06-02";
+
+fn plays() -> Vec<Play> {
+    even_day(DAY, 200, 30)
+}
+
+async fn world() -> World {
+    let world = World::new().await;
+    world.import(&plays(), 1).await.unwrap();
+    world.import(&even_day(NEXT, 100, 30), 1).await.unwrap();
+    world
+}
+
+/// Every row of the job tables, and of the day that is closed.
+async fn job_tables(world: &World) -> Vec<String> {
+    let mut all = Vec::new();
+    for table in [
+        "BATCH_JOB_INSTANCE",
+        "BATCH_JOB_EXECUTION",
+        "BATCH_JOB_EXECUTION_PARAMS",
+        "BATCH_STEP_EXECUTION",
+        "BATCH_STEP_EXECUTION_CONTEXT",
+        "BATCH_JOB_EXECUTION_CONTEXT",
+        "job_date_instance",
+        "step_lease",
+        "closed_through",
+    ] {
+        all.extend(
+            world
+                .rows(&format!("SELECT '{table}', * FROM {table} ORDER BY 2, 3"))
+                .await,
+        );
+    }
+    all.extend(world.results().await);
+    all
+}
+
+/// The name at the beginning of a refusal's message.
+fn name<T: std::fmt::Debug>(result: Result<T, JobRefusal>) -> String {
+    let message = result.unwrap_err().to_string();
+    message.split(':').next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn launches_that_are_refused_change_nothing() {
+    let world = world().await;
+    let launcher = world.launcher(3);
+    let before = job_tables(&world).await;
+    // It is the 30th in Seoul.
+    assert_eq!(
+        name(launcher.launch(date("2024-06-30")).await),
+        "DayNotOver"
+    );
+    assert_eq!(
+        name(launcher.launch(date("2024-07-05")).await),
+        "DayNotOver"
+    );
+    assert_eq!(
+        name(launcher.launch(date(NEXT)).await),
+        "EarlierDayUnsettled"
+    );
+    assert_eq!(
+        name(launcher.launch(date("2024-06-20")).await),
+        "EarlierDayUnsettled"
+    );
+    assert_eq!(job_tables(&world).await, before);
+
+    launcher.launch(date(DAY)).await.unwrap();
+    let before = job_tables(&world).await;
+    assert_eq!(
+        name(launcher.launch(date(DAY)).await),
+        "JobExecutionAlreadyRunning"
+    );
+    assert_eq!(
+        name(launcher.launch(date(NEXT)).await),
+        "EarlierDayUnsettled"
+    );
+    assert_eq!(job_tables(&world).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settled_date_is_never_settled_again() {
+    let world = world().await;
+    let settled = world.settle(date(DAY), Shape::default()).await.unwrap();
+    let before = job_tables(&world).await;
+    let complete = "JobInstanceAlreadyComplete";
+    assert_eq!(
+        name(world.settle(date(DAY), Shape::default()).await),
+        complete
+    );
+    let launcher = world.launcher(3);
+    assert_eq!(name(launcher.restart(settled.id).await), complete);
+    assert_eq!(name(launcher.abandon(settled.id).await), "NotAbandonable");
+    assert_eq!(
+        name(launcher.stop(settled.id).await),
+        "JobExecutionNotRunning"
+    );
+    assert_eq!(job_tables(&world).await, before);
+    // An active day after it is none of its business, nor an idle one.
+    world.settle(date(NEXT), Shape::default()).await.unwrap();
+    let idle = world
+        .settle(date("2024-06-20"), Shape::default())
+        .await
+        .unwrap();
+    assert_eq!(idle.status, BatchStatus::Completed);
+}
+
+/// What stop, restart and abandon say in each status, asked of the newest execution.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_status_has_its_answers() {
+    const DONE: &str = "done";
+    let table = [
+        (
+            BatchStatus::Completed,
+            "JobExecutionNotRunning",
+            "JobInstanceAlreadyComplete",
+            "NotAbandonable",
+        ),
+        (
+            BatchStatus::Starting,
+            DONE,
+            "JobExecutionAlreadyRunning",
+            "NotAbandonable",
+        ),
+        (
+            BatchStatus::Started,
+            DONE,
+            "JobExecutionAlreadyRunning",
+            "NotAbandonable",
+        ),
+        (
+            BatchStatus::Stopping,
+            DONE,
+            "JobExecutionAlreadyRunning",
+            DONE,
+        ),
+        (BatchStatus::Stopped, "JobExecutionNotRunning", DONE, DONE),
+        (BatchStatus::Failed, "JobExecutionNotRunning", DONE, DONE),
+        (
+            BatchStatus::Abandoned,
+            "JobExecutionNotRunning",
+            "NotRestartable",
+            "NotAbandonable",
+        ),
+        (
+            BatchStatus::Unknown,
+            "JobExecutionNotRunning",
+            "JobRestart",
+            DONE,
+        ),
+    ];
+    for (status, stop, restart, abandon) in table {
+        for (operation, expected) in [("stop", stop), ("restart", restart), ("abandon", abandon)] {
+            let world = world().await;
+            let id = Hand::launch(&world, DAY, 2).await.job;
+            world
+                .sql(&format!(
+                    "UPDATE BATCH_JOB_EXECUTION SET STATUS = '{status}'"
+                ))
+                .await;
+            let before = job_tables(&world).await;
+            let answer = match operation {
+                "stop" => world.store.stop(id).await,
+                "restart" => world.store.restart(id, None).await.map(|_| ()),
+                _ => world.store.abandon(id).await,
+            };
+            let answer =
+                answer.map_or_else(|refusal| name::<()>(Err(refusal)), |()| DONE.to_owned());
+            assert_eq!(answer, expected, "{operation} while {status}");
+            if expected != DONE {
+                assert_eq!(
+                    job_tables(&world).await,
+                    before,
+                    "{operation} while {status}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_newest_execution_is_restarted_or_abandoned() {
+    let world = world().await;
+    let hand = Hand::launch(&world, DAY, 2).await;
+    hand.launcher.stop(hand.job).await.unwrap();
+    let second = hand.launcher.restart(hand.job).await.unwrap().id;
+    hand.launcher.stop(second).await.unwrap();
+    let before = job_tables(&world).await;
+    assert_eq!(name(hand.launcher.restart(hand.job).await), "NotNewest");
+    assert_eq!(name(hand.launcher.abandon(hand.job).await), "NotNewest");
+    for operation in [
+        hand.launcher.stop(JobExecutionId(99)).await,
+        hand.launcher.abandon(JobExecutionId(99)).await,
+        hand.launcher.restart(JobExecutionId(99)).await.map(|_| ()),
+    ] {
+        assert_eq!(name(operation), "NoSuchJobExecution");
+    }
+    assert_eq!(job_tables(&world).await, before);
+    hand.launcher.abandon(second).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_failed_partition_of_the_newest_execution_is_retried() {
+    let world = world().await;
+    world
+        .sql("UPDATE play_history SET play_time = -1 WHERE video_id = 1")
+        .await;
+    let failed = world.settle(date(DAY), Shape::default()).await.unwrap();
+    let steps = world.steps(failed.id).await;
+    let launcher = world.launcher(3);
+    let before = job_tables(&world).await;
+    assert_eq!(
+        name(launcher.retry(StepExecutionId(99)).await),
+        "NotRetryable"
+    );
+    for step in &steps {
+        let is_failed = step.status == BatchStatus::Failed && step.name.partition.is_some();
+        if !is_failed {
+            assert_eq!(
+                name(launcher.retry(step.id).await),
+                "NotRetryable",
+                "{}",
+                step.name
+            );
+        }
+    }
+    assert_eq!(job_tables(&world).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_abandoned_run_the_date_gets_a_new_instance_and_the_same_rows() {
+    let world = world().await;
+    let hand = Hand::launch(&world, DAY, 3).await;
+    // The first run dies with some of its rows written, wrongly.
+    let mut claim = hand.claim(hand.partitions[0], 1).await;
+    hand.chunk(&mut claim, 4).await.unwrap();
+    world
+        .sql("UPDATE video_statistics SET view_count = view_count + 1000")
+        .await;
+    hand.launcher.stop(hand.job).await.unwrap();
+    hand.launcher.abandon(hand.job).await.unwrap();
+
+    let second = hand.launcher.launch(date(DAY)).await.unwrap();
+    assert!(!second.is_restart);
+    hand.launcher.stop(second.id).await.unwrap();
+    // Stopped only: the date's launch is its restart.
+    let restarted = hand.launcher.launch(date(DAY)).await.unwrap();
+    assert!(restarted.is_restart);
+    hand.launcher.stop(restarted.id).await.unwrap();
+    hand.launcher.abandon(restarted.id).await.unwrap();
+
+    let third = world.settle(date(DAY), Shape::default()).await.unwrap();
+    assert_eq!(
+        (third.status, third.run_id),
+        (BatchStatus::Completed, Some(2))
+    );
+    let runs = world
+        .rows(
+            "SELECT e.JOB_EXECUTION_ID, i.JOB_INSTANCE_ID, d.run_id, e.STATUS \
+             FROM BATCH_JOB_EXECUTION e JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID) \
+             JOIN job_date_instance d USING (job_instance_id) ORDER BY 1",
+        )
+        .await;
+    assert_eq!(
+        runs,
+        [
+            "1|1|0|ABANDONED",
+            "2|2|1|STOPPED",
+            "3|2|1|ABANDONED",
+            "4|3|2|COMPLETED"
+        ]
+    );
+    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+    let complete = "JobInstanceAlreadyComplete";
+    assert_eq!(name(hand.launcher.launch(date(DAY)).await), complete);
+    // An abandoned execution of a date that another instance settled stays what it is.
+    assert_eq!(
+        name(hand.launcher.restart(JobExecutionId(1)).await),
+        "NotNewest"
+    );
+}
