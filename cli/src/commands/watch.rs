@@ -34,8 +34,10 @@ pub(super) async fn until_ended(
             if !execution.status.is_running() {
                 return Ok(execution);
             }
-            bar.set_message(execution.date.to_string());
-            bar.set_position(written(store, id).await?);
+            if !bar.is_hidden() {
+                bar.set_message(execution.date.to_string());
+                bar.set_position(written(store, id).await?);
+            }
             tokio::time::sleep(LOOK).await;
         }
     };

@@ -8,7 +8,7 @@ pub(crate) use jobs::{execution, execution_json, executions, executions_json, st
 
 use balance_core::{domain::rate::RateVersion, port::reports::PeriodTotal};
 use chrono::NaiveDate;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use indicatif::HumanCount;
 use serde::Serialize;
 use std::io::Write;
@@ -40,10 +40,14 @@ fn count(number: i64) -> String {
     }
 }
 
+/// A line under the header and nothing else.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// A table with a header; columns from `numbers` on are aligned to the right.
 fn table(header: &[&str], numbers: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(STYLE);
     table.set_header(header.iter().copied());
     for column in table.column_iter_mut().skip(numbers) {
         column.set_cell_alignment(CellAlignment::Right);

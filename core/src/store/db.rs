@@ -14,8 +14,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 const BUSY_TIMEOUT_S: u64 = 10;
 /// How long a caller waits for a connection, in seconds.
 const ACQUIRE_TIMEOUT_S: u64 = 60;
+/// Prepared statements kept for each connection: all there are, with each length of a list.
+const STATEMENT_CACHE: usize = 256;
 /// The page cache of the writing connection, in KiB (SQLite takes KiB as negative numbers).
-const WRITER_CACHE: &str = "-49152";
+const WRITER_CACHE: &str = "-65536";
 /// The page cache of each reading connection, in KiB.
 const READER_CACHE: &str = "-8192";
 
@@ -52,6 +54,7 @@ impl Db {
             // The database is the ledger: a commit survives a power cut.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))
+            .statement_cache_capacity(STATEMENT_CACHE)
             .pragma("temp_store", "FILE");
         let pool = |size: u32, cache: &'static str| {
             SqlitePoolOptions::new()
@@ -207,12 +210,15 @@ macro_rules! fetch_one {
     };
 }
 
-/// Inserts rows in statements of at most [`super::dialect::ROWS_PER_INSERT`]: the text before
-/// `VALUES`, the rows, a closure-like body that binds one, and the text after.
+/// Inserts rows, many in a statement: the text before `VALUES`, the rows, a closure-like body that
+/// binds one, and the text after.
 macro_rules! insert_rows {
     ($tx:expr, $head:expr, $rows:expr, |$bind:ident, $row:ident| $body:block, $tail:expr) => {{
         let mut inserted = 0_u64;
-        for rows in $rows.chunks($crate::store::dialect::ROWS_PER_INSERT) {
+        let mut rest = &$rows[..];
+        while !rest.is_empty() {
+            let (rows, later) = rest.split_at($crate::store::dialect::rows_of_insert(rest.len()));
+            rest = later;
             inserted += match &mut *$tx {
                 $crate::store::db::Tx::Sqlite(tx, _) => {
                     let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
@@ -240,7 +246,7 @@ macro_rules! fetch_in {
                 let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
                 builder.push("(");
                 let mut list = builder.separated(", ");
-                for value in $values {
+                for value in $crate::store::dialect::padded($values) {
                     list.push_bind(value);
                 }
                 builder.push(")");

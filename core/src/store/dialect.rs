@@ -4,9 +4,27 @@ use super::db::{Tx, execute, fetch_one};
 use crate::port::error::StoreResult;
 use sqlx::AssertSqlSafe;
 
-/// Rows of one INSERT: the fewest statements that stay under SQLite's 32,766 placeholders with
-/// room for 32 columns. Measured: hundreds are enough, thousands no better.
-pub(super) const ROWS_PER_INSERT: usize = 1_000;
+/// The most rows of one INSERT: under SQLite's 32,766 placeholders with room for 60 columns.
+/// Measured: hundreds are enough, thousands no better.
+const ROWS_PER_INSERT: usize = 512;
+
+/// How many of so many rows (1 and up) the next INSERT takes: a power of two, so that few
+/// different texts are ever prepared.
+pub(super) fn rows_of_insert(rows: usize) -> usize {
+    match rows {
+        0..ROWS_PER_INSERT => 1 << rows.max(1).ilog2(),
+        _ => ROWS_PER_INSERT,
+    }
+}
+
+/// The values of an IN list, the last one repeated up to a power of two, for the same reason.
+pub(super) fn padded<T: Copy>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.into_iter().collect();
+    if let Some(last) = values.last().copied() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    values
+}
 
 /// The sequences of ids of the job tables.
 #[derive(Debug, Clone, Copy)]

@@ -15,11 +15,18 @@ use chrono::NaiveDate;
 use std::collections::BTreeMap;
 
 /// A day of at most so many rows is weighed whole; a larger one by sample.
-const WHOLE: u32 = 50_000;
-/// Where a day is sampled, evenly over its time.
-const PROBES: u64 = 1_024;
-/// Neighbouring rows read at each probe.
-const ROWS_PER_PROBE: u32 = 16;
+const WHOLE: i64 = 20_000;
+/// Rows sampled for each partition, and at least; a partition's load is then known to a few
+/// percent.
+const SAMPLE_PER_PARTITION: u64 = 256;
+const MIN_SAMPLE: u64 = 4_096;
+/// Windows that a day is sampled in, evenly over its time. A second long where possible: many
+/// sources know whole seconds only.
+const MIN_WINDOWS: u64 = 64;
+const MAX_WINDOWS: u64 = 512;
+const WINDOW_MS: u64 = 1_000;
+/// The pilot that estimates the day's rows counts this part of it.
+const PILOT_PART: u64 = 256;
 
 pub(super) async fn plan(
     store: &SqlStore,
@@ -32,7 +39,7 @@ pub(super) async fn plan(
     match step {
         Step::CloseDay => Ok(Vec::new()),
         Step::DayStatistics => {
-            let weights = play_weights(&mut tx, date).await?;
+            let weights = play_weights(&mut tx, date, count).await?;
             Ok(split(&weights, count))
         }
         Step::DayRevenue | Step::PeriodRollup => quantiles(&mut tx, date, count).await,
@@ -40,21 +47,58 @@ pub(super) async fn plan(
 }
 
 /// The day's rows by video: exact for a small day, else estimated.
-async fn play_weights(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<Weight>> {
-    let ids: Vec<(i64,)> = fetch_all!(
+async fn play_weights(tx: &mut Tx, date: NaiveDate, count: u32) -> StoreResult<Vec<Weight>> {
+    let beyond: Option<(i64,)> = fetch_optional!(
         tx,
-        "SELECT video_id FROM play_history WHERE date = ? ORDER BY video_id LIMIT ?",
+        "SELECT video_id FROM play_history WHERE date = ? ORDER BY video_id LIMIT 1 OFFSET ?",
         date,
-        WHOLE + 1
+        WHOLE
     )?;
+    if beyond.is_some() {
+        return sample(tx, date, count).await;
+    }
+    let rows: Vec<(i64, i64)> = fetch_all!(
+        tx,
+        "SELECT video_id, COUNT(*) FROM play_history WHERE date = ? \
+         GROUP BY video_id ORDER BY video_id",
+        date
+    )?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, rows)| Weight {
+            id,
+            work: u64::try_from(rows).unwrap_or(1),
+        })
+        .collect())
+}
+
+/// Samples a day. Event ids sort by time, so windows of one length, evenly over the day's time,
+/// hold each video as often as it was watched, whatever the hour and however dense the rows.
+async fn sample(tx: &mut Tx, date: NaiveDate, count: u32) -> StoreResult<Vec<Weight>> {
+    let (first_ms, last_ms) = span(tx, date).await?;
+    let span_ms = last_ms.saturating_sub(first_ms).max(1);
+    let wanted = (u64::from(count) * SAMPLE_PER_PARTITION).max(MIN_SAMPLE);
+    let rows = estimate(tx, date, first_ms, span_ms).await?.max(1);
+    let sampled_ms = mul_div(span_ms, wanted.min(rows), rows);
+    let windows = (sampled_ms / WINDOW_MS).clamp(MIN_WINDOWS, MAX_WINDOWS);
+    let window_ms = (sampled_ms / windows).max(1);
+    // An unforeseen peak must not fill the memory.
+    let limit = i64::try_from(wanted).unwrap_or(i64::MAX);
     let mut work: BTreeMap<i64, u64> = BTreeMap::new();
-    if u32::try_from(ids.len()).is_ok_and(|rows| rows <= WHOLE) {
-        for (id,) in ids {
+    for window in 0..windows {
+        let from_ms = first_ms + mul_div(span_ms, window, windows);
+        let rows: Vec<(i64,)> = fetch_all!(
+            tx,
+            "SELECT video_id FROM play_history \
+             WHERE date = ? AND event_id >= ? AND event_id < ? LIMIT ?",
+            date,
+            event_floor(from_ms),
+            event_floor(from_ms + window_ms),
+            limit
+        )?;
+        for (id,) in rows {
             *work.entry(id).or_default() += 1;
         }
-    } else {
-        drop(ids);
-        sample(tx, date, &mut work).await?;
     }
     Ok(work
         .into_iter()
@@ -62,10 +106,8 @@ async fn play_weights(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<Weight>> 
         .collect())
 }
 
-/// Samples a day. Event ids sort by time, so probes evenly over the day's time find a video as
-/// often as it was watched, but for the hour: where the rows lie dense, a probe stands for more of
-/// them. The density at a probe is known from the time that its rows span.
-async fn sample(tx: &mut Tx, date: NaiveDate, work: &mut BTreeMap<i64, u64>) -> StoreResult<()> {
+/// The times of a day's first and last event, in milliseconds since 1970.
+async fn span(tx: &mut Tx, date: NaiveDate) -> StoreResult<(u64, u64)> {
     let edge = |event: Option<(Vec<u8>,)>| event.map_or(0, |(id,)| event_ms(&id));
     let first: Option<(Vec<u8>,)> = fetch_optional!(
         tx,
@@ -77,29 +119,34 @@ async fn sample(tx: &mut Tx, date: NaiveDate, work: &mut BTreeMap<i64, u64>) -> 
         "SELECT event_id FROM play_history WHERE date = ? ORDER BY event_id DESC LIMIT 1",
         date
     )?;
-    let (first, last) = (edge(first), edge(last));
-    let distance = (last.saturating_sub(first) / PROBES).max(1);
-    for probe in 0..PROBES {
-        let from = first.saturating_add(distance.saturating_mul(probe));
-        let rows: Vec<(Vec<u8>, i64)> = fetch_all!(
+    Ok((edge(first), edge(last)))
+}
+
+/// About how many rows a day has, counted in a small part of it.
+async fn estimate(tx: &mut Tx, date: NaiveDate, first_ms: u64, span_ms: u64) -> StoreResult<u64> {
+    let window_ms = (span_ms / MIN_WINDOWS / PILOT_PART).max(1);
+    let mut counted = 0;
+    for window in 0..MIN_WINDOWS {
+        let from_ms = first_ms + mul_div(span_ms, window, MIN_WINDOWS);
+        let (rows,): (i64,) = fetch_one!(
             tx,
-            "SELECT event_id, video_id FROM play_history WHERE date = ? AND event_id >= ? \
-             ORDER BY event_id LIMIT ?",
+            "SELECT COUNT(*) FROM play_history \
+             WHERE date = ? AND event_id >= ? AND event_id < ?",
             date,
-            event_floor(from),
-            ROWS_PER_PROBE
+            event_floor(from_ms),
+            event_floor(from_ms + window_ms)
         )?;
-        let Some((until, _)) = rows.last() else {
-            break;
-        };
-        let span = event_ms(until).saturating_sub(from).max(1);
-        // Rows of this stretch of the day, shared out over the rows seen, in thousandths.
-        let share = (distance.saturating_mul(1_000) / span).max(1);
-        for (_, id) in rows {
-            *work.entry(id).or_default() += share;
-        }
+        counted += u64::try_from(rows).unwrap_or(0);
     }
-    Ok(())
+    // It has more than `WHOLE`, however unlucky the windows were.
+    let least = u64::try_from(WHOLE).unwrap_or(0);
+    Ok(mul_div(counted, span_ms, MIN_WINDOWS * window_ms).max(least))
+}
+
+/// `value` × `numerator` / `denominator` without overflow on the way.
+fn mul_div(value: u64, numerator: u64, denominator: u64) -> u64 {
+    let product = u128::from(value) * u128::from(numerator) / u128::from(denominator.max(1));
+    u64::try_from(product).unwrap_or(u64::MAX)
 }
 
 /// The milliseconds since 1970 that a UUIDv7 begins with.

@@ -1,0 +1,84 @@
+//! How far settling a day is from the limit of its database: one set-based statement that only
+//! counts. Both are timed in one run on the same rows; only the ratio means anything.
+//!
+//! `cargo bench -p balance-worker [-- PLAYS VIDEOS]`, 1,000,000 plays of 5,000 videos by default.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark's way to fail and to tell"
+)]
+
+#[path = "../tests/settlement/world.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod world;
+
+use balance_core::domain::playback::Play;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use std::time::Instant;
+use world::{MICROS, Shape, World, at, date, play};
+
+/// The limit: the day's statistics and nothing else, in one statement.
+const LIMIT: &str = "INSERT INTO limit_statistics \
+     SELECT video_id, date, SUM(counted), SUM(play_time) FROM play_history \
+     WHERE date = '2024-06-01' GROUP BY video_id";
+
+fn plays(count: i64, videos: i64) -> Vec<Play> {
+    let mut random = StdRng::seed_from_u64(1);
+    let midnight = at("2024-05-31T15:00:00Z");
+    (0..count)
+        .map(|n| {
+            // The square makes a few videos popular.
+            let place: f64 = random.random();
+            #[expect(clippy::cast_possible_truncation, reason = "0 to videos")]
+            #[expect(clippy::cast_precision_loss, reason = "a benchmark's popularity")]
+            let video = (place * place * videos as f64) as i64 + 1;
+            play(n + 1, video, midnight + n * 86_400 * MICROS / count)
+        })
+        .collect()
+}
+
+#[tokio::main]
+async fn main() {
+    let mut numbers = std::env::args().filter_map(|argument| argument.parse::<i64>().ok());
+    let count = numbers.next().unwrap_or(1_000_000);
+    let videos = numbers.next().unwrap_or(5_000);
+
+    let world = World::new().await;
+    let began = Instant::now();
+    world.import(&plays(count, videos), 0).await.unwrap();
+    println!("import of {count} plays of {videos} videos: {:?}", began.elapsed());
+
+    world
+        .sql("CREATE TABLE limit_statistics (video_id BIGINT, date DATE, views BIGINT, seconds BIGINT, PRIMARY KEY (video_id, date))")
+        .await;
+    let began = Instant::now();
+    world.sql(LIMIT).await;
+    let limit = began.elapsed();
+    println!("one set-based statement, statistics only: {limit:?}");
+
+    for (partitions, concurrency) in [(1, 1), (2, 2), (4, 2)] {
+        let shape = Shape {
+            partitions,
+            chunk_size: 1_000,
+            concurrency,
+            skip_limit: 0,
+        };
+        let began = Instant::now();
+        let execution = world.settle(date("2024-06-01"), shape).await.unwrap();
+        let took = began.elapsed();
+        println!(
+            "four steps, {partitions} partitions, {concurrency} workers: {took:?}, x limit {:.2}",
+            took.as_secs_f64() / limit.as_secs_f64()
+        );
+        // The same day again: the tables as if it had never been settled.
+        for table in ["video_statistics", "video_revenue", "period_rollup"] {
+            world.sql(&format!("DELETE FROM {table}")).await;
+        }
+        let id = execution.id;
+        world
+            .sql(&format!("UPDATE BATCH_JOB_EXECUTION SET STATUS = 'ABANDONED' WHERE JOB_EXECUTION_ID = {id}"))
+            .await;
+    }
+}
