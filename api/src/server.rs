@@ -62,7 +62,11 @@ mod tests {
             store: Arc::new(store),
         };
         let client = TestClient::new(api.routes());
-        client.get("/health/live").send().await.assert_status_is_ok();
+        client
+            .get("/health/live")
+            .send()
+            .await
+            .assert_status_is_ok();
         client
             .get("/health/ready")
             .send()

@@ -42,12 +42,8 @@ impl App {
             .with_context(|| format!("the database {}", path.display()))?;
         let sql = Arc::new(sql);
         let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&sql);
-        let timezone = business_timezone(
-            store.as_ref(),
-            settings.business_timezone,
-            DEFAULT_TIMEZONE,
-        )
-        .await?;
+        let timezone =
+            business_timezone(store.as_ref(), settings.business_timezone, DEFAULT_TIMEZONE).await?;
         Ok(Self {
             settings,
             store,

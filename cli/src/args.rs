@@ -8,7 +8,12 @@ use std::path::PathBuf;
 
 /// Settles plays: counts, pays and reports them, correct to the last hundredth of a won.
 #[derive(Debug, Parser)]
-#[command(name = "balance", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "balance",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

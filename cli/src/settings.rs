@@ -25,7 +25,12 @@ pub(crate) struct Settings {
 
     /// The zone of the business days: an IANA name or an offset such as +09:00 or -00:00:03;
     /// stored at first start [default: Asia/Seoul]
-    #[arg(long, env = "BUSINESS_TIMEZONE", global = true, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        env = "BUSINESS_TIMEZONE",
+        global = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) business_timezone: Option<BusinessTimezone>,
 
     /// The address that `serve` listens on
@@ -108,7 +113,9 @@ impl Settings {
     pub(crate) fn database_path(&self) -> anyhow::Result<PathBuf> {
         let Some(path) = self.database_url.strip_prefix("sqlite://") else {
             // The URL may hold a password: it is not repeated.
-            bail!("DATABASE_URL: only sqlite:// is known, e.g. sqlite:///var/lib/balance/balance.db");
+            bail!(
+                "DATABASE_URL: only sqlite:// is known, e.g. sqlite:///var/lib/balance/balance.db"
+            );
         };
         if path.is_empty() || path.contains('?') || path.ends_with('/') {
             bail!("DATABASE_URL: '{path}' after sqlite:// is not the path of a file");

@@ -1,10 +1,6 @@
 //! The crew: a bounded number of claim loops, each working one claim after the other.
 
-use crate::{
-    executor,
-    heartbeat::HeldClaims,
-    settings::WorkerSettings,
-};
+use crate::{executor, heartbeat::HeldClaims, settings::WorkerSettings};
 use balance_core::{
     batch::{chunk::ClaimToken, execution::StepExecutionId},
     port::{claims::Claimed, error::StoreResult},

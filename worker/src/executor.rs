@@ -235,7 +235,8 @@ impl<'a> Execution<'a> {
             }
             Err(ClaimError::Fenced) => self.reload().await,
             Err(ClaimError::Store(StoreError::Data(reason))) if alone => {
-                self.reject_alone(state, commit.cursor, &output, reason).await
+                self.reject_alone(state, commit.cursor, &output, reason)
+                    .await
             }
             Err(ClaimError::Store(error)) => {
                 self.faulted(error, Some(commit.cursor), commit.counters)

@@ -93,12 +93,7 @@ fn delete(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn make(
-    app: &App,
-    spec: &DemoSpec,
-    path: &Path,
-    began: Instant,
-) -> anyhow::Result<ExitCode> {
+async fn make(app: &App, spec: &DemoSpec, path: &Path, began: Instant) -> anyhow::Result<ExitCode> {
     let world = DemoWorld::new(spec);
     output::line(&format!(
         "{} people, {} videos, {} ads",

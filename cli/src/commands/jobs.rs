@@ -45,8 +45,7 @@ async fn show(app: &App, id: JobExecutionId, json: bool) -> anyhow::Result<ExitC
     if json {
         output::json(&output::execution_json(&execution, &steps))?;
     } else {
-        output::execution(&execution, &steps);
-        output::steps(&steps);
+        output::execution_table(&execution, &steps);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -75,8 +75,7 @@ fn open_source(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>
         let metadata = file.metadata()?;
         Ok((file, metadata))
     };
-    let (file, metadata) =
-        open().with_context(|| format!("{}: cannot be read", path.display()))?;
+    let (file, metadata) = open().with_context(|| format!("{}: cannot be read", path.display()))?;
     if metadata.is_dir() {
         anyhow::bail!("{}: is a folder, not a file", path.display());
     }

@@ -27,8 +27,14 @@ pub(super) async fn run(
     {
         anyhow::bail!("--from {from} lies after --to {to}");
     }
+    // Looked up before the worker starts: it may at once complete what a dead process left.
+    let was_settled = match date {
+        Some(date) => app.store.is_settled(date).await?,
+        None => false,
+    };
     let crew = app.start_worker().await?;
     let settled = match date {
+        Some(date) if was_settled => Err(refusal(&crew, date).await),
         Some(date) => day(app, &crew, date).await.map(|done| (done, 1)),
         None => days(app, &crew, range).await,
     };
@@ -92,7 +98,9 @@ pub(super) async fn days(
         }
     }
     if settled_before > 0 {
-        output::line(&format!("{settled_before} days of the range were settled before"));
+        output::line(&format!(
+            "{settled_before} days of the range were settled before"
+        ));
     }
     if count > 0 {
         output::line(&format!(
@@ -111,7 +119,15 @@ async fn views(app: &App, date: NaiveDate) -> anyhow::Result<u64> {
     Ok(u64::try_from(total.view_count).unwrap_or(0))
 }
 
-/// Settles one day and shows it; answers whether it is COMPLETED.
+/// Why a day that is settled is not settled again.
+async fn refusal(crew: &Crew, date: NaiveDate) -> anyhow::Error {
+    match crew.launcher.launch(date).await {
+        Ok(_) => anyhow::anyhow!("{date} is settled"),
+        Err(refusal) => refusal.into(),
+    }
+}
+
+/// Settles one unsettled day and shows it; answers whether it is COMPLETED.
 pub(super) async fn day(app: &App, crew: &Crew, date: NaiveDate) -> anyhow::Result<bool> {
     let id = launch(crew, date).await?;
     let is_complete = watch::to_the_end(app, id).await?;
@@ -125,7 +141,7 @@ pub(super) async fn day(app: &App, crew: &Crew, date: NaiveDate) -> anyhow::Resu
     Ok(is_complete)
 }
 
-/// Launches a day; takes up the execution of a process that died.
+/// Launches an unsettled day; takes up the execution of a process that died.
 async fn launch(crew: &Crew, date: NaiveDate) -> anyhow::Result<JobExecutionId> {
     match crew.launcher.launch(date).await {
         Ok(launched) => {
@@ -144,6 +160,8 @@ async fn launch(crew: &Crew, date: NaiveDate) -> anyhow::Result<JobExecutionId> 
             crew.launcher.advance(execution).await?;
             Ok(execution)
         }
+        // It was not complete a moment ago: a worker, this one or another process's, ended it.
+        Err(JobRefusal::AlreadyComplete { execution, .. }) => Ok(execution),
         Err(error) => Err(error.into()),
     }
 }

@@ -5,8 +5,8 @@ use balance_core::batch::{execution::JobExecution, status::BatchStatus, step::St
 use chrono::NaiveDateTime;
 use serde::Serialize;
 
-/// Partitions that have not completed, of which so many are named on a step's line.
-const NAMED: usize = 8;
+/// Partitions of a step that are shown one a line; of more, only those that have not completed.
+const SHOWN: usize = 32;
 
 fn took(start: Option<NaiveDateTime>, end: Option<NaiveDateTime>) -> String {
     start.zip(end).map_or_else(String::new, |(start, end)| {
@@ -17,7 +17,16 @@ fn took(start: Option<NaiveDateTime>, end: Option<NaiveDateTime>) -> String {
 /// The newest executions, one a line.
 pub(crate) fn executions(executions: &[JobExecution]) {
     let mut table = table(
-        &["execution", "job", "date", "run", "status", "exit code", "started", "took"],
+        &[
+            "execution",
+            "job",
+            "date",
+            "run",
+            "status",
+            "exit code",
+            "started",
+            "took",
+        ],
         7,
     );
     for one in executions {
@@ -36,8 +45,25 @@ pub(crate) fn executions(executions: &[JobExecution]) {
     line(&table.to_string());
 }
 
-/// An execution with a line for each of its steps, which sums up its partitions.
+/// An execution with its steps and their partitions, one a line.
 pub(crate) fn execution(execution: &JobExecution, steps: &[StepExecution]) {
+    outcome(execution);
+    for own in steps.iter().filter(|step| step.name.partition.is_none()) {
+        step_line(own, 2);
+        let partitions: Vec<&StepExecution> = steps
+            .iter()
+            .filter(|step| step.name.step == own.name.step && step.name.partition.is_some())
+            .collect();
+        for partition in &partitions {
+            if partitions.len() <= SHOWN || partition.status != BatchStatus::Completed {
+                step_line(partition, 4);
+            }
+        }
+    }
+    cause(execution);
+}
+
+fn outcome(execution: &JobExecution) {
     line(&format!(
         "{}  {} execution {}: {} ({})  {}",
         execution.date,
@@ -47,59 +73,56 @@ pub(crate) fn execution(execution: &JobExecution, steps: &[StepExecution]) {
         execution.exit_code,
         took(execution.start_time, execution.end_time),
     ));
-    for own in steps.iter().filter(|step| step.name.partition.is_none()) {
-        let partitions: Vec<&StepExecution> = steps
-            .iter()
-            .filter(|step| step.name.step == own.name.step && step.name.partition.is_some())
-            .collect();
+}
+
+/// Why it did not complete.
+fn cause(execution: &JobExecution) {
+    if !execution.exit_message.is_empty() {
         line(&format!(
-            "  {:30} {:10} {}",
-            own.name,
-            own.status,
-            if partitions.is_empty() {
-                took(own.start_time, own.end_time)
-            } else {
-                summary(own, &partitions)
-            }
+            "  {}",
+            execution.exit_message.replace('\n', "\n  ")
         ));
     }
-    if !execution.exit_message.is_empty() {
-        line(&format!("  {}", execution.exit_message.replace('\n', "\n  ")));
-    }
 }
 
-fn summary(own: &StepExecution, partitions: &[&StepExecution]) -> String {
-    let undone: Vec<String> = partitions
-        .iter()
-        .filter(|step| step.status != BatchStatus::Completed)
-        .map(|step| format!("{} (id {}) {}", step.name, step.id, step.status))
-        .collect();
-    let done = partitions.len() - undone.len();
-    let mut text = format!(
-        "{done}/{} partitions, {} read, {} written, {} skipped, {} commits  {}",
-        partitions.len(),
-        count(own.counters.reads),
-        count(own.counters.writes),
-        count(own.counters.skips()),
-        count(own.counters.commits),
-        took(own.start_time, own.end_time),
+fn step_line(step: &StepExecution, indent: usize) {
+    let counters = if step.name.step.is_partitioned() {
+        format!(
+            "{:>9} read {:>9} written {:>3} skipped {:>5} commits",
+            count(step.counters.reads),
+            count(step.counters.writes),
+            count(step.counters.skips()),
+            count(step.counters.commits),
+        )
+    } else {
+        String::new()
+    };
+    let took = took(step.start_time, step.end_time);
+    let text = format!(
+        "{:indent$}{:width$} {:9} {counters:53} {took:>9}",
+        "",
+        step.name,
+        step.status,
+        width = 36 - indent,
     );
-    for name in undone.iter().take(NAMED) {
-        text.push_str("\n    ");
-        text.push_str(name);
-    }
-    if undone.len() > NAMED {
-        text.push_str(&format!("\n    and {} more", undone.len() - NAMED));
-    }
-    text
+    line(text.trim_end());
 }
 
-/// Every step and partition, one a line.
-pub(crate) fn steps(steps: &[StepExecution]) {
+/// An execution with every step and partition in a table, their ids included.
+pub(crate) fn execution_table(execution: &JobExecution, steps: &[StepExecution]) {
+    outcome(execution);
     let mut table = table(
         &[
-            "id", "step", "status", "commits", "read", "filtered", "written", "skipped",
-            "rollbacks", "took",
+            "id",
+            "step",
+            "status",
+            "commits",
+            "read",
+            "filtered",
+            "written",
+            "skipped",
+            "rollbacks",
+            "took",
         ],
         3,
     );
@@ -118,6 +141,7 @@ pub(crate) fn steps(steps: &[StepExecution]) {
         ]);
     }
     line(&table.to_string());
+    cause(execution);
 }
 
 /// An execution in JSON.

@@ -4,7 +4,7 @@ pub(crate) mod report;
 
 mod jobs;
 
-pub(crate) use jobs::{execution, execution_json, executions, executions_json, steps};
+pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
 
 use balance_core::{domain::rate::RateVersion, port::reports::PeriodTotal};
 use chrono::NaiveDate;
@@ -77,7 +77,10 @@ fn won(micro_won: i64) -> String {
 
 /// All versions of the rates.
 pub(crate) fn rates(versions: &[RateVersion]) {
-    let mut table = table(&["effective from", "kind", "from count", "to count", "won"], 2);
+    let mut table = table(
+        &["effective from", "kind", "from count", "to count", "won"],
+        2,
+    );
     for version in versions {
         for (kind, tier) in version.tiers() {
             table.add_row([

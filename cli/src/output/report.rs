@@ -159,7 +159,14 @@ pub(crate) fn revenue(reports: &[RevenueReport], format: Format) -> anyhow::Resu
 fn revenue_table(report: &RevenueReport) {
     total(report.period, &report.total);
     let header = [
-        "video", "title", "owner", "views", "ad views", "view won", "ad won", "total won",
+        "video",
+        "title",
+        "owner",
+        "views",
+        "ad views",
+        "view won",
+        "ad won",
+        "total won",
     ];
     let mut table = table(&header, 3);
     for item in &report.items {

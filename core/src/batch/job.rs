@@ -167,7 +167,13 @@ mod tests {
                 assert_eq!(StepName::parse(&partition.to_string()), Some(partition));
             }
         }
-        for name in ["", "other", "dayStatisticsStep:partition", "dayStatisticsStep:partition01", "closeDayStep:partition0"] {
+        for name in [
+            "",
+            "other",
+            "dayStatisticsStep:partition",
+            "dayStatisticsStep:partition01",
+            "closeDayStep:partition0",
+        ] {
             assert_eq!(StepName::parse(name), None, "{name}");
         }
     }

@@ -131,7 +131,11 @@ impl ExitCode {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let key = |code: &Self| (code.severity(), code.0.clone());
-        if key(&self) < key(&other) { other } else { self }
+        if key(&self) < key(&other) {
+            other
+        } else {
+            self
+        }
     }
 
     /// Spring goes by the beginning of the word, so COMPLETED_WITH_SKIPS weighs as COMPLETED.

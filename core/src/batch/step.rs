@@ -105,7 +105,8 @@ pub fn aggregate<'a>(partitions: impl IntoIterator<Item = &'a StepExecution>) ->
             if !all.exit_message.is_empty() {
                 all.exit_message.push('\n');
             }
-            all.exit_message.push_str(&format!("{}: {}", partition.name, partition.exit_message));
+            all.exit_message
+                .push_str(&format!("{}: {}", partition.name, partition.exit_message));
         }
     }
     // One unsuccessful partition fails the step, whatever word it ended with; a stop stays one.

@@ -51,12 +51,12 @@ impl AdSchedule {
         } else {
             to_s / self.interval_s
         };
-        (first..=last).zip(self.ads.iter().cycle().skip(self.offset(first))).map(
-            |(slot, ad_id)| AdSlot {
+        (first..=last)
+            .zip(self.ads.iter().cycle().skip(self.offset(first)))
+            .map(|(slot, ad_id)| AdSlot {
                 slot_s: slot * self.interval_s,
                 ad_id: *ad_id,
-            },
-        )
+            })
     }
 
     fn offset(&self, slot: i64) -> usize {

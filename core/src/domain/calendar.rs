@@ -1,6 +1,8 @@
 //! Business days: which day an instant belongs to.
 
-use chrono::{DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveTime, Offset, TimeZone, Utc};
+use chrono::{
+    DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveTime, Offset, TimeZone, Utc,
+};
 use std::{fmt, str::FromStr};
 
 /// The time zone that business days are counted in: an IANA name or a fixed offset, with seconds
@@ -15,7 +17,9 @@ pub enum BusinessTimezone {
 
 /// A text that names no zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is neither an IANA time zone such as Asia/Seoul nor an offset such as +09:00 or -00:00:03")]
+#[error(
+    "'{0}' is neither an IANA time zone such as Asia/Seoul nor an offset such as +09:00 or -00:00:03"
+)]
 pub struct TimezoneError(String);
 
 impl FromStr for BusinessTimezone {
@@ -170,7 +174,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "Seoul", "+9", "+25:00", "+09:00:00:00", "09:00", "+ab:cd", "+é"] {
+        for text in [
+            "",
+            "Seoul",
+            "+9",
+            "+25:00",
+            "+09:00:00:00",
+            "09:00",
+            "+ab:cd",
+            "+é",
+        ] {
             assert!(text.parse::<BusinessTimezone>().is_err(), "{text}");
         }
     }

@@ -58,7 +58,10 @@ impl Gate {
 
     /// Takes note of a view that is already in the history.
     pub fn remember(&mut self, user_id: UserId, video_id: VideoId, at_micros: i64) {
-        let last = self.last_counted.entry((user_id, video_id)).or_insert(at_micros);
+        let last = self
+            .last_counted
+            .entry((user_id, video_id))
+            .or_insert(at_micros);
         *last = (*last).max(at_micros);
     }
 
@@ -66,7 +69,8 @@ impl Gate {
     fn sweep(&mut self, now_micros: i64) {
         if now_micros >= self.sweep_at_micros {
             let window = self.window_micros;
-            self.last_counted.retain(|_, last| now_micros - *last < window);
+            self.last_counted
+                .retain(|_, last| now_micros - *last < window);
             self.sweep_at_micros = now_micros.saturating_add(window.max(1_000_000));
         }
     }

@@ -102,12 +102,30 @@ mod tests {
     #[test]
     fn weeks_begin_on_monday_and_months_on_the_first() {
         let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        assert_eq!(bounds(PeriodKind::Day, "2022-04-16"), pair("2022-04-16", "2022-04-16"));
-        assert_eq!(bounds(PeriodKind::Week, "2022-04-11"), pair("2022-04-11", "2022-04-17"));
-        assert_eq!(bounds(PeriodKind::Week, "2022-04-17"), pair("2022-04-11", "2022-04-17"));
-        assert_eq!(bounds(PeriodKind::Week, "2022-01-01"), pair("2021-12-27", "2022-01-02"));
-        assert_eq!(bounds(PeriodKind::Month, "2024-02-29"), pair("2024-02-01", "2024-02-29"));
-        assert_eq!(bounds(PeriodKind::Month, "2022-12-31"), pair("2022-12-01", "2022-12-31"));
+        assert_eq!(
+            bounds(PeriodKind::Day, "2022-04-16"),
+            pair("2022-04-16", "2022-04-16")
+        );
+        assert_eq!(
+            bounds(PeriodKind::Week, "2022-04-11"),
+            pair("2022-04-11", "2022-04-17")
+        );
+        assert_eq!(
+            bounds(PeriodKind::Week, "2022-04-17"),
+            pair("2022-04-11", "2022-04-17")
+        );
+        assert_eq!(
+            bounds(PeriodKind::Week, "2022-01-01"),
+            pair("2021-12-27", "2022-01-02")
+        );
+        assert_eq!(
+            bounds(PeriodKind::Month, "2024-02-29"),
+            pair("2024-02-01", "2024-02-29")
+        );
+        assert_eq!(
+            bounds(PeriodKind::Month, "2022-12-31"),
+            pair("2022-12-01", "2022-12-31")
+        );
     }
 
     #[test]

@@ -81,7 +81,9 @@ pub enum RateError {
         from_count: i64,
     },
     /// Counts that no tier holds.
-    #[error("{kind}: there is a gap: no tier begins at {expected} (the next one begins at {found})")]
+    #[error(
+        "{kind}: there is a gap: no tier begins at {expected} (the next one begins at {found})"
+    )]
     Gap {
         /// The kind.
         kind: RateKind,

@@ -100,7 +100,8 @@ impl Activity {
         if let Some(date) = self.held_since {
             return Err(Poison::Held(date));
         }
-        let add = |before: i64, day: i64, what| before.checked_add(day).ok_or(Poison::Overflow(what));
+        let add =
+            |before: i64, day: i64, what| before.checked_add(day).ok_or(Poison::Overflow(what));
         Ok(Some(VideoStatistics {
             video_id: self.video_id,
             view_count: self.view_count,
@@ -167,6 +168,8 @@ mod tests {
         assert!(poisoned(|a| a.total_play_time = None).contains("sum of seconds"));
         assert!(poisoned(|a| a.is_registered = false).contains("no such video"));
         assert!(poisoned(|a| a.before.views = i64::MAX).contains("lifetime view count"));
-        assert!(poisoned(|a| a.held_since = NaiveDate::from_ymd_opt(2024, 1, 1)).contains("2024-01-01"));
+        assert!(
+            poisoned(|a| a.held_since = NaiveDate::from_ymd_opt(2024, 1, 1)).contains("2024-01-01")
+        );
     }
 }

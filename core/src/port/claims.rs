@@ -9,7 +9,9 @@ use crate::{
         status::BatchStatus,
         step::Counters,
     },
-    domain::{period::PeriodKind, revenue::VideoRevenue, statistics::VideoStatistics, video::VideoId},
+    domain::{
+        period::PeriodKind, revenue::VideoRevenue, statistics::VideoStatistics, video::VideoId,
+    },
 };
 use async_trait::async_trait;
 use chrono::NaiveDate;
@@ -161,8 +163,11 @@ pub trait ClaimStore: Send + Sync {
     ) -> Result<ChunkOutcome, ClaimError>;
 
     /// Counts what a rolled-back chunk read. Updates the claim.
-    async fn record_rollback(&self, claim: &mut Claim, counters: Counters)
-    -> Result<(), ClaimError>;
+    async fn record_rollback(
+        &self,
+        claim: &mut Claim,
+        counters: Counters,
+    ) -> Result<(), ClaimError>;
 
     /// Ends the claimed row.
     async fn end(&self, claim: &Claim, ending: Ending) -> Result<(), ClaimError>;

@@ -41,7 +41,9 @@ pub enum JobRefusal {
         execution: JobExecutionId,
     },
     /// The execution cannot be restarted as it is.
-    #[error("NotRestartable: execution {execution} is {status}; only STOPPED and FAILED ones restart")]
+    #[error(
+        "NotRestartable: execution {execution} is {status}; only STOPPED and FAILED ones restart"
+    )]
     NotRestartable {
         /// The execution.
         execution: JobExecutionId,

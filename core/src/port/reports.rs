@@ -1,12 +1,7 @@
 //! Reports: what admins and creators read.
 
 use super::error::StoreResult;
-use crate::domain::{
-    money::Money,
-    period::Period,
-    user::UserId,
-    video::VideoId,
-};
+use crate::domain::{money::Money, period::Period, user::UserId, video::VideoId};
 use async_trait::async_trait;
 
 /// What a top list is ordered by, the largest first; ties go to the lower video id.

@@ -6,8 +6,8 @@ use crate::{
 };
 use apalis::prelude::{MemorySink, MemoryStorage, MemoryStorageError, Task, TaskBuilder};
 use async_trait::async_trait;
-use futures_util::{SinkExt, StreamExt, lock::Mutex};
 use futures_channel::mpsc;
+use futures_util::{SinkExt, StreamExt, lock::Mutex};
 use std::sync::Arc;
 
 /// What a worker consumes: the ids of step executions to look at.

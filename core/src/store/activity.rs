@@ -141,11 +141,7 @@ async fn plays_one_by_one(
     Ok(plays)
 }
 
-async fn ad_views(
-    tx: &mut Tx,
-    date: NaiveDate,
-    range: IdRange,
-) -> StoreResult<Vec<(i64, i64)>> {
+async fn ad_views(tx: &mut Tx, date: NaiveDate, range: IdRange) -> StoreResult<Vec<(i64, i64)>> {
     fetch_all!(
         tx,
         "SELECT video_id, COUNT(*) FROM ad_history \

@@ -103,11 +103,7 @@ async fn own_row(
 }
 
 /// Whether an earlier execution of the instance completed the step.
-async fn completed_before(
-    tx: &mut Tx,
-    execution: &JobExecution,
-    step: Step,
-) -> StoreResult<bool> {
+async fn completed_before(tx: &mut Tx, execution: &JobExecution, step: Step) -> StoreResult<bool> {
     let newest = job_rows::newest_steps(tx, execution.instance_id, step.name()).await?;
     Ok(newest
         .iter()
@@ -335,9 +331,7 @@ async fn end(
     message: &str,
 ) -> StoreResult<Advance> {
     let exit_code = match status {
-        BatchStatus::Completed if has_skips(tx, execution).await? => {
-            ExitCode::COMPLETED_WITH_SKIPS
-        }
+        BatchStatus::Completed if has_skips(tx, execution).await? => ExitCode::COMPLETED_WITH_SKIPS,
         BatchStatus::Completed => ExitCode::COMPLETED,
         BatchStatus::Stopped => ExitCode::STOPPED,
         _ => ExitCode::FAILED,

@@ -49,7 +49,9 @@ impl CatalogStore for SqlStore {
         let keep = tx.on_conflict_keep("name");
         execute!(
             &mut tx,
-            AssertSqlSafe(format!("INSERT INTO setting (name, value) VALUES (?, ?){keep}")),
+            AssertSqlSafe(format!(
+                "INSERT INTO setting (name, value) VALUES (?, ?){keep}"
+            )),
             name,
             value
         )?;

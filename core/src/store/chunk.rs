@@ -79,11 +79,7 @@ pub(super) async fn record_rollback(
     Ok(())
 }
 
-pub(super) async fn end(
-    store: &SqlStore,
-    claim: &Claim,
-    ending: Ending,
-) -> Result<(), ClaimError> {
+pub(super) async fn end(store: &SqlStore, claim: &Claim, ending: Ending) -> Result<(), ClaimError> {
     let mut tx = store.db.write().await?;
     raise_version(&mut tx, claim, Counters::default()).await?;
     let (word, message) = match ending {
@@ -179,7 +175,11 @@ async fn write_state(tx: &mut Tx, claim: &Claim, state: PartitionState) -> Store
         columns.serialized_context,
         id
     )?;
-    execute!(tx, "DELETE FROM step_expiry WHERE step_execution_id = ?", id)?;
+    execute!(
+        tx,
+        "DELETE FROM step_expiry WHERE step_execution_id = ?",
+        id
+    )?;
     Ok(())
 }
 

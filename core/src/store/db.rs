@@ -7,7 +7,9 @@ use crate::port::{
     clock::Clock,
     error::{StoreError, StoreResult},
 };
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// How long a statement waits for another program's lock, in seconds.
@@ -78,7 +80,10 @@ impl Db {
     pub(super) async fn write(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { writer, clock, .. } => {
-                let tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+                let tx = writer
+                    .begin_with("BEGIN IMMEDIATE")
+                    .await
+                    .map_err(store_error)?;
                 Ok(Tx::Sqlite(tx, clock.clone()))
             }
         }
@@ -90,7 +95,10 @@ impl Db {
             Self::Sqlite {
                 heartbeat, clock, ..
             } => {
-                let tx = heartbeat.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+                let tx = heartbeat
+                    .begin_with("BEGIN IMMEDIATE")
+                    .await
+                    .map_err(store_error)?;
                 Ok(Tx::Sqlite(tx, clock.clone()))
             }
         }

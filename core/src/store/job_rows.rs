@@ -314,9 +314,8 @@ pub(super) async fn step_context(
          WHERE STEP_EXECUTION_ID = ?",
         id.0
     )?;
-    let (short, serialized) = row.ok_or_else(|| {
-        StoreError::Damaged(format!("step execution {id} has no context"))
-    })?;
+    let (short, serialized) =
+        row.ok_or_else(|| StoreError::Damaged(format!("step execution {id} has no context")))?;
     ExecutionContext::from_columns(&short, serialized.as_deref()).map_err(|error| {
         StoreError::Damaged(format!("the context of step execution {id}: {error}"))
     })

@@ -131,9 +131,13 @@ async fn release_quarantine(
     id: StepExecutionId,
 ) -> Result<(), JobRefusal> {
     let refused = |reason| JobRefusal::NotRetryable { id, reason };
-    let step = job_rows::step(tx, id).await?.ok_or(refused("does not exist"))?;
+    let step = job_rows::step(tx, id)
+        .await?
+        .ok_or(refused("does not exist"))?;
     if step.job_execution_id != execution || step.name.partition.is_none() {
-        return Err(refused("is no partition of the newest execution of its date"));
+        return Err(refused(
+            "is no partition of the newest execution of its date",
+        ));
     }
     if step.status != BatchStatus::Failed {
         return Err(refused("has not failed"));
@@ -202,8 +206,14 @@ pub(super) async fn abandon(store: &SqlStore, id: JobExecutionId) -> Result<(), 
         id.0
     )?;
     let message = "abandoned by an admin";
-    job_rows::set_job_status(&mut tx, id, BatchStatus::Abandoned, &execution.exit_code, message)
-        .await?;
+    job_rows::set_job_status(
+        &mut tx,
+        id,
+        BatchStatus::Abandoned,
+        &execution.exit_code,
+        message,
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -234,7 +244,9 @@ async fn lock_date(tx: &mut Tx, job: Job, date: NaiveDate) -> StoreResult<()> {
     let keep = tx.on_conflict_keep("job_name, date");
     execute!(
         tx,
-        AssertSqlSafe(format!("INSERT INTO job_date (job_name, date) VALUES (?, ?){keep}")),
+        AssertSqlSafe(format!(
+            "INSERT INTO job_date (job_name, date) VALUES (?, ?){keep}"
+        )),
         job.name(),
         date
     )?;

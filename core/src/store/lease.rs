@@ -73,8 +73,12 @@ pub(super) async fn claim(
         let cursor = state.map_or(0, |state| state.cursor);
         let crashes = record_expiry(&mut tx, id, cursor, dead).await?;
         if crashes >= MAX_CRASHES {
+            let place = match state {
+                Some(state) if state.cursor > i64::MIN => format!("after video {cursor}"),
+                _ => "at the beginning".to_owned(),
+            };
             let reason = format!(
-                "quarantined: its workers crashed {crashes} times at cursor {cursor}; \
+                "quarantined: its workers crashed {crashes} times {place}; \
                  retry it when the cause is mended"
             );
             return fail(tx, &execution, &step, reason, true).await;
@@ -123,10 +127,7 @@ async fn free_row(
     Ok(Some((execution, step, lease)))
 }
 
-async fn partition_state(
-    tx: &mut Tx,
-    step: &StepExecution,
-) -> StoreResult<Option<PartitionState>> {
+async fn partition_state(tx: &mut Tx, step: &StepExecution) -> StoreResult<Option<PartitionState>> {
     if step.name.partition.is_none() {
         return Ok(None);
     }

@@ -269,9 +269,10 @@ impl Import {
         let day = match self.day {
             Some(day) if day.contains(at_micros) => day,
             _ => {
-                let day = self.timezone.day_of(at_micros).map_err(|error| {
-                    refused(sourced, "started_at", error.to_string())
-                })?;
+                let day = self
+                    .timezone
+                    .day_of(at_micros)
+                    .map_err(|error| refused(sourced, "started_at", error.to_string()))?;
                 if let Some(closed) = self.closed.filter(|closed| day.date <= *closed) {
                     return Err(refused(
                         sourced,
@@ -405,7 +406,11 @@ impl Import {
         let mut shown = Vec::new();
         for row in new.iter().filter(|row| row.counted) {
             let until = row.play.play_time_s.min(row.play.duration_s);
-            shown.extend(self.ads.shown(0, until).map(|slot| (row.date, row.play, slot)));
+            shown.extend(
+                self.ads
+                    .shown(0, until)
+                    .map(|slot| (row.date, row.play, slot)),
+            );
         }
         let keep = self.tx.on_conflict_keep("date, video_id, user_id, slot_s");
         self.counts.ad_views += insert_rows!(

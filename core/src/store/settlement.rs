@@ -35,7 +35,11 @@ impl SettlementStore for SqlStore {
         {
             return Ok(Closing::EarlierDayUnsettled(earlier));
         }
-        execute!(&mut tx, "UPDATE closed_through SET date = ? WHERE id = 1", date)?;
+        execute!(
+            &mut tx,
+            "UPDATE closed_through SET date = ? WHERE id = 1",
+            date
+        )?;
         tx.commit().await?;
         Ok(Closing::Closed)
     }
@@ -111,7 +115,9 @@ impl SettlementStore for SqlStore {
 pub(super) async fn closed_through(tx: &mut Tx, lock: &str) -> StoreResult<Option<NaiveDate>> {
     let (date,): (Option<NaiveDate>,) = fetch_one!(
         tx,
-        AssertSqlSafe(format!("SELECT date FROM closed_through WHERE id = 1{lock}"))
+        AssertSqlSafe(format!(
+            "SELECT date FROM closed_through WHERE id = 1{lock}"
+        ))
     )?;
     Ok(date)
 }
@@ -130,10 +136,7 @@ pub(super) async fn first_unsettled_day(tx: &mut Tx) -> StoreResult<Option<Naive
     next_active_day(tx, closed).await
 }
 
-async fn next_active_day(
-    tx: &mut Tx,
-    after: Option<NaiveDate>,
-) -> StoreResult<Option<NaiveDate>> {
+async fn next_active_day(tx: &mut Tx, after: Option<NaiveDate>) -> StoreResult<Option<NaiveDate>> {
     let (date,): (Option<NaiveDate>,) = match after {
         Some(after) => fetch_one!(
             tx,

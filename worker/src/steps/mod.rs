@@ -54,10 +54,7 @@ enum Processed<T> {
 }
 
 /// Sorts the processed items of a page into rows, counters and rejected items.
-fn collect<T>(
-    upto: i64,
-    items: impl IntoIterator<Item = Processed<T>>,
-) -> (Vec<T>, ChunkCommit) {
+fn collect<T>(upto: i64, items: impl IntoIterator<Item = Processed<T>>) -> (Vec<T>, ChunkCommit) {
     let mut rows = Vec::new();
     let mut counters = Counters::default();
     let mut rejected = Vec::new();

@@ -3,11 +3,7 @@
 
 use super::{csv_file::FileError, play_file::PlayFile};
 use crate::{
-    domain::{
-        playback::Play,
-        user::UserId,
-        video::VideoId,
-    },
+    domain::{playback::Play, user::UserId, video::VideoId},
     port::plays::{
         MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, PlayStore, SourcedPlay,
     },
