@@ -1,0 +1,174 @@
+//! Killed anywhere: a real process dies by SIGKILL before and after each of its commits, and at
+//! random while a partition is at work; the next run makes the rows of an undisturbed one.
+
+use crate::{
+    harness::{LONGEST, Place, Running, assert_same, block_on, rows, told, until},
+    plays::{assert_all_complete, imported, imported_days, undisturbed},
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use sqlx::Connection;
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+const THREADS: usize = 3;
+/// The number of commits depends a little on time: the last of a count need not come.
+const UNSURE: u64 = 8;
+
+fn settle(place: &Place, chunk_size: u32) -> crate::harness::Call {
+    place
+        .balance(&["settle"])
+        .env("PARTITIONS", 2)
+        .env("WORKER_CONCURRENCY", 2)
+        .env("CHUNK_SIZE", chunk_size)
+}
+
+/// The next run ends what the dead one left, with the same rows.
+fn assert_recovers(place: &Place, expected: &[String], days: usize, what: &str) {
+    let outcome = settle(place, 100).run();
+    assert!(outcome.is_ok(), "{what}: {outcome:#?}");
+    assert_all_complete(place, days);
+    assert_same(&place.results(), expected, what);
+}
+
+#[test]
+fn killed_before_and_after_every_commit() {
+    const DAYS: usize = 2;
+    const CHUNK_SIZE: u32 = 10;
+    let unsettled = imported(40);
+    let alone = unsettled.copy();
+    let counted = alone.folder().join("commits");
+    settle(&alone, CHUNK_SIZE)
+        .env("BALANCE_COUNT_COMMITS", counted.display())
+        .run()
+        .succeeded();
+    assert_all_complete(&alone, DAYS);
+    let expected = alone.results();
+    let commits: u64 = std::fs::read_to_string(counted).unwrap().parse().unwrap();
+    assert!(commits > 40, "{commits} commits");
+
+    let cases: Vec<(u64, &str)> = (1..=commits)
+        .flat_map(|commit| [(commit, "before"), (commit, "after")])
+        .collect();
+    let (next, landed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some((commit, side)) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let place = unsettled.copy();
+                    let at = format!("{side}:{commit}");
+                    let outcome = settle(&place, CHUNK_SIZE).env("BALANCE_KILL_AT", &at).run();
+                    if outcome.was_killed() {
+                        landed.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        let may_miss = commit + UNSURE > commits && outcome.is_ok();
+                        assert!(may_miss, "{at} of {commits}: {outcome:#?}");
+                    }
+                    assert_recovers(&place, &expected, DAYS, &format!("killed {at}"));
+                }
+            });
+        }
+    });
+    let landed = landed.into_inner();
+    eprintln!(
+        "{commits} commits; {landed} of {} kills landed",
+        cases.len()
+    );
+    assert!(landed + 2 * usize::try_from(UNSURE).unwrap() >= cases.len());
+}
+
+const AT_WORK: &str = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION \
+                       WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '%:partition%'";
+
+/// Waits until a partition is STARTED, or the process has ended.
+pub(crate) fn until_at_work(place: &Place, child: &mut Running) {
+    block_on(async {
+        let mut connection = place.connect().await;
+        let at_work = async {
+            while !child.has_ended() && rows(&mut connection, AT_WORK).await == ["0"] {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let at_work = tokio::time::timeout(LONGEST, at_work);
+        at_work.await.expect("a partition starts");
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn killed_fifty_times_while_a_partition_is_started() {
+    const KILLS: usize = 50;
+    const ATTEMPTS: u64 = 400;
+    let seed: u64 = match told("TEST_SEED") {
+        Some(seed) => seed.parse().expect("TEST_SEED is a number"),
+        None => rand::random(),
+    };
+    eprintln!("TEST_SEED={seed}");
+    let unsettled = imported_days(&["2024-03-30"], 150);
+    let expected = undisturbed(&unsettled);
+    let (attempts, landed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while landed.lock().unwrap().len() < KILLS {
+                    let attempt = attempts.fetch_add(1, Ordering::SeqCst);
+                    assert!(attempt < ATTEMPTS, "seed {seed}: too few kills land");
+                    let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(attempt));
+                    let chunk_size = rng.random_range(1..=2);
+                    let wait = Duration::from_micros(rng.random_range(0..=700_000));
+                    let place = unsettled.copy();
+                    let mut child = settle(&place, chunk_size).start();
+                    until_at_work(&place, &mut child);
+                    std::thread::sleep(wait);
+                    child.kill();
+                    let outcome = child.wait();
+                    if !outcome.was_killed() {
+                        assert!(outcome.is_ok(), "seed {seed}: {outcome:#?}");
+                    }
+                    let steps = place.rows(
+                        "SELECT STEP_NAME FROM BATCH_STEP_EXECUTION \
+                         WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '%:partition%'",
+                    );
+                    let what = format!("seed {seed}, attempt {attempt}, after {wait:?}, {steps:?}");
+                    assert_recovers(&place, &expected, 1, &what);
+                    if !steps.is_empty() {
+                        landed.lock().unwrap().push(steps[0].clone());
+                    }
+                }
+            });
+        }
+    });
+    let landed = landed.into_inner().unwrap();
+    let of = |step: &str| landed.iter().filter(|name| name.starts_with(step)).count();
+    eprintln!(
+        "{} kills in {} attempts: {} statistics, {} revenue, {} rollup",
+        landed.len(),
+        attempts.into_inner(),
+        of("dayStatistics"),
+        of("dayRevenue"),
+        of("periodRollup"),
+    );
+    assert!(landed.len() >= KILLS);
+}
+
+#[test]
+fn killed_again_and_again_in_one_settlement() {
+    // Every run is killed a little later than the one before: progress, but never to the end.
+    let unsettled = imported(30);
+    let expected = undisturbed(&unsettled);
+    let place = unsettled.copy();
+    let mut kills = 0;
+    until("a run that completes", || {
+        let at = format!("after:{}", 6 + kills);
+        let outcome = settle(&place, 10).env("BALANCE_KILL_AT", &at).run();
+        kills += u32::from(outcome.was_killed());
+        !outcome.was_killed()
+    });
+    assert!(kills > 3, "{kills} kills");
+    assert_recovers(&place, &expected, 2, "killed again and again");
+}

@@ -1,0 +1,22 @@
+//! The real binary `balance`, run as a user runs it: what it prints, how it exits, and what its
+//! database holds afterwards.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's way to fail"
+)]
+
+mod harness;
+
+mod plays;
+
+mod figures;
+
+mod kills;
+
+mod quarantine;
+
+mod processes;
+
+mod demo;

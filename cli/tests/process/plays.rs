@@ -1,0 +1,80 @@
+//! Made-up plays, and the worlds that begin with them.
+
+use crate::harness::Place;
+use std::fmt::Write;
+
+pub(crate) const HEADER: &str = "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s";
+
+/// A file of plays: so many videos on each day (Seoul), with one to three views each, of 600 s,
+/// so that long ones show ads.
+pub(crate) fn csv(days: &[&str], videos: i64) -> String {
+    let mut text = format!("{HEADER}\n");
+    for (day, date) in (1..).zip(days) {
+        for video in 1..=videos {
+            for view in 0..=video % 3 {
+                let user = 100 + view;
+                let seconds = 10 + video * 37 * day % 590;
+                let (minute, second) = (video / 60 % 60, video % 60);
+                let hour = 1 + view;
+                writeln!(
+                    text,
+                    "{user},{video},9,{date}T{hour:02}:{minute:02}:{second:02}Z,{seconds},600"
+                )
+                .unwrap();
+            }
+        }
+    }
+    text
+}
+
+pub(crate) const DAYS: [&str; 2] = ["2024-03-30", "2024-04-01"];
+
+/// A database with unsettled plays of two days in two weeks and months, some with ads.
+pub(crate) fn imported(videos: i64) -> Place {
+    imported_days(&DAYS, videos)
+}
+
+pub(crate) fn imported_days(days: &[&str], videos: i64) -> Place {
+    let place = Place::new();
+    let file = place.file("plays.csv", csv(days, videos));
+    place
+        .balance(&["import", "--ads", "2", &file])
+        .run()
+        .succeeded();
+    place
+}
+
+/// One day, `2024-03-30`, settled; and plays of the next, which is not.
+pub(crate) fn half_settled() -> Place {
+    let place = imported(5);
+    place
+        .balance(&["settle", "--date", DAYS[0]])
+        .run()
+        .succeeded();
+    place
+}
+
+/// What an undisturbed run makes of a database.
+pub(crate) fn undisturbed(place: &Place) -> Vec<String> {
+    let alone = place.copy();
+    alone.balance(&["settle"]).run().succeeded();
+    let results = alone.results();
+    assert!(!results.is_empty());
+    results
+}
+
+/// Every execution COMPLETED, one a date, with four completed steps and no partition undone.
+#[track_caller]
+pub(crate) fn assert_all_complete(place: &Place, days: usize) {
+    let executions = place.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION");
+    assert_eq!(executions, vec!["COMPLETED"; days], "the executions");
+    let undone = place
+        .rows("SELECT STEP_NAME, STATUS FROM BATCH_STEP_EXECUTION WHERE STATUS <> 'COMPLETED'");
+    assert!(undone.is_empty(), "{undone:?}");
+    let steps = place.rows(
+        "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME NOT LIKE '%:%' \
+         GROUP BY JOB_EXECUTION_ID",
+    );
+    assert_eq!(steps, vec!["4"; days], "the steps of each execution");
+    assert_eq!(place.value("SELECT COUNT(*) FROM step_lease"), "0");
+}
