@@ -10,8 +10,12 @@ mod figures;
 
 mod leases;
 
+mod poison;
+
 mod refusals;
 
 mod hand;
+
+mod planning;
 
 mod world;

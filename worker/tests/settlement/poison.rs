@@ -1,0 +1,305 @@
+//! Poison: one video that cannot be settled, isolated, named, and never skipped in silence.
+
+use crate::world::{Shape, World, date, even_day};
+use balance_core::{
+    batch::{
+        execution::{JobExecution, JobExecutionId},
+        status::{BatchStatus, ExitCode},
+        step::StepExecution,
+    },
+    domain::playback::Play,
+};
+
+/// A Monday and its Tuesday.
+const DAY: &str = "2024-06-03";
+const NEXT: &str = "2024-06-04";
+
+/// Four partitions of ten videos each, in chunks of 4, 4 and 2.
+fn shape(skip_limit: u32) -> Shape {
+    Shape {
+        partitions: 4,
+        chunk_size: 4,
+        concurrency: 2,
+        skip_limit,
+    }
+}
+
+fn plays(day: &str) -> Vec<Play> {
+    even_day(day, 200, 40)
+}
+
+async fn world() -> World {
+    let world = World::new().await;
+    world.import(&plays(DAY), 1).await.unwrap();
+    world.import(&plays(NEXT), 1).await.unwrap();
+    world
+}
+
+/// The rows of a run without poison.
+async fn healthy(days: &[&str]) -> Vec<String> {
+    let world = world().await;
+    for day in days {
+        world.settle(date(day), shape(0)).await.unwrap();
+    }
+    world.results().await
+}
+
+async fn step(world: &World, id: JobExecutionId, name: &str) -> StepExecution {
+    let steps = world.steps(id).await;
+    steps
+        .into_iter()
+        .find(|step| step.name.to_string() == name)
+        .unwrap()
+}
+
+async fn rejected(world: &World) -> Vec<String> {
+    let sql =
+        "SELECT step_name, video_id, date, reason FROM rejected_item ORDER BY date, step_name";
+    world.rows(sql).await
+}
+
+fn assert_ended(execution: &JobExecution, status: BatchStatus, code: &ExitCode) {
+    let ended = (execution.status, &execution.exit_code);
+    assert_eq!(ended, (status, code), "{}", execution.exit_message);
+}
+
+/// Ways to poison video 15, the way to mend each, and its reason.
+const POISONS: [(&str, &str, &str); 4] = [
+    (
+        "UPDATE play_history SET play_time = -7 WHERE video_id = 15 AND user_id = 15",
+        "UPDATE play_history SET play_time = 10 WHERE play_time < 0",
+        "negative seconds in the history: -7",
+    ),
+    (
+        "DELETE FROM video WHERE id = 15",
+        "INSERT INTO video SELECT 15, owner_id, title, duration_s, created_at FROM video WHERE id = 14",
+        "no such video",
+    ),
+    (
+        "UPDATE play_history SET play_time = 9223372036854775807 WHERE video_id = 15",
+        "UPDATE play_history SET play_time = 10 WHERE video_id = 15",
+        "the sum of seconds does not fit into 64 bits",
+    ),
+    (
+        "INSERT INTO opening_balance VALUES (15, 9223372036854775805, 0)",
+        "DELETE FROM opening_balance",
+        "the lifetime view count does not fit into 64 bits",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_skip_limit_poison_fails_its_partition_alone() {
+    let expected = healthy(&[DAY]).await;
+    for (poison, mend, reason) in POISONS {
+        let world = world().await;
+        world.sql(poison).await;
+        let failed = world.settle(date(DAY), shape(0)).await.unwrap();
+        assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
+        let row = step(&world, failed.id, "dayStatisticsStep:partition1").await;
+        assert_eq!(
+            (row.status, &row.exit_code),
+            (BatchStatus::Failed, &ExitCode::FAILED)
+        );
+        let cause = format!("video 15: {reason}");
+        assert!(row.exit_message.contains(&cause), "{}", row.exit_message);
+        assert!(
+            failed.exit_message.contains(&cause),
+            "{}",
+            failed.exit_message
+        );
+
+        // Its first chunk stays; of the poisoned one nothing does but the count of its reads.
+        let counters = row.counters;
+        assert_eq!((counters.commits, counters.writes), (1, 4), "{reason}");
+        assert_eq!((counters.reads, counters.rollbacks), (8, 1), "{reason}");
+        assert_eq!(counters.skips(), 0);
+        let written = "SELECT COUNT(*), MAX(video_id) FROM video_statistics \
+             WHERE video_id BETWEEN 11 AND 20";
+        assert_eq!(world.rows(written).await, ["4|14"], "{reason}");
+        assert!(rejected(&world).await.is_empty());
+        for other in [0, 2, 3] {
+            let name = format!("dayStatisticsStep:partition{other}");
+            assert_eq!(
+                step(&world, failed.id, &name).await.status,
+                BatchStatus::Completed
+            );
+        }
+
+        world.sql(mend).await;
+        let ended = world.settle(date(DAY), shape(0)).await.unwrap();
+        assert_ended(&ended, BatchStatus::Completed, &ExitCode::COMPLETED);
+        assert_eq!(world.results().await, expected, "{reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_the_limit_a_video_is_skipped_recorded_and_held() {
+    let without: Vec<String> = healthy(&[DAY, NEXT])
+        .await
+        .into_iter()
+        .filter(|row| !row.contains("|15|"))
+        .collect();
+    for (poison, mend, reason) in POISONS {
+        let world = world().await;
+        world.sql(poison).await;
+        let execution = world.settle(date(DAY), shape(1)).await.unwrap();
+        assert_ended(
+            &execution,
+            BatchStatus::Completed,
+            &ExitCode::COMPLETED_WITH_SKIPS,
+        );
+        let held = format!("held: its statistics of {DAY} were skipped and are still missing");
+        let expected = [
+            format!("partitionedDayRevenueStep|15|{DAY}|{held}"),
+            format!("partitionedDayStatisticsStep|15|{DAY}|{reason}"),
+        ];
+        assert_eq!(rejected(&world).await, expected);
+        let steps = world.steps(execution.id).await;
+        for row in &steps {
+            assert_eq!(row.exit_code, ExitCode::COMPLETED, "{}", row.name);
+        }
+        for name in ["partitionedDayStatisticsStep", "partitionedDayRevenueStep"] {
+            let manager = step(&world, execution.id, name).await;
+            let counters = manager.counters;
+            assert_eq!((counters.process_skips, counters.skips()), (1, 1), "{name}");
+            assert_eq!((counters.reads, counters.writes), (40, 39), "{name}");
+            assert_eq!(counters.rollbacks, 0);
+        }
+
+        // Mended or not: the later day holds it too, for its chain has a gap.
+        world.sql(mend).await;
+        let later = world.settle(date(NEXT), shape(0)).await.unwrap();
+        assert_ended(&later, BatchStatus::Failed, &ExitCode::FAILED);
+        assert!(later.exit_message.contains(&held), "{}", later.exit_message);
+        let later = world.settle(date(NEXT), shape(1)).await.unwrap();
+        assert_ended(
+            &later,
+            BatchStatus::Completed,
+            &ExitCode::COMPLETED_WITH_SKIPS,
+        );
+        let later_held = &rejected(&world).await[2..];
+        assert!(later_held[1].contains(&format!("15|{NEXT}|held: its statistics of {DAY}")));
+        assert_eq!(world.results().await, without, "{reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_counts_over_all_partitions() {
+    let world = world().await;
+    world
+        .sql("UPDATE play_history SET play_time = -1 WHERE video_id IN (5, 15, 25)")
+        .await;
+    let failed = world.settle(date(DAY), shape(2)).await.unwrap();
+    assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
+    assert_eq!(rejected(&world).await.len(), 2);
+    let steps = world.steps(failed.id).await;
+    let count = |status| {
+        let is = |step: &&StepExecution| step.name.partition.is_some() && step.status == status;
+        steps.iter().filter(is).count()
+    };
+    assert_eq!(
+        (count(BatchStatus::Completed), count(BatchStatus::Failed)),
+        (3, 1)
+    );
+    assert!(
+        failed.exit_message.contains("skip limit of 2 exceeded"),
+        "{}",
+        failed.exit_message
+    );
+    // And over all executions of the instance: a restart has no fresh ones.
+    let failed = world.settle(date(DAY), shape(2)).await.unwrap();
+    assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
+    let ended = world.settle(date(DAY), shape(3)).await.unwrap();
+    assert_ended(
+        &ended,
+        BatchStatus::Completed,
+        &ExitCode::COMPLETED_WITH_SKIPS,
+    );
+    assert_eq!(rejected(&world).await.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_without_rates_fails_in_revenue() {
+    let world = world().await;
+    world
+        .sql("UPDATE revenue_rate SET effective_from = '2099-01-01'")
+        .await;
+    let failed = world.settle(date(DAY), shape(0)).await.unwrap();
+    assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
+    for number in 0..4 {
+        let row = step(
+            &world,
+            failed.id,
+            &format!("dayRevenueStep:partition{number}"),
+        )
+        .await;
+        assert_eq!(row.status, BatchStatus::Failed);
+        let cause = format!("video {}: there is no rate for {DAY}", number * 10 + 1);
+        assert!(row.exit_message.contains(&cause), "{}", row.exit_message);
+    }
+    assert!(world.rows("SELECT * FROM video_revenue").await.is_empty());
+    world
+        .sql("UPDATE revenue_rate SET effective_from = '1970-01-01'")
+        .await;
+    let ended = world.settle(date(DAY), shape(0)).await.unwrap();
+    assert_ended(&ended, BatchStatus::Completed, &ExitCode::COMPLETED);
+    assert_eq!(world.results().await, healthy(&[DAY]).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_period_whose_sum_overflows_fails_in_the_rollup() {
+    let world = world().await;
+    world.settle(date(DAY), shape(0)).await.unwrap();
+    let set = async |seconds: i64| {
+        let sql = "UPDATE video_statistics SET total_play_time =";
+        world
+            .sql(&format!(
+                "{sql} {seconds} WHERE video_id = 15 AND date = '{DAY}'"
+            ))
+            .await;
+    };
+    set(i64::MAX).await;
+    let failed = world.settle(date(NEXT), shape(0)).await.unwrap();
+    assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
+    let row = step(&world, failed.id, "periodRollupStep:partition1").await;
+    let cause = "video 15: the sum of the period does not fit into 64 bits";
+    assert!(row.exit_message.contains(cause), "{}", row.exit_message);
+    assert_eq!(
+        (
+            row.counters.reads,
+            row.counters.writes,
+            row.counters.rollbacks
+        ),
+        (8, 4, 1)
+    );
+    set(50).await;
+    let ended = world.settle(date(NEXT), shape(0)).await.unwrap();
+    assert_ended(&ended, BatchStatus::Completed, &ExitCode::COMPLETED);
+    assert_eq!(world.results().await, healthy(&[DAY, NEXT]).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_refuses_is_isolated_to_its_video() {
+    let world = world().await;
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON video_statistics WHEN NEW.video_id = 15 \
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END";
+    world.sql(refuse).await;
+    let failed = world.settle(date(DAY), shape(0)).await.unwrap();
+    assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
+    let row = step(&world, failed.id, "dayStatisticsStep:partition1").await;
+    let cause = "video 15: the database refuses its rows: not this one";
+    assert!(row.exit_message.contains(cause), "{}", row.exit_message);
+    // The chunk of four, and the one video alone.
+    assert_eq!((row.counters.rollbacks, row.counters.writes), (2, 4));
+
+    let ended = world.settle(date(DAY), shape(1)).await.unwrap();
+    assert_ended(
+        &ended,
+        BatchStatus::Completed,
+        &ExitCode::COMPLETED_WITH_SKIPS,
+    );
+    let row = step(&world, ended.id, "dayStatisticsStep:partition1").await;
+    assert_eq!((row.counters.write_skips, row.counters.writes), (1, 5));
+    let settled = "SELECT COUNT(*) FROM video_statistics WHERE video_id BETWEEN 11 AND 20";
+    assert_eq!(world.rows(settled).await, ["9"]);
+}
