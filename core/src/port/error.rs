@@ -5,9 +5,13 @@ use std::error::Error;
 /// A failure of the database or of what it holds.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A deadlock, a lock time-out or a lost connection: the same call may succeed in a moment.
+    /// The database is busy or away: the same call may succeed in a moment. Whether this one did is
+    /// not known.
     #[error("the database is busy or away ({0})")]
     Transient(String),
+    /// A deadlock or a lock time-out: nothing was changed, and the same call may succeed at once.
+    #[error("the database met a conflict ({0})")]
+    Conflict(String),
     /// Another program holds the database's lock.
     #[error("the database is locked by another program; try again when it has ended")]
     Locked,
@@ -32,7 +36,7 @@ impl StoreError {
     /// Whether trying again soon makes sense.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient(_) | Self::Locked)
+        matches!(self, Self::Transient(_) | Self::Conflict(_) | Self::Locked)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::port::{
     clock::Clock,
     error::{StoreError, StoreResult},
 };
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPool, MySqlPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -14,7 +15,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 /// How long a statement waits for another program's lock, in seconds.
 const BUSY_TIMEOUT_S: u64 = 10;
-/// How long a caller waits for a connection, in seconds.
+/// How long a caller waits for a connection to a server, in seconds.
+const SERVER_TIMEOUT_S: u64 = 10;
+/// How long a statement waits for a row's lock on a server, in seconds.
+const LOCK_TIMEOUT_S: u32 = 5;
+/// How long a caller waits for a connection to a file, in seconds.
 const ACQUIRE_TIMEOUT_S: u64 = 60;
 /// Prepared statements kept for each connection: all there are, with each length of a list.
 const STATEMENT_CACHE: usize = 256;
@@ -35,11 +40,19 @@ pub(super) enum Db {
         heartbeat: SqlitePool,
         clock: Arc<dyn Clock>,
     },
+    /// A MySQL or MariaDB server.
+    MySql {
+        pool: MySqlPool,
+        /// The heartbeat's own connection.
+        heartbeat: MySqlPool,
+        clock: Arc<dyn Clock>,
+    },
 }
 
 /// A transaction.
 pub(super) enum Tx {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>, Arc<dyn Clock>),
+    MySql(sqlx::Transaction<'static, sqlx::MySql>, Arc<dyn Clock>),
 }
 
 impl Db {
@@ -75,6 +88,55 @@ impl Db {
         Ok(db)
     }
 
+    /// Opens a server's database with at most `connections` connections. `idle_s` is how long the
+    /// server lets a silent session hold its locks: a process frozen inside a transaction gives up
+    /// its rows then.
+    pub(super) async fn open_mysql(
+        url: &str,
+        connections: u32,
+        idle_s: u32,
+        clock: Arc<dyn Clock>,
+    ) -> StoreResult<Self> {
+        // The error's text would repeat the URL, and with it the password.
+        let options: MySqlConnectOptions = url
+            .parse()
+            .map_err(|_| StoreError::Unusable("DATABASE_URL is no mysql:// address".to_owned()))?;
+        let options = options.statement_cache_capacity(STATEMENT_CACHE);
+        let pool = |size: u32| {
+            MySqlPoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(Duration::from_secs(SERVER_TIMEOUT_S))
+                .after_connect(move |connection, _| {
+                    Box::pin(async move {
+                        let session = format!(
+                            "SET SESSION wait_timeout = {idle_s}, \
+                             SESSION innodb_lock_wait_timeout = {LOCK_TIMEOUT_S}, \
+                             SESSION transaction_isolation = 'READ-COMMITTED'"
+                        );
+                        let legacy = session.replace("transaction_isolation", "tx_isolation");
+                        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(session))
+                            .execute(&mut *connection)
+                            .await;
+                        // MariaDB 10.11 knows the variable by its old name only.
+                        if done.is_err() {
+                            sqlx::raw_sql(sqlx::AssertSqlSafe(legacy))
+                                .execute(connection)
+                                .await?;
+                        }
+                        Ok(())
+                    })
+                })
+                .connect_lazy_with(options.clone())
+        };
+        let db = Self::MySql {
+            pool: pool(connections.max(2)),
+            heartbeat: pool(1),
+            clock,
+        };
+        db.write().await?.rollback().await?;
+        Ok(db)
+    }
+
     /// Begins a transaction that will write. On SQLite it takes the write lock at once: a
     /// transaction that reads first and writes later can fail with no way to go on.
     pub(super) async fn write(&self) -> StoreResult<Tx> {
@@ -86,6 +148,7 @@ impl Db {
                     .map_err(store_error)?;
                 Ok(Tx::Sqlite(tx, clock.clone()))
             }
+            Self::MySql { pool, clock, .. } => begin_mysql(pool, clock).await,
         }
     }
 
@@ -101,6 +164,9 @@ impl Db {
                     .map_err(store_error)?;
                 Ok(Tx::Sqlite(tx, clock.clone()))
             }
+            Self::MySql {
+                heartbeat, clock, ..
+            } => begin_mysql(heartbeat, clock).await,
         }
     }
 
@@ -111,6 +177,7 @@ impl Db {
                 let tx = readers.begin().await.map_err(store_error)?;
                 Ok(Tx::Sqlite(tx, clock.clone()))
             }
+            Self::MySql { pool, clock, .. } => begin_mysql(pool, clock).await,
         }
     }
 
@@ -127,8 +194,19 @@ impl Db {
                 heartbeat.close().await;
                 writer.close().await;
             }
+            Self::MySql {
+                pool, heartbeat, ..
+            } => {
+                heartbeat.close().await;
+                pool.close().await;
+            }
         }
     }
+}
+
+async fn begin_mysql(pool: &MySqlPool, clock: &Arc<dyn Clock>) -> StoreResult<Tx> {
+    let tx = pool.begin().await.map_err(store_error)?;
+    Ok(Tx::MySql(tx, Arc::clone(clock)))
 }
 
 impl Tx {
@@ -137,6 +215,7 @@ impl Tx {
         super::fault::before_commit();
         let result = match self {
             Self::Sqlite(tx, _) => tx.commit().await.map_err(store_error),
+            Self::MySql(tx, _) => tx.commit().await.map_err(store_error),
         };
         super::fault::after_commit();
         result
@@ -146,6 +225,7 @@ impl Tx {
     pub(super) async fn rollback(self) -> StoreResult<()> {
         match self {
             Self::Sqlite(tx, _) => tx.rollback().await.map_err(store_error),
+            Self::MySql(tx, _) => tx.rollback().await.map_err(store_error),
         }
     }
 
@@ -154,13 +234,20 @@ impl Tx {
     pub(super) async fn now_micros(&mut self) -> StoreResult<i64> {
         match self {
             Self::Sqlite(_, clock) => Ok(clock.now_micros()),
+            Self::MySql(..) => {
+                let (now,): (i64,) = fetch_one!(
+                    self,
+                    "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)"
+                )?;
+                Ok(now)
+            }
         }
     }
 
     /// The time that the job tables are written with.
     pub(super) fn now(&self) -> chrono::NaiveDateTime {
         match self {
-            Self::Sqlite(_, clock) => clock.now(),
+            Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now(),
         }
     }
 }
@@ -170,6 +257,11 @@ macro_rules! execute {
     ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
         match &mut *$tx {
             $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query($sql)
+                $(.bind($bind))*
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()),
+            $crate::store::db::Tx::MySql(tx, _) => sqlx::query($sql)
                 $(.bind($bind))*
                 .execute(&mut **tx)
                 .await
@@ -187,6 +279,10 @@ macro_rules! fetch_all {
                 $(.bind($bind))*
                 .fetch_all(&mut **tx)
                 .await,
+            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_all(&mut **tx)
+                .await,
         }
         .map_err($crate::store::db::store_error)
     };
@@ -200,6 +296,10 @@ macro_rules! fetch_optional {
                 $(.bind($bind))*
                 .fetch_optional(&mut **tx)
                 .await,
+            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_optional(&mut **tx)
+                .await,
         }
         .map_err($crate::store::db::store_error)
     };
@@ -210,6 +310,10 @@ macro_rules! fetch_one {
     ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
         match &mut *$tx {
             $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_one(&mut **tx)
+                .await,
+            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
                 $(.bind($bind))*
                 .fetch_one(&mut **tx)
                 .await,
@@ -230,6 +334,16 @@ macro_rules! insert_rows {
             inserted += match &mut *$tx {
                 $crate::store::db::Tx::Sqlite(tx, _) => {
                     let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
+                    builder.push_values(rows, |mut $bind, $row| $body);
+                    builder.push($tail);
+                    builder
+                        .build()
+                        .execute(&mut **tx)
+                        .await
+                        .map(|done| done.rows_affected())
+                }
+                $crate::store::db::Tx::MySql(tx, _) => {
+                    let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new($head);
                     builder.push_values(rows, |mut $bind, $row| $body);
                     builder.push($tail);
                     builder
@@ -261,12 +375,39 @@ macro_rules! fetch_in {
                 builder.push($tail);
                 builder.build_query_as().fetch_all(&mut **tx).await
             }
+            $crate::store::db::Tx::MySql(tx, _) => {
+                let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new($head);
+                builder.push("(");
+                let mut list = builder.separated(", ");
+                for value in $crate::store::dialect::padded($values) {
+                    list.push_bind(value);
+                }
+                builder.push(")");
+                builder.push($tail);
+                builder.build_query_as().fetch_all(&mut **tx).await
+            }
         }
         .map_err($crate::store::db::store_error)
     };
 }
 
-pub(super) use {execute, fetch_all, fetch_in, fetch_one, fetch_optional, insert_rows};
+/// Runs a statement and hands each row to a closure as it arrives: no result is held whole.
+macro_rules! fetch_each {
+    ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)*; |$name:ident| $body:block) => {
+        match &mut *$tx {
+            $crate::store::db::Tx::Sqlite(tx, _) => {
+                let mut rows = sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch(&mut **tx);
+                while let Some($name) = rows.try_next().await.map_err($crate::store::db::store_error)? $body
+            }
+            $crate::store::db::Tx::MySql(tx, _) => {
+                let mut rows = sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch(&mut **tx);
+                while let Some($name) = rows.try_next().await.map_err($crate::store::db::store_error)? $body
+            }
+        }
+    };
+}
+
+pub(super) use {execute, fetch_all, fetch_each, fetch_in, fetch_one, fetch_optional, insert_rows};
 
 /// SQLite's result codes, without the extension in the upper bits.
 mod code {
@@ -287,6 +428,9 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(ref database) => {
             let message = database.message().to_owned();
+            if let Some(mysql) = database.try_downcast_ref::<MySqlDatabaseError>() {
+                return mysql_error(mysql.number(), message);
+            }
             let primary = database
                 .code()
                 .and_then(|code| code.parse::<i32>().ok())
@@ -317,6 +461,26 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
         sqlx::Error::PoolTimedOut => {
             StoreError::Transient("no connection became free in time".to_owned())
         }
+        sqlx::Error::Io(error) => StoreError::Transient(error.to_string()),
         other => StoreError::Other(Box::new(other)),
+    }
+}
+
+/// MySQL's and MariaDB's error numbers.
+fn mysql_error(number: u16, message: String) -> StoreError {
+    match number {
+        // A deadlock; a lock time-out: the transaction was rolled back whole.
+        1205 | 1213 => StoreError::Conflict(message),
+        // Too many connections; shutting down; killed; gone away.
+        1040 | 1053 | 1317 | 1927 | 2006 | 2013 => StoreError::Transient(message),
+        // Disk full; table full.
+        1021 | 1114 => StoreError::DiskFull,
+        // Duplicate key; out of range; too long; broken reference; CHECK.
+        1048 | 1062 | 1264 | 1406 | 1451 | 1452 | 1690 | 3819 | 4025 => StoreError::Data(message),
+        1044 | 1045 | 1049 | 1698 => StoreError::Unusable(format!("the database refuses us: {message}")),
+        1146 => StoreError::Unusable(format!(
+            "the database's schema is missing or older than this program; run `balance migrate` ({message})"
+        )),
+        _ => StoreError::Other(format!("{number}: {message}").into()),
     }
 }

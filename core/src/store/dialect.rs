@@ -50,6 +50,7 @@ impl Tx {
         match self {
             // BEGIN IMMEDIATE has locked the whole file.
             Self::Sqlite(..) => "",
+            Self::MySql(..) => " FOR UPDATE",
         }
     }
 
@@ -57,6 +58,16 @@ impl Tx {
     pub(super) const fn for_share(&self) -> &'static str {
         match self {
             Self::Sqlite(..) => "",
+            // The form that both MySQL and MariaDB take.
+            Self::MySql(..) => " LOCK IN SHARE MODE",
+        }
+    }
+
+    /// The end of a SELECT that locks its rows, and leaves out those that somebody else holds.
+    pub(super) const fn for_update_skip_locked(&self) -> &'static str {
+        match self {
+            Self::Sqlite(..) => "",
+            Self::MySql(..) => " FOR UPDATE SKIP LOCKED",
         }
     }
 
@@ -64,6 +75,11 @@ impl Tx {
     pub(super) fn on_conflict_keep(&self, key: &str) -> String {
         match self {
             Self::Sqlite(..) => format!(" ON CONFLICT ({key}) DO NOTHING"),
+            // Never INSERT IGNORE: it would swallow every other fault as well.
+            Self::MySql(..) => {
+                let column = key.split(',').next().unwrap_or(key);
+                format!(" ON DUPLICATE KEY UPDATE {column} = {column}")
+            }
         }
     }
 
@@ -89,6 +105,16 @@ impl Tx {
                     AssertSqlSafe(format!("DELETE FROM {table} WHERE ID < ?")),
                     last
                 )?;
+                Ok(last - count + 1)
+            }
+            Self::MySql(..) => {
+                execute!(
+                    self,
+                    AssertSqlSafe(format!("UPDATE {table} SET ID = LAST_INSERT_ID(ID + ?)")),
+                    count
+                )?;
+                let (last,): (i64,) =
+                    fetch_one!(self, "SELECT CAST(LAST_INSERT_ID() AS SIGNED)")?;
                 Ok(last - count + 1)
             }
         }

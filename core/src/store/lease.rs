@@ -108,7 +108,7 @@ async fn free_row(
     let Some(execution) = execution.filter(|one| one.status == BatchStatus::Started) else {
         return Ok(None);
     };
-    let lock = tx.for_update();
+    let lock = tx.for_update_skip_locked();
     let lease: Option<LeaseRow> = fetch_optional!(
         tx,
         AssertSqlSafe(format!(

@@ -5,11 +5,13 @@ use crate::port::error::{StoreError, StoreResult};
 use sqlx::migrate::{MigrateError, Migrator};
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+static MYSQL: Migrator = sqlx::migrate!("../migrations/mysql");
 
 /// Brings the schema up to this program's. Does nothing where it is.
 pub(super) async fn migrate(db: &Db) -> StoreResult<()> {
     let result = match db {
         Db::Sqlite { writer, .. } => SQLITE.run(writer).await,
+        Db::MySql { pool, .. } => MYSQL.run(pool).await,
     };
     result.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::Unusable(format!(

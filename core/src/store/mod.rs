@@ -82,6 +82,29 @@ impl SqlStore {
         Ok(Self { db })
     }
 
+    /// Opens a database of a MySQL or MariaDB server. `connections` is the most at a time, `idle_s`
+    /// how long the server lets a silent session hold its locks, in seconds.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached or refuses us.
+    pub async fn open_mysql(
+        url: &str,
+        connections: u32,
+        idle_s: u32,
+        clock: Arc<dyn Clock>,
+    ) -> StoreResult<Self> {
+        let db = Db::open_mysql(url, connections, idle_s, clock).await?;
+        Ok(Self { db })
+    }
+
+    /// Brings the schema up to this program's. Does nothing where it is.
+    ///
+    /// # Errors
+    /// Where the schema comes from a newer program, or the database fails.
+    pub async fn migrate(&self) -> StoreResult<()> {
+        migration::migrate(&self.db).await
+    }
+
     /// The lock file that belongs to an SQLite file.
     #[must_use]
     pub fn lock_path(path: &Path) -> PathBuf {

@@ -3,7 +3,7 @@
 use super::{
     SqlStore,
     catalog::{self, known_videos},
-    db::{Tx, fetch_in, fetch_one, insert_rows},
+    db::{Tx, fetch_each, fetch_in, fetch_one, insert_rows},
     settlement::closed_through,
 };
 use crate::{
@@ -356,25 +356,21 @@ impl Import {
             .map(|row| (row.play.user_id.0, row.play.video_id.0))
             .collect();
         let mut old: Vec<OldPlay> = Vec::new();
-        match &mut self.tx {
-            Tx::Sqlite(tx, _) => {
-                let mut rows = sqlx::query_as::<_, OldPlay>(
-                    "SELECT event_id, user_id, video_id, occurred_at_micros, counted, \
-                     reported_time FROM play_history \
-                     WHERE date BETWEEN ? AND ? AND event_id BETWEEN ? AND ?",
-                )
-                .bind(first_day)
-                .bind(last_day)
-                .bind(EventId::floor(from).0.to_vec())
-                .bind(EventId::ceiling(until).0.to_vec())
-                .fetch(&mut **tx);
-                while let Some(row) = rows.try_next().await.map_err(super::db::store_error)? {
-                    if pairs.contains(&(row.user_id, row.video_id)) {
-                        old.push(row);
-                    }
+        fetch_each!(
+            &mut self.tx,
+            OldPlay,
+            "SELECT event_id, user_id, video_id, occurred_at_micros, counted, reported_time \
+             FROM play_history WHERE date BETWEEN ? AND ? AND event_id BETWEEN ? AND ?",
+            first_day,
+            last_day,
+            EventId::floor(from).0.to_vec(),
+            EventId::ceiling(until).0.to_vec();
+            |row| {
+                if pairs.contains(&(row.user_id, row.video_id)) {
+                    old.push(row);
                 }
             }
-        }
+        );
         old.sort_by_key(|row| row.occurred_at_micros);
         Ok(old)
     }

@@ -22,7 +22,7 @@ use balance_core::{
 };
 use balance_worker::{Worker, settings::WorkerSettings};
 use chrono::NaiveDate;
-use sqlx::{Row, SqliteConnection, TypeInfo, ValueRef};
+use sqlx::{Connection, MySqlConnection, Row, SqliteConnection, TypeInfo, ValueRef};
 use std::{
     path::PathBuf,
     sync::{
@@ -84,6 +84,8 @@ impl Default for Shape {
 
 pub(crate) struct World {
     folder: TempDir,
+    /// The server's database, where the tests run on one (`TEST_MYSQL_URL`).
+    server: Option<String>,
     pub(crate) store: Arc<SqlStore>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) timezone: BusinessTimezone,
@@ -95,11 +97,19 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(at("2024-06-30T12:00:00Z"))));
         let path = folder.path().join("balance.db");
-        let store = SqlStore::open_sqlite(&path, 4, Arc::<TestClock>::clone(&clock))
-            .await
-            .unwrap();
+        let server = server_database().await;
+        let clock_of_store = Arc::<TestClock>::clone(&clock);
+        let store = match &server {
+            Some(url) => {
+                let store = SqlStore::open_mysql(url, 8, 15, clock_of_store).await.unwrap();
+                store.migrate().await.unwrap();
+                store
+            }
+            None => SqlStore::open_sqlite(&path, 4, clock_of_store).await.unwrap(),
+        };
         Self {
             folder,
+            server,
             store: Arc::new(store),
             clock,
             timezone: "Asia/Seoul".parse().unwrap(),
@@ -188,39 +198,40 @@ impl World {
         self.store.steps(id, None, 100_000).await.unwrap()
     }
 
-    /// A connection of the test's own, to look at the tables and to damage them.
-    pub(crate) async fn connection(&self) -> SqliteConnection {
-        use sqlx::Connection;
-        SqliteConnection::connect(&format!("sqlite://{}", self.path().display()))
-            .await
-            .unwrap()
-    }
-
     /// Runs a statement on the test's own connection.
     pub(crate) async fn sql(&self, sql: &str) -> u64 {
-        let mut connection = self.connection().await;
-        sqlx::query(sqlx::AssertSqlSafe(sql))
-            .execute(&mut connection)
-            .await
-            .unwrap()
-            .rows_affected()
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.server {
+            Some(url) => {
+                let mut connection = MySqlConnection::connect(url).await.unwrap();
+                let done = sqlx::query(sql).execute(&mut connection).await.unwrap();
+                done.rows_affected()
+            }
+            None => {
+                let url = format!("sqlite://{}", self.path().display());
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                let done = sqlx::query(sql).execute(&mut connection).await.unwrap();
+                done.rows_affected()
+            }
+        }
     }
 
     /// The rows of a query as text, one string a row, columns joined by a bar.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
-        let mut connection = self.connection().await;
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-        rows.iter()
-            .map(|row| {
-                let cells: Vec<String> = (0..row.columns().len())
-                    .map(|column| cell(row, column))
-                    .collect();
-                cells.join("|")
-            })
-            .collect()
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.server {
+            Some(url) => {
+                let mut connection = MySqlConnection::connect(url).await.unwrap();
+                let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
+                rows.iter().map(mysql_row).collect()
+            }
+            None => {
+                let url = format!("sqlite://{}", self.path().display());
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
+                rows.iter().map(sqlite_row).collect()
+            }
+        }
     }
 
     /// Everything that settling makes, for comparison: statistics, revenue, weeks and months.
@@ -240,16 +251,58 @@ impl World {
     }
 }
 
-fn cell(row: &sqlx::sqlite::SqliteRow, column: usize) -> String {
-    let value = row.try_get_raw(column).unwrap();
-    if value.is_null() {
-        return "NULL".to_owned();
+/// A fresh database of the server that `TEST_MYSQL_URL` names (without a database's name).
+async fn server_database() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "which server to test on is the tests' setting")]
+    let server = std::env::var("TEST_MYSQL_URL").ok()?;
+    static NUMBER: AtomicI64 = AtomicI64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    let name = format!("balance_test_{}_{number}", std::process::id());
+    let mut connection = MySqlConnection::connect(&server).await.unwrap();
+    for sql in [
+        format!("DROP DATABASE IF EXISTS {name}"),
+        format!("CREATE DATABASE {name}"),
+    ] {
+        let sql = sqlx::AssertSqlSafe(sql);
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
     }
-    match value.type_info().name() {
-        "INTEGER" | "BIGINT" => row.get_unchecked::<i64, _>(column).to_string(),
-        "BLOB" => format!("{:02x?}", row.get_unchecked::<Vec<u8>, _>(column)),
-        _ => row.get_unchecked::<String, _>(column),
-    }
+    Some(format!("{}/{name}", server.trim_end_matches('/')))
+}
+
+fn sqlite_row(row: &sqlx::sqlite::SqliteRow) -> String {
+    let cells = (0..row.len()).map(|column| {
+        let value = row.try_get_raw(column).unwrap();
+        if value.is_null() {
+            return "NULL".to_owned();
+        }
+        match value.type_info().name() {
+            "INTEGER" | "BIGINT" => row.get_unchecked::<i64, _>(column).to_string(),
+            "BLOB" => format!("{:02x?}", row.get_unchecked::<Vec<u8>, _>(column)),
+            _ => row.get_unchecked::<String, _>(column),
+        }
+    });
+    cells.collect::<Vec<_>>().join("|")
+}
+
+fn mysql_row(row: &sqlx::mysql::MySqlRow) -> String {
+    let cells = (0..row.len()).map(|column| {
+        let value = row.try_get_raw(column).unwrap();
+        if value.is_null() {
+            return "NULL".to_owned();
+        }
+        match value.type_info().name() {
+            "DATE" => row.get::<NaiveDate, _>(column).to_string(),
+            "DATETIME" => row.get::<chrono::NaiveDateTime, _>(column).to_string(),
+            // Sums: whole numbers here, sent as text.
+            "DECIMAL" => row.get_unchecked::<String, _>(column),
+            name if name.contains("INT") => row.get_unchecked::<i64, _>(column).to_string(),
+            "BINARY" | "VARBINARY" | "BLOB" => {
+                format!("{:02x?}", row.get_unchecked::<Vec<u8>, _>(column))
+            }
+            _ => row.get_unchecked::<String, _>(column),
+        }
+    });
+    cells.collect::<Vec<_>>().join("|")
 }
 
 /// The settings of a worker in a test.
