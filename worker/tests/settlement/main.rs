@@ -10,7 +10,11 @@ mod figures;
 
 mod leases;
 
+mod metadata;
+
 mod poison;
+
+mod properties;
 
 mod refusals;
 
