@@ -191,11 +191,14 @@ async fn add_lifetimes(
             item.before = LifetimeCounts { views, ad_views };
         }
     }
-    // A video whose earlier day was skipped has a gap in its chain: it stays held.
+    // A video whose earlier day was skipped has a gap in its chain: it stays held. What an
+    // abandoned run skipped does not count: another run has settled that day since.
     let held: Vec<(i64, NaiveDate)> = fetch_all!(
         tx,
         "SELECT r.video_id, MIN(r.date) FROM rejected_item r \
          WHERE r.step_name = ? AND r.video_id > ? AND r.video_id <= ? AND r.date < ? \
+         AND NOT EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION e \
+         WHERE e.JOB_INSTANCE_ID = r.job_instance_id AND e.STATUS = 'ABANDONED') \
          AND NOT EXISTS (SELECT 1 FROM video_statistics s \
          WHERE s.video_id = r.video_id AND s.date = r.date) GROUP BY r.video_id",
         Step::DayStatistics.name(),

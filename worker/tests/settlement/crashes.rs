@@ -2,7 +2,7 @@
 
 use crate::{
     hand::{Hand, undisturbed},
-    world::{MICROS, World, even_day},
+    world::{MICROS, Shape, World, date, even_day},
 };
 use balance_core::{
     batch::status::BatchStatus,
@@ -12,6 +12,7 @@ use balance_core::{
         clock::Clock,
     },
 };
+use std::time::Duration;
 
 const DAY: &str = "2024-06-01";
 
@@ -169,4 +170,63 @@ async fn giving_a_claim_back_is_no_crash() {
     world.clock.set(world.clock.now_micros() + MICROS);
     hand.claim(id, 7).await;
     assert_eq!(hand.count("SELECT COUNT(*) FROM step_expiry").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_crashes_of_the_closing_step_fail_the_job_and_a_restart_runs_it() {
+    let world = world().await;
+    let launcher = world.launcher(2);
+    let job = launcher.launch(date(DAY)).await.unwrap().id;
+    let hand = Hand {
+        world: &world,
+        launcher,
+        job,
+        partitions: Vec::new(),
+    };
+    let [step] = hand.claimable().await[..] else {
+        panic!("closeDayStep alone is claimable");
+    };
+    for token in 1..=3 {
+        hand.claim(step, token).await;
+        hand.let_leases_run_out();
+    }
+    // The real worker finds it so, and ends the job.
+    assert_eq!(hand.finish(job).await.status, BatchStatus::Failed);
+    assert!(
+        hand.row(step)
+            .await
+            .exit_message
+            .contains("crashed 3 times")
+    );
+    let again = hand.launcher.launch(date(DAY)).await.unwrap();
+    assert!(again.is_restart);
+    assert_eq!(hand.finish(again.id).await.status, BatchStatus::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_end_gives_its_claims_back() {
+    let world = world().await;
+    let shape = Shape {
+        chunk_size: 1,
+        ..Shape::default()
+    };
+    let (launcher, worker) = world.worker(shape);
+    let job = launcher.launch(date(DAY)).await.unwrap().id;
+    let written = "SELECT COUNT(*) FROM video_statistics";
+    let begun = async {
+        while world.rows(written).await == ["0"] {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), begun)
+        .await
+        .unwrap();
+    assert!(worker.stop().await);
+    let held = "SELECT COUNT(*) FROM step_lease WHERE claim_token IS NOT NULL";
+    assert_eq!(world.rows(held).await, ["0"]);
+    let (_, worker) = world.worker(shape);
+    assert_eq!(world.wait(job).await.status, BatchStatus::Completed);
+    assert!(worker.stop().await);
+    assert!(world.rows("SELECT * FROM step_expiry").await.is_empty());
+    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
 }

@@ -253,3 +253,19 @@ async fn a_worker_that_fails_on_the_version_goes_on_while_the_lease_is_its_own()
     assert_eq!(hand.finish(again).await.status, BatchStatus::Completed);
     assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_owner_that_nobody_replaced_goes_on() {
+    let world = world().await;
+    let hand = Hand::launch(&world, DAY, 1).await;
+    let id = hand.partitions[0];
+    let mut claim = hand.claim(id, 1).await;
+    hand.let_leases_run_out();
+    assert_eq!(hand.claimable().await, [id]);
+    hand.chunk(&mut claim, 5).await.unwrap();
+    // The commit renewed the lease.
+    assert!(hand.claimable().await.is_empty());
+    assert_eq!(hand.try_claim(id, 2).await, Claimed::NotClaimable);
+    hand.let_leases_run_out();
+    assert_eq!(hand.claim(id, 2).await.state, claim.state);
+}
