@@ -13,7 +13,10 @@ use balance_core::{
     store::{Company, ProcessLock, SqlStore},
 };
 use balance_worker::Worker;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// An open database and what belongs to it.
 pub(crate) struct App {
@@ -22,13 +25,19 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timezone: BusinessTimezone,
     sql: Arc<SqlStore>,
-    lock_path: std::path::PathBuf,
+    lock_path: PathBuf,
 }
 
 impl App {
-    /// Opens the database of the settings.
-    pub(crate) async fn open(settings: Settings) -> anyhow::Result<Self> {
+    /// Opens the database of the settings, which is made where it is missing and `or_make` allows.
+    pub(crate) async fn open(settings: Settings, or_make: bool) -> anyhow::Result<Self> {
         let path = settings.database_path()?;
+        if !or_make && !path.exists() {
+            anyhow::bail!(
+                "there is no database {}; `balance import` or `balance migrate` makes one",
+                path.display()
+            );
+        }
         Self::open_at(settings, &path).await
     }
 
@@ -89,6 +98,11 @@ impl App {
             worker,
             _lock: lock,
         })
+    }
+
+    /// The database's folder, where an import's temporary files go too.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        self.lock_path.parent().map(Path::to_path_buf)
     }
 
     /// Closes the database.

@@ -104,6 +104,9 @@ pub(crate) struct Settings {
     pub(crate) log: String,
 }
 
+/// The most connections that read at a time.
+const MAX_READERS: u32 = 64;
+
 /// The zone of a database that no other is asked for.
 pub(crate) const DEFAULT_TIMEZONE: BusinessTimezone =
     BusinessTimezone::Named(chrono_tz::Asia::Seoul);
@@ -140,7 +143,10 @@ impl Settings {
 
     /// Connections that read at a time: one for each claim and some for whoever watches.
     pub(crate) fn readers(&self) -> u32 {
-        self.worker_concurrency.unwrap_or_else(Self::cores) + 2
+        self.worker_concurrency
+            .unwrap_or_else(Self::cores)
+            .min(MAX_READERS)
+            + 2
     }
 
     /// The worker's share, checked.
@@ -151,7 +157,9 @@ impl Settings {
                 std::process::id(),
                 rand::random::<u64>()
             ),
-            concurrency: self.worker_concurrency.unwrap_or_else(Self::cores).min(256),
+            concurrency: self
+                .worker_concurrency
+                .unwrap_or_else(|| Self::cores().min(256)),
             lease_s: self.lease_s,
             chunk_timeout_s: self.chunk_timeout_s,
             grace_s: self.grace_s,

@@ -57,17 +57,29 @@ pub(super) async fn run(
             };
             make(&app, &spec, &path, began).await
         }
-        Ok(false) => {
-            output::line(&format!(
-                "{} holds data already: nothing was changed (--reset starts over)",
-                path.display()
-            ));
-            Ok(ExitCode::SUCCESS)
-        }
+        Ok(false) => there_already(&app, &path).await,
         Err(error) => Err(error.into()),
     };
     app.close().await;
     result
+}
+
+/// Says what is there already, and changes nothing.
+async fn there_already(app: &App, path: &Path) -> anyhow::Result<ExitCode> {
+    let is_whole = app.store.first_unsettled_day().await?.is_none()
+        && app.store.closed_through().await?.is_some();
+    if is_whole {
+        output::line(&format!(
+            "{} holds data already: nothing was changed (--reset starts over)",
+            path.display()
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    bail!(
+        "{} holds a demo that was interrupted, or other data: nothing was changed \
+         (--reset deletes it and starts over)",
+        path.display()
+    );
 }
 
 /// Deletes the database's files, and nothing else. Refuses while another process works on it.

@@ -20,7 +20,7 @@ mod watch;
 
 use crate::{
     app::App,
-    args::{Args, Command},
+    args::{Args, Command, Rates},
     output,
 };
 use anyhow::Context;
@@ -38,7 +38,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         return demo::run(settings, &dir, reset, plays, seed).await;
     }
-    let app = App::open(settings).await?;
+    // A mistyped path must not make a database where one only wants to read.
+    let only_reads = matches!(
+        command,
+        Command::Report { .. }
+            | Command::Jobs { .. }
+            | Command::Rates {
+                rates: Rates::Show
+            }
+    );
+    let app = App::open(settings, !only_reads).await?;
     let result = match command {
         Command::Demo { .. } | Command::Migrate => {
             output::line("the database's schema is up to date");

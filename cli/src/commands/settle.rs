@@ -99,12 +99,14 @@ pub(super) async fn days(
     }
     if settled_before > 0 {
         output::line(&format!(
-            "{settled_before} days of the range were settled before"
+            "{} of the range settled before",
+            output::days(settled_before)
         ));
     }
     if count > 0 {
         output::line(&format!(
-            "settled {count} days: {}",
+            "settled {}: {}",
+            output::days(count),
             progress::rate(plays, "views", began.elapsed())
         ));
     }

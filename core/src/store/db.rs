@@ -7,6 +7,7 @@ use crate::port::{
     clock::Clock,
     error::{StoreError, StoreResult},
 };
+use sqlx::Connection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -62,6 +63,12 @@ impl Db {
             SqlitePoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
+                // A full disk makes SQLite roll back by itself, of which sqlx takes no note: its
+                // connection then refuses to begin ever again, and must go.
+                .before_acquire(|connection, _| {
+                    let is_free = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(is_free) })
+                })
                 .connect_lazy_with(options.clone().pragma("cache_size", cache))
         };
         let db = Self::Sqlite {
@@ -70,8 +77,8 @@ impl Db {
             heartbeat: pool(1, READER_CACHE),
             clock,
         };
-        // The writer makes the file and its journal before anybody reads.
-        db.write().await?.rollback().await?;
+        // Without the write lock: a command that only reads must not wait for one that writes.
+        db.read().await?.rollback().await?;
         Ok(db)
     }
 
@@ -280,6 +287,8 @@ mod code {
     pub(super) const CANNOT_OPEN: i32 = 14;
     pub(super) const CONSTRAINT: i32 = 19;
     pub(super) const NOT_A_DATABASE: i32 = 26;
+    /// With its extension: no room for the index of the journal.
+    pub(super) const NO_ROOM_FOR_INDEX: i32 = IO | (19 << 8);
 }
 
 /// Sorts a database error into what callers decide by.
@@ -287,11 +296,11 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(ref database) => {
             let message = database.message().to_owned();
-            let primary = database
-                .code()
-                .and_then(|code| code.parse::<i32>().ok())
-                .map(|code| code & 0xff);
-            match primary {
+            let extended = database.code().and_then(|code| code.parse::<i32>().ok());
+            if extended == Some(code::NO_ROOM_FOR_INDEX) {
+                return StoreError::DiskFull;
+            }
+            match extended.map(|code| code & 0xff) {
                 Some(code::BUSY | code::LOCKED) => StoreError::Locked,
                 Some(code::FULL) => StoreError::DiskFull,
                 Some(code::CONSTRAINT) => StoreError::Data(message),
