@@ -184,14 +184,6 @@ const LONGER: &[(&str, &str)] = &[
         "core/src/batch/java.rs",
         "reader and writer of one byte format, which are checked against each other line by line",
     ),
-    (
-        "core/src/store/advance.rs",
-        "the whole state machine of an execution in one place",
-    ),
-    (
-        "core/src/store/plays.rs",
-        "an import's one transaction, from the first look-up to the last row",
-    ),
 ];
 
 fn root() -> PathBuf {

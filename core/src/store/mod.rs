@@ -21,6 +21,8 @@ mod launch;
 
 mod advance;
 
+mod rerun;
+
 mod claims;
 
 mod lease;
@@ -34,6 +36,8 @@ mod activity;
 mod plan;
 
 mod plays;
+
+mod play_import;
 
 mod catalog;
 
