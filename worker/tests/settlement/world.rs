@@ -83,7 +83,7 @@ impl Default for Shape {
 }
 
 pub(crate) struct World {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     pub(crate) store: Arc<SqlStore>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) timezone: BusinessTimezone,
@@ -99,10 +99,22 @@ impl World {
             .await
             .unwrap();
         Self {
-            folder,
+            folder: Arc::new(folder),
             store: Arc::new(store),
             clock,
             timezone: "Asia/Seoul".parse().unwrap(),
+        }
+    }
+
+    /// The same database by connections of its own, as another process has them.
+    pub(crate) async fn another(&self) -> Self {
+        let clock = Arc::<TestClock>::clone(&self.clock);
+        let store = SqlStore::open_sqlite(&self.path(), 4, clock).await.unwrap();
+        Self {
+            folder: Arc::clone(&self.folder),
+            store: Arc::new(store),
+            clock: Arc::clone(&self.clock),
+            timezone: self.timezone,
         }
     }
 
