@@ -2,7 +2,8 @@
 //! random while a partition is at work; the next run makes the rows of an undisturbed one.
 
 use crate::{
-    harness::{LONGEST, Place, Running, assert_same, block_on, rows, told, until},
+    dump::{assert_same, rows},
+    harness::{LONGEST, Place, Running, block_on, told, until},
     plays::{assert_all_complete, imported, imported_days, undisturbed},
 };
 use rand::{RngExt, SeedableRng};

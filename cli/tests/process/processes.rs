@@ -2,7 +2,8 @@
 //! what another works on.
 
 use crate::{
-    harness::{Call, Outcome, Place, assert_same},
+    dump::assert_same,
+    harness::{Call, Outcome, Place},
     kills::until_at_work,
     plays::{assert_all_complete, imported, imported_days, undisturbed},
 };
