@@ -225,14 +225,7 @@ async fn a_worker_that_is_asked_to_end_gives_its_claims_back() {
     let (launcher, worker) = world.worker(shape);
     let job = launcher.launch(date(DAY)).await.unwrap().id;
     let written = "SELECT COUNT(*) FROM video_statistics";
-    let begun = async {
-        while world.rows(written).await == ["0"] {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), begun)
-        .await
-        .unwrap();
+    until(async || world.rows(written).await != ["0"]).await;
     assert!(worker.stop().await);
     let held = "SELECT COUNT(*) FROM step_lease WHERE claim_token IS NOT NULL";
     assert_eq!(world.rows(held).await, ["0"]);
