@@ -41,11 +41,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // A mistyped path must not make a database where one only wants to read.
     let only_reads = matches!(
         command,
-        Command::Report { .. }
-            | Command::Jobs { .. }
-            | Command::Rates {
-                rates: Rates::Show
-            }
+        Command::Report { .. } | Command::Jobs { .. } | Command::Rates { rates: Rates::Show }
     );
     let app = App::open(settings, !only_reads).await?;
     let result = match command {

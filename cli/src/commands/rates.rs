@@ -15,8 +15,8 @@ pub(super) async fn run(app: &App, rates: Rates) -> anyhow::Result<ExitCode> {
         } => {
             let (reader, _) = open_source(&file)?;
             let tiers = read_rates(reader, display_name(&file))?;
-            let version = RateVersion::new(effective_from, tiers)
-                .with_context(|| display_name(&file))?;
+            let version =
+                RateVersion::new(effective_from, tiers).with_context(|| display_name(&file))?;
             app.store.set_rates(&version).await?;
             output::line(&format!("stored; pays from {effective_from}"));
         }

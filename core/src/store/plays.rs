@@ -95,4 +95,3 @@ async fn replace_balances(
     );
     Ok(())
 }
-

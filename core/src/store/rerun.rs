@@ -115,4 +115,3 @@ pub(super) async fn keep_quarantine(
     );
     Ok(())
 }
-

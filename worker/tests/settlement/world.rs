@@ -4,12 +4,7 @@
 use async_trait::async_trait;
 use balance_core::{
     batch::{execution::JobExecution, step::StepExecution},
-    domain::{
-        calendar::BusinessTimezone,
-        playback::Play,
-        user::UserId,
-        video::VideoId,
-    },
+    domain::{calendar::BusinessTimezone, playback::Play, user::UserId, video::VideoId},
     port::{
         Store,
         clock::Clock,
@@ -148,7 +143,11 @@ impl World {
     }
 
     /// Imports plays in the order given; the store wants them in the order of time.
-    pub(crate) async fn import(&self, plays: &[Play], ads: u32) -> Result<PlayCounts, PlayImportError> {
+    pub(crate) async fn import(
+        &self,
+        plays: &[Play],
+        ads: u32,
+    ) -> Result<PlayCounts, PlayImportError> {
         let rules = PlayRules {
             timezone: self.timezone,
             view_window_s: 30,
@@ -163,7 +162,11 @@ impl World {
     }
 
     /// Launches a day and waits for its end.
-    pub(crate) async fn settle(&self, date: NaiveDate, shape: Shape) -> Result<JobExecution, JobRefusal> {
+    pub(crate) async fn settle(
+        &self,
+        date: NaiveDate,
+        shape: Shape,
+    ) -> Result<JobExecution, JobRefusal> {
         let (launcher, worker) = self.worker(shape);
         let launched = launcher.launch(date).await;
         let result = match launched {
@@ -175,7 +178,10 @@ impl World {
     }
 
     /// Waits for an execution's end.
-    pub(crate) async fn wait(&self, id: balance_core::batch::execution::JobExecutionId) -> JobExecution {
+    pub(crate) async fn wait(
+        &self,
+        id: balance_core::batch::execution::JobExecutionId,
+    ) -> JobExecution {
         use balance_core::port::jobs::JobStore;
         let ended = async {
             loop {
