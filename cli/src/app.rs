@@ -3,6 +3,7 @@
 use crate::settings::{DEFAULT_TIMEZONE, Settings};
 use anyhow::Context;
 use balance_core::{
+    batch::execution::JobExecutionId,
     domain::calendar::BusinessTimezone,
     port::{
         Store,
@@ -77,12 +78,11 @@ impl App {
     }
 
     /// Takes a share of the lock file. A process that is alone lets the leases of dead ones run
-    /// out at once, so that nobody waits for them.
+    /// out at once, so that nobody waits for them; it lets others in by [`ProcessLock::share`].
     pub(crate) async fn join(&self) -> anyhow::Result<(ProcessLock, Company)> {
         let (lock, company) = ProcessLock::take(&self.lock_path)?;
         if company == Company::Alone {
             self.store.expire_all_leases().await?;
-            lock.share()?;
         }
         Ok((lock, company))
     }
@@ -90,11 +90,16 @@ impl App {
     /// Starts a worker in this process.
     pub(crate) async fn start_worker(&self) -> anyhow::Result<Crew> {
         let (lock, company) = self.join().await?;
+        let left_behind = match company {
+            Company::Alone => self.store.running().await?,
+            Company::Others => Vec::new(),
+        };
+        lock.share()?;
         let (launcher, backend) = self.launcher();
         let worker = Worker::start(launcher.clone(), self.settings.worker()?, backend);
         Ok(Crew {
             launcher,
-            company,
+            left_behind,
             worker,
             _lock: lock,
         })
@@ -114,7 +119,8 @@ impl App {
 /// A worker in this process, and the launcher that rings for it.
 pub(crate) struct Crew {
     pub(crate) launcher: Launcher,
-    pub(crate) company: Company,
+    /// Executions that were running when this process found itself alone: dead ones left them.
+    pub(crate) left_behind: Vec<JobExecutionId>,
     pub(crate) worker: Worker,
     _lock: ProcessLock,
 }
