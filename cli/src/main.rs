@@ -23,7 +23,13 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = EnvFilter::try_new(&args.settings.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = match EnvFilter::try_new(&args.settings.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            progress::line(&format!("error: BALANCE_LOG: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

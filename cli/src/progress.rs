@@ -1,6 +1,6 @@
 //! What a person sees meanwhile: bars on a terminal, nothing in a pipe.
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use std::{io::Write, time::Duration};
 
 /// A line to standard error, for messages that are no result.
@@ -58,11 +58,7 @@ pub(crate) fn rate(count: u64, what: &str, took: Duration) -> String {
     )
 }
 
-/// A duration for people.
+/// A duration for people, in seconds with tenths.
 pub(crate) fn duration(took: Duration) -> String {
-    if took < Duration::from_secs(10) {
-        format!("{} ms", took.as_millis())
-    } else {
-        HumanDuration(took).to_string()
-    }
+    format!("{:.1} s", took.as_secs_f64())
 }

@@ -13,7 +13,7 @@ use std::{
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Settings {
-    /// The database: sqlite:///absolute/path or sqlite://relative/path
+    /// The database: sqlite:///absolute/path, sqlite://relative/path or mysql://user:password@host/name
     #[arg(
         long,
         env = "DATABASE_URL",
@@ -104,24 +104,41 @@ pub(crate) struct Settings {
     pub(crate) log: String,
 }
 
+/// The most connections that read at a time.
+const MAX_READERS: u32 = 64;
+
+/// A database, by what its URL names.
+#[derive(Clone)]
+pub(crate) enum Database {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server's; its URL may hold a password.
+    MySql(String),
+}
+
 /// The zone of a database that no other is asked for.
 pub(crate) const DEFAULT_TIMEZONE: BusinessTimezone =
     BusinessTimezone::Named(chrono_tz::Asia::Seoul);
 
 impl Settings {
-    /// The SQLite file that the URL names.
-    pub(crate) fn database_path(&self) -> anyhow::Result<PathBuf> {
+    /// The database that the URL names.
+    pub(crate) fn database(&self) -> anyhow::Result<Database> {
+        if self.database_url.starts_with("mysql://") {
+            return Ok(Database::MySql(self.database_url.clone()));
+        }
         let Some(path) = self.database_url.strip_prefix("sqlite://") else {
             // The URL may hold a password: it is not repeated.
             bail!(
-                "DATABASE_URL: only sqlite:// is known, e.g. sqlite:///var/lib/balance/balance.db"
+                "DATABASE_URL: only sqlite:// and mysql:// are known, e.g. \
+                 sqlite:///var/lib/balance/balance.db or mysql://user:password@host/database"
             );
         };
         if path.is_empty() || path.contains('?') || path.ends_with('/') {
             bail!("DATABASE_URL: '{path}' after sqlite:// is not the path of a file");
         }
         let path = Path::new(path);
-        std::path::absolute(path).context("DATABASE_URL")
+        let path = std::path::absolute(path).context("DATABASE_URL")?;
+        Ok(Database::Sqlite(path))
     }
 
     /// Cores of this machine, as far as this process may use them.
@@ -140,7 +157,15 @@ impl Settings {
 
     /// Connections that read at a time: one for each claim and some for whoever watches.
     pub(crate) fn readers(&self) -> u32 {
-        self.worker_concurrency.unwrap_or_else(Self::cores) + 2
+        self.worker_concurrency
+            .unwrap_or_else(Self::cores)
+            .min(MAX_READERS)
+            + 2
+    }
+
+    /// Connections to a server: one for each claim, as many to watch and to advance.
+    pub(crate) fn connections(&self) -> u32 {
+        self.readers() * 2
     }
 
     /// The worker's share, checked.
@@ -151,7 +176,9 @@ impl Settings {
                 std::process::id(),
                 rand::random::<u64>()
             ),
-            concurrency: self.worker_concurrency.unwrap_or_else(Self::cores).min(256),
+            concurrency: self
+                .worker_concurrency
+                .unwrap_or_else(|| Self::cores().min(256)),
             lease_s: self.lease_s,
             chunk_timeout_s: self.chunk_timeout_s,
             grace_s: self.grace_s,

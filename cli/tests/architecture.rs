@@ -179,20 +179,7 @@ const WIRING: &str = "cli/src/app.rs";
 const MAX_LINES: usize = 400;
 
 /// Files that are longer, each with its reason.
-const LONGER: &[(&str, &str)] = &[
-    (
-        "core/src/batch/java.rs",
-        "reader and writer of one byte format, which are checked against each other line by line",
-    ),
-    (
-        "core/src/store/advance.rs",
-        "the whole state machine of an execution in one place",
-    ),
-    (
-        "core/src/store/plays.rs",
-        "an import's one transaction, from the first look-up to the last row",
-    ),
-];
+const LONGER: &[(&str, &str)] = &[];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

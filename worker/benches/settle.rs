@@ -48,7 +48,10 @@ async fn main() {
     let world = World::new().await;
     let began = Instant::now();
     world.import(&plays(count, videos), 0).await.unwrap();
-    println!("import of {count} plays of {videos} videos: {:?}", began.elapsed());
+    println!(
+        "import of {count} plays of {videos} videos: {:?}",
+        began.elapsed()
+    );
 
     world
         .sql("CREATE TABLE limit_statistics (video_id BIGINT, date DATE, views BIGINT, seconds BIGINT, PRIMARY KEY (video_id, date))")
@@ -78,7 +81,9 @@ async fn main() {
         }
         let id = execution.id;
         world
-            .sql(&format!("UPDATE BATCH_JOB_EXECUTION SET STATUS = 'ABANDONED' WHERE JOB_EXECUTION_ID = {id}"))
+            .sql(&format!(
+                "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'ABANDONED' WHERE JOB_EXECUTION_ID = {id}"
+            ))
             .await;
     }
 }

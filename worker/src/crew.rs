@@ -2,14 +2,25 @@
 
 use crate::{executor, heartbeat::HeldClaims, settings::WorkerSettings};
 use balance_core::{
-    batch::{chunk::ClaimToken, execution::StepExecutionId},
-    port::{claims::Claimed, error::StoreResult},
+    batch::{
+        chunk::{Claim, ClaimToken},
+        execution::StepExecutionId,
+    },
+    port::{
+        claims::{ClaimError, Claimed, Reloaded},
+        error::{StoreError, StoreResult},
+    },
     service::launcher::Launcher,
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Dropped claims that are remembered; of more the leases run out.
+const MAX_DROPPED: usize = 1_000;
 /// How many claimable rows a loop looks at when it has nothing to do.
 const CANDIDATES: u32 = 16;
 
@@ -23,6 +34,8 @@ pub(crate) struct Crew {
     /// The claim loops.
     pub(crate) loops: TaskTracker,
     permits: Arc<Semaphore>,
+    /// Claims that a failure of the database made us drop: we are alive, so that was no crash.
+    dropped: Mutex<Vec<Claim>>,
 }
 
 impl Crew {
@@ -35,6 +48,7 @@ impl Crew {
             ending: CancellationToken::new(),
             loops: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(permits)),
+            dropped: Mutex::new(Vec::new()),
         }
     }
 
@@ -52,6 +66,45 @@ impl Crew {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             let crew = Arc::clone(self);
             self.loops.spawn(crew.claim_loop(first, permit));
+        }
+    }
+
+    /// Takes note of a claim to be given back when the database can be written again.
+    pub(crate) fn give_back_later(&self, claim: Claim) {
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        if dropped.len() < MAX_DROPPED {
+            dropped.push(claim);
+        }
+    }
+
+    /// Gives the dropped claims back; those that somebody took over meanwhile are told that it was
+    /// no crash.
+    pub(crate) async fn give_back_dropped(&self) -> StoreResult<()> {
+        let dropped = {
+            let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *dropped)
+        };
+        for (done, claim) in dropped.iter().enumerate() {
+            if let Err(error) = self.give_back(claim).await {
+                for claim in &dropped[done..] {
+                    self.give_back_later(claim.clone());
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self, claim: &Claim) -> StoreResult<()> {
+        let store = &self.launcher.store;
+        match store.reload(claim).await {
+            Ok(Reloaded::Ours(claim)) => match store.release(&claim, 0).await {
+                Ok(()) | Err(ClaimError::Fenced) => Ok(()),
+                Err(ClaimError::Store(error)) => Err(error),
+            },
+            // A row that cannot be read is failed by its next claim.
+            Ok(Reloaded::Lost) | Err(StoreError::Damaged(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -24,6 +24,7 @@ pub(crate) async fn run(crew: Arc<Crew>) {
 }
 
 async fn dispatch(crew: &Arc<Crew>) -> StoreResult<()> {
+    crew.give_back_dropped().await?;
     let launcher = &crew.launcher;
     for id in launcher.store.running().await? {
         launcher.advance(id).await?;

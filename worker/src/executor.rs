@@ -38,8 +38,10 @@ enum Attempt {
     Failed(String),
 }
 
-/// Works a claim to its end. Whatever cannot be written is left to whoever claims it next.
+/// Works a claim to its end. What could not be written is given back as soon as the database lets
+/// us, or left to whoever takes it over.
 pub(crate) async fn execute(crew: &Crew, claim: Claim) {
+    let dropped = claim.clone();
     let span = (claim.step_execution_id.0, claim.name);
     let worked = match claim.name.step {
         Step::CloseDay => close_day::run(crew.launcher.store.as_ref(), &claim).await,
@@ -52,6 +54,7 @@ pub(crate) async fn execute(crew: &Crew, claim: Claim) {
         }
         Err(ClaimError::Store(error)) => {
             tracing::warn!(step_execution = span.0, name = %span.1, %error, "claim dropped");
+            crew.give_back_later(dropped);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a worker obeys.
 
-/// A worker's settings. Relations between them are checked by [`WorkerSettings::check`].
+/// A worker's settings. Ranges are checked by [`WorkerSettings::check`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerSettings {
     /// Unique for each incarnation: host, process id, random.
@@ -23,7 +23,7 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
-    /// Checks ranges and relations; answers the first fault, which names the setting.
+    /// Checks ranges; answers the first fault, which names the setting.
     ///
     /// # Errors
     /// A sentence for people.

@@ -6,7 +6,7 @@ use crate::{
     demo::{DemoSpec, DemoWorld},
     output::{self, report as print},
     progress,
-    settings::{DEFAULT_TIMEZONE, Settings},
+    settings::{DEFAULT_TIMEZONE, Database, Settings},
 };
 use anyhow::{Context, bail};
 use async_trait::async_trait;
@@ -45,7 +45,7 @@ pub(super) async fn run(
     if reset {
         delete(&path)?;
     }
-    let app = App::open_at(settings, &path).await?;
+    let app = App::open_at(settings, &Database::Sqlite(path.clone())).await?;
     let result = match app.store.is_empty().await {
         Ok(true) => {
             let spec = DemoSpec {
@@ -57,17 +57,29 @@ pub(super) async fn run(
             };
             make(&app, &spec, &path, began).await
         }
-        Ok(false) => {
-            output::line(&format!(
-                "{} holds data already: nothing was changed (--reset starts over)",
-                path.display()
-            ));
-            Ok(ExitCode::SUCCESS)
-        }
+        Ok(false) => there_already(&app, &path).await,
         Err(error) => Err(error.into()),
     };
     app.close().await;
     result
+}
+
+/// Says what is there already, and changes nothing.
+async fn there_already(app: &App, path: &Path) -> anyhow::Result<ExitCode> {
+    let is_whole = app.store.first_unsettled_day().await?.is_none()
+        && app.store.closed_through().await?.is_some();
+    if is_whole {
+        output::line(&format!(
+            "{} holds data already: nothing was changed (--reset starts over)",
+            path.display()
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    bail!(
+        "{} holds a demo that was interrupted, or other data: nothing was changed \
+         (--reset deletes it and starts over)",
+        path.display()
+    );
 }
 
 /// Deletes the database's files, and nothing else. Refuses while another process works on it.

@@ -17,7 +17,7 @@ pub(super) async fn run(app: &App, files: &[PathBuf], ads: u32) -> anyhow::Resul
         sources,
         rules(app, ads),
         app.clock.now_micros(),
-        None,
+        app.folder(),
     )
     .await;
     bar.finish_and_clear();

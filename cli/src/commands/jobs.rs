@@ -76,7 +76,10 @@ async fn work(app: &App, act: Act) -> anyhow::Result<ExitCode> {
 
 async fn stop(app: &App, id: JobExecutionId) -> anyhow::Result<ExitCode> {
     // Alone: whoever worked on it is dead, and what it held is free at once.
-    let (_lock, company) = app.join().await?;
+    let (lock, company) = app.join().await?;
+    if let Some(lock) = &lock {
+        lock.share()?;
+    }
     let (launcher, _backend) = app.launcher();
     launcher.stop(id).await?;
     let status = app

@@ -18,12 +18,14 @@ mod settle;
 
 mod watch;
 
+use crate::settings::Database;
 use crate::{
     app::App,
-    args::{Args, Command},
+    args::{Args, Command, Rates},
     output,
 };
 use anyhow::Context;
+use balance_core::store::SqlStore;
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
 /// Runs a subcommand; answers the process's exit code.
@@ -38,7 +40,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         return demo::run(settings, &dir, reset, plays, seed).await;
     }
-    let app = App::open(settings).await?;
+    if matches!(command, Command::Migrate)
+        && let Database::MySql(url) = settings.database()?
+    {
+        // A file is migrated by whoever opens it; a server's schema only on request.
+        SqlStore::migrate_mysql(&url)
+            .await
+            .context("the database of DATABASE_URL")?;
+    }
+    // A mistyped path must not make a database where one only wants to read.
+    let only_reads = matches!(
+        command,
+        Command::Report { .. } | Command::Jobs { .. } | Command::Rates { rates: Rates::Show }
+    );
+    let app = App::open(settings, !only_reads).await?;
     let result = match command {
         Command::Demo { .. } | Command::Migrate => {
             output::line("the database's schema is up to date");

@@ -2,6 +2,7 @@
 
 use super::{display_name, open_source};
 use crate::{app::App, args::Rates, output};
+use anyhow::Context;
 use balance_core::{domain::rate::RateVersion, service::import::rate_file::read_rates};
 use std::process::ExitCode;
 
@@ -14,7 +15,8 @@ pub(super) async fn run(app: &App, rates: Rates) -> anyhow::Result<ExitCode> {
         } => {
             let (reader, _) = open_source(&file)?;
             let tiers = read_rates(reader, display_name(&file))?;
-            let version = RateVersion::new(effective_from, tiers)?;
+            let version =
+                RateVersion::new(effective_from, tiers).with_context(|| display_name(&file))?;
             app.store.set_rates(&version).await?;
             output::line(&format!("stored; pays from {effective_from}"));
         }

@@ -9,7 +9,6 @@ use balance_core::{
     batch::{execution::JobExecutionId, job::Job},
     domain::period::PeriodKind,
     port::jobs::JobRefusal,
-    store::Company,
 };
 use chrono::NaiveDate;
 use std::{process::ExitCode, time::Instant};
@@ -99,12 +98,14 @@ pub(super) async fn days(
     }
     if settled_before > 0 {
         output::line(&format!(
-            "{settled_before} days of the range were settled before"
+            "{} of the range settled before",
+            output::days(settled_before)
         ));
     }
     if count > 0 {
         output::line(&format!(
-            "settled {count} days: {}",
+            "settled {}: {}",
+            output::days(count),
             progress::rate(plays, "views", began.elapsed())
         ));
     }
@@ -153,7 +154,9 @@ async fn launch(crew: &Crew, date: NaiveDate) -> anyhow::Result<JobExecutionId> 
             tracing::info!(execution = launched.id.0, %date, "{} {verb}", Job::DayStatistics);
             Ok(launched.id)
         }
-        Err(JobRefusal::AlreadyRunning { execution, .. }) if crew.company == Company::Alone => {
+        Err(JobRefusal::AlreadyRunning { execution, .. })
+            if crew.left_behind.contains(&execution) =>
+        {
             progress::line(&format!(
                 "taking up execution {execution} of {date}, which another process left"
             ));

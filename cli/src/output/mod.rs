@@ -44,6 +44,14 @@ fn count(number: i64) -> String {
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
+/// `1 day`, `15 days`.
+pub(crate) fn days(count: u64) -> String {
+    match count {
+        1 => "1 day".to_owned(),
+        _ => format!("{} days", HumanCount(count)),
+    }
+}
+
 /// A table with a header; columns from `numbers` on are aligned to the right.
 fn table(header: &[&str], numbers: usize) -> Table {
     let mut table = Table::new();

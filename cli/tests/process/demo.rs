@@ -1,6 +1,9 @@
 //! The demo: the README's first command.
 
-use crate::harness::{Outcome, Place, assert_same};
+use crate::{
+    dump::assert_same,
+    harness::{Outcome, Place},
+};
 
 /// A call of the demo, whose database is the one that the place looks into.
 fn demo(place: &Place, more: &[&str]) -> Outcome {

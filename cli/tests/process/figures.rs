@@ -1,7 +1,8 @@
 //! The figures of the real log.
 
 use crate::{
-    harness::{Place, assert_same, given},
+    dump::assert_same,
+    harness::{Place, given},
     plays::assert_all_complete,
 };
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Runs the binary on a database in a folder of its own, and looks into that database.
 
+use crate::dump::rows;
 use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Row, SqliteConnection, TypeInfo, ValueRef,
-    sqlite::SqliteConnectOptions,
+    AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions,
 };
 use std::{
     fs::File,
@@ -145,6 +145,11 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// What it has said on standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.said.path().join("stderr")).unwrap()
     }
 
     /// SIGKILL.
@@ -323,40 +328,4 @@ impl Place {
             all
         })
     }
-}
-
-/// The rows of a query as text, columns joined by a bar.
-pub(crate) async fn rows(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
-    let query = sqlx::query(AssertSqlSafe(sql.to_owned()));
-    let rows = query.fetch_all(connection).await.unwrap();
-    rows.iter()
-        .map(|row| {
-            let cells: Vec<String> = row
-                .columns()
-                .iter()
-                .map(|column| cell(row, column.ordinal()))
-                .collect();
-            cells.join("|")
-        })
-        .collect()
-}
-
-fn cell(row: &sqlx::sqlite::SqliteRow, column: usize) -> String {
-    let value = row.try_get_raw(column).unwrap();
-    if value.is_null() {
-        return "NULL".to_owned();
-    }
-    match value.type_info().name() {
-        "INTEGER" | "BIGINT" => row.get_unchecked::<i64, _>(column).to_string(),
-        "BLOB" => format!("{:02x?}", row.get_unchecked::<Vec<u8>, _>(column)),
-        _ => row.get_unchecked::<String, _>(column),
-    }
-}
-
-/// Fails where two dumps differ, and names the first difference only.
-#[track_caller]
-pub(crate) fn assert_same(found: &[String], expected: &[String], what: &str) {
-    let differing = found.iter().zip(expected).find(|(a, b)| a != b);
-    assert!(differing.is_none(), "{what}: {differing:?}");
-    assert_eq!(found.len(), expected.len(), "{what}: the number of rows");
 }

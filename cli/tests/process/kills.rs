@@ -2,7 +2,8 @@
 //! random while a partition is at work; the next run makes the rows of an undisturbed one.
 
 use crate::{
-    harness::{LONGEST, Place, Running, assert_same, block_on, rows, told, until},
+    dump::{assert_same, rows},
+    harness::{LONGEST, Place, Running, block_on, told, until},
     plays::{assert_all_complete, imported, imported_days, undisturbed},
 };
 use rand::{RngExt, SeedableRng};
@@ -82,15 +83,16 @@ fn killed_before_and_after_every_commit() {
     assert!(landed + 2 * usize::try_from(UNSURE).unwrap() >= cases.len());
 }
 
-const AT_WORK: &str = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION \
-                       WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '%:partition%'";
-
-/// Waits until a partition is STARTED, or the process has ended.
-pub(crate) fn until_at_work(place: &Place, child: &mut Running) {
+/// Waits until a partition of a step (of any for `%`) is STARTED, or the process has ended.
+pub(crate) fn until_at_work(place: &Place, child: &mut Running, step: &str) {
+    let started = format!(
+        "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION \
+         WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '{step}:partition%'"
+    );
     block_on(async {
         let mut connection = place.connect().await;
         let at_work = async {
-            while !child.has_ended() && rows(&mut connection, AT_WORK).await == ["0"] {
+            while !child.has_ended() && rows(&mut connection, &started).await == ["0"] {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -99,6 +101,8 @@ pub(crate) fn until_at_work(place: &Place, child: &mut Running) {
         connection.close().await.unwrap();
     });
 }
+
+const STEPS: [&str; 3] = ["dayStatisticsStep", "dayRevenueStep", "periodRollupStep"];
 
 #[test]
 fn killed_fifty_times_while_a_partition_is_started() {
@@ -120,10 +124,11 @@ fn killed_fifty_times_while_a_partition_is_started() {
                     assert!(attempt < ATTEMPTS, "seed {seed}: too few kills land");
                     let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(attempt));
                     let chunk_size = rng.random_range(1..=2);
-                    let wait = Duration::from_micros(rng.random_range(0..=700_000));
+                    let wait = Duration::from_micros(rng.random_range(0..=200_000));
+                    let step = STEPS[rng.random_range(0..STEPS.len())];
                     let place = unsettled.copy();
                     let mut child = settle(&place, chunk_size).start();
-                    until_at_work(&place, &mut child);
+                    until_at_work(&place, &mut child, step);
                     std::thread::sleep(wait);
                     child.kill();
                     let outcome = child.wait();
@@ -149,9 +154,9 @@ fn killed_fifty_times_while_a_partition_is_started() {
         "{} kills in {} attempts: {} statistics, {} revenue, {} rollup",
         landed.len(),
         attempts.into_inner(),
-        of("dayStatistics"),
-        of("dayRevenue"),
-        of("periodRollup"),
+        of(STEPS[0]),
+        of(STEPS[1]),
+        of(STEPS[2]),
     );
     assert!(landed.len() >= KILLS);
 }

@@ -9,9 +9,17 @@
 
 mod harness;
 
+mod dump;
+
 mod plays;
 
 mod figures;
+
+mod bad_input;
+
+mod refusals;
+
+mod disk;
 
 mod kills;
 

@@ -2,7 +2,8 @@
 //! what another works on.
 
 use crate::{
-    harness::{Call, Outcome, Place, assert_same},
+    dump::assert_same,
+    harness::{Call, Outcome, Place},
     kills::until_at_work,
     plays::{assert_all_complete, imported, imported_days, undisturbed},
 };
@@ -23,7 +24,7 @@ fn a_second_process_is_refused_while_a_first_one_settles() {
     let place = imported_days(&[DAY], 400);
     let expected = undisturbed(&place);
     let mut first = slow(&place, &["settle", "--date", DAY]).start();
-    until_at_work(&place, &mut first);
+    until_at_work(&place, &mut first, "%");
     place.balance(&["settle", "--date", DAY]).run().failed(&[
         "JobExecutionAlreadyRunning",
         DAY,
@@ -61,7 +62,7 @@ fn sigterm_gives_the_leases_back_and_the_next_run_goes_on() {
     let place = imported_days(&[DAY], 400);
     let expected = undisturbed(&place);
     let mut first = slow(&place, &["settle"]).start();
-    until_at_work(&place, &mut first);
+    until_at_work(&place, &mut first, "%");
     first.terminate();
     first
         .wait()
@@ -84,7 +85,7 @@ fn stopped_by_another_process_and_restarted() {
     let place = imported_days(&[DAY], 400);
     let expected = undisturbed(&place);
     let mut first = slow(&place, &["settle"]).start();
-    until_at_work(&place, &mut first);
+    until_at_work(&place, &mut first, "%");
     let stopped = place.balance(&["jobs", "stop", "1"]).run().succeeded();
     assert!(
         stopped.stdout.contains("execution 1 is STOP"),
@@ -124,7 +125,7 @@ fn a_dead_process_leaves_its_execution_to_a_stop() {
     let place = imported_days(&[DAY], 100);
     let expected = undisturbed(&place);
     let mut first = slow(&place, &["settle"]).start();
-    until_at_work(&place, &mut first);
+    until_at_work(&place, &mut first, "%");
     first.kill();
     assert!(first.wait().was_killed());
     let stopped = place.balance(&["jobs", "stop", "1"]).run().succeeded();

@@ -1,7 +1,8 @@
 //! A partition whose workers die at one cursor again and again is set aside, and says so.
 
 use crate::{
-    harness::{Call, Place, assert_same},
+    dump::assert_same,
+    harness::{Call, Place},
     plays::{assert_all_complete, imported_days, undisturbed},
 };
 

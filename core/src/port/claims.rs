@@ -67,7 +67,8 @@ pub struct PeriodRow {
     pub total_revenue: i64,
 }
 
-/// The rows that a chunk writes: all rows of its ids, so that writing it again does no harm.
+/// The rows that a chunk writes. Written again they replace themselves: of statistics and revenue
+/// all rows of the chunk's ids and day are replaced, of weeks and months those of the videos named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkOutput {
     /// Of the statistics step.

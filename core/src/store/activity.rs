@@ -29,6 +29,9 @@ fn page_end(range: IdRange, limit: u32, last: Option<i64>, length: usize) -> i64
     }
 }
 
+/// Where a sum does not fit into 64 bits SQLite fails, and MySQL answers the largest number.
+const CLAMPED: i64 = i64::MAX;
+
 /// A day of plays of one video: id, counted, seconds (nothing where they overflow), the least.
 type Plays = (i64, i64, Option<i64>, i64);
 
@@ -100,9 +103,15 @@ async fn plays(
         limit
     );
     match plays {
+        Ok(mut plays) => {
+            for (_, _, seconds, _) in &mut plays {
+                *seconds = seconds.filter(|sum| *sum < CLAMPED);
+            }
+            Ok(plays)
+        }
         // One video's sum overflows and takes the whole statement with it: find out whose.
         Err(StoreError::Data(_)) => plays_one_by_one(tx, date, range, limit).await,
-        plays => plays,
+        Err(error) => Err(error),
     }
 }
 
@@ -191,11 +200,14 @@ async fn add_lifetimes(
             item.before = LifetimeCounts { views, ad_views };
         }
     }
-    // A video whose earlier day was skipped has a gap in its chain: it stays held.
+    // A video whose earlier day was skipped has a gap in its chain: it stays held. What an
+    // abandoned run skipped does not count: another run has settled that day since.
     let held: Vec<(i64, NaiveDate)> = fetch_all!(
         tx,
         "SELECT r.video_id, MIN(r.date) FROM rejected_item r \
          WHERE r.step_name = ? AND r.video_id > ? AND r.video_id <= ? AND r.date < ? \
+         AND NOT EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION e \
+         WHERE e.JOB_INSTANCE_ID = r.job_instance_id AND e.STATUS = 'ABANDONED') \
          AND NOT EXISTS (SELECT 1 FROM video_statistics s \
          WHERE s.video_id = r.video_id AND s.date = r.date) GROUP BY r.video_id",
         Step::DayStatistics.name(),
@@ -348,6 +360,9 @@ async fn period_rows(
             page.upto
         )?;
         for (id, view_count, total_play_time, ad_view_count, view, ad, total) in sums {
+            if [view_count, total_play_time, ad_view_count, total].contains(&CLAMPED) {
+                return Err(StoreError::Data("a sum does not fit".to_owned()));
+            }
             rows.entry(id).or_default().push(PeriodRow {
                 kind,
                 start_date: period.from,

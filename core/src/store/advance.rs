@@ -3,13 +3,14 @@
 
 use super::{
     SqlStore,
-    db::{Tx, execute, fetch_all, fetch_in, fetch_one, fetch_optional, insert_rows},
+    db::{Tx, execute, fetch_all, fetch_one, fetch_optional},
     job_rows::{self, NewStep},
+    rerun,
 };
 use crate::{
     batch::{
         context::{ExecutionContext, GRID_SIZE_KEY},
-        execution::{JobExecution, JobExecutionId, StepExecutionId, exit_message},
+        execution::{JobExecution, JobExecutionId},
         job::{Step, StepName},
         partition::PartitionState,
         status::{BatchStatus, ExitCode},
@@ -20,7 +21,6 @@ use crate::{
         jobs::{Advance, Plan},
     },
 };
-use std::collections::HashMap;
 
 pub(super) async fn advance(
     store: &SqlStore,
@@ -131,7 +131,7 @@ async fn begin(
             let pattern = format!("{worker}:partition%");
             let earlier = job_rows::newest_steps(tx, execution.instance_id, &pattern).await?;
             match (earlier.is_empty(), plan) {
-                (false, _) => partitions_again(tx, step, &earlier).await?,
+                (false, _) => rerun::partitions(tx, step, &earlier).await?,
                 (true, Some(plan)) if plan.step == step => partitions(&plan),
                 (true, _) => {
                     return Ok(Advance::NeedsPlan {
@@ -147,7 +147,7 @@ async fn begin(
         job_rows::set_job_status(tx, execution.id, BatchStatus::Started, code, "").await?;
     }
     let ids = job_rows::insert_steps(tx, execution.id, &rows).await?;
-    keep_quarantine(tx, &ids, &rows).await?;
+    rerun::keep_quarantine(tx, &ids, &rows).await?;
     let claimable = ids
         .iter()
         .zip(&rows)
@@ -156,7 +156,7 @@ async fn begin(
     Ok(Advance::Started(claimable.collect()))
 }
 
-fn claimable(name: StepName, context: ExecutionContext) -> NewStep {
+pub(super) fn claimable(name: StepName, context: ExecutionContext) -> NewStep {
     NewStep {
         name,
         status: BatchStatus::Starting,
@@ -167,7 +167,7 @@ fn claimable(name: StepName, context: ExecutionContext) -> NewStep {
     }
 }
 
-fn manager(step: Step, grid_size: usize) -> NewStep {
+pub(super) fn manager(step: Step, grid_size: usize) -> NewStep {
     let mut context = ExecutionContext::new();
     context.put_long(GRID_SIZE_KEY, i64::try_from(grid_size).unwrap_or(i64::MAX));
     NewStep {
@@ -185,105 +185,6 @@ fn partitions(plan: &Plan) -> Vec<NewStep> {
         claimable(StepName::of_partition(plan.step, number), context)
     }));
     rows
-}
-
-/// The manager and the partitions of a restart: what is COMPLETED is left out, what is
-/// quarantined stays FAILED, the rest goes on from its cursor.
-async fn partitions_again(
-    tx: &mut Tx,
-    step: Step,
-    earlier: &[StepExecution],
-) -> StoreResult<Vec<NewStep>> {
-    let undone: Vec<&StepExecution> = earlier
-        .iter()
-        .filter(|row| row.status != BatchStatus::Completed)
-        .collect();
-    let mut contexts = contexts(tx, &undone).await?;
-    let quarantined = quarantined(tx, &undone).await?;
-    let mut rows = vec![manager(step, earlier.len())];
-    for row in undone {
-        let context = contexts.remove(&row.id).unwrap_or_default();
-        let mut again = claimable(row.name, context);
-        if let Some(reason) = quarantined.get(&row.id) {
-            again.status = BatchStatus::Failed;
-            again.exit_code = ExitCode::FAILED;
-            again.exit_message.clone_from(reason);
-            again.is_claimable = false;
-        }
-        rows.push(again);
-    }
-    Ok(rows)
-}
-
-/// Rows of one IN list.
-const IN_LIST: usize = 1_000;
-
-/// The contexts as they are. One that cannot be read becomes an empty one, which its next claim
-/// fails with the reason.
-async fn contexts(
-    tx: &mut Tx,
-    rows: &[&StepExecution],
-) -> StoreResult<HashMap<StepExecutionId, ExecutionContext>> {
-    let mut contexts = HashMap::with_capacity(rows.len());
-    for rows in rows.chunks(IN_LIST) {
-        let found: Vec<(i64, String, Option<String>)> = fetch_in!(
-            tx,
-            "SELECT STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT \
-             FROM BATCH_STEP_EXECUTION_CONTEXT WHERE STEP_EXECUTION_ID IN ",
-            rows.iter().map(|row| row.id.0),
-            ""
-        )?;
-        contexts.extend(found.into_iter().filter_map(|(id, short, serialized)| {
-            let context = ExecutionContext::from_columns(&short, serialized.as_deref()).ok()?;
-            Some((StepExecutionId(id), context))
-        }));
-    }
-    Ok(contexts)
-}
-
-async fn quarantined(
-    tx: &mut Tx,
-    rows: &[&StepExecution],
-) -> StoreResult<HashMap<StepExecutionId, String>> {
-    let mut reasons = HashMap::new();
-    for rows in rows.chunks(IN_LIST) {
-        let found: Vec<(i64, String)> = fetch_in!(
-            tx,
-            "SELECT step_execution_id, reason FROM step_quarantine WHERE step_execution_id IN ",
-            rows.iter().map(|row| row.id.0),
-            ""
-        )?;
-        reasons.extend(
-            found
-                .into_iter()
-                .map(|(id, reason)| (StepExecutionId(id), reason)),
-        );
-    }
-    Ok(reasons)
-}
-
-/// A partition that stays quarantined is so under its new row too.
-async fn keep_quarantine(
-    tx: &mut Tx,
-    ids: &[StepExecutionId],
-    rows: &[NewStep],
-) -> StoreResult<()> {
-    let kept: Vec<(i64, String)> = ids
-        .iter()
-        .zip(rows)
-        .filter(|(_, row)| row.status == BatchStatus::Failed)
-        .map(|(id, row)| (id.0, row.exit_message.clone()))
-        .collect();
-    insert_rows!(
-        tx,
-        "INSERT INTO step_quarantine (step_execution_id, reason) ",
-        kept,
-        |row, kept| {
-            row.push_bind(kept.0).push_bind(exit_message(&kept.1));
-        },
-        ""
-    );
-    Ok(())
 }
 
 /// Ends a manager whose partitions have all ended, with their sum.

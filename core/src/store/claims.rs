@@ -1,6 +1,6 @@
 //! The port of claims and chunks.
 
-use super::{SqlStore, chunk, db::fetch_optional, job_rows, lease};
+use super::{SqlStore, chunk, db::fetch_optional, job_rows, lease, retry::on_conflict};
 use crate::{
     batch::{
         chunk::{ChunkCommit, Claim, ClaimToken},
@@ -31,15 +31,15 @@ impl ClaimStore for SqlStore {
         worker: &str,
         lease_s: u32,
     ) -> StoreResult<Claimed> {
-        lease::claim(self, id, token, worker, lease_s).await
+        on_conflict(|| lease::claim(self, id, token, worker, lease_s)).await
     }
 
     async fn renew(&self, tokens: &[ClaimToken], lease_s: u32) -> StoreResult<()> {
-        lease::renew(self, tokens, lease_s).await
+        on_conflict(|| lease::renew(self, tokens, lease_s)).await
     }
 
     async fn reload(&self, claim: &Claim) -> StoreResult<Reloaded> {
-        lease::reload(self, claim).await
+        on_conflict(|| lease::reload(self, claim)).await
     }
 
     async fn execution_status(&self, id: JobExecutionId) -> StoreResult<BatchStatus> {

@@ -7,11 +7,16 @@ use crate::port::{
     clock::Clock,
     error::{StoreError, StoreResult},
 };
-use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPool, MySqlPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+use sqlx::{
+    Connection,
+    mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    },
 };
 use std::{path::Path, sync::Arc, time::Duration};
+
+pub(super) use super::{failure::store_error, statement::*};
 
 /// How long a statement waits for another program's lock, in seconds.
 const BUSY_TIMEOUT_S: u64 = 10;
@@ -75,6 +80,12 @@ impl Db {
             SqlitePoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
+                // A full disk makes SQLite roll back by itself, of which sqlx takes no note: its
+                // connection then refuses to begin ever again, and must go.
+                .before_acquire(|connection, _| {
+                    let is_free = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(is_free) })
+                })
                 .connect_lazy_with(options.clone().pragma("cache_size", cache))
         };
         let db = Self::Sqlite {
@@ -83,8 +94,8 @@ impl Db {
             heartbeat: pool(1, READER_CACHE),
             clock,
         };
-        // The writer makes the file and its journal before anybody reads.
-        db.write().await?.rollback().await?;
+        // Without the write lock: a command that only reads must not wait for one that writes.
+        db.read().await?.rollback().await?;
         Ok(db)
     }
 
@@ -249,238 +260,5 @@ impl Tx {
         match self {
             Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now(),
         }
-    }
-}
-
-/// Runs a statement; answers how many rows it changed.
-macro_rules! execute {
-    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match &mut *$tx {
-            $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query($sql)
-                $(.bind($bind))*
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
-            $crate::store::db::Tx::MySql(tx, _) => sqlx::query($sql)
-                $(.bind($bind))*
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
-        }
-        .map_err($crate::store::db::store_error)
-    };
-}
-
-/// Runs a statement; answers its rows, as tuples or `FromRow` structs of the type asked for.
-macro_rules! fetch_all {
-    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match &mut *$tx {
-            $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_all(&mut **tx)
-                .await,
-            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_all(&mut **tx)
-                .await,
-        }
-        .map_err($crate::store::db::store_error)
-    };
-}
-
-/// Runs a statement; answers its first row, if any.
-macro_rules! fetch_optional {
-    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match &mut *$tx {
-            $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_optional(&mut **tx)
-                .await,
-            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_optional(&mut **tx)
-                .await,
-        }
-        .map_err($crate::store::db::store_error)
-    };
-}
-
-/// Runs a statement; answers its one row.
-macro_rules! fetch_one {
-    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match &mut *$tx {
-            $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_one(&mut **tx)
-                .await,
-            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_one(&mut **tx)
-                .await,
-        }
-        .map_err($crate::store::db::store_error)
-    };
-}
-
-/// Inserts rows, many in a statement: the text before `VALUES`, the rows, a closure-like body that
-/// binds one, and the text after.
-macro_rules! insert_rows {
-    ($tx:expr, $head:expr, $rows:expr, |$bind:ident, $row:ident| $body:block, $tail:expr) => {{
-        let mut inserted = 0_u64;
-        let mut rest = &$rows[..];
-        while !rest.is_empty() {
-            let (rows, later) = rest.split_at($crate::store::dialect::rows_of_insert(rest.len()));
-            rest = later;
-            inserted += match &mut *$tx {
-                $crate::store::db::Tx::Sqlite(tx, _) => {
-                    let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
-                    builder.push_values(rows, |mut $bind, $row| $body);
-                    builder.push($tail);
-                    builder
-                        .build()
-                        .execute(&mut **tx)
-                        .await
-                        .map(|done| done.rows_affected())
-                }
-                $crate::store::db::Tx::MySql(tx, _) => {
-                    let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new($head);
-                    builder.push_values(rows, |mut $bind, $row| $body);
-                    builder.push($tail);
-                    builder
-                        .build()
-                        .execute(&mut **tx)
-                        .await
-                        .map(|done| done.rows_affected())
-                }
-            }
-            .map_err($crate::store::db::store_error)?;
-        }
-        inserted
-    }};
-}
-
-/// Runs a statement with a list of values in parentheses between `head` and `tail`; answers its
-/// rows. The list must not be empty, nor longer than the databases' placeholders allow.
-macro_rules! fetch_in {
-    ($tx:expr, $head:expr, $values:expr, $tail:expr) => {
-        match &mut *$tx {
-            $crate::store::db::Tx::Sqlite(tx, _) => {
-                let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
-                builder.push("(");
-                let mut list = builder.separated(", ");
-                for value in $crate::store::dialect::padded($values) {
-                    list.push_bind(value);
-                }
-                builder.push(")");
-                builder.push($tail);
-                builder.build_query_as().fetch_all(&mut **tx).await
-            }
-            $crate::store::db::Tx::MySql(tx, _) => {
-                let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new($head);
-                builder.push("(");
-                let mut list = builder.separated(", ");
-                for value in $crate::store::dialect::padded($values) {
-                    list.push_bind(value);
-                }
-                builder.push(")");
-                builder.push($tail);
-                builder.build_query_as().fetch_all(&mut **tx).await
-            }
-        }
-        .map_err($crate::store::db::store_error)
-    };
-}
-
-/// Runs a statement and hands each row to a closure as it arrives: no result is held whole.
-macro_rules! fetch_each {
-    ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)*; |$name:ident| $body:block) => {
-        match &mut *$tx {
-            $crate::store::db::Tx::Sqlite(tx, _) => {
-                let mut rows = sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch(&mut **tx);
-                while let Some($name) = rows.try_next().await.map_err($crate::store::db::store_error)? $body
-            }
-            $crate::store::db::Tx::MySql(tx, _) => {
-                let mut rows = sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch(&mut **tx);
-                while let Some($name) = rows.try_next().await.map_err($crate::store::db::store_error)? $body
-            }
-        }
-    };
-}
-
-pub(super) use {execute, fetch_all, fetch_each, fetch_in, fetch_one, fetch_optional, insert_rows};
-
-/// SQLite's result codes, without the extension in the upper bits.
-mod code {
-    pub(super) const ERROR: i32 = 1;
-    pub(super) const BUSY: i32 = 5;
-    pub(super) const LOCKED: i32 = 6;
-    pub(super) const READ_ONLY: i32 = 8;
-    pub(super) const IO: i32 = 10;
-    pub(super) const CORRUPT: i32 = 11;
-    pub(super) const FULL: i32 = 13;
-    pub(super) const CANNOT_OPEN: i32 = 14;
-    pub(super) const CONSTRAINT: i32 = 19;
-    pub(super) const NOT_A_DATABASE: i32 = 26;
-}
-
-/// Sorts a database error into what callers decide by.
-pub(super) fn store_error(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::Database(ref database) => {
-            let message = database.message().to_owned();
-            if let Some(mysql) = database.try_downcast_ref::<MySqlDatabaseError>() {
-                return mysql_error(mysql.number(), message);
-            }
-            let primary = database
-                .code()
-                .and_then(|code| code.parse::<i32>().ok())
-                .map(|code| code & 0xff);
-            match primary {
-                Some(code::BUSY | code::LOCKED) => StoreError::Locked,
-                Some(code::FULL) => StoreError::DiskFull,
-                Some(code::CONSTRAINT) => StoreError::Data(message),
-                Some(code::ERROR) if message.contains("integer overflow") => {
-                    StoreError::Data(message)
-                }
-                Some(code::READ_ONLY) => StoreError::Unusable(
-                    "the database file, or its folder, is read-only".to_owned(),
-                ),
-                Some(code::CORRUPT | code::NOT_A_DATABASE) => StoreError::Unusable(format!(
-                    "the file is not a database of ours, or damaged: {message}"
-                )),
-                Some(code::CANNOT_OPEN) => {
-                    StoreError::Unusable(format!("the database file cannot be opened: {message}"))
-                }
-                Some(code::IO) => StoreError::Unusable(format!("the disk failed: {message}")),
-                _ => StoreError::Other(Box::new(error)),
-            }
-        }
-        sqlx::Error::ColumnDecode { index, source } => {
-            StoreError::Damaged(format!("column {index}: {source}"))
-        }
-        sqlx::Error::PoolTimedOut => {
-            StoreError::Transient("no connection became free in time".to_owned())
-        }
-        sqlx::Error::Io(error) => StoreError::Transient(error.to_string()),
-        other => StoreError::Other(Box::new(other)),
-    }
-}
-
-/// MySQL's and MariaDB's error numbers.
-fn mysql_error(number: u16, message: String) -> StoreError {
-    match number {
-        // A deadlock; a lock time-out: the transaction was rolled back whole.
-        1205 | 1213 => StoreError::Conflict(message),
-        // Too many connections; shutting down; killed; gone away.
-        1040 | 1053 | 1317 | 1927 | 2006 | 2013 => StoreError::Transient(message),
-        // Disk full; table full.
-        1021 | 1114 => StoreError::DiskFull,
-        // Duplicate key; out of range; too long; broken reference; CHECK.
-        1048 | 1062 | 1264 | 1406 | 1451 | 1452 | 1690 | 3819 | 4025 => StoreError::Data(message),
-        1044 | 1045 | 1049 | 1698 => StoreError::Unusable(format!("the database refuses us: {message}")),
-        1146 => StoreError::Unusable(format!(
-            "the database's schema is missing or older than this program; run `balance migrate` ({message})"
-        )),
-        _ => StoreError::Other(format!("{number}: {message}").into()),
     }
 }

@@ -113,8 +113,7 @@ impl Tx {
                     AssertSqlSafe(format!("UPDATE {table} SET ID = LAST_INSERT_ID(ID + ?)")),
                     count
                 )?;
-                let (last,): (i64,) =
-                    fetch_one!(self, "SELECT CAST(LAST_INSERT_ID() AS SIGNED)")?;
+                let (last,): (i64,) = fetch_one!(self, "SELECT CAST(LAST_INSERT_ID() AS SIGNED)")?;
                 Ok(last - count + 1)
             }
         }

@@ -1,6 +1,11 @@
 //! The port of the job tables.
 
-use super::{SqlStore, advance, db::fetch_all, db::fetch_optional, job_rows, launch};
+use super::{
+    SqlStore, advance,
+    db::{fetch_all, fetch_optional},
+    job_rows, launch,
+    retry::on_conflict,
+};
 use crate::{
     batch::{
         execution::{JobExecution, JobExecutionId, StepExecutionId},
@@ -18,7 +23,7 @@ use chrono::NaiveDate;
 #[async_trait]
 impl JobStore for SqlStore {
     async fn launch(&self, job: Job, date: NaiveDate) -> Result<Launched, JobRefusal> {
-        launch::launch(self, job, date).await
+        on_conflict(|| launch::launch(self, job, date)).await
     }
 
     async fn restart(
@@ -26,7 +31,7 @@ impl JobStore for SqlStore {
         id: JobExecutionId,
         retry: Option<StepExecutionId>,
     ) -> Result<Launched, JobRefusal> {
-        launch::restart(self, id, retry).await
+        on_conflict(|| launch::restart(self, id, retry)).await
     }
 
     async fn execution_of_step(&self, id: StepExecutionId) -> StoreResult<Option<JobExecutionId>> {
@@ -40,15 +45,15 @@ impl JobStore for SqlStore {
     }
 
     async fn stop(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
-        launch::stop(self, id).await
+        on_conflict(|| launch::stop(self, id)).await
     }
 
     async fn abandon(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
-        launch::abandon(self, id).await
+        on_conflict(|| launch::abandon(self, id)).await
     }
 
     async fn advance(&self, id: JobExecutionId, plan: Option<Plan>) -> StoreResult<Advance> {
-        advance::advance(self, id, plan).await
+        on_conflict(|| advance::advance(self, id, plan.clone())).await
     }
 
     async fn running(&self) -> StoreResult<Vec<JobExecutionId>> {

@@ -5,6 +5,10 @@
 
 mod db;
 
+mod statement;
+
+mod failure;
+
 mod dialect;
 
 mod fault;
@@ -13,6 +17,8 @@ mod migration;
 
 mod process_lock;
 
+mod retry;
+
 mod jobs;
 
 mod job_rows;
@@ -20,6 +26,8 @@ mod job_rows;
 mod launch;
 
 mod advance;
+
+mod rerun;
 
 mod claims;
 
@@ -35,6 +43,8 @@ mod plan;
 
 mod plays;
 
+mod play_import;
+
 mod catalog;
 
 mod rates;
@@ -44,7 +54,7 @@ mod reports;
 pub use process_lock::{Company, ProcessLock};
 
 use crate::port::{
-    clock::Clock,
+    clock::{Clock, SystemClock},
     error::{StoreError, StoreResult},
 };
 use db::Db;
@@ -52,6 +62,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// How long a server lets a migration's session be silent, in seconds.
+const MIGRATION_IDLE_S: u32 = 600;
 
 /// A database that is ours: every port of the store.
 pub struct SqlStore {
@@ -86,7 +99,8 @@ impl SqlStore {
     /// how long the server lets a silent session hold its locks, in seconds.
     ///
     /// # Errors
-    /// Where the server cannot be reached or refuses us.
+    /// Where the server cannot be reached or refuses us, or the schema is another one than this
+    /// program's.
     pub async fn open_mysql(
         url: &str,
         connections: u32,
@@ -94,15 +108,19 @@ impl SqlStore {
         clock: Arc<dyn Clock>,
     ) -> StoreResult<Self> {
         let db = Db::open_mysql(url, connections, idle_s, clock).await?;
+        migration::check(&db).await?;
         Ok(Self { db })
     }
 
-    /// Brings the schema up to this program's. Does nothing where it is.
+    /// Brings the schema of a server's database up to this program's. Does nothing where it is.
     ///
     /// # Errors
-    /// Where the schema comes from a newer program, or the database fails.
-    pub async fn migrate(&self) -> StoreResult<()> {
-        migration::migrate(&self.db).await
+    /// Where the server cannot be reached, or the schema comes from a newer program.
+    pub async fn migrate_mysql(url: &str) -> StoreResult<()> {
+        let db = Db::open_mysql(url, 1, MIGRATION_IDLE_S, Arc::new(SystemClock)).await?;
+        let result = migration::migrate(&db).await;
+        db.close().await;
+        result
     }
 
     /// The lock file that belongs to an SQLite file.

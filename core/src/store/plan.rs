@@ -36,14 +36,21 @@ pub(super) async fn plan(
 ) -> StoreResult<Vec<IdRange>> {
     let count = count.clamp(1, MAX_PARTITIONS);
     let mut tx = store.db.read().await?;
-    match step {
-        Step::CloseDay => Ok(Vec::new()),
+    let ranges = match step {
+        Step::CloseDay => return Ok(Vec::new()),
         Step::DayStatistics => {
             let weights = play_weights(&mut tx, date, count).await?;
-            Ok(split(&weights, count))
+            split(&weights, count)
         }
-        Step::DayRevenue | Step::PeriodRollup => quantiles(&mut tx, date, count).await,
-    }
+        Step::DayRevenue | Step::PeriodRollup => quantiles(&mut tx, date, count).await?,
+    };
+    // Where nothing is to be done there may still be something to undo: the rows of an abandoned
+    // run, or videos that are held.
+    Ok(if ranges.is_empty() {
+        vec![IdRange::ALL]
+    } else {
+        ranges
+    })
 }
 
 /// The day's rows by video: exact for a small day, else estimated.

@@ -35,12 +35,13 @@ async fn world() -> World {
 /// Asks an execution to stop, inside the transaction of a partition's n-th chunk.
 async fn stop_at_chunk(world: &World, partition: &str, chunk: i64) {
     world
-        .sql(&format!(
-            "CREATE TRIGGER stop AFTER UPDATE OF COMMIT_COUNT ON BATCH_STEP_EXECUTION \
-             WHEN NEW.STEP_NAME = '{partition}' AND NEW.COMMIT_COUNT = {chunk} BEGIN \
-             UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STOPPING', VERSION = VERSION + 1 \
-             WHERE JOB_EXECUTION_ID = NEW.JOB_EXECUTION_ID; END"
-        ))
+        .trigger(
+            "stop",
+            ("BATCH_STEP_EXECUTION", "COMMIT_COUNT"),
+            &format!("NEW.STEP_NAME = '{partition}' AND NEW.COMMIT_COUNT = {chunk}"),
+            "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STOPPING', VERSION = VERSION + 1 \
+             WHERE JOB_EXECUTION_ID = NEW.JOB_EXECUTION_ID;",
+        )
         .await;
 }
 
@@ -145,7 +146,7 @@ async fn a_stop_ends_what_nobody_holds_and_leaves_what_runs_to_its_owner() {
         panic!("three partitions");
     };
     hand.claim(expired, 1).await;
-    hand.let_leases_run_out();
+    hand.let_leases_run_out().await;
     let mut claim = hand.claim(held, 2).await;
     hand.chunk(&mut claim, 5).await.unwrap();
     hand.launcher.stop(hand.job).await.unwrap();

@@ -2,16 +2,14 @@
 
 use crate::{
     hand::{Hand, undisturbed},
-    world::{MICROS, World, even_day},
+    world::{MICROS, Shape, World, date, even_day},
 };
 use balance_core::{
     batch::status::BatchStatus,
     domain::playback::Play,
-    port::{
-        claims::{ClaimStore, Claimed, Reloaded},
-        clock::Clock,
-    },
+    port::claims::{ClaimStore, Claimed, Reloaded},
 };
+use std::time::Duration;
 
 const DAY: &str = "2024-06-01";
 
@@ -20,6 +18,18 @@ async fn world() -> World {
     let world = World::new().await;
     world.import(&plays(), 1).await.unwrap();
     world
+}
+
+/// Waits for a condition.
+async fn until(holds: impl AsyncFn() -> bool) {
+    let held = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), held)
+        .await
+        .unwrap();
 }
 
 fn plays() -> Vec<Play> {
@@ -37,7 +47,7 @@ async fn three_crashes_at_one_cursor_quarantine_a_partition_until_its_retry() {
             hand.count("SELECT COUNT(*) FROM step_expiry").await,
             token - 1
         );
-        hand.let_leases_run_out();
+        hand.let_leases_run_out().await;
     }
     let Claimed::Failed { reason, .. } = hand.try_claim(id, 4).await else {
         panic!("quarantined");
@@ -80,7 +90,7 @@ async fn three_crashes_at_one_cursor_quarantine_a_partition_until_its_retry() {
     };
     for token in 5..=6 {
         hand.claim(fresh, token).await;
-        hand.let_leases_run_out();
+        hand.let_leases_run_out().await;
     }
     assert_eq!(hand.finish(retried).await.status, BatchStatus::Completed);
     assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
@@ -94,7 +104,7 @@ async fn a_commit_clears_the_crash_count() {
     for round in 0..3 {
         for token in 1..=2 {
             hand.claim(id, round * 10 + token).await;
-            hand.let_leases_run_out();
+            hand.let_leases_run_out().await;
         }
         let mut claim = hand.claim(id, round * 10 + 3).await;
         assert_eq!(hand.count("SELECT COUNT(*) FROM step_expiry").await, 2);
@@ -110,9 +120,9 @@ async fn an_owner_that_comes_back_alive_deletes_its_own_expiry_only() {
     let hand = Hand::launch(&world, DAY, 1).await;
     let id = hand.partitions[0];
     hand.claim(id, 1).await;
-    hand.let_leases_run_out();
+    hand.let_leases_run_out().await;
     let alive = hand.claim(id, 2).await;
-    hand.let_leases_run_out();
+    hand.let_leases_run_out().await;
     hand.claim(id, 3).await;
     assert_eq!(world.store.reload(&alive).await.unwrap(), Reloaded::Lost);
     let left = world.rows("SELECT claim_token FROM step_expiry").await;
@@ -166,7 +176,112 @@ async fn giving_a_claim_back_is_no_crash() {
     let claim = hand.claim(id, 6).await;
     world.store.release(&claim, 1_000).await.unwrap();
     assert!(hand.claimable().await.is_empty());
-    world.clock.set(world.clock.now_micros() + MICROS);
+    world.pass(MICROS).await;
     hand.claim(id, 7).await;
     assert_eq!(hand.count("SELECT COUNT(*) FROM step_expiry").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_crashes_of_the_closing_step_fail_the_job_and_a_restart_runs_it() {
+    let world = world().await;
+    let launcher = world.launcher(2);
+    let job = launcher.launch(date(DAY)).await.unwrap().id;
+    let hand = Hand {
+        world: &world,
+        launcher,
+        job,
+        partitions: Vec::new(),
+    };
+    let [step] = hand.claimable().await[..] else {
+        panic!("closeDayStep alone is claimable");
+    };
+    for token in 1..=3 {
+        hand.claim(step, token).await;
+        hand.let_leases_run_out().await;
+    }
+    // The real worker finds it so, and ends the job.
+    assert_eq!(hand.finish(job).await.status, BatchStatus::Failed);
+    assert!(
+        hand.row(step)
+            .await
+            .exit_message
+            .contains("crashed 3 times")
+    );
+    let again = hand.launcher.launch(date(DAY)).await.unwrap();
+    assert!(again.is_restart);
+    assert_eq!(hand.finish(again.id).await.status, BatchStatus::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_end_gives_its_claims_back() {
+    let world = world().await;
+    let shape = Shape {
+        chunk_size: 1,
+        ..Shape::default()
+    };
+    let (launcher, worker) = world.worker(shape);
+    let job = launcher.launch(date(DAY)).await.unwrap().id;
+    let written = "SELECT COUNT(*) FROM video_statistics";
+    until(async || world.rows(written).await != ["0"]).await;
+    assert!(worker.stop().await);
+    let held = "SELECT COUNT(*) FROM step_lease WHERE claim_token IS NOT NULL";
+    assert_eq!(world.rows(held).await, ["0"]);
+    let (_, worker) = world.worker(shape);
+    assert_eq!(world.wait(job).await.status, BatchStatus::Completed);
+    assert!(worker.stop().await);
+    assert!(world.rows("SELECT * FROM step_expiry").await.is_empty());
+    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_taken_over_from_live_workers_change_no_row() {
+    let expected = undisturbed(&plays(), DAY).await;
+    let mut taken_over = 0;
+    // Nearly always once is enough.
+    for _ in 0..10 {
+        let world = world().await;
+        // Each chunk leaves a lease that has run out, under an owner that is alive and goes on.
+        world
+            .meddle(
+                "hasten",
+                ("step_lease", "step_execution_id"),
+                "OLD.claim_token = NEW.claim_token AND NEW.lease_until_micros > 0",
+                ("lease_until_micros", "0"),
+            )
+            .await;
+        let other = world.another().await;
+        let shape = Shape {
+            partitions: 10,
+            chunk_size: 1,
+            ..Shape::default()
+        };
+        let (launcher, one) = world.worker(shape);
+        let (_, two) = other.worker(shape);
+        let job = launcher.launch(date(DAY)).await.unwrap().id;
+        let execution = world.wait(job).await;
+        assert!(one.stop().await && two.stop().await);
+        assert_eq!(
+            execution.status,
+            BatchStatus::Completed,
+            "{}",
+            execution.exit_message
+        );
+        assert_eq!(world.results().await, expected);
+        for row in world.steps(job).await {
+            if row.name.partition.is_some() {
+                assert_eq!(
+                    (row.counters.writes, row.counters.rollbacks),
+                    (4, 0),
+                    "{}",
+                    row.name
+                );
+                // The first claim, and one version for each chunk: the rest are takeovers.
+                taken_over += row.version - row.counters.commits - 1;
+            }
+        }
+        if taken_over > 0 {
+            return;
+        }
+    }
+    panic!("no claim was taken over");
 }

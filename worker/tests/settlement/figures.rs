@@ -3,26 +3,41 @@
 use crate::world::{MICROS, Shape, World, at, date, day_of_plays, play};
 use balance_core::{
     batch::status::{BatchStatus, ExitCode},
-    domain::{playback::Play, user::UserId, video::{OpeningBalance, VideoId}},
+    domain::{
+        playback::Play,
+        user::UserId,
+        video::{OpeningBalance, VideoId},
+    },
     port::plays::PlayStore,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_settles_with_four_steps() {
     let world = World::new().await;
-    world.import(&day_of_plays("2024-06-01", 500, 50), 0).await.unwrap();
-    let execution = world.settle(date("2024-06-01"), Shape::default()).await.unwrap();
+    world
+        .import(&day_of_plays("2024-06-01", 500, 50), 0)
+        .await
+        .unwrap();
+    let execution = world
+        .settle(date("2024-06-01"), Shape::default())
+        .await
+        .unwrap();
     assert_eq!(execution.status, BatchStatus::Completed);
     assert_eq!(execution.exit_code, ExitCode::COMPLETED);
     let steps = world.steps(execution.id).await;
     let own = steps.iter().filter(|step| step.name.partition.is_none());
     assert_eq!(own.clone().count(), 4);
-    assert!(own.clone().all(|step| step.status == BatchStatus::Completed));
+    assert!(
+        own.clone()
+            .all(|step| step.status == BatchStatus::Completed)
+    );
     let total = world
         .rows("SELECT SUM(view_count), SUM(total_play_time) FROM video_statistics")
         .await;
     assert_eq!(total, ["500|5000"]);
-    let paid = world.rows("SELECT SUM(total_revenue) FROM video_revenue").await;
+    let paid = world
+        .rows("SELECT SUM(total_revenue) FROM video_revenue")
+        .await;
     assert_eq!(paid, ["50000"]);
 }
 
@@ -44,8 +59,14 @@ async fn the_chain_goes_on_after_an_idle_week_and_crosses_the_tier() {
     let later = at("2024-06-10T03:00:00Z");
     let plays = [long(1, first), long(2, later), long(3, later + MICROS)];
     world.import(&plays, 1).await.unwrap();
-    world.settle(date("2024-06-01"), Shape::default()).await.unwrap();
-    world.settle(date("2024-06-10"), Shape::default()).await.unwrap();
+    world
+        .settle(date("2024-06-01"), Shape::default())
+        .await
+        .unwrap();
+    world
+        .settle(date("2024-06-10"), Shape::default())
+        .await
+        .unwrap();
     // View 99,999 pays 1.00; 100,000 pays 1.00 and 100,001 pays 1.10. Two ad views on the first
     // day: 10 + 12; four on the second: 4 × 12.
     let rows = world
@@ -53,7 +74,10 @@ async fn the_chain_goes_on_after_an_idle_week_and_crosses_the_tier() {
             "SELECT date, view_revenue, ad_revenue, total_revenue FROM video_revenue ORDER BY date",
         )
         .await;
-    assert_eq!(rows, ["2024-06-01|100|2200|2300", "2024-06-10|210|4800|5010"]);
+    assert_eq!(
+        rows,
+        ["2024-06-01|100|2200|2300", "2024-06-10|210|4800|5010"]
+    );
     let chain = world
         .rows(
             "SELECT cumulative_view_count, cumulative_ad_view_count FROM video_statistics \
@@ -75,10 +99,21 @@ async fn own_plays_enter_no_statistics_and_repeats_no_history() {
         owner_id: UserId(5),
         ..play(6, 1, at)
     };
-    let plays = [own, other(noon), other(noon + 29 * MICROS), other(noon + 30 * MICROS)];
+    let plays = [
+        own,
+        other(noon),
+        other(noon + 29 * MICROS),
+        other(noon + 30 * MICROS),
+    ];
     let counts = world.import(&plays, 0).await.unwrap();
-    assert_eq!((counts.new, counts.counted, counts.own, counts.repeats), (3, 2, 1, 1));
-    world.settle(date("2024-06-01"), Shape::default()).await.unwrap();
+    assert_eq!(
+        (counts.new, counts.counted, counts.own, counts.repeats),
+        (3, 2, 1, 1)
+    );
+    world
+        .settle(date("2024-06-01"), Shape::default())
+        .await
+        .unwrap();
     let rows = world
         .rows("SELECT view_count, total_play_time FROM video_statistics")
         .await;
@@ -88,9 +123,13 @@ async fn own_plays_enter_no_statistics_and_repeats_no_history() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rows_do_not_depend_on_partitions_chunks_or_workers() {
     let mut expected: Option<Vec<String>> = None;
-    for (partitions, concurrency, chunk_size) in [(1, 1, 1_000), (2, 2, 7), (7, 3, 1), (64, 4, 10)] {
+    for (partitions, concurrency, chunk_size) in [(1, 1, 1_000), (2, 2, 7), (7, 3, 1), (64, 4, 10)]
+    {
         let world = World::new().await;
-        world.import(&day_of_plays("2024-06-01", 900, 80), 2).await.unwrap();
+        world
+            .import(&day_of_plays("2024-06-01", 900, 80), 2)
+            .await
+            .unwrap();
         let shape = Shape {
             partitions,
             chunk_size,

@@ -10,7 +10,6 @@ use balance_core::{
     },
     port::{
         claims::{ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, ClaimStore, Claimed, Ending},
-        clock::Clock,
         settlement::{Closing, SettlementStore},
     },
     service::launcher::Launcher,
@@ -137,9 +136,8 @@ impl<'a> Hand<'a> {
     }
 
     /// Lets a lease's time and a second pass.
-    pub(crate) fn let_leases_run_out(&self) {
-        let later = self.world.clock.now_micros() + i64::from(LEASE_S + 1) * MICROS;
-        self.world.clock.set(later);
+    pub(crate) async fn let_leases_run_out(&self) {
+        self.world.pass(i64::from(LEASE_S + 1) * MICROS).await;
     }
 
     pub(crate) async fn row(&self, id: StepExecutionId) -> StepExecution {

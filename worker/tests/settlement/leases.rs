@@ -6,10 +6,7 @@ use crate::{
 };
 use balance_core::{
     batch::{chunk::ClaimToken, status::BatchStatus, step::Counters},
-    port::{
-        claims::{ChunkOutcome, ClaimError, ClaimStore, Claimed, Ending, Reloaded},
-        clock::Clock,
-    },
+    port::claims::{ChunkOutcome, ClaimError, ClaimStore, Claimed, Ending, Reloaded},
 };
 
 const DAY: &str = "2024-06-01";
@@ -71,7 +68,7 @@ async fn every_change_raises_the_version_and_a_heartbeat_does_not() {
     world.store.release(&claim, 0).await.unwrap();
     assert_eq!(version().await, 4);
     assert_eq!(hand.claim(id, 2).await.version, 5);
-    hand.let_leases_run_out();
+    hand.let_leases_run_out().await;
     let claim = hand.claim(id, 3).await;
     assert_eq!(claim.version, 6);
     world.store.end(&claim, Ending::Stopped).await.unwrap();
@@ -89,10 +86,9 @@ async fn a_lease_is_taken_over_only_when_it_has_run_out_and_from_the_cursor() {
         ChunkOutcome::Continues
     );
     assert_eq!(hand.try_claim(id, 2).await, Claimed::NotClaimable);
-    let end = world.clock.now_micros() + 15 * MICROS;
-    world.clock.set(end - 1);
+    world.pass(14 * MICROS).await;
     assert_eq!(hand.try_claim(id, 2).await, Claimed::NotClaimable);
-    world.clock.set(end);
+    world.pass(MICROS).await;
     let second = hand.claim(id, 2).await;
     assert_eq!(second.state, first.state);
     assert!(second.state.unwrap().cursor > second.state.unwrap().range.after);
@@ -105,7 +101,7 @@ async fn a_zombie_writes_nothing() {
     let id = hand.partitions[0];
     let mut zombie = hand.claim(id, 1).await;
     let chunk = hand.prepare(&zombie, 5).await;
-    hand.let_leases_run_out();
+    hand.let_leases_run_out().await;
     let mut heir = hand.claim(id, 2).await;
     hand.commit(&mut heir, &chunk).await.unwrap();
     let before = hand.row(id).await;
@@ -167,21 +163,21 @@ async fn a_heartbeat_renews_by_token_never_by_worker() {
     };
     hand.claim(kept, 1).await;
     hand.claim(lost, 2).await;
-    world.clock.set(world.clock.now_micros() + 10 * MICROS);
+    world.pass(10 * MICROS).await;
     world
         .store
         .renew(&[ClaimToken(1), ClaimToken(99)], 15)
         .await
         .unwrap();
-    world.clock.set(world.clock.now_micros() + 10 * MICROS);
+    world.pass(10 * MICROS).await;
     assert_eq!(hand.claimable().await, [lost]);
     // A lease that has run out, and that nobody has taken, is renewed too.
     world.store.renew(&[ClaimToken(2)], 15).await.unwrap();
     assert!(hand.claimable().await.is_empty());
     // One that was taken is not.
-    hand.let_leases_run_out();
+    hand.let_leases_run_out().await;
     let heir = hand.claim(lost, 3).await;
-    hand.let_leases_run_out();
+    hand.let_leases_run_out().await;
     world.store.renew(&[ClaimToken(2)], 15).await.unwrap();
     assert_eq!(hand.claimable().await, [kept, lost]);
     assert_eq!(heir.token, ClaimToken(3));
@@ -226,12 +222,12 @@ async fn a_worker_that_fails_on_the_version_goes_on_while_the_lease_is_its_own()
     let world = world().await;
     // As if a reply were lost: each rollback and each third chunk is known to the table only.
     world
-        .sql(
-            "CREATE TRIGGER lost_reply AFTER UPDATE OF VERSION ON BATCH_STEP_EXECUTION \
-             WHEN NEW.STEP_NAME LIKE '%:partition%' AND (NEW.ROLLBACK_COUNT > OLD.ROLLBACK_COUNT \
-             OR (NEW.COMMIT_COUNT > OLD.COMMIT_COUNT AND NEW.COMMIT_COUNT % 3 = 1)) BEGIN \
-             UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1 \
-             WHERE STEP_EXECUTION_ID = NEW.STEP_EXECUTION_ID; END",
+        .meddle(
+            "lost_reply",
+            ("BATCH_STEP_EXECUTION", "STEP_EXECUTION_ID"),
+            "NEW.STEP_NAME LIKE '%:partition%' AND (NEW.ROLLBACK_COUNT > OLD.ROLLBACK_COUNT \
+             OR (NEW.COMMIT_COUNT > OLD.COMMIT_COUNT AND NEW.COMMIT_COUNT % 3 = 1))",
+            ("VERSION", "VERSION + 1"),
         )
         .await;
     // And a partition that fails: its end must get through too.
@@ -252,4 +248,20 @@ async fn a_worker_that_fails_on_the_version_goes_on_while_the_lease_is_its_own()
     let again = hand.launcher.restart(hand.job).await.unwrap().id;
     assert_eq!(hand.finish(again).await.status, BatchStatus::Completed);
     assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_owner_that_nobody_replaced_goes_on() {
+    let world = world().await;
+    let hand = Hand::launch(&world, DAY, 1).await;
+    let id = hand.partitions[0];
+    let mut claim = hand.claim(id, 1).await;
+    hand.let_leases_run_out().await;
+    assert_eq!(hand.claimable().await, [id]);
+    hand.chunk(&mut claim, 5).await.unwrap();
+    // The commit renewed the lease.
+    assert!(hand.claimable().await.is_empty());
+    assert_eq!(hand.try_claim(id, 2).await, Claimed::NotClaimable);
+    hand.let_leases_run_out().await;
+    assert_eq!(hand.claim(id, 2).await.state, claim.state);
 }

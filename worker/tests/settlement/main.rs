@@ -1,6 +1,10 @@
 //! Settling, end to end inside one process, on a real database.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's way to fail"
+)]
 
 mod control;
 
@@ -10,12 +14,18 @@ mod figures;
 
 mod leases;
 
+mod metadata;
+
 mod poison;
+
+mod properties;
 
 mod refusals;
 
 mod hand;
 
 mod planning;
+
+mod schema;
 
 mod world;

@@ -281,9 +281,9 @@ async fn a_period_whose_sum_overflows_fails_in_the_rollup() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_database_refuses_is_isolated_to_its_video() {
     let world = world().await;
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON video_statistics WHEN NEW.video_id = 15 \
-         BEGIN SELECT RAISE(ABORT, 'not this one'); END";
-    world.sql(refuse).await;
+    world
+        .refuse("video_statistics", "NEW.video_id = 15", "not this one")
+        .await;
     let failed = world.settle(date(DAY), shape(0)).await.unwrap();
     assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
     let row = step(&world, failed.id, "dayStatisticsStep:partition1").await;
@@ -302,4 +302,26 @@ async fn what_the_database_refuses_is_isolated_to_its_video() {
     assert_eq!((row.counters.write_skips, row.counters.writes), (1, 5));
     let settled = "SELECT COUNT(*) FROM video_statistics WHERE video_id BETWEEN 11 AND 20";
     assert_eq!(world.rows(settled).await, ["9"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_abandoned_run_skipped_is_not_held_by_the_run_that_settled_the_day() {
+    let world = world().await;
+    world.sql("UPDATE play_history SET play_time = -1 WHERE video_id IN (15, 25) AND date = '2024-06-03'").await;
+    let failed = world.settle(date(DAY), shape(1)).await.unwrap();
+    assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
+    world.launcher(4).abandon(failed.id).await.unwrap();
+    // Mended by taking the bad rows out: then the day has no row of these videos.
+    world
+        .sql("DELETE FROM play_history WHERE play_time < 0")
+        .await;
+    for day in [DAY, NEXT] {
+        let ended = world.settle(date(day), shape(0)).await.unwrap();
+        assert_ended(&ended, BatchStatus::Completed, &ExitCode::COMPLETED);
+    }
+    let settled = "SELECT date, COUNT(*) FROM video_statistics GROUP BY date";
+    assert_eq!(
+        world.rows(settled).await,
+        ["2024-06-03|38", "2024-06-04|40"]
+    );
 }

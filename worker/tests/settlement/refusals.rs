@@ -43,7 +43,9 @@ async fn job_tables(world: &World) -> Vec<String> {
     ] {
         all.extend(
             world
-                .rows(&format!("SELECT '{table}', * FROM {table} ORDER BY 2, 3"))
+                .rows(&format!(
+                    "SELECT '{table}', t.* FROM {table} t ORDER BY 2, 3"
+                ))
                 .await,
         );
     }

@@ -4,12 +4,7 @@
 use async_trait::async_trait;
 use balance_core::{
     batch::{execution::JobExecution, step::StepExecution},
-    domain::{
-        calendar::BusinessTimezone,
-        playback::Play,
-        user::UserId,
-        video::VideoId,
-    },
+    domain::{calendar::BusinessTimezone, playback::Play, user::UserId, video::VideoId},
     port::{
         Store,
         clock::Clock,
@@ -83,7 +78,7 @@ impl Default for Shape {
 }
 
 pub(crate) struct World {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     /// The server's database, where the tests run on one (`TEST_MYSQL_URL`).
     server: Option<String>,
     pub(crate) store: Arc<SqlStore>,
@@ -92,27 +87,55 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A fresh database; the time is the noon (UTC) of 2024-06-30.
+    /// A fresh database: of the server that `TEST_MYSQL_URL` names, else a file. The time is the
+    /// noon (UTC) of 2024-06-30.
     pub(crate) async fn new() -> Self {
+        Self::on(server_database().await).await
+    }
+
+    /// A fresh file, whatever the other tests run on.
+    pub(crate) async fn embedded() -> Self {
+        Self::on(None).await
+    }
+
+    async fn on(server: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(at("2024-06-30T12:00:00Z"))));
         let path = folder.path().join("balance.db");
-        let server = server_database().await;
         let clock_of_store = Arc::<TestClock>::clone(&clock);
         let store = match &server {
             Some(url) => {
-                let store = SqlStore::open_mysql(url, 8, 15, clock_of_store).await.unwrap();
-                store.migrate().await.unwrap();
-                store
+                SqlStore::migrate_mysql(url).await.unwrap();
+                SqlStore::open_mysql(url, 8, 15, clock_of_store)
+                    .await
+                    .unwrap()
             }
-            None => SqlStore::open_sqlite(&path, 4, clock_of_store).await.unwrap(),
+            None => SqlStore::open_sqlite(&path, 4, clock_of_store)
+                .await
+                .unwrap(),
         };
         Self {
-            folder,
+            folder: Arc::new(folder),
             server,
             store: Arc::new(store),
             clock,
             timezone: "Asia/Seoul".parse().unwrap(),
+        }
+    }
+
+    /// The same database by connections of its own, as another process has them.
+    pub(crate) async fn another(&self) -> Self {
+        let clock = Arc::<TestClock>::clone(&self.clock);
+        let store = match &self.server {
+            Some(url) => SqlStore::open_mysql(url, 8, 15, clock).await.unwrap(),
+            None => SqlStore::open_sqlite(&self.path(), 4, clock).await.unwrap(),
+        };
+        Self {
+            folder: Arc::clone(&self.folder),
+            server: self.server.clone(),
+            store: Arc::new(store),
+            clock: Arc::clone(&self.clock),
+            timezone: self.timezone,
         }
     }
 
@@ -146,7 +169,11 @@ impl World {
     }
 
     /// Imports plays in the order given; the store wants them in the order of time.
-    pub(crate) async fn import(&self, plays: &[Play], ads: u32) -> Result<PlayCounts, PlayImportError> {
+    pub(crate) async fn import(
+        &self,
+        plays: &[Play],
+        ads: u32,
+    ) -> Result<PlayCounts, PlayImportError> {
         let rules = PlayRules {
             timezone: self.timezone,
             view_window_s: 30,
@@ -161,7 +188,11 @@ impl World {
     }
 
     /// Launches a day and waits for its end.
-    pub(crate) async fn settle(&self, date: NaiveDate, shape: Shape) -> Result<JobExecution, JobRefusal> {
+    pub(crate) async fn settle(
+        &self,
+        date: NaiveDate,
+        shape: Shape,
+    ) -> Result<JobExecution, JobRefusal> {
         let (launcher, worker) = self.worker(shape);
         let launched = launcher.launch(date).await;
         let result = match launched {
@@ -173,7 +204,10 @@ impl World {
     }
 
     /// Waits for an execution's end.
-    pub(crate) async fn wait(&self, id: balance_core::batch::execution::JobExecutionId) -> JobExecution {
+    pub(crate) async fn wait(
+        &self,
+        id: balance_core::batch::execution::JobExecutionId,
+    ) -> JobExecution {
         use balance_core::port::jobs::JobStore;
         let ended = async {
             loop {
@@ -198,19 +232,133 @@ impl World {
         self.store.steps(id, None, 100_000).await.unwrap()
     }
 
+    /// Whether this is a server's database.
+    pub(crate) const fn is_server(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// The tables, but for the migrations' own.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        let sql = if self.is_server() {
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
+             AND table_name <> '_sqlx_migrations' ORDER BY table_name"
+        } else {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '_sqlx_migrations' \
+             AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        };
+        let mut tables = self.rows(sql).await;
+        tables.sort();
+        tables
+    }
+
+    /// A table's columns in order: name, type, and 1 where it takes no NULL.
+    pub(crate) async fn columns(&self, table: &str) -> Vec<String> {
+        if !self.is_server() {
+            let sql = "SELECT name || ' ' || type || ' ' || \"notnull\" FROM pragma_table_info";
+            return self.rows(&format!("{sql}('{table}') ORDER BY cid")).await;
+        }
+        let rows = self
+            .rows(&format!(
+                "SELECT column_name, UPPER(column_type), is_nullable = 'NO' \
+                 FROM information_schema.columns WHERE table_schema = DATABASE() \
+                 AND table_name = '{table}' ORDER BY ordinal_position"
+            ))
+            .await;
+        // MariaDB tells how wide it would print a number.
+        let strip = |row: String| {
+            row.replace("BIGINT(20)", "BIGINT")
+                .replace("SMALLINT(6)", "SMALLINT")
+        };
+        rows.into_iter()
+            .map(|row| strip(row).replace('|', " "))
+            .collect()
+    }
+
+    /// Lets time pass: for leases on a server, whose clock is its own, by making them older.
+    pub(crate) async fn pass(&self, micros: i64) {
+        self.clock.set(self.clock.now_micros() + micros);
+        if self.server.is_some() {
+            self.sql(&format!(
+                "UPDATE step_lease SET lease_until_micros = lease_until_micros - {micros} \
+                 WHERE lease_until_micros > 0"
+            ))
+            .await;
+        }
+    }
+
+    /// Has the database run statements after each update of a column where a condition holds.
+    pub(crate) async fn trigger(
+        &self,
+        name: &str,
+        (table, column): (&str, &str),
+        condition: &str,
+        statements: &str,
+    ) {
+        self.sql(&match &self.server {
+            Some(_) => format!(
+                "CREATE TRIGGER {name} AFTER UPDATE ON {table} FOR EACH ROW BEGIN \
+                 IF {condition} THEN {statements} END IF; END"
+            ),
+            None => format!(
+                "CREATE TRIGGER {name} AFTER UPDATE OF {column} ON {table} \
+                 WHEN {condition} BEGIN {statements} END"
+            ),
+        })
+        .await;
+    }
+
+    /// Has the database set a column of a row that is updated, where a condition holds. `key` is
+    /// the table's primary key.
+    pub(crate) async fn meddle(
+        &self,
+        name: &str,
+        (table, key): (&str, &str),
+        condition: &str,
+        (column, value): (&str, &str),
+    ) {
+        self.sql(&match &self.server {
+            Some(_) => format!(
+                "CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW BEGIN \
+                 IF {condition} THEN SET NEW.{column} = {}; END IF; END",
+                value.replace(column, &format!("NEW.{column}"))
+            ),
+            None => format!(
+                "CREATE TRIGGER {name} AFTER UPDATE ON {table} WHEN {condition} BEGIN \
+                 UPDATE {table} SET {column} = {value} WHERE {key} = NEW.{key}; END"
+            ),
+        })
+        .await;
+    }
+
+    /// Has the database refuse a table's rows where a condition holds.
+    pub(crate) async fn refuse(&self, table: &str, condition: &str, message: &str) {
+        self.sql(&match &self.server {
+            Some(_) => format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW BEGIN \
+                 IF {condition} THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{message}'; \
+                 END IF; END"
+            ),
+            None => format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON {table} WHEN {condition} \
+                 BEGIN SELECT RAISE(ABORT, '{message}'); END"
+            ),
+        })
+        .await;
+    }
+
     /// Runs a statement on the test's own connection.
     pub(crate) async fn sql(&self, sql: &str) -> u64 {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         match &self.server {
             Some(url) => {
                 let mut connection = MySqlConnection::connect(url).await.unwrap();
-                let done = sqlx::query(sql).execute(&mut connection).await.unwrap();
+                let done = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
                 done.rows_affected()
             }
             None => {
                 let url = format!("sqlite://{}", self.path().display());
                 let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                let done = sqlx::query(sql).execute(&mut connection).await.unwrap();
+                let done = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
                 done.rows_affected()
             }
         }
@@ -253,7 +401,10 @@ impl World {
 
 /// A fresh database of the server that `TEST_MYSQL_URL` names (without a database's name).
 async fn server_database() -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "which server to test on is the tests' setting")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which server to test on is the tests' setting"
+    )]
     let server = std::env::var("TEST_MYSQL_URL").ok()?;
     static NUMBER: AtomicI64 = AtomicI64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
@@ -296,8 +447,11 @@ fn mysql_row(row: &sqlx::mysql::MySqlRow) -> String {
             // Sums: whole numbers here, sent as text.
             "DECIMAL" => row.get_unchecked::<String, _>(column),
             name if name.contains("INT") => row.get_unchecked::<i64, _>(column).to_string(),
+            // Text of a binary collation is called so too.
             "BINARY" | "VARBINARY" | "BLOB" => {
-                format!("{:02x?}", row.get_unchecked::<Vec<u8>, _>(column))
+                let bytes = row.get_unchecked::<Vec<u8>, _>(column);
+                String::from_utf8(bytes)
+                    .unwrap_or_else(|error| format!("{:02x?}", error.as_bytes()))
             }
             _ => row.get_unchecked::<String, _>(column),
         }

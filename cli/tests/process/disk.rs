@@ -1,0 +1,123 @@
+//! A full disk. A folder that may only be read has no test: to root, as which tests run in
+//! containers, every folder is writable.
+
+use crate::{
+    dump::assert_same,
+    harness::{Place, until},
+    plays::{assert_all_complete, csv, imported_days, undisturbed},
+};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+use tempfile::TempDir;
+
+/// A tiny file system of its own; goes away with its value.
+struct TinyDisk {
+    folder: TempDir,
+}
+
+impl TinyDisk {
+    /// Nothing where this process may not mount.
+    fn mount(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={size}");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "balance-test"])
+            .arg(folder.path())
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self { folder });
+        }
+        eprintln!("SKIPPED: a full disk; run it as root where mounting a tmpfs is allowed");
+        None
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Takes all the room there is but so many bytes.
+    fn fill_but(&self, left: u64) -> PathBuf {
+        let path = self.path().join("filler");
+        let full = std::fs::write(&path, vec![0; 16 << 20]);
+        assert!(full.is_err(), "the disk is larger than thought");
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let length = file.metadata().unwrap().len();
+        file.set_len(length - left).unwrap();
+        path
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.folder.path()).status();
+    }
+}
+
+#[test]
+fn an_import_that_fills_the_disk_says_so_and_changes_nothing() {
+    let Some(disk) = TinyDisk::mount("3m") else {
+        return;
+    };
+    let place = Place::with_database_in(disk.path().to_owned());
+    place.balance(&["migrate"]).run().succeeded();
+    let before = place.everything();
+    let days = [
+        "2024-03-30",
+        "2024-03-31",
+        "2024-04-01",
+        "2024-04-02",
+        "2024-04-03",
+    ];
+    let file = place.file("plays.csv", csv(&days, 3_000));
+    place
+        .balance(&["import", "--ads", "1", &file])
+        .run()
+        .failed(&["disk", "full"]);
+    assert_same(&place.everything(), &before, "a full disk");
+    // There is room for less.
+    let file = place.file("plays.csv", csv(&days[..1], 5));
+    place.balance(&["import", &file]).run().succeeded();
+    place.balance(&["settle"]).run().succeeded();
+    assert_all_complete(&place, 1);
+}
+
+#[test]
+fn a_settlement_on_a_full_disk_says_so_and_completes_when_there_is_room() {
+    let Some(disk) = TinyDisk::mount("4m") else {
+        return;
+    };
+    let unsettled = imported_days(&["2024-03-30"], 300);
+    let expected = undisturbed(&unsettled);
+    // Not even room to open it; room to open it; room to begin; room for a step or two.
+    for left in [0, 100 << 10, 200 << 10, 300 << 10, 400 << 10] {
+        for suffix in ["-wal", "-shm", ".lock"] {
+            let _ = std::fs::remove_file(disk.path().join(format!("balance.db{suffix}")));
+        }
+        std::fs::copy(unsettled.database(), disk.path().join("balance.db")).unwrap();
+        let place = Place::with_database_in(disk.path().to_owned());
+        let filler = disk.fill_but(left);
+        let call = place
+            .balance(&["settle"])
+            .env("PARTITIONS", 2)
+            .env("CHUNK_SIZE", 20);
+        // What it cannot even give back is free again when the lease has run out.
+        let mut settling = call.env("LEASE_S", 2).start();
+        until("word of the full disk", || {
+            settling.stderr().contains("disk of the database is full") || settling.has_ended()
+        });
+        std::fs::remove_file(filler).unwrap();
+        // It says so and fails, or it waits for room and ends by itself.
+        let outcome = settling.wait();
+        if !outcome.is_ok() {
+            outcome.failed(&["the disk of the database is full"]);
+            place.balance(&["settle"]).run().succeeded();
+        }
+        let newest =
+            "SELECT STATUS FROM BATCH_JOB_EXECUTION ORDER BY JOB_EXECUTION_ID DESC LIMIT 1";
+        assert_eq!(place.value(newest), "COMPLETED");
+        assert_eq!(place.value("SELECT COUNT(*) FROM step_lease"), "0");
+        assert_same(&place.results(), &expected, "after a full disk");
+    }
+}

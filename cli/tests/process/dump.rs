@@ -1,0 +1,39 @@
+//! Rows of any table as text, and their comparison.
+
+use sqlx::{AssertSqlSafe, Column, Row, SqliteConnection, TypeInfo, ValueRef};
+
+/// The rows of a query as text, columns joined by a bar.
+pub(crate) async fn rows(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
+    let query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    let rows = query.fetch_all(connection).await.unwrap();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<String> = row
+                .columns()
+                .iter()
+                .map(|column| cell(row, column.ordinal()))
+                .collect();
+            cells.join("|")
+        })
+        .collect()
+}
+
+fn cell(row: &sqlx::sqlite::SqliteRow, column: usize) -> String {
+    let value = row.try_get_raw(column).unwrap();
+    if value.is_null() {
+        return "NULL".to_owned();
+    }
+    match value.type_info().name() {
+        "INTEGER" | "BIGINT" => row.get_unchecked::<i64, _>(column).to_string(),
+        "BLOB" => format!("{:02x?}", row.get_unchecked::<Vec<u8>, _>(column)),
+        _ => row.get_unchecked::<String, _>(column),
+    }
+}
+
+/// Fails where two dumps differ, and names the first difference only.
+#[track_caller]
+pub(crate) fn assert_same(found: &[String], expected: &[String], what: &str) {
+    let differing = found.iter().zip(expected).find(|(a, b)| a != b);
+    assert!(differing.is_none(), "{what}: {differing:?}");
+    assert_eq!(found.len(), expected.len(), "{what}: the number of rows");
+}

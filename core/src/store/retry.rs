@@ -1,0 +1,38 @@
+//! Trying again what met a conflict: a deadlock or a lock time-out rolls the whole transaction
+//! back, so that the same call can simply be made again.
+
+use crate::port::{error::StoreError, jobs::JobRefusal};
+use backon::{ExponentialBuilder, Retryable};
+use std::time::Duration;
+
+/// Whether an error is a conflict, after which nothing was changed.
+pub(super) trait Conflict {
+    fn is_conflict(&self) -> bool;
+}
+
+impl Conflict for StoreError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+}
+
+impl Conflict for JobRefusal {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+/// Makes a call until it meets no conflict, 8 times at most.
+pub(super) async fn on_conflict<T, E, F, Fut>(call: F) -> Result<T, E>
+where
+    E: Conflict,
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(5))
+        .with_max_delay(Duration::from_millis(200))
+        .with_max_times(8)
+        .with_jitter();
+    call.retry(backoff).when(E::is_conflict).await
+}

@@ -1,0 +1,158 @@
+//! Statements: macros that run one SQL text with the native types of whichever database.
+
+/// Runs a statement; answers how many rows it changed.
+macro_rules! execute {
+    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match &mut *$tx {
+            $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query($sql)
+                $(.bind($bind))*
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()),
+            $crate::store::db::Tx::MySql(tx, _) => sqlx::query($sql)
+                $(.bind($bind))*
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()),
+        }
+        .map_err($crate::store::db::store_error)
+    };
+}
+
+/// Runs a statement; answers its rows, as tuples or `FromRow` structs of the type asked for.
+macro_rules! fetch_all {
+    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match &mut *$tx {
+            $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_all(&mut **tx)
+                .await,
+            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_all(&mut **tx)
+                .await,
+        }
+        .map_err($crate::store::db::store_error)
+    };
+}
+
+/// Runs a statement; answers its first row, if any.
+macro_rules! fetch_optional {
+    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match &mut *$tx {
+            $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_optional(&mut **tx)
+                .await,
+            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_optional(&mut **tx)
+                .await,
+        }
+        .map_err($crate::store::db::store_error)
+    };
+}
+
+/// Runs a statement; answers its one row.
+macro_rules! fetch_one {
+    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match &mut *$tx {
+            $crate::store::db::Tx::Sqlite(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_one(&mut **tx)
+                .await,
+            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
+                $(.bind($bind))*
+                .fetch_one(&mut **tx)
+                .await,
+        }
+        .map_err($crate::store::db::store_error)
+    };
+}
+
+/// Inserts rows, many in a statement: the text before `VALUES`, the rows, a closure-like body that
+/// binds one, and the text after.
+macro_rules! insert_rows {
+    ($tx:expr, $head:expr, $rows:expr, |$bind:ident, $row:ident| $body:block, $tail:expr) => {{
+        let mut inserted = 0_u64;
+        let mut rest = &$rows[..];
+        while !rest.is_empty() {
+            let (rows, later) = rest.split_at($crate::store::dialect::rows_of_insert(rest.len()));
+            rest = later;
+            inserted += match &mut *$tx {
+                $crate::store::db::Tx::Sqlite(tx, _) => {
+                    let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
+                    builder.push_values(rows, |mut $bind, $row| $body);
+                    builder.push($tail);
+                    builder
+                        .build()
+                        .execute(&mut **tx)
+                        .await
+                        .map(|done| done.rows_affected())
+                }
+                $crate::store::db::Tx::MySql(tx, _) => {
+                    let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new($head);
+                    builder.push_values(rows, |mut $bind, $row| $body);
+                    builder.push($tail);
+                    builder
+                        .build()
+                        .execute(&mut **tx)
+                        .await
+                        .map(|done| done.rows_affected())
+                }
+            }
+            .map_err($crate::store::db::store_error)?;
+        }
+        inserted
+    }};
+}
+
+/// Runs a statement with a list of values in parentheses between `head` and `tail`; answers its
+/// rows. The list must not be empty, nor longer than the databases' placeholders allow.
+macro_rules! fetch_in {
+    ($tx:expr, $head:expr, $values:expr, $tail:expr) => {
+        match &mut *$tx {
+            $crate::store::db::Tx::Sqlite(tx, _) => {
+                let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
+                builder.push("(");
+                let mut list = builder.separated(", ");
+                for value in $crate::store::dialect::padded($values) {
+                    list.push_bind(value);
+                }
+                builder.push(")");
+                builder.push($tail);
+                builder.build_query_as().fetch_all(&mut **tx).await
+            }
+            $crate::store::db::Tx::MySql(tx, _) => {
+                let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new($head);
+                builder.push("(");
+                let mut list = builder.separated(", ");
+                for value in $crate::store::dialect::padded($values) {
+                    list.push_bind(value);
+                }
+                builder.push(")");
+                builder.push($tail);
+                builder.build_query_as().fetch_all(&mut **tx).await
+            }
+        }
+        .map_err($crate::store::db::store_error)
+    };
+}
+
+/// Runs a statement and hands each row to a closure as it arrives: no result is held whole.
+macro_rules! fetch_each {
+    ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)*; |$name:ident| $body:block) => {
+        match &mut *$tx {
+            $crate::store::db::Tx::Sqlite(tx, _) => {
+                let mut rows = sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch(&mut **tx);
+                while let Some($name) = rows.try_next().await.map_err($crate::store::db::store_error)? $body
+            }
+            $crate::store::db::Tx::MySql(tx, _) => {
+                let mut rows = sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch(&mut **tx);
+                while let Some($name) = rows.try_next().await.map_err($crate::store::db::store_error)? $body
+            }
+        }
+    };
+}
+
+pub(super) use {execute, fetch_all, fetch_each, fetch_in, fetch_one, fetch_optional, insert_rows};
