@@ -2,7 +2,9 @@
 
 use super::db::{Tx, execute, fetch_one};
 use crate::port::error::StoreResult;
+use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
+use std::collections::HashSet;
 
 /// The most rows of one INSERT: under SQLite's 32,766 placeholders with room for 60 columns.
 /// Measured: hundreds are enough, thousands no better.
@@ -81,6 +83,40 @@ impl Tx {
                 format!(" ON DUPLICATE KEY UPDATE {column} = {column}")
             }
         }
+    }
+
+    /// How many of these keys of `ad_history` an insert that keeps what is there will count though
+    /// it leaves them alone.
+    pub(super) async fn known_ad_views(
+        &mut self,
+        keys: &HashSet<(NaiveDate, i64, i64, i64)>,
+    ) -> StoreResult<u64> {
+        let tx = match self {
+            Self::Sqlite(..) => return Ok(0),
+            // The server counts found rows as changed.
+            Self::MySql(tx, _) => tx,
+        };
+        let keys: Vec<_> = keys.iter().collect();
+        let mut known = 0;
+        for keys in keys.chunks(ROWS_PER_INSERT) {
+            let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new(
+                "SELECT COUNT(*) FROM ad_history WHERE (date, video_id, user_id, slot_s) IN ",
+            );
+            builder.push_tuples(keys, |mut tuple, (date, video, user, slot)| {
+                tuple
+                    .push_bind(*date)
+                    .push_bind(*video)
+                    .push_bind(*user)
+                    .push_bind(*slot);
+            });
+            let (count,): (i64,) = builder
+                .build_query_as()
+                .fetch_one(&mut **tx)
+                .await
+                .map_err(super::db::store_error)?;
+            known += u64::try_from(count).unwrap_or(0);
+        }
+        Ok(known)
     }
 
     /// Takes `count` (1 and up) consecutive ids; answers the first.

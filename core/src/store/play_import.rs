@@ -324,14 +324,17 @@ impl Import {
 
     async fn insert_ads(&mut self, new: &[NewPlay]) -> StoreResult<()> {
         let mut shown = Vec::new();
+        let mut keys = HashSet::new();
         for row in new.iter().filter(|row| row.counted) {
             let until = row.play.play_time_s.min(row.play.duration_s);
-            shown.extend(
-                self.ads
-                    .shown(0, until)
-                    .map(|slot| (row.date, row.play, slot)),
-            );
+            for slot in self.ads.shown(0, until) {
+                let (video, user) = (row.play.video_id.0, row.play.user_id.0);
+                if keys.insert((row.date, video, user, slot.slot_s)) {
+                    shown.push((row.date, row.play, slot));
+                }
+            }
         }
+        let known = self.tx.known_ad_views(&keys).await?;
         let keep = self.tx.on_conflict_keep("date, video_id, user_id, slot_s");
         self.counts.ad_views += insert_rows!(
             &mut self.tx,
@@ -347,6 +350,7 @@ impl Import {
             },
             keep.as_str()
         );
+        self.counts.ad_views -= known;
         Ok(())
     }
 }

@@ -121,6 +121,26 @@ async fn own_plays_enter_no_statistics_and_repeats_no_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_ad_view_counts_once_for_each_user_video_slot_and_day() {
+    let world = World::new().await;
+    let noon = at("2024-06-01T03:00:00Z");
+    let long = |at_micros| Play {
+        play_time_s: 700,
+        duration_s: 800,
+        ..play(1, 7, at_micros)
+    };
+    // Twice in one import, a third time in another, and once on the next day.
+    let plays = [long(noon), long(noon + 3_600 * MICROS)];
+    assert_eq!(world.import(&plays, 1).await.unwrap().ad_views, 2);
+    let plays = [long(noon + 7_200 * MICROS), long(noon + 86_400 * MICROS)];
+    assert_eq!(world.import(&plays, 1).await.unwrap().ad_views, 2);
+    let rows = world
+        .rows("SELECT date, COUNT(*) FROM ad_history GROUP BY date ORDER BY date")
+        .await;
+    assert_eq!(rows, ["2024-06-01|2", "2024-06-02|2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_rows_do_not_depend_on_partitions_chunks_or_workers() {
     let mut expected: Option<Vec<String>> = None;
     for (partitions, concurrency, chunk_size) in [(1, 1, 1_000), (2, 2, 7), (7, 3, 1), (64, 4, 10)]
