@@ -147,7 +147,10 @@ async fn a_completed_run_reads_as_one_of_springs() {
         assert_eq!(step.version, version, "{}", step.name);
     }
     let names = world
-        .rows("SELECT DISTINCT STEP_NAME FROM BATCH_STEP_EXECUTION ORDER BY STEP_EXECUTION_ID")
+        .rows(
+            "SELECT STEP_NAME FROM BATCH_STEP_EXECUTION GROUP BY STEP_NAME \
+             ORDER BY MIN(STEP_EXECUTION_ID)",
+        )
         .await;
     assert_eq!(names.len(), 1 + 3 * (1 + 3));
     assert_eq!(
