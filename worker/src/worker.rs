@@ -37,6 +37,9 @@ impl Worker {
         let in_time = tokio::time::timeout(grace, self.crew.loops.wait())
             .await
             .is_ok();
+        // What a failure of the database made us drop was no crash.
+        let given_back = self.crew.give_back_dropped();
+        let _ = tokio::time::timeout(Duration::from_secs(1), given_back).await;
         // Last, so that a finishing chunk keeps its lease.
         self.heartbeat.abort();
         self.services.close();

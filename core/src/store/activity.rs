@@ -185,15 +185,16 @@ async fn add_lifetimes(
         }
     }
     // 'The day before' alone is wrong where a video was idle.
-    let settled: Vec<(i64, i64, i64)> = fetch_all!(
+    // Of these videos only: the page may span many that were idle today.
+    let settled: Vec<(i64, i64, i64)> = fetch_in!(
         tx,
         "SELECT s.video_id, s.cumulative_view_count, s.cumulative_ad_view_count \
-         FROM (SELECT video_id, MAX(date) AS date FROM video_statistics \
-         WHERE video_id > ? AND video_id <= ? AND date < ? GROUP BY video_id) AS last \
-         JOIN video_statistics s ON s.video_id = last.video_id AND s.date = last.date",
-        range.after,
-        range.upto,
-        date
+         FROM (SELECT video_id, MAX(date) AS date FROM video_statistics WHERE video_id IN ",
+        items.keys().copied(),
+        " AND date < ",
+        date,
+        " GROUP BY video_id) AS last \
+         JOIN video_statistics s ON s.video_id = last.video_id AND s.date = last.date"
     )?;
     for (id, views, ad_views) in settled {
         if let Some(item) = items.get_mut(&id) {

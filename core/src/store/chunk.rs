@@ -152,10 +152,11 @@ async fn end_row(tx: &mut Tx, claim: &Claim, word: &str, message: &str) -> Store
     execute!(
         tx,
         "UPDATE BATCH_STEP_EXECUTION SET STATUS = ?, EXIT_CODE = ?, EXIT_MESSAGE = ?, \
-         END_TIME = ? WHERE STEP_EXECUTION_ID = ?",
+         END_TIME = ?, LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
         word,
         word,
         message,
+        now,
         now,
         id
     )?;

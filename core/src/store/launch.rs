@@ -38,17 +38,14 @@ pub(super) async fn launch(
     let mut tx = store.db.write().await?;
     lock_date(&mut tx, job, date).await?;
     let executions = job_rows::jobs_of_date(&mut tx, job, date).await?;
-    let launched = match decide(job, date, &executions)? {
+    let decision = decide(job, date, &executions)?;
+    in_order(&mut tx, date).await?;
+    let launched = match decision {
         Launch::Restart(instance) => Launched {
             id: insert_execution(&mut tx, instance, date, run_id_of(&executions)).await?,
             is_restart: true,
         },
         fresh @ (Launch::First | Launch::AfterAbandoned) => {
-            if let Some(earlier) = super::settlement::first_unsettled_day(&mut tx).await?
-                && earlier < date
-            {
-                return Err(JobRefusal::EarlierDayUnsettled { earlier });
-            }
             let run_id = match fresh {
                 Launch::AfterAbandoned => next_run_id(&mut tx, job, date).await?,
                 _ => 0,
@@ -106,6 +103,7 @@ pub(super) async fn restart(
     newest_of_date(&execution, &executions)?;
     match decide(execution.job, execution.date, &executions)? {
         Launch::Restart(instance) => {
+            in_order(&mut tx, execution.date).await?;
             if let Some(step) = retry {
                 release_quarantine(&mut tx, id, step).await?;
             }
@@ -121,6 +119,14 @@ pub(super) async fn restart(
             execution: id,
             status: execution.status,
         }),
+    }
+}
+
+/// Days settle in order: before a day is closed, plays of an earlier one can still arrive.
+async fn in_order(tx: &mut Tx, date: NaiveDate) -> Result<(), JobRefusal> {
+    match super::settlement::first_unsettled_day(tx).await? {
+        Some(earlier) if earlier < date => Err(JobRefusal::EarlierDayUnsettled { earlier }),
+        _ => Ok(()),
     }
 }
 
@@ -190,16 +196,7 @@ pub(super) async fn abandon(store: &SqlStore, id: JobExecutionId) -> Result<(), 
             status,
         });
     }
-    let now = tx.now();
-    execute!(
-        &mut tx,
-        "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'ABANDONED', \
-         END_TIME = COALESCE(END_TIME, ?), LAST_UPDATED = ? \
-         WHERE JOB_EXECUTION_ID = ? AND STATUS <> 'COMPLETED'",
-        now,
-        now,
-        id.0
-    )?;
+    abandon_steps(&mut tx, &execution).await?;
     execute!(
         &mut tx,
         "DELETE FROM step_lease WHERE job_execution_id = ?",
@@ -215,6 +212,40 @@ pub(super) async fn abandon(store: &SqlStore, id: JobExecutionId) -> Result<(), 
     )
     .await?;
     tx.commit().await?;
+    Ok(())
+}
+
+/// Ends every step that is not COMPLETED; managers that were at work become the sums of their
+/// partitions.
+async fn abandon_steps(tx: &mut Tx, execution: &JobExecution) -> StoreResult<()> {
+    let mut managers = Vec::new();
+    for step in execution.job.steps() {
+        managers.extend(
+            job_rows::steps_named(tx, execution.id, step.name())
+                .await?
+                .into_iter()
+                .filter(|row| row.status.is_running() && step.is_partitioned()),
+        );
+    }
+    mark_abandoned(tx, execution.id).await?;
+    for manager in &managers {
+        super::advance::end_manager(tx, manager).await?;
+    }
+    mark_abandoned(tx, execution.id).await
+}
+
+async fn mark_abandoned(tx: &mut Tx, id: JobExecutionId) -> StoreResult<()> {
+    let now = tx.now();
+    execute!(
+        tx,
+        "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'ABANDONED', \
+         EXIT_CODE = CASE WHEN EXIT_CODE = 'EXECUTING' THEN 'STOPPED' ELSE EXIT_CODE END, \
+         END_TIME = COALESCE(END_TIME, ?), LAST_UPDATED = ? \
+         WHERE JOB_EXECUTION_ID = ? AND STATUS NOT IN ('COMPLETED', 'ABANDONED')",
+        now,
+        now,
+        id.0
+    )?;
     Ok(())
 }
 

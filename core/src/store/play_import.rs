@@ -5,11 +5,11 @@ use super::{
     SqlStore,
     catalog::{self, known_videos},
     db::{Tx, fetch_each, fetch_one, insert_rows},
-    settlement::closed_through,
+    settlement::{closed_through, next_active_day},
 };
 use crate::{
     domain::{
-        ad::{AdId, AdSchedule},
+        ad::{AdId, AdSchedule, AdSlot},
         calendar::{BusinessDay, BusinessTimezone},
         gate::{Admission, Gate},
         playback::{EventId, Play},
@@ -280,21 +280,27 @@ impl Import {
             .map(|row| (row.play.user_id.0, row.play.video_id.0))
             .collect();
         let mut old: Vec<OldPlay> = Vec::new();
-        fetch_each!(
-            &mut self.tx,
-            OldPlay,
-            "SELECT event_id, user_id, video_id, occurred_at_micros, counted, reported_time \
-             FROM play_history WHERE date BETWEEN ? AND ? AND event_id BETWEEN ? AND ?",
-            first_day,
-            last_day,
-            EventId::floor(from).0.to_vec(),
-            EventId::ceiling(until).0.to_vec();
-            |row| {
-                if pairs.contains(&(row.user_id, row.video_id)) {
-                    old.push(row);
+        // Day by day, so that each is a range of the primary key.
+        let mut before = first_day.pred_opt();
+        while let Some(date) = next_active_day(&mut self.tx, before).await?
+            && date <= last_day
+        {
+            fetch_each!(
+                &mut self.tx,
+                OldPlay,
+                "SELECT event_id, user_id, video_id, occurred_at_micros, counted, reported_time \
+                 FROM play_history WHERE date = ? AND event_id BETWEEN ? AND ?",
+                date,
+                EventId::floor(from).0.to_vec(),
+                EventId::ceiling(until).0.to_vec();
+                |row| {
+                    if pairs.contains(&(row.user_id, row.video_id)) {
+                        old.push(row);
+                    }
                 }
-            }
-        );
+            );
+            before = Some(date);
+        }
         old.sort_by_key(|row| row.occurred_at_micros);
         Ok(old)
     }
@@ -324,35 +330,52 @@ impl Import {
 
     async fn insert_ads(&mut self, new: &[NewPlay]) -> StoreResult<()> {
         let mut shown = Vec::new();
-        let mut keys = HashSet::new();
         for row in new.iter().filter(|row| row.counted) {
             let until = row.play.play_time_s.min(row.play.duration_s);
             for slot in self.ads.shown(0, until) {
-                let (video, user) = (row.play.video_id.0, row.play.user_id.0);
-                if keys.insert((row.date, video, user, slot.slot_s)) {
-                    shown.push((row.date, row.play, slot));
+                shown.push((row.date, row.play, slot));
+                if shown.len() == ADS_AHEAD {
+                    insert_ad_views(&mut self.tx, &mut shown, &mut self.counts).await?;
                 }
             }
         }
-        let known = self.tx.known_ad_views(&keys).await?;
-        let keep = self.tx.on_conflict_keep("date, video_id, user_id, slot_s");
-        self.counts.ad_views += insert_rows!(
-            &mut self.tx,
-            "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
-            shown,
-            |row, ad| {
-                let (date, play, slot) = ad;
-                row.push_bind(*date)
-                    .push_bind(play.video_id.0)
-                    .push_bind(play.user_id.0)
-                    .push_bind(slot.slot_s)
-                    .push_bind(slot.ad_id.0);
-            },
-            keep.as_str()
-        );
-        self.counts.ad_views -= known;
-        Ok(())
+        insert_ad_views(&mut self.tx, &mut shown, &mut self.counts).await
     }
+}
+
+/// Ad views held at a time: long plays with close slots make many.
+const ADS_AHEAD: usize = 10_000;
+
+/// Writes ad views, and forgets them.
+async fn insert_ad_views(
+    tx: &mut Tx,
+    shown: &mut Vec<(NaiveDate, Play, AdSlot)>,
+    counts: &mut PlayCounts,
+) -> StoreResult<()> {
+    let key = |(date, play, slot): &(NaiveDate, Play, AdSlot)| {
+        (*date, play.video_id.0, play.user_id.0, slot.slot_s)
+    };
+    let mut keys = HashSet::new();
+    shown.retain(|ad| keys.insert(key(ad)));
+    let known = tx.known_ad_views(&keys).await?;
+    let keep = tx.on_conflict_keep("date, video_id, user_id, slot_s");
+    let inserted = insert_rows!(
+        tx,
+        "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
+        shown,
+        |row, ad| {
+            let (date, video, user, slot_s) = key(ad);
+            row.push_bind(date)
+                .push_bind(video)
+                .push_bind(user)
+                .push_bind(slot_s)
+                .push_bind(ad.2.ad_id.0);
+        },
+        keep.as_str()
+    );
+    counts.ad_views += inserted.saturating_sub(known);
+    shown.clear();
+    Ok(())
 }
 
 fn refused(row: &SourcedPlay, column: &'static str, reason: String) -> PlayImportError {

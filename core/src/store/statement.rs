@@ -107,10 +107,10 @@ macro_rules! insert_rows {
     }};
 }
 
-/// Runs a statement with a list of values in parentheses between `head` and `tail`; answers its
-/// rows. The list must not be empty, nor longer than the databases' placeholders allow.
+/// Runs a statement with a list of values in parentheses between `head` and `tail`, which may go
+/// on with further values and texts; answers its rows. The list must not be empty, nor longer than the databases' placeholders allow.
 macro_rules! fetch_in {
-    ($tx:expr, $head:expr, $values:expr, $tail:expr) => {
+    ($tx:expr, $head:expr, $values:expr, $tail:expr $(, $bind:expr, $more:expr)*) => {
         match &mut *$tx {
             $crate::store::db::Tx::Sqlite(tx, _) => {
                 let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
@@ -121,6 +121,7 @@ macro_rules! fetch_in {
                 }
                 builder.push(")");
                 builder.push($tail);
+                $(builder.push_bind($bind); builder.push($more);)*
                 builder.build_query_as().fetch_all(&mut **tx).await
             }
             $crate::store::db::Tx::MySql(tx, _) => {
@@ -132,6 +133,7 @@ macro_rules! fetch_in {
                 }
                 builder.push(")");
                 builder.push($tail);
+                $(builder.push_bind($bind); builder.push($more);)*
                 builder.build_query_as().fetch_all(&mut **tx).await
             }
         }

@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 
 /// Plays that are sorted in memory at a time; more go through files.
 const SORT_SEGMENT: usize = 250_000;
+/// How the name of an import's folder of sorted files begins.
+const SORT_FOLDER: &str = ".balance-import-";
 /// Sorted batches that may wait for the database.
 const BATCHES_AHEAD: usize = 4;
 
@@ -118,11 +120,14 @@ fn sort(
     sort_folder: Option<PathBuf>,
     sender: &mpsc::Sender<Batch>,
 ) -> Result<(), ImportError> {
-    let mut sorter = ExternalSorter::new().with_segment_size(SORT_SEGMENT);
-    if let Some(folder) = sort_folder {
-        sorter = sorter.with_sort_dir(folder);
-    }
-    let mut sorter = sorter.pushed();
+    // A folder of this import's own, gone with it: the sorter numbers its files from 0.
+    let folder = tempfile::Builder::new()
+        .prefix(SORT_FOLDER)
+        .tempdir_in(sort_folder.unwrap_or_else(std::env::temp_dir))?;
+    let mut sorter = ExternalSorter::new()
+        .with_segment_size(SORT_SEGMENT)
+        .with_sort_dir(folder.path().to_path_buf())
+        .pushed();
     for (file, source) in (0..).zip(sources) {
         for row in PlayFile::new(source.reader, source.name, file, now_micros)? {
             sorter.push(ByTime(row?))?;
