@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use balance_core::domain::{period::PeriodKind, user::UserId};
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -59,13 +59,13 @@ pub(crate) enum Command {
     /// Settle a day, a range of days, or every unsettled active day that is over
     Settle {
         /// The business day
-        #[arg(long, conflicts_with_all = ["from", "to"])]
+        #[arg(long, conflicts_with_all = ["from", "to"], value_parser = business_date)]
         date: Option<NaiveDate>,
         /// The first business day of a range
-        #[arg(long, requires = "to")]
+        #[arg(long, requires = "to", value_parser = business_date)]
         from: Option<NaiveDate>,
         /// The last business day of a range
-        #[arg(long, requires = "from")]
+        #[arg(long, requires = "from", value_parser = business_date)]
         to: Option<NaiveDate>,
     },
     /// Read what was settled
@@ -115,6 +115,17 @@ pub(crate) enum Report {
     },
 }
 
+/// A date of four-digit years: the tables order dates by their text.
+fn business_date(text: &str) -> Result<NaiveDate, String> {
+    let date: NaiveDate = text
+        .parse()
+        .map_err(|_| "not a date such as 2026-03-31".to_owned())?;
+    match date.year() {
+        1970..=9998 => Ok(date),
+        _ => Err("the year is not from 1970 to 9998".to_owned()),
+    }
+}
+
 fn positive_id(text: &str) -> Result<i64, String> {
     match text.parse() {
         Ok(id) if id > 0 => Ok(id),
@@ -135,7 +146,7 @@ impl Report {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
     /// A business day of the period
-    #[arg(long)]
+    #[arg(long, value_parser = business_date)]
     pub(crate) date: NaiveDate,
     /// day, week or month; all three without it
     #[arg(long)]
@@ -208,7 +219,7 @@ pub(crate) enum Rates {
         /// The file; - is standard input
         file: PathBuf,
         /// The first business day that it pays, after the last closed one
-        #[arg(long)]
+        #[arg(long, value_parser = business_date)]
         effective_from: NaiveDate,
     },
 }

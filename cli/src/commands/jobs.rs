@@ -64,6 +64,12 @@ async fn work(app: &App, act: Act) -> anyhow::Result<ExitCode> {
     };
     let result = match launched {
         Ok(launched) => watch::to_the_end(app, launched.id).await,
+        Err(JobRefusal::AlreadyRunning { execution, .. })
+            if crew.left_behind.contains(&execution) =>
+        {
+            watch::take_up(&crew, execution).await?;
+            watch::to_the_end(app, execution).await
+        }
         Err(error) => Err(error.into()),
     };
     watch::stop(crew).await;

@@ -157,10 +157,12 @@ async fn launch(crew: &Crew, date: NaiveDate) -> anyhow::Result<JobExecutionId> 
         Err(JobRefusal::AlreadyRunning { execution, .. })
             if crew.left_behind.contains(&execution) =>
         {
-            progress::line(&format!(
-                "taking up execution {execution} of {date}, which another process left"
-            ));
-            crew.launcher.advance(execution).await?;
+            if let Some(earlier) = crew.launcher.store.first_unsettled_day().await?
+                && earlier < date
+            {
+                return Err(JobRefusal::EarlierDayUnsettled { earlier }.into());
+            }
+            watch::take_up(crew, execution).await?;
             Ok(execution)
         }
         // It was not complete a moment ago: a worker, this one or another process's, ended it.

@@ -88,6 +88,15 @@ pub(super) async fn to_the_end(app: &App, id: JobExecutionId) -> anyhow::Result<
     Ok(execution.status == BatchStatus::Completed)
 }
 
+/// Goes on with an execution that a dead process left.
+pub(super) async fn take_up(crew: &Crew, id: JobExecutionId) -> anyhow::Result<()> {
+    progress::line(&format!(
+        "taking up execution {id}, which another process left"
+    ));
+    crew.launcher.advance(id).await?;
+    Ok(())
+}
+
 /// Ends a crew; a chunk that does not finish in time is left to its lease.
 pub(super) async fn stop(crew: Crew) {
     if !crew.worker.stop().await {

@@ -205,6 +205,25 @@ mod tests {
         assert_eq!(day.end_micros - day.start_micros, 23 * 3600 * 1_000_000);
     }
 
+    #[test]
+    fn a_clock_that_goes_back_over_midnight_leaves_each_instant_one_day() {
+        // In St. John's clocks went from 2006-10-29 00:01 back to 2006-10-28 23:01.
+        let zone: BusinessTimezone = "America/St_Johns".parse().unwrap();
+        let begun = zone.day_of(micros("2006-10-29T02:30:30Z")).unwrap();
+        let again = zone.day_of(micros("2006-10-29T02:31:30Z")).unwrap();
+        assert_eq!((begun, begun.date), (again, date("2006-10-29")));
+        // Apia left out 2011-12-30.
+        let zone: BusinessTimezone = "Pacific/Apia".parse().unwrap();
+        assert_eq!(
+            zone.day_of(micros("2011-12-30T05:00:00Z")).unwrap().date,
+            date("2011-12-29")
+        );
+        assert_eq!(
+            zone.day_of(micros("2011-12-30T12:00:00Z")).unwrap().date,
+            date("2011-12-31")
+        );
+    }
+
     proptest! {
         #[test]
         fn every_instant_is_in_exactly_its_day(

@@ -188,7 +188,10 @@ fn partitions(plan: &Plan) -> Vec<NewStep> {
 }
 
 /// Ends a manager whose partitions have all ended, with their sum.
-pub(super) async fn end_manager(tx: &mut Tx, manager: &StepExecution) -> StoreResult<StepExecution> {
+pub(super) async fn end_manager(
+    tx: &mut Tx,
+    manager: &StepExecution,
+) -> StoreResult<StepExecution> {
     let worker = manager.name.step.worker_name().unwrap_or_default();
     let pattern = format!("{worker}:partition%");
     let partitions = job_rows::steps_named(tx, manager.job_execution_id, &pattern).await?;

@@ -136,7 +136,10 @@ pub(super) async fn first_unsettled_day(tx: &mut Tx) -> StoreResult<Option<Naive
     next_active_day(tx, closed).await
 }
 
-pub(super) async fn next_active_day(tx: &mut Tx, after: Option<NaiveDate>) -> StoreResult<Option<NaiveDate>> {
+pub(super) async fn next_active_day(
+    tx: &mut Tx,
+    after: Option<NaiveDate>,
+) -> StoreResult<Option<NaiveDate>> {
     let (date,): (Option<NaiveDate>,) = match after {
         Some(after) => fetch_one!(
             tx,

@@ -24,6 +24,8 @@ mod refusals;
 
 mod hand;
 
+mod order;
+
 mod planning;
 
 mod schema;

@@ -94,7 +94,7 @@ impl SortedPlays {
     fn read(sources: Vec<NamedSource>, now_micros: i64, sort_folder: Option<PathBuf>) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = sort(sources, now_micros, sort_folder, &sender) {
+            if let Err(error) = sort(sources, now_micros, sort_folder, SORT_SEGMENT, &sender) {
                 // Nobody listens any more: then nobody wants to know.
                 let _ = sender.blocking_send(Err(error));
             }
@@ -118,6 +118,7 @@ fn sort(
     sources: Vec<NamedSource>,
     now_micros: i64,
     sort_folder: Option<PathBuf>,
+    segment: usize,
     sender: &mpsc::Sender<Batch>,
 ) -> Result<(), ImportError> {
     // A folder of this import's own, gone with it: the sorter numbers its files from 0.
@@ -125,7 +126,7 @@ fn sort(
         .prefix(SORT_FOLDER)
         .tempdir_in(sort_folder.unwrap_or_else(std::env::temp_dir))?;
     let mut sorter = ExternalSorter::new()
-        .with_segment_size(SORT_SEGMENT)
+        .with_segment_size(segment)
         .with_sort_dir(folder.path().to_path_buf())
         .pushed();
     for (file, source) in (0..).zip(sources) {
@@ -223,5 +224,61 @@ impl Sortable for ByTime {
             file: u32::try_from(file).map_err(io::Error::other)?,
             line: u64::from_le_bytes(numbers[7]),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Cursor, path::Path, thread};
+
+    /// So many plays of one user, the latest first, sorted through files of ten.
+    fn sorted(user: i64, count: usize, folder: &Path) -> Vec<SourcedPlay> {
+        let mut csv =
+            "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s\n".to_owned();
+        for n in (0..count).rev() {
+            let (minute, second) = (n / 60 % 60, n % 60);
+            csv.push_str(&format!(
+                "{user},{},,2024-06-01T00:{minute:02}:{second:02}Z,1,10\n",
+                n + 1
+            ));
+        }
+        let source = NamedSource {
+            name: "plays.csv".to_owned(),
+            reader: Box::new(Cursor::new(csv)),
+        };
+        let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
+        let folder = folder.to_path_buf();
+        let sorting = thread::spawn(move || {
+            sort(vec![source], i64::MAX, Some(folder), 10, &sender).unwrap();
+        });
+        let mut plays = Vec::new();
+        while let Some(batch) = batches.blocking_recv() {
+            plays.extend(batch.unwrap());
+        }
+        sorting.join().unwrap();
+        plays
+    }
+
+    #[test]
+    fn imports_at_once_in_one_folder_keep_apart_and_leave_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("0"), "somebody's").unwrap();
+        let lists: Vec<Vec<SourcedPlay>> = thread::scope(|scope| {
+            let folder = folder.path();
+            let sorts: Vec<_> = (1..=4)
+                .map(|user| scope.spawn(move || sorted(user, 3_000, folder)))
+                .collect();
+            sorts.into_iter().map(|sort| sort.join().unwrap()).collect()
+        });
+        for (user, plays) in (1..).zip(lists) {
+            assert_eq!(plays.len(), 3_000);
+            assert!(plays.iter().all(|row| row.play.user_id == UserId(user)));
+            assert!(plays.is_sorted_by_key(|row| row.play.started_at_micros));
+        }
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1);
+        let kept = std::fs::read_to_string(folder.path().join("0")).unwrap();
+        assert_eq!(kept, "somebody's");
     }
 }

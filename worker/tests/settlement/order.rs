@@ -1,0 +1,72 @@
+//! Days settle in order, also where an earlier one shows up late.
+
+use crate::{
+    hand::Hand,
+    world::{Shape, World, date, day_of_plays},
+};
+use balance_core::{
+    batch::{
+        job::Job,
+        status::{BatchStatus, ExitCode},
+        step::Counters,
+    },
+    port::jobs::{JobRefusal, JobStore},
+};
+
+const EARLIER: &str = "2024-06-01";
+const DAY: &str = "2024-06-02";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled() {
+    let world = World::new().await;
+    world.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
+    // Launched, and stopped before its day was closed.
+    let launched = world
+        .store
+        .launch(Job::DayStatistics, date(DAY))
+        .await
+        .unwrap();
+    let launcher = world.launcher(2);
+    launcher.stop(launched.id).await.unwrap();
+    world
+        .import(&day_of_plays(EARLIER, 20, 5), 0)
+        .await
+        .unwrap();
+
+    let is_refused = |result| {
+        let earlier = date(EARLIER);
+        matches!(result, Err(JobRefusal::EarlierDayUnsettled { earlier: named }) if named == earlier)
+    };
+    assert!(is_refused(launcher.launch(date(DAY)).await));
+    assert!(is_refused(launcher.restart(launched.id).await));
+
+    for day in [EARLIER, DAY] {
+        let settled = world.settle(date(day), Shape::default()).await.unwrap();
+        assert_eq!(settled.status, BatchStatus::Completed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn abandoned_at_work_the_managers_are_the_sums_of_their_partitions() {
+    let world = World::new().await;
+    world.import(&day_of_plays(DAY, 200, 40), 0).await.unwrap();
+    let hand = Hand::launch(&world, DAY, 2).await;
+    let mut claim = hand.claim(hand.partitions[0], 1).await;
+    hand.chunk(&mut claim, 3).await.unwrap();
+    world.store.stop(hand.job).await.unwrap();
+    world.store.abandon(hand.job).await.unwrap();
+    let steps = world.steps(hand.job).await;
+    let mut sum = Counters::default();
+    for row in steps.iter().filter(|row| row.name.partition.is_some()) {
+        sum += row.counters;
+    }
+    assert_eq!(sum.writes, 3);
+    for row in &steps {
+        let is_manager = row.name.partition.is_none() && row.name.step.is_partitioned();
+        if is_manager {
+            assert_eq!((row.status, row.counters), (BatchStatus::Abandoned, sum));
+        }
+        assert_ne!(row.exit_code, ExitCode::EXECUTING, "{}", row.name);
+        assert!(row.end_time.is_some(), "{}", row.name);
+    }
+}
