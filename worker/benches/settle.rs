@@ -10,6 +10,10 @@
     reason = "a benchmark's way to fail and to tell"
 )]
 
+#[path = "../tests/settlement/tables.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod tables;
+
 #[path = "../tests/settlement/world.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod world;

@@ -7,12 +7,13 @@ use crate::{
 use backon::{BackoffBuilder, ExponentialBuilder};
 use balance_core::{
     batch::{
-        chunk::{Claim, RejectedItem},
+        chunk::{ChunkCommit, Claim, RejectedItem},
         job::Step,
         partition::{IdRange, PartitionState},
         status::BatchStatus,
         step::Counters,
     },
+    domain::statistics::Poison,
     port::{
         claims::{ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, Ending, Reloaded},
         error::{StoreError, StoreResult},
@@ -256,26 +257,12 @@ impl<'a> Execution<'a> {
         output: &ChunkOutput,
         reason: String,
     ) -> Result<Attempt, ClaimError> {
-        let (empty, video_id) = match output {
-            ChunkOutput::Statistics(rows) => (
-                ChunkOutput::Statistics(Vec::new()),
-                rows.first().map(|row| row.video_id.0),
-            ),
-            ChunkOutput::Revenue(rows) => (
-                ChunkOutput::Revenue(Vec::new()),
-                rows.first().map(|row| row.video_id.0),
-            ),
-            ChunkOutput::Rollup(rows) => (
-                ChunkOutput::Rollup(Vec::new()),
-                rows.first().map(|row| row.video_id.0),
-            ),
-        };
-        let Some(video_id) = video_id else {
+        let Some(video_id) = output.first_video() else {
             return Ok(Attempt::Failed(reason));
         };
         let item = RejectedItem {
-            video_id,
-            reason: format!("the database refuses its rows: {reason}"),
+            video_id: video_id.0,
+            reason: Poison::Refused(reason).to_string(),
         };
         if let Some(reason) = self.over_limit(std::slice::from_ref(&item)) {
             let counters = Counters {
@@ -285,7 +272,7 @@ impl<'a> Execution<'a> {
             return self.refused(counters, reason).await;
         }
         let chunk = Chunk {
-            commit: balance_core::batch::chunk::ChunkCommit {
+            commit: ChunkCommit {
                 cursor,
                 counters: Counters {
                     reads: 1,
@@ -294,7 +281,7 @@ impl<'a> Execution<'a> {
                 },
                 rejected: vec![item],
             },
-            output: empty,
+            output: output.without_rows(),
         };
         Box::pin(self.write(state, chunk, false)).await
     }

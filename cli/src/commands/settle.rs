@@ -8,7 +8,7 @@ use crate::{
 use balance_core::{
     batch::{execution::JobExecutionId, job::Job},
     domain::period::PeriodKind,
-    port::jobs::JobRefusal,
+    port::{jobs::JobRefusal, reports::PeriodTotal},
 };
 use chrono::NaiveDate;
 use std::{process::ExitCode, time::Instant};
@@ -33,8 +33,9 @@ pub(super) async fn run(
     };
     let crew = app.start_worker().await?;
     let settled = match date {
-        Some(date) if was_settled => Err(refusal(&crew, date).await),
-        Some(date) => day(app, &crew, date).await.map(|done| (done, 1)),
+        Some(date) => day(app, &crew, date, was_settled)
+            .await
+            .map(|total| (total.is_some(), 1)),
         None => days(app, &crew, range).await,
     };
     watch::stop(crew).await;
@@ -51,7 +52,7 @@ pub(super) async fn run(
 
 /// Settles every unsettled active day that is over, or those of a range, in order; stops at the
 /// first that does not complete. Answers whether all did, and how many there were.
-pub(super) async fn days(
+async fn days(
     app: &App,
     crew: &Crew,
     range: Option<(NaiveDate, NaiveDate)>,
@@ -77,7 +78,7 @@ pub(super) async fn days(
             }
         }
     };
-    let (mut count, mut plays, mut settled_before) = (0, 0, 0_u64);
+    let (mut count, mut views, mut settled_before) = (0, 0, 0_u64);
     loop {
         let active = app.store.active_days(after, DAYS).await?;
         for &date in active.iter().take_while(|date| **date <= last) {
@@ -85,11 +86,11 @@ pub(super) async fn days(
                 settled_before += 1;
                 continue;
             }
-            if !day(app, crew, date).await? {
+            let Some(total) = day(app, crew, date, false).await? else {
                 return Ok((false, count));
-            }
+            };
             count += 1;
-            plays += views(app, date).await?;
+            views += u64::try_from(total.view_count).unwrap_or(0);
         }
         after = active.last().copied();
         if after.is_none_or(|date| date > last) {
@@ -106,44 +107,32 @@ pub(super) async fn days(
         output::line(&format!(
             "settled {}: {}",
             output::days(count),
-            progress::rate(plays, "views", began.elapsed())
+            progress::rate(views, "views", began.elapsed())
         ));
     }
     Ok((true, count))
 }
 
-async fn views(app: &App, date: NaiveDate) -> anyhow::Result<u64> {
-    let total = app
-        .store
-        .total(PeriodKind::Day.containing(date), None)
-        .await?;
-    Ok(u64::try_from(total.view_count).unwrap_or(0))
-}
-
-/// Why a day that is settled is not settled again.
-async fn refusal(crew: &Crew, date: NaiveDate) -> anyhow::Error {
-    match crew.launcher.launch(date).await {
-        Ok(_) => anyhow::anyhow!("{date} is settled"),
-        Err(refusal) => refusal.into(),
+/// Settles one day and shows it; answers its total if it is COMPLETED. `was_settled` says that it
+/// was before this process could have a hand in it.
+async fn day(
+    app: &App,
+    crew: &Crew,
+    date: NaiveDate,
+    was_settled: bool,
+) -> anyhow::Result<Option<PeriodTotal>> {
+    let id = launch(crew, date, was_settled).await?;
+    if !watch::to_the_end(app, id).await? {
+        return Ok(None);
     }
+    let day = PeriodKind::Day.containing(date);
+    let total = app.store.total(day, None).await?;
+    output::day_total(date, &total);
+    Ok(Some(total))
 }
 
-/// Settles one unsettled day and shows it; answers whether it is COMPLETED.
-pub(super) async fn day(app: &App, crew: &Crew, date: NaiveDate) -> anyhow::Result<bool> {
-    let id = launch(crew, date).await?;
-    let is_complete = watch::to_the_end(app, id).await?;
-    if is_complete {
-        let total = app
-            .store
-            .total(PeriodKind::Day.containing(date), None)
-            .await?;
-        output::day_total(date, &total);
-    }
-    Ok(is_complete)
-}
-
-/// Launches an unsettled day; takes up the execution of a process that died.
-async fn launch(crew: &Crew, date: NaiveDate) -> anyhow::Result<JobExecutionId> {
+/// Launches a day; takes up the execution of a process that died.
+async fn launch(crew: &Crew, date: NaiveDate, was_settled: bool) -> anyhow::Result<JobExecutionId> {
     match crew.launcher.launch(date).await {
         Ok(launched) => {
             let verb = if launched.is_restart {
@@ -166,7 +155,7 @@ async fn launch(crew: &Crew, date: NaiveDate) -> anyhow::Result<JobExecutionId> 
             Ok(execution)
         }
         // It was not complete a moment ago: a worker, this one or another process's, ended it.
-        Err(JobRefusal::AlreadyComplete { execution, .. }) => Ok(execution),
+        Err(JobRefusal::AlreadyComplete { execution, .. }) if !was_settled => Ok(execution),
         Err(error) => Err(error.into()),
     }
 }

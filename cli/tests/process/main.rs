@@ -28,3 +28,5 @@ mod quarantine;
 mod processes;
 
 mod demo;
+
+mod memory;

@@ -80,20 +80,24 @@ pub enum ChunkOutput {
 }
 
 impl ChunkOutput {
-    /// How many rows it holds.
+    /// The video of its first row.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn first_video(&self) -> Option<VideoId> {
         match self {
-            Self::Statistics(rows) => rows.len(),
-            Self::Revenue(rows) => rows.len(),
-            Self::Rollup(rows) => rows.len(),
+            Self::Statistics(rows) => rows.first().map(|row| row.video_id),
+            Self::Revenue(rows) => rows.first().map(|row| row.video_id),
+            Self::Rollup(rows) => rows.first().map(|row| row.video_id),
         }
     }
 
-    /// Whether it holds none.
+    /// The same step's output without rows.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub const fn without_rows(&self) -> Self {
+        match self {
+            Self::Statistics(_) => Self::Statistics(Vec::new()),
+            Self::Revenue(_) => Self::Revenue(Vec::new()),
+            Self::Rollup(_) => Self::Rollup(Vec::new()),
+        }
     }
 }
 

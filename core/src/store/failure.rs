@@ -65,7 +65,7 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
 /// MySQL's and MariaDB's error numbers.
 fn mysql_error(number: u16, message: String) -> StoreError {
     match number {
-        // A deadlock; a lock time-out: the transaction was rolled back whole.
+        // A deadlock rolls the transaction back; after a lock time-out its owner gives it up.
         1205 | 1213 => StoreError::Conflict(message),
         // Too many connections; shutting down; killed; gone away.
         1040 | 1053 | 1317 | 1927 | 2006 | 2013 => StoreError::Transient(message),

@@ -1,5 +1,5 @@
-//! Trying again what met a conflict: a deadlock or a lock time-out rolls the whole transaction
-//! back, so that the same call can simply be made again.
+//! Trying again what met a conflict: after a deadlock or a lock time-out the whole transaction is
+//! rolled back, by the server or by its owner, so that the same call can simply be made again.
 
 use crate::port::{error::StoreError, jobs::JobRefusal};
 use backon::{ExponentialBuilder, Retryable};

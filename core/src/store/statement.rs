@@ -108,7 +108,8 @@ macro_rules! insert_rows {
 }
 
 /// Runs a statement with a list of values in parentheses between `head` and `tail`, which may go
-/// on with further values and texts; answers its rows. The list must not be empty, nor longer than the databases' placeholders allow.
+/// on with further values and texts; answers its rows. The list must not be
+/// empty, nor longer than the databases' placeholders allow.
 macro_rules! fetch_in {
     ($tx:expr, $head:expr, $values:expr, $tail:expr $(, $bind:expr, $more:expr)*) => {
         match &mut *$tx {

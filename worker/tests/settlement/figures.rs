@@ -5,10 +5,14 @@ use balance_core::{
     batch::status::{BatchStatus, ExitCode},
     domain::{
         playback::Play,
+        rate::{RateKind, RateVersion, Tier},
         user::UserId,
         video::{OpeningBalance, VideoId},
     },
-    port::plays::PlayStore,
+    port::{
+        plays::PlayStore,
+        rates::{RateRefusal, RateStore},
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +89,38 @@ async fn the_chain_goes_on_after_an_idle_week_and_crosses_the_tier() {
         )
         .await;
     assert_eq!(chain, ["99999|100001", "100001|100005"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_the_rates_pays_from_its_day_on() {
+    let world = World::new().await;
+    let days = ["2024-06-01", "2024-06-02", "2024-06-03"];
+    for day in days {
+        world.import(&day_of_plays(day, 4, 1), 0).await.unwrap();
+    }
+    world.settle(date(days[0]), Shape::default()).await.unwrap();
+    let open = |kind, micro_won| {
+        let tier = Tier {
+            from_count: 0,
+            to_count: None,
+            micro_won,
+        };
+        (kind, tier)
+    };
+    let version = |day| {
+        let tiers = [open(RateKind::Video, 2_500_000), open(RateKind::Ad, 0)];
+        RateVersion::new(date(day), tiers).unwrap()
+    };
+    let refused = world.store.set_rates(&version(days[0])).await;
+    assert!(matches!(refused, Err(RateRefusal::ClosedBeginning { .. })));
+    world.store.set_rates(&version(days[2])).await.unwrap();
+    for day in &days[1..] {
+        world.settle(date(day), Shape::default()).await.unwrap();
+    }
+    let paid = world
+        .rows("SELECT view_revenue FROM video_revenue ORDER BY date")
+        .await;
+    assert_eq!(paid, ["400", "400", "1000"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,4 +30,6 @@ mod planning;
 
 mod schema;
 
+mod tables;
+
 mod world;
