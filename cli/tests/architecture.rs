@@ -4,182 +4,24 @@
 //! items, and looks at every path that is left, in `use` trees and in expressions. It knows no
 //! macros' output and no re-exports; what it sees is what a reader of the file sees.
 
+#[path = "architecture/rules.rs"]
+mod rules;
+
 #[path = "architecture/scanner.rs"]
 mod scanner;
 
+use rules::{ADAPTERS, EVERYWHERE, MANIFESTS, RULES, Rule};
 use scanner::{Source, dependencies};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// Files of one place must not name certain things.
-struct Rule {
-    /// What the rule protects.
-    why: &'static str,
-    /// Where it holds: beginnings of paths from the workspace's root.
-    within: &'static [&'static str],
-    /// Where it does not.
-    except: &'static [&'static str],
-    /// One segment: a crate or a type, wherever in a path it stands. Several: the beginning of a
-    /// path from its crate's root.
-    forbidden: &'static [&'static str],
-}
-
-const EVERYWHERE: &[&str] = &["core/src/", "api/src/", "worker/src/", "cli/src/"];
-const TECHNOLOGY: &[&str] = &[
-    "sqlx",
-    "redis",
-    "serde",
-    "serde_json",
-    "tokio",
-    "poem",
-    "poem_openapi",
-    "apalis",
-    "apalis_redis",
-];
-const ADAPTERS: &[&str] = &[
-    "balance_core::store",
-    "balance_core::queue",
-    "balance_core::intake",
-];
-
-const RULES: &[Rule] = &[
-    Rule {
-        why: "the rules of the business and the batch engine's concepts are pure",
-        within: &["core/src/domain/", "core/src/batch/"],
-        except: &[],
-        forbidden: TECHNOLOGY,
-    },
-    Rule {
-        why: "the rules of the business know nothing but themselves",
-        within: &["core/src/domain/"],
-        except: &[],
-        forbidden: &[
-            "balance_core::batch",
-            "balance_core::port",
-            "balance_core::service",
-        ],
-    },
-    Rule {
-        why: "the batch engine's concepts know no ports and no use cases",
-        within: &["core/src/batch/"],
-        except: &[],
-        forbidden: &["balance_core::port", "balance_core::service"],
-    },
-    Rule {
-        why: "ports do not know who uses them",
-        within: &["core/src/port/"],
-        except: &[],
-        forbidden: &["balance_core::service"],
-    },
-    Rule {
-        why: "dependencies point from the adapters to the ports, never back",
-        within: &[
-            "core/src/domain/",
-            "core/src/batch/",
-            "core/src/port/",
-            "core/src/service/",
-        ],
-        except: &[],
-        forbidden: ADAPTERS,
-    },
-    Rule {
-        why: "only the store speaks SQL",
-        within: EVERYWHERE,
-        except: &["core/src/store/"],
-        forbidden: &["sqlx"],
-    },
-    Rule {
-        why: "only intake and queue speak to Redis",
-        within: EVERYWHERE,
-        except: &["core/src/intake/", "core/src/queue/"],
-        forbidden: &["redis", "apalis_redis"],
-    },
-    Rule {
-        why: "only the queue's adapters name a storage of apalis",
-        within: EVERYWHERE,
-        except: &["core/src/queue/"],
-        forbidden: &["MemoryStorage", "MemorySink", "RedisStorage"],
-    },
-    Rule {
-        why: "the API speaks HTTP and reaches everything else through ports",
-        within: &["api/src/"],
-        except: &[],
-        forbidden: &[
-            "sqlx",
-            "redis",
-            "apalis",
-            "apalis_redis",
-            "balance_core::store",
-            "balance_core::queue",
-            "balance_core::intake",
-            "balance_worker",
-        ],
-    },
-    Rule {
-        why: "the worker knows no HTTP and no database",
-        within: &["worker/src/"],
-        except: &[],
-        forbidden: &[
-            "poem",
-            "poem_openapi",
-            "sqlx",
-            "balance_core::store",
-            "balance_core::intake",
-            "balance_api",
-        ],
-    },
-    Rule {
-        why: "core knows none of the crates that are built on it",
-        within: &["core/src/"],
-        except: &[],
-        forbidden: &[
-            "poem",
-            "poem_openapi",
-            "clap",
-            "balance_api",
-            "balance_worker",
-            "balance_cli",
-        ],
-    },
-];
-
-/// Crates that a manifest's `[dependencies]` must not hold.
-const MANIFESTS: &[(&str, &[&str])] = &[
-    (
-        "core/Cargo.toml",
-        &["poem", "poem-openapi", "clap", "serde", "serde_json"],
-    ),
-    (
-        "api/Cargo.toml",
-        &["sqlx", "redis", "apalis", "apalis-redis"],
-    ),
-    (
-        "worker/Cargo.toml",
-        &["poem", "poem-openapi", "sqlx", "redis", "apalis-redis"],
-    ),
-    (
-        "cli/Cargo.toml",
-        &[
-            "poem",
-            "poem-openapi",
-            "sqlx",
-            "redis",
-            "apalis",
-            "apalis-redis",
-        ],
-    ),
-];
-
 /// The one file that may name several adapters.
 const WIRING: &str = "cli/src/app.rs";
 
 /// The most lines of a source file, its tests left out.
 const MAX_LINES: usize = 400;
-
-/// Files that are longer, each with its reason.
-const LONGER: &[(&str, &str)] = &[];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -345,17 +187,9 @@ fn source_files_are_short() -> io::Result<()> {
     let mut found = Vec::new();
     for source in sources()? {
         let lines = source.lines_without_tests();
-        let may_be_long = LONGER.iter().any(|(name, _)| *name == source.name);
-        if lines > MAX_LINES && !may_be_long {
+        if lines > MAX_LINES {
             found.push(format!(
-                "{} has {lines} lines without its tests, more than {MAX_LINES}: split it, or list \
-                 it with a reason in LONGER",
-                source.name
-            ));
-        }
-        if lines <= MAX_LINES && may_be_long {
-            found.push(format!(
-                "{} has only {lines} lines: take it off the list LONGER",
+                "{} has {lines} lines without its tests, more than {MAX_LINES}: split it",
                 source.name
             ));
         }
