@@ -1,5 +1,7 @@
 //! Rows of any table as text, and their comparison.
 
+pub(crate) use crate::common::dump::assert_same;
+
 use sqlx::{AssertSqlSafe, Column, Row, SqliteConnection, TypeInfo, ValueRef};
 
 /// The rows of a query as text, columns joined by a bar.
@@ -28,12 +30,4 @@ fn cell(row: &sqlx::sqlite::SqliteRow, column: usize) -> String {
         "BLOB" => format!("{:02x?}", row.get_unchecked::<Vec<u8>, _>(column)),
         _ => row.get_unchecked::<String, _>(column),
     }
-}
-
-/// Fails where two dumps differ, and names the first difference only.
-#[track_caller]
-pub(crate) fn assert_same(found: &[String], expected: &[String], what: &str) {
-    let differing = found.iter().zip(expected).find(|(a, b)| a != b);
-    assert!(differing.is_none(), "{what}: {differing:?}");
-    assert_eq!(found.len(), expected.len(), "{what}: the number of rows");
 }

@@ -7,6 +7,9 @@
     reason = "a test's way to fail"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod harness;
 
 mod dump;

@@ -1,7 +1,7 @@
 //! How much memory a large import and its settlement take.
 
 use crate::{
-    harness::{Call, Outcome, Place, until},
+    harness::{Call, Outcome, Place, Running, until},
     plays::HEADER,
 };
 use std::fmt::Write;
@@ -30,12 +30,21 @@ fn shuffled() -> String {
     text
 }
 
+/// The most memory that a process has had resident so far, in KiB; nothing once it has ended.
+fn peak_kib(process: &Running) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
 /// Runs a call to its end; answers how it ended and its peak of resident memory in KiB.
 fn measured(call: Call) -> (Outcome, u64) {
     let mut running = call.start();
     let mut peak = 0;
     until("the process's end", || {
-        peak = peak.max(running.peak_kib().unwrap_or(0));
+        peak = peak.max(peak_kib(&running).unwrap_or(0));
         running.has_ended()
     });
     (running.wait(), peak)
