@@ -59,6 +59,7 @@ pub(super) async fn commit(
         )?;
         ChunkOutcome::Continues
     };
+    super::fault::before_chunk_commit();
     tx.commit().await?;
     claim.version += 1;
     claim.state = Some(next);
