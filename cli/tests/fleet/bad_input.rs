@@ -1,0 +1,240 @@
+//! What a fleet is given that it cannot use: addresses, passwords, schemas, messages, contexts and
+//! zones. Each is named, none is a panic, and no password is ever repeated.
+
+use crate::{
+    common::program::{Outcome, until},
+    daemon::free_port,
+    fleet::Fleet,
+    place::Place,
+    plays,
+    servers::{PASSWORD, Servers},
+};
+
+const DAY: &str = "2024-03-30";
+const WRONG: &str = "Falsch-0815";
+
+/// Refused with these words, and without any password.
+#[track_caller]
+fn assert_refused(outcome: Outcome, words: &[&str]) {
+    let outcome = outcome.failed(words);
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:#?}");
+    assert_no_password(&outcome);
+}
+
+#[track_caller]
+fn assert_no_password(outcome: &Outcome) {
+    for password in [PASSWORD, WRONG] {
+        for said in [&outcome.stdout, &outcome.stderr] {
+            assert!(!said.contains(password), "{outcome:#?}");
+        }
+    }
+}
+
+#[test]
+fn addresses_that_are_none_are_refused() {
+    let place = Place::new(&Servers::shared());
+    let databases = [
+        format!("postgres://balance:{PASSWORD}@127.0.0.1/balance"),
+        format!("mysql://balance:{PASSWORD}@127.0.0.1:port/balance"),
+        format!("mysql://balance:{PASSWORD}@127.0.0.1:99999/balance"),
+        PASSWORD.to_owned(),
+        String::new(),
+    ];
+    for database in &databases {
+        for command in [&["worker"][..], &["jobs", "list"], &["migrate"]] {
+            let call = place.balance(command).env("DATABASE_URL", database);
+            assert_refused(call.run(), &["DATABASE_URL"]);
+        }
+    }
+    let queues = [
+        format!("http://:{PASSWORD}@127.0.0.1/0"),
+        format!("redis://:{PASSWORD}@127.0.0.1:port/0"),
+        format!("redis://:{PASSWORD}@127.0.0.1/no-number"),
+        PASSWORD.to_owned(),
+        String::new(),
+    ];
+    for queue in &queues {
+        let call = place.balance(&["worker"]).env("REDIS_URL", queue);
+        assert_refused(call.run(), &["REDIS_URL"]);
+        let call = place.balance(&["worker"]).env("QUEUE_REDIS_URL", queue);
+        assert_refused(call.run(), &["QUEUE_REDIS_URL"]);
+    }
+}
+
+#[test]
+fn wrong_passwords_are_refused_at_once() {
+    let servers = Servers::shared();
+    let place = Place::new(&servers);
+    // An hour of trying again would outlast the test.
+    let call = |name, value| {
+        let call = place.balance(&["worker"]).env("CONNECT_TIMEOUT_S", 3_600);
+        call.env(name, value).run()
+    };
+    let database = servers.mariadb.url(WRONG, "mysql");
+    assert_refused(call("DATABASE_URL", database), &["DATABASE_URL", "refuses"]);
+    let queue = servers.redis.url(WRONG, place.number);
+    assert_refused(call("REDIS_URL", queue), &["REDIS_URL", "refuses"]);
+    let nameless = servers.mariadb.url(PASSWORD, "no_such_database");
+    assert_refused(
+        call("DATABASE_URL", nameless),
+        &["DATABASE_URL", "no_such_database"],
+    );
+}
+
+#[test]
+fn a_server_that_is_not_there_is_tried_again_and_given_up() {
+    let place = Place::new(&Servers::shared());
+    let nobody = free_port();
+    for (name, address) in [
+        (
+            "DATABASE_URL",
+            format!("mysql://balance:{PASSWORD}@127.0.0.1:{nobody}/balance"),
+        ),
+        (
+            "REDIS_URL",
+            format!("redis://:{PASSWORD}@127.0.0.1:{nobody}/0"),
+        ),
+    ] {
+        let call = place.balance(&["worker"]).env(name, address);
+        let outcome = call.env("CONNECT_TIMEOUT_S", 2).run();
+        assert_refused(outcome, &[name, "trying again", "gave up after 2 s"]);
+    }
+}
+
+#[test]
+fn a_schema_of_another_program_is_refused() {
+    let servers = Servers::shared();
+    let empty = Place::empty(&servers);
+    let commands = [
+        &["worker"][..],
+        &["settle"],
+        &["jobs", "list"],
+        &["workers"],
+    ];
+    for command in commands {
+        let outcome = empty.balance(command).run();
+        assert_refused(outcome, &["older than this program", "balance migrate"]);
+    }
+    empty.balance(&["migrate"]).run().succeeded();
+    empty.balance(&["jobs", "list"]).run().succeeded();
+
+    let newest = "(SELECT MAX(version) FROM (SELECT version FROM _sqlx_migrations) AS all_of_them)";
+    let place = Place::new(&servers);
+    place.database.execute(&format!(
+        "UPDATE _sqlx_migrations SET success = FALSE WHERE version = {newest}"
+    ));
+    for command in commands {
+        let outcome = place.balance(command).run();
+        assert_refused(outcome, &["older than this program", "balance migrate"]);
+    }
+    place.database.execute(
+        "UPDATE _sqlx_migrations SET success = TRUE; \
+         INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'from the future', TRUE, x'00', 0)",
+    );
+    for command in commands.into_iter().chain([&["migrate"][..]]) {
+        assert_refused(place.balance(command).run(), &["newer than this program"]);
+    }
+}
+
+#[test]
+fn another_time_zone_than_the_stored_one_is_refused() {
+    let place = Place::new(&Servers::shared());
+    let call = place.balance(&["worker"]).env("BUSINESS_TIMEZONE", "UTC");
+    assert_refused(call.run(), &["BUSINESS_TIMEZONE", "'UTC'", "'Asia/Seoul'"]);
+}
+
+#[test]
+fn foreign_messages_are_logged_and_dropped() {
+    let servers = Servers::shared();
+    let place = Place::new(&servers).with("BALANCE_LOG", "info");
+    let fleet = Fleet::start(&place, 1);
+    let ask = |command: &[&str]| servers.redis.ask(place.number, command);
+    let long = "x".repeat(100_000);
+    let foreign = [
+        "rubbish",
+        "{\"id\": 42}",
+        "-1",
+        "4.2",
+        "",
+        "99999999999999999999",
+        &long,
+    ];
+    for (number, payload) in (0..).zip(foreign) {
+        // In the form of a message of the queue.
+        let id = format!("01ARZ3NDEKTSV4RRFFQ69G5FA{number}");
+        let metadata = format!("{{balance}}:steps:meta:{id}");
+        ask(&["HSET", "{balance}:steps:data", &id, payload]);
+        ask(&[
+            "HSET",
+            &metadata,
+            "attempts",
+            "0",
+            "max_attempts",
+            "1",
+            "status",
+            "Pending",
+            "idempotency_key",
+            "",
+        ]);
+        ask(&["RPUSH", "{balance}:steps:active", &id]);
+    }
+    // Nobody's step execution; and messages that are nowhere.
+    ask(&[
+        "RPUSH",
+        "{balance}:steps:active",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAX",
+        "not an id",
+    ]);
+    let said = || fleet.workers[0].stderr();
+    until("each foreign message to be logged", || {
+        said().matches("foreign message").count() >= foreign.len()
+    });
+    until("the queue to be empty", || {
+        ask(&["LLEN", "{balance}:steps:active"]) == ["0"]
+    });
+    assert!(
+        said().len() < 50_000,
+        "a long message is not repeated whole"
+    );
+
+    place.import(&plays::day(DAY, 60));
+    let settled = place.balance(&["settle", "--date", DAY, "--no-work"]).run();
+    settled.succeeded();
+    fleet.end();
+    place.assert_all_complete(1, "after foreign messages");
+}
+
+#[test]
+fn a_damaged_context_fails_its_partition_with_the_reason() {
+    const DAMAGED: &str = "dayStatisticsStep:partition1";
+    let place = Place::new(&Servers::shared()).with("PARTITIONS", 4);
+    place.import(&plays::day(DAY, 200));
+    place.database.execute(&format!(
+        "CREATE TRIGGER test_damage BEFORE INSERT ON BATCH_STEP_EXECUTION_CONTEXT \
+         FOR EACH ROW BEGIN IF (SELECT STEP_NAME FROM BATCH_STEP_EXECUTION \
+         WHERE STEP_EXECUTION_ID = NEW.STEP_EXECUTION_ID) = '{DAMAGED}' \
+         THEN SET NEW.SHORT_CONTEXT = 'rubbish', NEW.SERIALIZED_CONTEXT = NULL; END IF; END"
+    ));
+    let fleet = Fleet::start(&place, 2);
+    let status = "SELECT STATUS FROM BATCH_JOB_EXECUTION";
+    until("the execution to fail", || {
+        place.database.rows(status) == ["FAILED"]
+    });
+    let failed = place.database.rows(
+        "SELECT STEP_NAME, EXIT_MESSAGE FROM BATCH_STEP_EXECUTION \
+         WHERE STATUS = 'FAILED' AND STEP_NAME LIKE '%:%'",
+    );
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    let (step, reason) = failed[0].split_once('|').unwrap();
+    assert_eq!(step, DAMAGED);
+    assert!(reason.contains("context"), "{reason}");
+    let others = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION \
+                  WHERE STATUS = 'COMPLETED' AND STEP_NAME LIKE 'dayStatisticsStep:%'";
+    assert_eq!(place.database.value(others), "3");
+    // The workers live, and say the same.
+    fleet.end();
+    let shown = place.balance(&["jobs", "show", "1"]).run().succeeded();
+    assert!(shown.stdout.contains("FAILED"), "{shown:#?}");
+    assert!(shown.stdout.contains("context"), "{shown:#?}");
+}

@@ -1,0 +1,33 @@
+//! The fleet: real worker processes on a real MariaDB and a real Redis, through storms, races,
+//! shutdowns and bad input.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's way to fail"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod daemon;
+
+mod servers;
+
+mod database;
+
+mod place;
+
+mod fleet;
+
+mod takeovers;
+
+mod plays;
+
+mod storms;
+
+mod launches;
+
+mod shutdown;
+
+mod bad_input;

@@ -1,0 +1,175 @@
+//! A place for a test: a database and a Redis database of its own, a folder, and the program called
+//! with their addresses.
+
+use crate::{
+    common::program::{Call, until},
+    daemon::bound,
+    database::Database,
+    servers::{PASSWORD, Servers},
+};
+use std::{path::PathBuf, sync::Arc};
+use tempfile::TempDir;
+
+/// The tables that settling makes, each with the order of its key.
+const RESULTS: [(&str, &str); 3] = [
+    ("video_statistics", "video_id, date"),
+    ("video_revenue", "video_id, date"),
+    ("period_rollup", "period, start_date, video_id"),
+];
+
+pub(crate) struct Place {
+    pub(crate) servers: Arc<Servers>,
+    pub(crate) database: Database,
+    folder: TempDir,
+    /// What tells its databases from those of the other places of the servers.
+    pub(crate) number: u32,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Place {
+    /// An empty database, without a schema.
+    pub(crate) fn empty(servers: &Arc<Servers>) -> Self {
+        let number = servers.next_place();
+        let name = format!("balance_{number}");
+        let server = Database::new(servers.mariadb.url(PASSWORD, "mysql"));
+        server.execute(&format!("CREATE DATABASE {name}"));
+        Self {
+            servers: Arc::clone(servers),
+            database: Database::new(servers.mariadb.url(PASSWORD, &name)),
+            folder: tempfile::tempdir().unwrap(),
+            number,
+            settings: vec![
+                ("DATABASE_URL", servers.mariadb.url(PASSWORD, &name)),
+                ("REDIS_URL", servers.redis.url(PASSWORD, number)),
+            ],
+        }
+    }
+
+    /// A database without plays.
+    pub(crate) fn new(servers: &Arc<Servers>) -> Self {
+        let place = Self::empty(servers);
+        place.balance(&["migrate"]).run().succeeded();
+        place
+    }
+
+    /// The same place with another setting for all calls.
+    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.settings.push((name, value.to_string()));
+        self
+    }
+
+    /// A call of the program with the settings of this place and no others.
+    pub(crate) fn balance(&self, args: &[&str]) -> Call {
+        let mut command = bound(env!("CARGO_BIN_EXE_balance"));
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("TMPDIR", self.folder.path())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+        Call::new(command)
+    }
+
+    /// Imports a file of plays, with two ads.
+    pub(crate) fn import(&self, csv: &str) {
+        let path: PathBuf = self.folder.path().join("plays.csv");
+        std::fs::write(&path, csv).unwrap();
+        let call = self.balance(&["import", "-", "--ads", "2"]).stdin(path);
+        call.run().succeeded();
+    }
+
+    /// What settling makes: statistics, revenue, weeks and months.
+    pub(crate) fn results(&self) -> Vec<String> {
+        let of_table = |(table, order): (&str, &str)| {
+            let rows = self
+                .database
+                .rows(&format!("SELECT * FROM {table} ORDER BY {order}"));
+            let named = rows.into_iter().map(move |row| format!("{table}|{row}"));
+            named.collect::<Vec<_>>()
+        };
+        RESULTS.into_iter().flat_map(of_table).collect()
+    }
+
+    /// Another connection to the database: for locks.
+    pub(crate) fn another_connection(&self) -> Database {
+        Database::new(self.database.url.clone())
+    }
+
+    /// Waits until so many executions, and no other, are COMPLETED.
+    #[track_caller]
+    pub(crate) fn until_settled(&self, days: usize, what: &str) {
+        let mut statuses = Vec::new();
+        until(what, || {
+            statuses = self
+                .database
+                .rows("SELECT STATUS FROM BATCH_JOB_EXECUTION ORDER BY JOB_EXECUTION_ID");
+            let is_well =
+                |status: &String| matches!(status.as_str(), "STARTING" | "STARTED" | "COMPLETED");
+            assert!(statuses.iter().all(is_well), "{what}: {statuses:?}");
+            assert!(statuses.len() <= days, "{what}: {statuses:?}");
+            statuses == vec!["COMPLETED"; days]
+        });
+    }
+
+    /// Lets the database write down from now on who claims.
+    pub(crate) fn watch_claims(&self) {
+        self.database.execute(
+            "CREATE TABLE test_claim (step_execution_id BIGINT NOT NULL, \
+             worker VARCHAR(255) NOT NULL) ENGINE = InnoDB",
+        );
+        self.database.execute(
+            "CREATE TRIGGER test_claim AFTER UPDATE ON step_lease FOR EACH ROW BEGIN \
+             IF NEW.claim_token IS NOT NULL AND NOT NEW.claim_token <=> OLD.claim_token THEN \
+             INSERT INTO test_claim VALUES (NEW.step_execution_id, NEW.worker); END IF; END",
+        );
+    }
+
+    /// Unsettles everything: the plays stay, and nothing is left of any launch.
+    pub(crate) fn unsettle(&self) {
+        let tables = self.database.rows(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
+             AND table_name NOT LIKE '%\\_SEQ' AND (table_name LIKE 'BATCH\\_%' \
+             OR table_name LIKE 'job\\_date%' OR table_name LIKE 'step\\_%' \
+             OR table_name IN ('rejected_item', 'video_statistics', 'video_revenue', 'period_rollup'))",
+        );
+        assert!(tables.len() >= 14, "{tables:?}");
+        let empty: String = tables
+            .iter()
+            .map(|table| format!("TRUNCATE TABLE {table};"))
+            .collect();
+        self.database.execute(&format!(
+            "SET FOREIGN_KEY_CHECKS = 0; {empty} SET FOREIGN_KEY_CHECKS = 1; \
+             UPDATE closed_through SET date = NULL"
+        ));
+    }
+
+    /// Every execution COMPLETED, one a day, with four completed steps, no partition undone, no
+    /// lease left and nothing set aside.
+    #[track_caller]
+    pub(crate) fn assert_all_complete(&self, days: usize, what: &str) {
+        let executions = self
+            .database
+            .rows("SELECT STATUS, EXIT_CODE FROM BATCH_JOB_EXECUTION");
+        assert_eq!(executions, vec!["COMPLETED|COMPLETED"; days], "{what}");
+        let undone = self.database.rows(
+            "SELECT STEP_NAME, STATUS, EXIT_MESSAGE FROM BATCH_STEP_EXECUTION \
+             WHERE STATUS <> 'COMPLETED'",
+        );
+        assert!(undone.is_empty(), "{what}: {undone:?}");
+        let steps = self.database.rows(
+            "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME NOT LIKE '%:%' \
+             GROUP BY JOB_EXECUTION_ID",
+        );
+        assert_eq!(steps, vec!["4"; days], "{what}");
+        for table in [
+            "step_lease",
+            "step_expiry",
+            "step_quarantine",
+            "rejected_item",
+        ] {
+            let left = self.database.rows(&format!("SELECT * FROM {table}"));
+            assert!(left.is_empty(), "{what}: {table}: {left:?}");
+        }
+    }
+}

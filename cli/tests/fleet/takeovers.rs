@@ -1,0 +1,52 @@
+//! A witness in the database: writes down each claim that went from one worker to another without
+//! having been given back.
+
+use crate::{common::program::until, fleet::Held, place::Place};
+
+/// Lets the database write down takeovers from now on.
+pub(crate) fn watch(place: &Place) {
+    place.database.execute(
+        "CREATE TABLE test_takeover (step_execution_id BIGINT NOT NULL, \
+         old_token BIGINT NOT NULL, old_worker VARCHAR(255) NOT NULL, \
+         new_worker VARCHAR(255) NOT NULL) ENGINE = InnoDB",
+    );
+    place.database.execute(
+        "CREATE TRIGGER test_takeover AFTER UPDATE ON step_lease FOR EACH ROW BEGIN \
+         IF OLD.claim_token IS NOT NULL AND NEW.claim_token IS NOT NULL \
+         AND OLD.claim_token <> NEW.claim_token THEN \
+         INSERT INTO test_takeover VALUES \
+         (OLD.step_execution_id, OLD.claim_token, OLD.worker, NEW.worker); END IF; END",
+    );
+}
+
+/// Forgets what was written down.
+pub(crate) fn forget(place: &Place) {
+    place.database.execute("DELETE FROM test_takeover");
+}
+
+/// How many takeovers there were.
+pub(crate) fn count(place: &Place) -> u64 {
+    place.database.number("SELECT COUNT(*) FROM test_takeover")
+}
+
+/// Whether another worker took this claim over.
+pub(crate) fn has_happened(place: &Place, held: &Held) -> bool {
+    let taken = place.database.number(&format!(
+        "SELECT COUNT(*) FROM test_takeover WHERE step_execution_id = {} AND old_token = {} \
+         AND new_worker <> old_worker",
+        held.step, held.token
+    ));
+    taken > 0
+}
+
+/// Waits until another worker has taken this claim over and completed its partition.
+pub(crate) fn until_completed_by_another(place: &Place, held: &Held) {
+    until("a takeover", || has_happened(place, held));
+    let status = format!(
+        "SELECT STATUS FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = {}",
+        held.step
+    );
+    until("the end of what was taken over", || {
+        place.database.value(&status) == "COMPLETED"
+    });
+}
