@@ -1,22 +1,29 @@
 //! Wiring: the one place that names all adapters.
 
-use crate::settings::{DEFAULT_TIMEZONE, Database, Settings};
+use crate::{
+    progress,
+    settings::{DEFAULT_TIMEZONE, Database, Settings},
+};
 use anyhow::Context;
+use backon::{ExponentialBuilder, Retryable};
 use balance_core::{
     batch::execution::JobExecutionId,
     domain::calendar::BusinessTimezone,
     port::{
         Store,
         clock::{Clock, SystemClock},
+        error::StoreError,
+        queue::{Queue, QueueError},
     },
-    queue::{EmbeddedBackend, EmbeddedQueue},
+    queue::{EmbeddedQueue, QueueBackend, RedisQueue},
     service::{launcher::Launcher, settings::business_timezone},
     store::{Company, ProcessLock, SqlStore},
 };
-use balance_worker::Worker;
+use balance_worker::{Worker, settings::Duties};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// An open database and what belongs to it.
@@ -26,6 +33,8 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timezone: BusinessTimezone,
     sql: Arc<SqlStore>,
+    /// The fleet's queue, where there is one.
+    redis: Option<RedisQueue>,
     /// The lock file beside a file; a server's processes know each other by their leases only.
     lock_path: Option<PathBuf>,
 }
@@ -50,6 +59,10 @@ impl App {
     pub(crate) async fn open_at(settings: Settings, database: &Database) -> anyhow::Result<Self> {
         // Faults of the settings come before anything is made.
         settings.worker()?;
+        let redis = match database {
+            Database::Sqlite(_) => None,
+            Database::MySql(_) => settings.queue()?,
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sql = Arc::new(open_store(&settings, database, &clock).await?);
         let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&sql);
@@ -61,6 +74,7 @@ impl App {
             clock,
             timezone,
             sql,
+            redis,
             lock_path: match database {
                 Database::Sqlite(path) => Some(SqlStore::lock_path(path)),
                 Database::MySql(_) => None,
@@ -69,11 +83,17 @@ impl App {
     }
 
     /// A launcher, and the backend that its rings arrive at.
-    pub(crate) fn launcher(&self) -> (Launcher, EmbeddedBackend) {
-        let (queue, backend) = EmbeddedQueue::new();
+    pub(crate) fn launcher(&self) -> (Launcher, QueueBackend) {
+        let (queue, backend): (Arc<dyn Queue>, QueueBackend) = match &self.redis {
+            Some(redis) => (Arc::new(redis.clone()), QueueBackend::Redis(redis.clone())),
+            None => {
+                let (queue, backend) = EmbeddedQueue::new();
+                (Arc::new(queue), QueueBackend::Embedded(backend))
+            }
+        };
         let launcher = Launcher {
             store: Arc::clone(&self.store),
-            queue: Arc::new(queue),
+            queue,
             clock: Arc::clone(&self.clock),
             timezone: self.timezone,
             partitions: self.settings.partitions(),
@@ -81,11 +101,16 @@ impl App {
         (launcher, backend)
     }
 
-    /// Takes a share of the lock file. A process that is alone lets the leases of dead ones run
-    /// out at once, so that nobody waits for them; it lets others in by [`ProcessLock::share`].
+    /// Finds out who else works on the database. On a file by a share of its lock file: a process
+    /// that is alone lets the leases of dead ones run out at once, so that nobody waits for them;
+    /// it lets others in by [`ProcessLock::share`]. On a server by the registry of workers.
     pub(crate) async fn join(&self) -> anyhow::Result<(Option<ProcessLock>, Company)> {
         let Some(path) = &self.lock_path else {
-            return Ok((None, Company::Others));
+            let company = match self.store.slots().await? {
+                0 => Company::Alone,
+                _ => Company::Others,
+            };
+            return Ok((None, company));
         };
         let (lock, company) = ProcessLock::take(path)?;
         if company == Company::Alone {
@@ -95,7 +120,7 @@ impl App {
     }
 
     /// Starts a worker in this process.
-    pub(crate) async fn start_worker(&self) -> anyhow::Result<Crew> {
+    pub(crate) async fn start_worker(&self, duties: Duties) -> anyhow::Result<Crew> {
         let (lock, company) = self.join().await?;
         let left_behind = match company {
             Company::Alone => self.store.running().await?,
@@ -105,13 +130,47 @@ impl App {
             lock.share()?;
         }
         let (launcher, backend) = self.launcher();
-        let worker = Worker::start(launcher.clone(), self.settings.worker()?, backend);
+        let settings = self.settings.worker()?;
+        let worker = Worker::start(launcher.clone(), settings, backend, duties).await;
         Ok(Crew {
             launcher,
             left_behind,
-            worker,
+            worker: Some(worker),
             _lock: lock,
         })
+    }
+
+    /// A crew for one command: with a worker, or one that leaves the work to others.
+    pub(crate) async fn crew(&self, no_work: bool) -> anyhow::Result<Crew> {
+        if !no_work {
+            return self.start_worker(Duties::Guest).await;
+        }
+        if self.store.slots().await? == 0 {
+            progress::line("no worker is seen; the work waits for one");
+        }
+        Ok(Crew {
+            launcher: self.launcher().0,
+            left_behind: Vec::new(),
+            worker: None,
+            _lock: None,
+        })
+    }
+
+    /// Refuses a fleet's process without the fleet's queue, and waits until that is there.
+    pub(crate) async fn need_queue(&self) -> anyhow::Result<()> {
+        if self.lock_path.is_some() {
+            return Ok(());
+        }
+        let Some(redis) = &self.redis else {
+            anyhow::bail!("REDIS_URL: needed where the database is on a server");
+        };
+        connect(
+            &self.settings,
+            || redis.ping(),
+            |error| matches!(error, QueueError::Away(_)),
+        )
+        .await
+        .context("REDIS_URL")
     }
 
     /// The folder of a database that is a file, where an import's temporary files go too.
@@ -121,6 +180,9 @@ impl App {
 
     /// Closes the database.
     pub(crate) async fn close(self) {
+        if let Some(redis) = &self.redis {
+            redis.flush().await;
+        }
         self.sql.close().await;
     }
 }
@@ -137,22 +199,58 @@ async fn open_store(
                 .with_context(|| format!("the database {}", path.display()))
         }
         // The URL may hold a password: it is not repeated.
-        Database::MySql(url) => SqlStore::open_mysql(
-            url,
-            settings.connections(),
-            settings.lease_s,
-            Arc::clone(clock),
+        Database::MySql(url) => connect(
+            settings,
+            || {
+                let clock = Arc::clone(clock);
+                SqlStore::open_mysql(url, settings.connections(), settings.lease_s, clock)
+            },
+            StoreError::is_transient,
         )
         .await
         .context("the database of DATABASE_URL"),
     }
 }
 
-/// A worker in this process, and the launcher that rings for it.
+/// Connects to a server, which may take a while to be there.
+pub(crate) async fn connect<T, E, F, Fut>(
+    settings: &Settings,
+    call: F,
+    is_away: fn(&E) -> bool,
+) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let limit_s = settings.connect_timeout_s;
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(2))
+        .without_max_times()
+        .with_total_delay(Some(Duration::from_secs(u64::from(limit_s))));
+    let mut given_up = false;
+    let connected = call
+        .retry(backoff)
+        .when(is_away)
+        .notify(|error, _| {
+            given_up = true;
+            progress::line(&format!("{error}; trying again for at most {limit_s} s"));
+        })
+        .await;
+    match connected {
+        Err(error) if given_up && is_away(&error) => {
+            Err(anyhow::Error::from(error).context(format!("gave up after {limit_s} s")))
+        }
+        connected => Ok(connected?),
+    }
+}
+
+/// A launcher, and the worker in this process that it rings for, if there is one.
 pub(crate) struct Crew {
     pub(crate) launcher: Launcher,
     /// Executions that were running when this process found itself alone: dead ones left them.
     pub(crate) left_behind: Vec<JobExecutionId>,
-    pub(crate) worker: Worker,
+    pub(crate) worker: Option<Worker>,
     _lock: Option<ProcessLock>,
 }

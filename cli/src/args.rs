@@ -67,6 +67,9 @@ pub(crate) enum Command {
         /// The last business day of a range
         #[arg(long, requires = "from", value_parser = business_date)]
         to: Option<NaiveDate>,
+        /// Leave the partitions to the fleet's workers, and only wait
+        #[arg(long)]
+        no_work: bool,
     },
     /// Read what was settled
     Report {
@@ -87,6 +90,19 @@ pub(crate) enum Command {
     Migrate,
     /// Run API and worker in one process
     Serve,
+    /// Run the API of a fleet
+    Api,
+    /// Run a worker of a fleet
+    Worker,
+    /// Show the workers: who they are, what they hold, when they were last seen
+    Workers {
+        /// Exit with 1 unless a worker of this machine is alive: a health check
+        #[arg(long)]
+        here: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -186,15 +202,27 @@ pub(crate) enum Jobs {
         #[arg(long)]
         json: bool,
     },
+    /// Launch a day for the workers, and do not wait
+    Launch {
+        /// The business day [default: the last one that is over]
+        #[arg(long, value_parser = business_date)]
+        date: Option<NaiveDate>,
+    },
     /// Restart a stopped or failed execution, and wait for its end
     Restart {
         /// The execution's id
         id: i64,
+        /// Leave the partitions to the fleet's workers
+        #[arg(long)]
+        no_work: bool,
     },
     /// Run a failed partition again, even if it is quarantined, and wait for its execution's end
     Retry {
         /// The partition's step execution id
         id: i64,
+        /// Leave the partitions to the fleet's workers
+        #[arg(long)]
+        no_work: bool,
     },
     /// Stop a running execution after the chunks at work
     Stop {

@@ -1,7 +1,10 @@
 //! All settings, in one place: environment variables, each also a flag, checked together at start.
 
 use anyhow::{Context, bail};
-use balance_core::{batch::partition::MAX_PARTITIONS, domain::calendar::BusinessTimezone};
+use balance_core::{
+    batch::partition::MAX_PARTITIONS, domain::calendar::BusinessTimezone,
+    port::workers::WorkerIdentity, queue::RedisQueue,
+};
 use balance_worker::settings::WorkerSettings;
 use std::{
     net::SocketAddr,
@@ -23,6 +26,25 @@ pub(crate) struct Settings {
     )]
     pub(crate) database_url: String,
 
+    /// The fleet's Redis, redis://:password@host:port/number: with a database on a server, and
+    /// needed by `worker` and `api` there
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, global = true)]
+    pub(crate) redis_url: Option<String>,
+
+    /// The Redis of the queue alone [default: REDIS_URL]
+    #[arg(long, env = "QUEUE_REDIS_URL", hide_env_values = true, global = true)]
+    pub(crate) queue_redis_url: Option<String>,
+
+    /// How long a server that is away is tried again at start, in seconds
+    #[arg(
+        long,
+        env = "CONNECT_TIMEOUT_S",
+        default_value_t = 30,
+        global = true,
+        value_parser = clap::value_parser!(u32).range(0..=3_600)
+    )]
+    pub(crate) connect_timeout_s: u32,
+
     /// The zone of the business days: an IANA name or an offset such as +09:00 or -00:00:03;
     /// stored at first start [default: Asia/Seoul]
     #[arg(
@@ -33,7 +55,7 @@ pub(crate) struct Settings {
     )]
     pub(crate) business_timezone: Option<BusinessTimezone>,
 
-    /// The address that `serve` listens on
+    /// The address that `serve` and `api` listen on
     #[arg(
         long = "listen",
         env = "LISTEN_ADDR",
@@ -99,6 +121,16 @@ pub(crate) struct Settings {
     #[arg(long, env = "GRACE_S", default_value_t = 25, global = true)]
     pub(crate) grace_s: u32,
 
+    /// Days that the step executions of settled days are kept
+    #[arg(
+        long,
+        env = "JOB_RETENTION_DAYS",
+        default_value_t = 90,
+        global = true,
+        value_parser = clap::value_parser!(u32).range(1..=36_500)
+    )]
+    pub(crate) job_retention_days: u32,
+
     /// What is logged to standard error, e.g. info or balance_worker=debug
     #[arg(long, env = "BALANCE_LOG", default_value = "warn", global = true)]
     pub(crate) log: String,
@@ -106,6 +138,9 @@ pub(crate) struct Settings {
 
 /// The most connections that read at a time.
 const MAX_READERS: u32 = 64;
+
+/// The most of a machine's name that is kept, in characters.
+const MAX_HOST: usize = 64;
 
 /// A database, by what its URL names.
 #[derive(Clone)]
@@ -141,6 +176,16 @@ impl Settings {
         Ok(Database::Sqlite(path))
     }
 
+    /// The fleet's queue, where its Redis is named. Connects when it is first used.
+    pub(crate) fn queue(&self) -> anyhow::Result<Option<RedisQueue>> {
+        let (name, url) = match (&self.queue_redis_url, &self.redis_url) {
+            (Some(url), _) => ("QUEUE_REDIS_URL", url),
+            (None, Some(url)) => ("REDIS_URL", url),
+            (None, None) => return Ok(None),
+        };
+        RedisQueue::open(url).map(Some).context(name)
+    }
+
     /// Cores of this machine, as far as this process may use them.
     fn cores() -> u32 {
         available_parallelism()
@@ -168,17 +213,29 @@ impl Settings {
         self.readers() * 2
     }
 
-    /// The worker's share, checked.
-    pub(crate) fn worker(&self) -> anyhow::Result<WorkerSettings> {
-        let settings = WorkerSettings {
-            name: format!(
-                "balance-{}-{:016x}",
-                std::process::id(),
-                rand::random::<u64>()
-            ),
+    /// Who a worker of this process is.
+    fn identity(&self) -> WorkerIdentity {
+        let host: String = gethostname::gethostname()
+            .to_string_lossy()
+            .chars()
+            .take(MAX_HOST)
+            .collect();
+        let process_id = std::process::id();
+        WorkerIdentity {
+            name: format!("{host}-{process_id}-{:016x}", rand::random::<u64>()),
+            host,
+            process_id,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             concurrency: self
                 .worker_concurrency
                 .unwrap_or_else(|| Self::cores().min(256)),
+        }
+    }
+
+    /// The worker's share, checked.
+    pub(crate) fn worker(&self) -> anyhow::Result<WorkerSettings> {
+        let settings = WorkerSettings {
+            identity: self.identity(),
             lease_s: self.lease_s,
             chunk_timeout_s: self.chunk_timeout_s,
             grace_s: self.grace_s,

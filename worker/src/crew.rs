@@ -4,7 +4,8 @@ use crate::{executor, heartbeat::HeldClaims, settings::WorkerSettings};
 use balance_core::{
     batch::{
         chunk::{Claim, ClaimToken},
-        execution::StepExecutionId,
+        execution::{JobExecutionId, StepExecutionId},
+        status::BatchStatus,
     },
     port::{
         claims::{ClaimError, Claimed, Reloaded},
@@ -12,17 +13,19 @@ use balance_core::{
     },
     service::launcher::Launcher,
 };
+use rand::seq::SliceRandom;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Dropped claims that are remembered; of more the leases run out.
 const MAX_DROPPED: usize = 1_000;
-/// How many claimable rows a loop looks at when it has nothing to do.
-const CANDIDATES: u32 = 16;
+/// How many claimable rows a loop looks at when it has nothing to do. They are tried in random
+/// order, so that a fleet's loops seldom try the same one.
+const CANDIDATES: u32 = 64;
 
 /// What all tasks of a worker share.
 pub(crate) struct Crew {
@@ -31,6 +34,8 @@ pub(crate) struct Crew {
     pub(crate) held: HeldClaims,
     /// Cancelled when the worker is asked to end: nothing new is claimed, running chunks finish.
     pub(crate) ending: CancellationToken,
+    /// Wakes the schedule's look for a day to settle.
+    pub(crate) look: Notify,
     /// The claim loops.
     pub(crate) loops: TaskTracker,
     permits: Arc<Semaphore>,
@@ -40,12 +45,13 @@ pub(crate) struct Crew {
 
 impl Crew {
     pub(crate) fn new(launcher: Launcher, settings: WorkerSettings) -> Self {
-        let permits = usize::try_from(settings.concurrency).unwrap_or(1);
+        let permits = usize::try_from(settings.identity.concurrency).unwrap_or(1);
         Self {
             launcher,
             settings,
             held: HeldClaims::default(),
             ending: CancellationToken::new(),
+            look: Notify::new(),
             loops: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(permits)),
             dropped: Mutex::new(Vec::new()),
@@ -124,10 +130,12 @@ impl Crew {
                 Some(id) => has_worked |= self.claim_and_work(id).await?,
                 None if has_worked => {
                     has_worked = false;
-                    candidates = self.launcher.store.claimable(CANDIDATES).await?.into();
-                    if candidates.is_empty() {
+                    let mut found = self.launcher.store.claimable(CANDIDATES).await?;
+                    if found.is_empty() {
                         return Ok(());
                     }
+                    found.shuffle(&mut rand::rng());
+                    candidates = found.into();
                 }
                 None => return Ok(()),
             }
@@ -138,8 +146,8 @@ impl Crew {
     /// Works one row, if it can be claimed, and takes its execution further.
     async fn claim_and_work(&self, id: StepExecutionId) -> StoreResult<bool> {
         let token = ClaimToken(rand::random());
-        let WorkerSettings { name, lease_s, .. } = &self.settings;
-        let job = match self.launcher.store.claim(id, token, name, *lease_s).await? {
+        let (name, lease_s) = (&self.settings.identity.name, self.settings.lease_s);
+        let job = match self.launcher.store.claim(id, token, name, lease_s).await? {
             Claimed::NotClaimable => return Ok(false),
             Claimed::Failed {
                 job_execution_id,
@@ -155,7 +163,15 @@ impl Crew {
                 job
             }
         };
-        self.launcher.advance(job).await?;
+        self.advance(job).await?;
         Ok(true)
+    }
+
+    /// Takes an execution further. Where that settled its day, the next one's turn has come.
+    pub(crate) async fn advance(&self, id: JobExecutionId) -> StoreResult<()> {
+        if self.launcher.advance(id).await? == Some(BatchStatus::Completed) {
+            self.look.notify_one();
+        }
+        Ok(())
     }
 }

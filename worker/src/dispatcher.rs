@@ -1,39 +1,25 @@
-//! The dispatcher: once a second it takes every running execution further and rings for what can
-//! be claimed, so that a lost ring, a dead worker or an emptied queue costs a second at most.
+//! The dispatcher: once a second it rings for what can be claimed, so that a lost ring, a dead
+//! worker or an emptied queue costs a second at most.
 
 use crate::crew::Crew;
 use balance_core::port::error::StoreResult;
-use std::{sync::Arc, time::Duration};
-use tokio::time::MissedTickBehavior;
+use std::sync::Arc;
 
-const INTERVAL: Duration = Duration::from_secs(1);
+/// Rows looked up beyond what this process can take itself, to ring the others for.
+const OTHERS: u32 = 256;
 
-/// Runs until the worker is asked to end.
-pub(crate) async fn run(crew: Arc<Crew>) {
-    let mut ticks = tokio::time::interval(INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = crew.ending.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        if let Err(error) = dispatch(&crew).await {
-            tracing::warn!(%error, "dispatch failed");
-        }
-    }
-}
-
-async fn dispatch(crew: &Arc<Crew>) -> StoreResult<()> {
-    crew.give_back_dropped().await?;
-    let launcher = &crew.launcher;
-    for id in launcher.store.running().await? {
-        launcher.advance(id).await?;
-    }
+/// Takes what this process has permits for, and rings the fleet for the rest: as far as the
+/// queue's window has room, so that the queue holds little and can be lost.
+pub(crate) async fn dispatch(crew: Arc<Crew>) -> StoreResult<()> {
     let free = crew.free();
-    if free > 0 {
-        for id in launcher.store.claimable(free).await? {
-            crew.ring(id);
-        }
+    let claimable = crew.launcher.store.claimable(free + OTHERS).await?;
+    let own = usize::try_from(free)
+        .unwrap_or(usize::MAX)
+        .min(claimable.len());
+    let (own, others) = claimable.split_at(own);
+    for id in own {
+        crew.ring(*id);
     }
+    crew.launcher.ring(others).await;
     Ok(())
 }

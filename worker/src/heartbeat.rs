@@ -1,13 +1,13 @@
-//! The heartbeat: keeps exactly the leases whose tasks run now.
+//! The heartbeat: keeps exactly the leases whose tasks run now, and the worker in the registry.
 
 use crate::crew::Crew;
-use balance_core::batch::chunk::ClaimToken;
+use balance_core::{batch::chunk::ClaimToken, port::error::StoreResult};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// The tokens of the claims at work in this process.
 #[derive(Debug, Clone, Default)]
@@ -45,25 +45,32 @@ impl Drop for HeldClaim {
     }
 }
 
-/// Renews the held leases every third of their length, until the worker's tasks have ended: a
-/// chunk that finishes during a shutdown still needs its lease.
+/// Beats every third of a lease's length, until the worker's tasks have ended: a chunk that
+/// finishes during a shutdown still needs its lease.
 pub(crate) async fn run(crew: Arc<Crew>) {
-    let lease_s = crew.settings.lease_s;
-    let mut ticks = tokio::time::interval(Duration::from_millis(u64::from(lease_s) * 1_000 / 3));
+    let lease_s = u64::from(crew.settings.lease_s);
+    let period = Duration::from_millis(lease_s * 1_000 / 3);
+    let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let tokens = crew.held.tokens();
-        if tokens.is_empty() {
-            continue;
-        }
-        let renewed = crew.launcher.store.renew(&tokens, lease_s);
-        match tokio::time::timeout(Duration::from_secs(u64::from(lease_s)), renewed).await {
+        match tokio::time::timeout(Duration::from_secs(lease_s), beat(&crew)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "heartbeat failed"),
             Err(_) => tracing::warn!("heartbeat timed out"),
         }
     }
+}
+
+/// Renews the held leases, and tells the registry that this worker lives.
+pub(crate) async fn beat(crew: &Crew) -> StoreResult<()> {
+    let store = &crew.launcher.store;
+    let lease_s = crew.settings.lease_s;
+    let tokens = crew.held.tokens();
+    if !tokens.is_empty() {
+        store.renew(&tokens, lease_s).await?;
+    }
+    store.see_worker(&crew.settings.identity, lease_s).await
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! A ring from the queue ([`consumer`]), or the poll of the [`dispatcher`], starts a claim loop
 //! ([`crew`]), which works one claim after the other ([`executor`]) by what its step does
-//! ([`steps`]), while the [`heartbeat`] keeps its leases.
+//! ([`steps`]), while the [`heartbeat`] keeps its leases. The [`rescuer`] heals what the dead left,
+//! the [`schedule`] launches days, and the [`pruner`] deletes what is old.
 
 pub mod settings;
 
@@ -15,6 +16,12 @@ mod dispatcher;
 mod executor;
 
 mod heartbeat;
+
+mod pruner;
+
+mod rescuer;
+
+mod schedule;
 
 mod steps;
 

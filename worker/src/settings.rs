@@ -1,12 +1,12 @@
 //! What a worker obeys.
 
+use balance_core::port::workers::WorkerIdentity;
+
 /// A worker's settings. Ranges are checked by [`WorkerSettings::check`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerSettings {
-    /// Unique for each incarnation: host, process id, random.
-    pub name: String,
-    /// Claims worked at a time (`WORKER_CONCURRENCY`), 1 to 256.
-    pub concurrency: u32,
+    /// Who it is; its concurrency (`WORKER_CONCURRENCY`) is 1 to 256.
+    pub identity: WorkerIdentity,
     /// A lease's length in seconds (`LEASE_S`), 1 to 3,600; renewed every third of it.
     pub lease_s: u32,
     /// The longest that one chunk may take, in seconds (`CHUNK_TIMEOUT_S`), 1 to 3,600.
@@ -29,7 +29,7 @@ impl WorkerSettings {
     /// A sentence for people.
     pub fn check(&self) -> Result<(), String> {
         let ranges = [
-            ("WORKER_CONCURRENCY", self.concurrency, 1, 256),
+            ("WORKER_CONCURRENCY", self.identity.concurrency, 1, 256),
             ("LEASE_S", self.lease_s, 1, 3_600),
             ("CHUNK_TIMEOUT_S", self.chunk_timeout_s, 1, 3_600),
             ("GRACE_S", self.grace_s, 0, 3_600),
@@ -44,4 +44,16 @@ impl WorkerSettings {
         }
         Ok(())
     }
+}
+
+/// What a worker does beside working what it is rung for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duties {
+    /// Nothing: it is there for one command.
+    Guest,
+    /// It launches days by the schedule, and prunes job metadata that is older than so many days.
+    Resident {
+        /// Days that finished step executions are kept (`JOB_RETENTION_DAYS`).
+        retention_days: u32,
+    },
 }

@@ -1,9 +1,22 @@
 //! A running worker: its tasks, started together and ended together.
 
-use crate::{consumer, crew::Crew, dispatcher, heartbeat, settings::WorkerSettings};
-use balance_core::{queue::EmbeddedBackend, service::launcher::Launcher};
+use crate::{
+    consumer,
+    crew::Crew,
+    dispatcher, heartbeat, pruner, rescuer, schedule,
+    settings::{Duties, WorkerSettings},
+};
+use balance_core::{port::error::StoreResult, queue::QueueBackend, service::launcher::Launcher};
 use std::{sync::Arc, time::Duration};
+use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
+
+/// How often the dispatcher and the rescuer look.
+const POLL: Duration = Duration::from_secs(1);
+/// How often the pruner runs.
+const PRUNE: Duration = Duration::from_secs(3_600);
+/// How long the first and each last word to the database may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// A worker at work. Dropping it without [`Worker::stop`] leaves its leases to run out.
 pub struct Worker {
@@ -13,19 +26,44 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts consumer, dispatcher and heartbeat.
-    #[must_use]
-    pub fn start(launcher: Launcher, settings: WorkerSettings, backend: EmbeddedBackend) -> Self {
+    /// Registers the worker and starts its services. Needs nothing to be there: what is away is
+    /// tried again.
+    pub async fn start(
+        launcher: Launcher,
+        settings: WorkerSettings,
+        backend: QueueBackend,
+        duties: Duties,
+    ) -> Self {
         let crew = Arc::new(Crew::new(launcher, settings));
+        // Before the first ring, whose window is made by the slots that are known.
+        let _ = tokio::time::timeout(LAST_WORD, heartbeat::beat(&crew)).await;
         let services = TaskTracker::new();
-        services.spawn(consumer::run(Arc::clone(&crew), backend));
-        services.spawn(dispatcher::run(Arc::clone(&crew)));
         let heartbeat = services.spawn(heartbeat::run(Arc::clone(&crew)));
+        services.spawn(consumer::run(Arc::clone(&crew), backend));
+        services.spawn(every(POLL, "rescue", Arc::clone(&crew), rescuer::rescue));
+        services.spawn(every(
+            POLL,
+            "dispatch",
+            Arc::clone(&crew),
+            dispatcher::dispatch,
+        ));
+        if let Duties::Resident { retention_days } = duties {
+            services.spawn(schedule::run(Arc::clone(&crew)));
+            services.spawn(every(PRUNE, "prune", Arc::clone(&crew), move |crew| {
+                pruner::prune(crew, retention_days)
+            }));
+        }
         Self {
             crew,
             services,
             heartbeat,
         }
+    }
+
+    /// The worker's name in the registry.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.crew.settings.identity.name
     }
 
     /// Claims nothing more, lets running chunks finish, gives the leases back. Answers whether
@@ -39,11 +77,33 @@ impl Worker {
             .is_ok();
         // What a failure of the database made us drop was no crash.
         let given_back = self.crew.give_back_dropped();
-        let _ = tokio::time::timeout(Duration::from_secs(1), given_back).await;
+        let _ = tokio::time::timeout(LAST_WORD, given_back).await;
         // Last, so that a finishing chunk keeps its lease.
         self.heartbeat.abort();
         self.services.close();
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.services.wait()).await;
+        let _ = tokio::time::timeout(LAST_WORD, self.services.wait()).await;
+        let forgotten = self.crew.launcher.store.forget_worker(self.name());
+        let _ = tokio::time::timeout(LAST_WORD, forgotten).await;
         in_time
+    }
+}
+
+/// Does something now and then, until the worker is asked to end. What fails is done again the
+/// next time.
+async fn every<F, Fut>(period: Duration, what: &'static str, crew: Arc<Crew>, act: F)
+where
+    F: Fn(Arc<Crew>) -> Fut + Send,
+    Fut: Future<Output = StoreResult<()>> + Send,
+{
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = crew.ending.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = act(Arc::clone(&crew)).await {
+            tracing::warn!(%error, "{what} failed");
+        }
     }
 }

@@ -129,7 +129,7 @@ async fn make(app: &App, spec: &DemoSpec, path: &Path, began: Instant) -> anyhow
     bar.finish_and_clear();
     import::print(&imported?);
 
-    let crew = app.start_worker().await?;
+    let crew = app.crew(false).await?;
     let settled = settle_days(app, &crew).await;
     watch::stop(crew).await;
     if !settled? {

@@ -7,6 +7,7 @@ use balance_core::{
     port::jobs::JobRefusal,
     store::Company,
 };
+use chrono::NaiveDate;
 use std::process::ExitCode;
 
 pub(super) async fn run(app: &App, jobs: Jobs) -> anyhow::Result<ExitCode> {
@@ -21,8 +22,9 @@ pub(super) async fn run(app: &App, jobs: Jobs) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Jobs::Show { id, json } => show(app, JobExecutionId(id), json).await,
-        Jobs::Restart { id } => work(app, Act::Restart(JobExecutionId(id))).await,
-        Jobs::Retry { id } => work(app, Act::Retry(StepExecutionId(id))).await,
+        Jobs::Launch { date } => launch(app, date).await,
+        Jobs::Restart { id, no_work } => work(app, Act::Restart(JobExecutionId(id)), no_work).await,
+        Jobs::Retry { id, no_work } => work(app, Act::Retry(StepExecutionId(id)), no_work).await,
         Jobs::Stop { id } => stop(app, JobExecutionId(id)).await,
         Jobs::Abandon { id } => {
             let (launcher, _backend) = app.launcher();
@@ -55,9 +57,26 @@ enum Act {
     Retry(StepExecutionId),
 }
 
+/// Launches a day and leaves it to the workers.
+async fn launch(app: &App, date: Option<NaiveDate>) -> anyhow::Result<ExitCode> {
+    let crew = app.crew(true).await?;
+    let date = match date {
+        Some(date) => date,
+        None => crew.launcher.last_day_over()?,
+    };
+    let launched = crew.launcher.launch(date).await?;
+    let verb = if launched.is_restart {
+        "restarted"
+    } else {
+        "launched"
+    };
+    output::line(&format!("{verb} {date}: execution {}", launched.id));
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Starts an execution again and works it to its end.
-async fn work(app: &App, act: Act) -> anyhow::Result<ExitCode> {
-    let crew = app.start_worker().await?;
+async fn work(app: &App, act: Act, no_work: bool) -> anyhow::Result<ExitCode> {
+    let crew = app.crew(no_work).await?;
     let launched = match act {
         Act::Restart(id) => crew.launcher.restart(id).await,
         Act::Retry(id) => crew.launcher.retry(id).await,

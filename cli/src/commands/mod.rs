@@ -18,14 +18,16 @@ mod settle;
 
 mod watch;
 
+mod workers;
+
 use crate::settings::Database;
 use crate::{
-    app::App,
+    app::{App, connect},
     args::{Args, Command, Rates},
     output,
 };
 use anyhow::Context;
-use balance_core::store::SqlStore;
+use balance_core::{port::error::StoreError, store::SqlStore};
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
 /// Runs a subcommand; answers the process's exit code.
@@ -44,14 +46,21 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         && let Database::MySql(url) = settings.database()?
     {
         // A file is migrated by whoever opens it; a server's schema only on request.
-        SqlStore::migrate_mysql(&url)
-            .await
-            .context("the database of DATABASE_URL")?;
+        connect(
+            &settings,
+            || SqlStore::migrate_mysql(&url),
+            StoreError::is_transient,
+        )
+        .await
+        .context("the database of DATABASE_URL")?;
     }
     // A mistyped path must not make a database where one only wants to read.
     let only_reads = matches!(
         command,
-        Command::Report { .. } | Command::Jobs { .. } | Command::Rates { rates: Rates::Show }
+        Command::Report { .. }
+            | Command::Jobs { .. }
+            | Command::Workers { .. }
+            | Command::Rates { rates: Rates::Show }
     );
     let app = App::open(settings, !only_reads).await?;
     let result = match command {
@@ -61,11 +70,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Import { files, ads } => import::run(&app, &files, ads).await,
         Command::ImportBalances { file } => import_balances::run(&app, &file).await,
-        Command::Settle { date, from, to } => settle::run(&app, date, from.zip(to)).await,
+        Command::Settle {
+            date,
+            from,
+            to,
+            no_work,
+        } => settle::run(&app, date, from.zip(to), no_work).await,
         Command::Report { report } => report::run(&app, report).await,
         Command::Jobs { jobs } => jobs::run(&app, jobs).await,
         Command::Rates { rates } => rates::run(&app, rates).await,
-        Command::Serve => serve::run(&app).await,
+        Command::Serve => serve::serve(&app).await,
+        Command::Api => serve::api(&app).await,
+        Command::Worker => serve::worker(&app).await,
+        Command::Workers { here, json } => workers::run(&app, here, json).await,
     };
     app.close().await;
     result

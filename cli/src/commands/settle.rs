@@ -20,6 +20,7 @@ pub(super) async fn run(
     app: &App,
     date: Option<NaiveDate>,
     range: Option<(NaiveDate, NaiveDate)>,
+    no_work: bool,
 ) -> anyhow::Result<ExitCode> {
     if let Some((from, to)) = range
         && from > to
@@ -31,7 +32,7 @@ pub(super) async fn run(
         Some(date) => app.store.is_settled(date).await?,
         None => false,
     };
-    let crew = app.start_worker().await?;
+    let crew = app.crew(no_work).await?;
     let settled = match date {
         Some(date) => day(app, &crew, date, was_settled)
             .await

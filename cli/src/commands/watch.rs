@@ -13,7 +13,7 @@ use balance_core::{
     },
     port::Store,
 };
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 /// How often a running execution is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -97,9 +97,14 @@ pub(super) async fn take_up(crew: &Crew, id: JobExecutionId) -> anyhow::Result<(
     Ok(())
 }
 
-/// Ends a crew; a chunk that does not finish in time is left to its lease.
-pub(super) async fn stop(crew: Crew) {
-    if !crew.worker.stop().await {
-        progress::line("running chunks did not finish within GRACE_S; their leases run out");
+/// Ends a crew; a chunk that does not finish in time is left to its lease, which is a failure.
+pub(super) async fn stop(crew: Crew) -> ExitCode {
+    let Some(worker) = crew.worker else {
+        return ExitCode::SUCCESS;
+    };
+    if worker.stop().await {
+        return ExitCode::SUCCESS;
     }
+    progress::line("running chunks did not finish within GRACE_S; their leases run out");
+    ExitCode::FAILURE
 }

@@ -4,7 +4,10 @@ pub(crate) mod report;
 
 mod jobs;
 
+mod workers;
+
 pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
+pub(crate) use workers::{workers, workers_json};
 
 use balance_core::{domain::rate::RateVersion, port::reports::PeriodTotal};
 use chrono::NaiveDate;

@@ -23,6 +23,8 @@ const TECHNOLOGY: &[&str] = &[
     "poem",
     "poem_openapi",
     "apalis",
+    "apalis_core",
+    "apalis_cron",
     "apalis_redis",
 ];
 pub(crate) const ADAPTERS: &[&str] = &[

@@ -9,7 +9,7 @@ use crate::batch::{
     step::StepExecution,
 };
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
 
 /// Why a job operation is refused. The names are Spring Batch's where it has one.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,17 @@ pub enum JobRefusal {
         /// The last day that is over.
         last_over: NaiveDate,
     },
+    /// The schedule launches only dates that have no instance: what stopped or failed waits for a
+    /// person.
+    #[error("JobInstanceExists: execution {execution} of {date} is {status}")]
+    InstanceExists {
+        /// The business day.
+        date: NaiveDate,
+        /// Its newest execution.
+        execution: JobExecutionId,
+        /// That one's status.
+        status: BatchStatus,
+    },
     /// Days settle in order.
     #[error("EarlierDayUnsettled: {earlier} has plays and is not settled; days settle in order")]
     EarlierDayUnsettled {
@@ -113,6 +124,15 @@ pub struct Launched {
     pub id: JobExecutionId,
     /// Whether it takes up an earlier execution that stopped or failed.
     pub is_restart: bool,
+}
+
+/// On whose behalf a date is launched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaunchedBy {
+    /// A person: a first instance, a restart, or a new instance after an abandoned one.
+    Person,
+    /// The schedule: a first instance only.
+    Schedule,
 }
 
 /// What one call of [`JobStore::advance`] did.
@@ -148,9 +168,14 @@ pub struct Plan {
 /// The job tables.
 #[async_trait]
 pub trait JobStore: Send + Sync {
-    /// Launches a date: its first instance, a restart of one that stopped or failed, or a new
-    /// instance after an abandoned one.
-    async fn launch(&self, job: Job, date: NaiveDate) -> Result<Launched, JobRefusal>;
+    /// Launches a date: its first instance, and for a person also a restart of one that stopped or
+    /// failed, or a new instance after an abandoned one.
+    async fn launch(
+        &self,
+        job: Job,
+        date: NaiveDate,
+        by: LaunchedBy,
+    ) -> Result<Launched, JobRefusal>;
 
     /// Restarts a stopped or failed execution. A quarantined partition stays FAILED unless it is
     /// `retry`.
@@ -179,6 +204,9 @@ pub trait JobStore: Send + Sync {
     /// One execution.
     async fn execution(&self, id: JobExecutionId) -> StoreResult<Option<JobExecution>>;
 
+    /// Every execution of a date, newest first.
+    async fn executions_of(&self, job: Job, date: NaiveDate) -> StoreResult<Vec<JobExecution>>;
+
     /// The newest executions, at most `limit`.
     async fn executions(&self, limit: u32) -> StoreResult<Vec<JobExecution>>;
 
@@ -190,4 +218,10 @@ pub trait JobStore: Send + Sync {
         after: Option<StepExecutionId>,
         limit: u32,
     ) -> StoreResult<Vec<StepExecution>>;
+
+    /// Deletes the step executions, with their contexts, of the oldest job execution that ended
+    /// before a time and that nothing will ever go on with: its instance is COMPLETED or ABANDONED.
+    /// Instance, execution and parameters stay, for they say that the day is settled. Answers
+    /// whether there was one.
+    async fn prune_oldest(&self, ended_before: NaiveDateTime) -> StoreResult<bool>;
 }

@@ -19,12 +19,15 @@ pub mod rates;
 
 pub mod reports;
 
+pub mod workers;
+
 pub mod queue;
 
 /// Everything that a database does for the system.
 pub trait Store:
     jobs::JobStore
     + claims::ClaimStore
+    + workers::WorkerStore
     + settlement::SettlementStore
     + plays::PlayStore
     + catalog::CatalogStore
@@ -36,6 +39,7 @@ pub trait Store:
 impl<T> Store for T where
     T: jobs::JobStore
         + claims::ClaimStore
+        + workers::WorkerStore
         + settlement::SettlementStore
         + plays::PlayStore
         + catalog::CatalogStore

@@ -4,14 +4,26 @@
 use crate::batch::execution::StepExecutionId;
 use async_trait::async_trait;
 
-/// The queue did not take a ring.
+/// The queue cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the queue is away: {0}")]
-pub struct QueueError(pub String);
+pub enum QueueError {
+    /// Its address is none, or it refuses us: trying again will not help.
+    #[error("the queue cannot be used: {0}")]
+    Unusable(String),
+    /// It is away.
+    #[error("the queue is away: {0}")]
+    Away(String),
+}
 
 /// Rings workers.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Asks some worker to look at a step execution. Loses nothing when it fails.
-    async fn ring(&self, id: StepExecutionId) -> Result<(), QueueError>;
+    /// Asks workers to look at step executions. Never waits and never fails: where the queue is
+    /// away, or `window` rings wait in it already, the rest is dropped, and workers find the work
+    /// by their poll.
+    fn ring(&self, ids: &[StepExecutionId], window: u32);
+
+    /// Waits until the rings on their way have arrived or are lost; bounded. For processes that
+    /// are about to end.
+    async fn flush(&self);
 }

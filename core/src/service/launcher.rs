@@ -12,15 +12,17 @@ use crate::{
         Store,
         clock::Clock,
         error::{StoreError, StoreResult},
-        jobs::{Advance, JobRefusal, Launched, Plan},
+        jobs::{Advance, JobRefusal, Launched, LaunchedBy, Plan},
         queue::Queue,
     },
 };
 use chrono::NaiveDate;
 use std::sync::Arc;
 
-/// The most rings for one step: more would only wait. Workers that are awake find the rest.
-const MAX_RINGS: usize = 64;
+/// Rings that may wait for each known slot: one that is taken and one that is next.
+const RINGS_PER_SLOT: u32 = 2;
+/// The most rings that may wait at all: thousands of them wedge the fleet's queue.
+const MAX_RINGS: u32 = 1_000;
 
 /// Launches and advances executions.
 #[derive(Clone)]
@@ -53,11 +55,23 @@ impl Launcher {
     /// # Errors
     /// Where it is refused; nothing was changed then.
     pub async fn launch(&self, date: NaiveDate) -> Result<Launched, JobRefusal> {
+        self.launch_by(date, LaunchedBy::Person).await
+    }
+
+    /// Launches the settlement of a day that has no instance.
+    ///
+    /// # Errors
+    /// Where it is refused; nothing was changed then.
+    pub async fn launch_first(&self, date: NaiveDate) -> Result<Launched, JobRefusal> {
+        self.launch_by(date, LaunchedBy::Schedule).await
+    }
+
+    async fn launch_by(&self, date: NaiveDate, by: LaunchedBy) -> Result<Launched, JobRefusal> {
         let last_over = self.last_day_over()?;
         if date > last_over {
             return Err(JobRefusal::DayNotOver { date, last_over });
         }
-        let launched = self.store.launch(Job::DayStatistics, date).await?;
+        let launched = self.store.launch(Job::DayStatistics, date, by).await?;
         self.advance(launched.id).await?;
         Ok(launched)
     }
@@ -133,13 +147,18 @@ impl Launcher {
         }
     }
 
-    /// Rings for work. A queue that is away costs latency only, so its failure is a log line.
+    /// Rings for work. A queue that is away, or full enough for the workers there are, costs
+    /// latency only.
     pub async fn ring(&self, ids: &[StepExecutionId]) {
-        for id in ids.iter().take(MAX_RINGS) {
-            if let Err(error) = self.queue.ring(*id).await {
-                tracing::warn!(step_execution = id.0, %error, "ring lost");
-                return;
+        if ids.is_empty() {
+            return;
+        }
+        match self.store.slots().await {
+            Ok(slots) => {
+                let window = slots.max(1).saturating_mul(RINGS_PER_SLOT).min(MAX_RINGS);
+                self.queue.ring(ids, window);
             }
+            Err(error) => tracing::warn!(%error, "not rung"),
         }
     }
 }

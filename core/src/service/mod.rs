@@ -4,6 +4,9 @@ pub mod import;
 
 pub mod launcher;
 
+pub mod schedule;
+
 pub mod reports;
 
 pub mod settings;
+

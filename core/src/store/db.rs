@@ -8,7 +8,7 @@ use crate::port::{
     error::{StoreError, StoreResult},
 };
 use sqlx::{
-    Connection,
+    ConnectOptions, Connection,
     mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions},
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -22,6 +22,8 @@ pub(super) use super::{failure::store_error, statement::*};
 const BUSY_TIMEOUT_S: u64 = 10;
 /// How long a caller waits for a connection to a server, in seconds.
 const SERVER_TIMEOUT_S: u64 = 10;
+/// How long the first connection to a server may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a statement waits for a row's lock on a server, in seconds.
 const LOCK_TIMEOUT_S: u32 = 5;
 /// How long a caller waits for a connection to a file, in seconds.
@@ -113,6 +115,7 @@ impl Db {
             .parse()
             .map_err(|_| StoreError::Unusable("DATABASE_URL is no mysql:// address".to_owned()))?;
         let options = options.statement_cache_capacity(STATEMENT_CACHE);
+        reach(&options).await?;
         let pool = |size: u32| {
             MySqlPoolOptions::new()
                 .max_connections(size)
@@ -192,6 +195,25 @@ impl Db {
         }
     }
 
+    /// Begins a transaction that cannot write and that sees one state of the database in all its
+    /// statements. A server's sessions read what is committed by each statement's time; this one
+    /// transaction repeats its reads, and leaves its session as it was.
+    pub(super) async fn snapshot(&self) -> StoreResult<Tx> {
+        match self {
+            Self::Sqlite { .. } => self.read().await,
+            Self::MySql { pool, clock, .. } => {
+                let tx = pool
+                    .begin_with(
+                        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                         START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+                    )
+                    .await
+                    .map_err(store_error)?;
+                Ok(Tx::MySql(tx, Arc::clone(clock)))
+            }
+        }
+    }
+
     /// Closes all connections; the journal is folded into the file.
     pub(super) async fn close(&self) {
         match self {
@@ -213,6 +235,23 @@ impl Db {
             }
         }
     }
+}
+
+/// Connects once without the pool, which would try again until its time is over and then know no
+/// reason.
+async fn reach(options: &MySqlConnectOptions) -> StoreResult<()> {
+    let connecting = tokio::time::timeout(CONNECT_LIMIT, options.connect());
+    let Ok(connected) = connecting.await else {
+        return Err(StoreError::Transient(format!(
+            "no answer within {} s",
+            CONNECT_LIMIT.as_secs()
+        )));
+    };
+    connected
+        .map_err(store_error)?
+        .close()
+        .await
+        .map_err(store_error)
 }
 
 async fn begin_mysql(pool: &MySqlPool, clock: &Arc<dyn Clock>) -> StoreResult<Tx> {

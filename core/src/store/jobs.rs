@@ -3,7 +3,7 @@
 use super::{
     SqlStore, advance,
     db::{fetch_all, fetch_optional},
-    job_rows, launch,
+    job_rows, launch, prune,
     retry::on_conflict,
 };
 use crate::{
@@ -14,16 +14,21 @@ use crate::{
     },
     port::{
         error::StoreResult,
-        jobs::{Advance, JobRefusal, JobStore, Launched, Plan},
+        jobs::{Advance, JobRefusal, JobStore, Launched, LaunchedBy, Plan},
     },
 };
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
 
 #[async_trait]
 impl JobStore for SqlStore {
-    async fn launch(&self, job: Job, date: NaiveDate) -> Result<Launched, JobRefusal> {
-        on_conflict(|| launch::launch(self, job, date)).await
+    async fn launch(
+        &self,
+        job: Job,
+        date: NaiveDate,
+        by: LaunchedBy,
+    ) -> Result<Launched, JobRefusal> {
+        on_conflict(|| launch::launch(self, job, date, by)).await
     }
 
     async fn restart(
@@ -71,6 +76,11 @@ impl JobStore for SqlStore {
         job_rows::job(&mut tx, id, "").await
     }
 
+    async fn executions_of(&self, job: Job, date: NaiveDate) -> StoreResult<Vec<JobExecution>> {
+        let mut tx = self.db.read().await?;
+        job_rows::jobs_of_date(&mut tx, job, date).await
+    }
+
     async fn executions(&self, limit: u32) -> StoreResult<Vec<JobExecution>> {
         let mut tx = self.db.read().await?;
         job_rows::newest_jobs(&mut tx, limit).await
@@ -84,5 +94,9 @@ impl JobStore for SqlStore {
     ) -> StoreResult<Vec<StepExecution>> {
         let mut tx = self.db.read().await?;
         job_rows::steps_page(&mut tx, id, after.map_or(0, |id| id.0), limit).await
+    }
+
+    async fn prune_oldest(&self, ended_before: NaiveDateTime) -> StoreResult<bool> {
+        on_conflict(|| prune::oldest(self, ended_before)).await
     }
 }

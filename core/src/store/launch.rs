@@ -17,7 +17,7 @@ use crate::{
     },
     port::{
         error::StoreResult,
-        jobs::{JobRefusal, Launched},
+        jobs::{JobRefusal, Launched, LaunchedBy},
     },
 };
 use chrono::NaiveDate;
@@ -34,11 +34,21 @@ pub(super) async fn launch(
     store: &SqlStore,
     job: Job,
     date: NaiveDate,
+    by: LaunchedBy,
 ) -> Result<Launched, JobRefusal> {
     let mut tx = store.db.write().await?;
     lock_date(&mut tx, job, date).await?;
     let executions = job_rows::jobs_of_date(&mut tx, job, date).await?;
     let decision = decide(job, date, &executions)?;
+    if by == LaunchedBy::Schedule
+        && let Some(newest) = executions.first()
+    {
+        return Err(JobRefusal::InstanceExists {
+            date,
+            execution: newest.id,
+            status: newest.status,
+        });
+    }
     in_order(&mut tx, date).await?;
     let launched = match decision {
         Launch::Restart(instance) => Launched {

@@ -23,7 +23,7 @@ use sqlx::AssertSqlSafe;
 /// So many crashes at one cursor quarantine a partition.
 const MAX_CRASHES: i64 = 3;
 
-const MICROS_PER_S: i64 = 1_000_000;
+pub(super) const MICROS_PER_S: i64 = 1_000_000;
 
 /// A lease's row.
 #[derive(sqlx::FromRow)]
@@ -39,12 +39,13 @@ pub(super) fn lease_end(now_micros: i64, lease_s: u32) -> i64 {
 pub(super) async fn claimable(store: &SqlStore, limit: u32) -> StoreResult<Vec<StepExecutionId>> {
     let mut tx = store.db.read().await?;
     let now_micros = tx.now_micros().await?;
+    // Without an order: the index gives those that nobody has had first, and a sort would read all
+    // partitions for each few that are asked for.
     let rows: Vec<(i64,)> = fetch_all!(
         &mut tx,
         "SELECT l.step_execution_id FROM BATCH_JOB_EXECUTION e \
          JOIN step_lease l ON l.job_execution_id = e.JOB_EXECUTION_ID \
-         WHERE e.STATUS = 'STARTED' AND l.lease_until_micros <= ? \
-         ORDER BY l.step_execution_id LIMIT ?",
+         WHERE e.STATUS = 'STARTED' AND l.lease_until_micros <= ? LIMIT ?",
         now_micros,
         limit
     )?;
@@ -298,6 +299,10 @@ pub(super) async fn expire_all(store: &SqlStore) -> StoreResult<u64> {
     let expired = execute!(
         &mut tx,
         "UPDATE step_lease SET lease_until_micros = 0 WHERE lease_until_micros > 0"
+    )?;
+    execute!(
+        &mut tx,
+        "UPDATE worker SET alive_until_micros = 0 WHERE alive_until_micros > 0"
     )?;
     tx.commit().await?;
     Ok(expired)

@@ -29,9 +29,13 @@ mod advance;
 
 mod rerun;
 
+mod prune;
+
 mod claims;
 
 mod lease;
+
+mod workers;
 
 mod chunk;
 

@@ -14,7 +14,7 @@ use balance_core::{
     domain::playback::Play,
     port::{
         claims::{ClaimStore, Ending},
-        jobs::{Advance, JobRefusal, JobStore, Plan},
+        jobs::{Advance, JobRefusal, JobStore, LaunchedBy, Plan},
         settlement::SettlementStore,
     },
 };
@@ -46,7 +46,7 @@ async fn stop_at_chunk(world: &World, partition: &str, chunk: i64) {
 }
 
 async fn restart(world: &World, id: JobExecutionId, shape: Shape) -> JobExecution {
-    let (launcher, worker) = world.worker(shape);
+    let (launcher, worker) = world.worker(shape).await;
     let launched = launcher.restart(id).await.unwrap();
     assert!(launched.is_restart);
     let execution = world.wait(launched.id).await;
@@ -202,7 +202,7 @@ async fn a_stop_before_anything_began_restarts_from_the_beginning() {
     let world = world().await;
     let id = world
         .store
-        .launch(Job::DayStatistics, date(DAY))
+        .launch(Job::DayStatistics, date(DAY), LaunchedBy::Person)
         .await
         .unwrap()
         .id;
@@ -308,7 +308,7 @@ async fn advancing_is_idempotent_and_plans_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_who_advance_do_it_once() {
     let world = world().await;
-    let (launcher, worker) = world.worker(Shape::default());
+    let (launcher, worker) = world.worker(Shape::default()).await;
     let id = launcher.launch(date(DAY)).await.unwrap().id;
     let mut others = JoinSet::new();
     for _ in 0..4 {

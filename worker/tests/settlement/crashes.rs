@@ -219,14 +219,14 @@ async fn a_worker_that_is_asked_to_end_gives_its_claims_back() {
         chunk_size: 1,
         ..Shape::default()
     };
-    let (launcher, worker) = world.worker(shape);
+    let (launcher, worker) = world.worker(shape).await;
     let job = launcher.launch(date(DAY)).await.unwrap().id;
     let written = "SELECT COUNT(*) FROM video_statistics";
     until(async || world.rows(written).await != ["0"]).await;
     assert!(worker.stop().await);
     let held = "SELECT COUNT(*) FROM step_lease WHERE claim_token IS NOT NULL";
     assert_eq!(world.rows(held).await, ["0"]);
-    let (_, worker) = world.worker(shape);
+    let (_, worker) = world.worker(shape).await;
     assert_eq!(world.wait(job).await.status, BatchStatus::Completed);
     assert!(worker.stop().await);
     assert!(world.rows("SELECT * FROM step_expiry").await.is_empty());
@@ -255,8 +255,8 @@ async fn claims_taken_over_from_live_workers_change_no_row() {
             chunk_size: 1,
             ..Shape::default()
         };
-        let (launcher, one) = world.worker(shape);
-        let (_, two) = other.worker(shape);
+        let (launcher, one) = world.worker(shape).await;
+        let (_, two) = other.worker(shape).await;
         let job = launcher.launch(date(DAY)).await.unwrap().id;
         let execution = world.wait(job).await;
         assert!(one.stop().await && two.stop().await);

@@ -163,7 +163,7 @@ impl<'a> Hand<'a> {
 
     /// Lets a real worker do the rest.
     pub(crate) async fn finish(&self, job: JobExecutionId) -> JobExecution {
-        let (launcher, worker) = self.world.worker(Shape::default());
+        let (launcher, worker) = self.world.worker(Shape::default()).await;
         launcher.advance(job).await.unwrap();
         let execution = self.world.wait(job).await;
         assert!(worker.stop().await);

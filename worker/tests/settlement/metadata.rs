@@ -15,7 +15,7 @@ use balance_core::{
     port::{
         claims::{ClaimStore, Ending},
         clock::Clock,
-        jobs::JobStore,
+        jobs::{JobStore, LaunchedBy},
     },
 };
 
@@ -86,7 +86,7 @@ async fn new_rows_are_born_as_springs_are() {
     let world = world().await;
     world
         .store
-        .launch(Job::DayStatistics, date(DAY))
+        .launch(Job::DayStatistics, date(DAY), LaunchedBy::Person)
         .await
         .unwrap();
     let execution =

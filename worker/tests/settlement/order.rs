@@ -10,7 +10,7 @@ use balance_core::{
         status::{BatchStatus, ExitCode},
         step::Counters,
     },
-    port::jobs::{JobRefusal, JobStore},
+    port::jobs::{JobRefusal, JobStore, LaunchedBy},
 };
 
 const EARLIER: &str = "2024-06-01";
@@ -23,7 +23,7 @@ async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled
     // Launched, and stopped before its day was closed.
     let launched = world
         .store
-        .launch(Job::DayStatistics, date(DAY))
+        .launch(Job::DayStatistics, date(DAY), LaunchedBy::Person)
         .await
         .unwrap();
     let launcher = world.launcher(2);

@@ -71,7 +71,7 @@ fn day_of(play: &Play) -> NaiveDate {
 }
 
 async fn settle_active_days(world: &World, plays: &[Play], shape: Shape) {
-    let (launcher, worker) = world.worker(shape);
+    let (launcher, worker) = world.worker(shape).await;
     for day in active_days(plays) {
         let launched = launcher.launch(day).await.unwrap();
         let execution = world.wait(launched.id).await;

@@ -11,12 +11,16 @@ use balance_core::{
         clock::Clock,
         jobs::JobRefusal,
         plays::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay},
+        workers::WorkerIdentity,
     },
-    queue::EmbeddedQueue,
+    queue::{EmbeddedQueue, QueueBackend},
     service::launcher::Launcher,
     store::SqlStore,
 };
-use balance_worker::{Worker, settings::WorkerSettings};
+use balance_worker::{
+    Worker,
+    settings::{Duties, WorkerSettings},
+};
 use chrono::NaiveDate;
 use std::{
     path::PathBuf,
@@ -148,7 +152,7 @@ impl World {
         self.wired(partitions).0
     }
 
-    fn wired(&self, partitions: u32) -> (Launcher, balance_core::queue::EmbeddedBackend) {
+    fn wired(&self, partitions: u32) -> (Launcher, QueueBackend) {
         let (queue, backend) = EmbeddedQueue::new();
         let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&self.store);
         let launcher = Launcher {
@@ -158,13 +162,23 @@ impl World {
             timezone: self.timezone,
             partitions,
         };
-        (launcher, backend)
+        (launcher, QueueBackend::Embedded(backend))
     }
 
     /// A worker at work, and the launcher that rings for it.
-    pub(crate) fn worker(&self, shape: Shape) -> (Launcher, Worker) {
+    pub(crate) async fn worker(&self, shape: Shape) -> (Launcher, Worker) {
+        self.worker_with(shape, Duties::Guest).await
+    }
+
+    /// A worker that launches days by itself, and the launcher that rings for it.
+    pub(crate) async fn resident(&self, shape: Shape, retention_days: u32) -> (Launcher, Worker) {
+        self.worker_with(shape, Duties::Resident { retention_days })
+            .await
+    }
+
+    async fn worker_with(&self, shape: Shape, duties: Duties) -> (Launcher, Worker) {
         let (launcher, backend) = self.wired(shape.partitions);
-        let worker = Worker::start(launcher.clone(), settings(shape), backend);
+        let worker = Worker::start(launcher.clone(), settings(shape), backend, duties).await;
         (launcher, worker)
     }
 
@@ -193,7 +207,7 @@ impl World {
         date: NaiveDate,
         shape: Shape,
     ) -> Result<JobExecution, JobRefusal> {
-        let (launcher, worker) = self.worker(shape);
+        let (launcher, worker) = self.worker(shape).await;
         let launched = launcher.launch(date).await;
         let result = match launched {
             Ok(launched) => Ok(self.wait(launched.id).await),
@@ -236,8 +250,13 @@ impl World {
 /// The settings of a worker in a test.
 pub(crate) fn settings(shape: Shape) -> WorkerSettings {
     WorkerSettings {
-        name: format!("test-{:?}", std::thread::current().id()),
-        concurrency: shape.concurrency,
+        identity: WorkerIdentity {
+            name: format!("test-{:016x}", rand::random::<u64>()),
+            host: "test".to_owned(),
+            process_id: std::process::id(),
+            version: "0".to_owned(),
+            concurrency: shape.concurrency,
+        },
         lease_s: 15,
         chunk_timeout_s: 60,
         grace_s: 30,

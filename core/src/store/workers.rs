@@ -1,0 +1,164 @@
+//! The registry of workers.
+
+use super::{
+    SqlStore,
+    db::{execute, fetch_all, fetch_in, fetch_one},
+    lease::{MICROS_PER_S, lease_end},
+    retry::on_conflict,
+};
+use crate::{
+    batch::{
+        execution::{JobExecutionId, StepExecutionId},
+        job::StepName,
+    },
+    port::{
+        error::{StoreError, StoreResult},
+        workers::{HeldStep, RegisteredWorker, WorkerIdentity, WorkerStore},
+    },
+};
+use async_trait::async_trait;
+use chrono::DateTime;
+use sqlx::AssertSqlSafe;
+use std::collections::HashMap;
+
+#[derive(sqlx::FromRow)]
+struct WorkerRow {
+    name: String,
+    host: String,
+    process_id: i64,
+    version: String,
+    concurrency: i64,
+    started_at_micros: i64,
+    last_seen_micros: i64,
+    alive_until_micros: i64,
+}
+
+#[async_trait]
+impl WorkerStore for SqlStore {
+    async fn see_worker(&self, worker: &WorkerIdentity, lease_s: u32) -> StoreResult<()> {
+        on_conflict(|| see(self, worker, lease_s)).await
+    }
+
+    async fn forget_worker(&self, name: &str) -> StoreResult<()> {
+        on_conflict(|| async {
+            let mut tx = self.db.write_heartbeat().await?;
+            execute!(&mut tx, "DELETE FROM worker WHERE name = ?", name)?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    async fn forget_dead_workers(&self, silent_s: u32) -> StoreResult<u64> {
+        on_conflict(|| async {
+            let mut tx = self.db.write_heartbeat().await?;
+            let before = tx.now_micros().await? - i64::from(silent_s) * MICROS_PER_S;
+            let forgotten = execute!(
+                &mut tx,
+                "DELETE FROM worker WHERE alive_until_micros < ? AND last_seen_micros < ?",
+                before,
+                before
+            )?;
+            tx.commit().await?;
+            Ok(forgotten)
+        })
+        .await
+    }
+
+    async fn workers(&self, limit: u32) -> StoreResult<Vec<RegisteredWorker>> {
+        let mut tx = self.db.read().await?;
+        let now_micros = tx.now_micros().await?;
+        let rows: Vec<WorkerRow> = fetch_all!(
+            &mut tx,
+            "SELECT name, host, process_id, version, concurrency, started_at_micros, \
+             last_seen_micros, alive_until_micros FROM worker \
+             ORDER BY last_seen_micros DESC, name LIMIT ?",
+            limit
+        )?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held: Vec<(String, i64, i64, String)> = fetch_in!(
+            &mut tx,
+            "SELECT l.worker, l.step_execution_id, l.job_execution_id, s.STEP_NAME \
+             FROM step_lease l JOIN BATCH_STEP_EXECUTION s \
+             ON s.STEP_EXECUTION_ID = l.step_execution_id \
+             WHERE l.claim_token IS NOT NULL AND l.worker IN ",
+            rows.iter().map(|row| row.name.as_str()),
+            " ORDER BY l.step_execution_id"
+        )?;
+        let mut holds: HashMap<String, Vec<HeldStep>> = HashMap::new();
+        for (worker, id, job, name) in held {
+            let name = StepName::parse(&name)
+                .ok_or_else(|| StoreError::Damaged(format!("unknown step '{name}'")))?;
+            holds.entry(worker).or_default().push(HeldStep {
+                id: StepExecutionId(id),
+                job_execution_id: JobExecutionId(job),
+                name,
+            });
+        }
+        Ok(rows
+            .into_iter()
+            .map(|row| RegisteredWorker {
+                started_at: DateTime::from_timestamp_micros(row.started_at_micros)
+                    .unwrap_or_default(),
+                last_seen_at: DateTime::from_timestamp_micros(row.last_seen_micros)
+                    .unwrap_or_default(),
+                is_alive: row.alive_until_micros > now_micros,
+                holds: holds.remove(&row.name).unwrap_or_default(),
+                identity: WorkerIdentity {
+                    name: row.name,
+                    host: row.host,
+                    process_id: u32::try_from(row.process_id).unwrap_or(0),
+                    version: row.version,
+                    concurrency: u32::try_from(row.concurrency).unwrap_or(0),
+                },
+            })
+            .collect())
+    }
+
+    async fn slots(&self) -> StoreResult<u32> {
+        let mut tx = self.db.read().await?;
+        let now_micros = tx.now_micros().await?;
+        let (slots,): (i64,) = fetch_one!(
+            &mut tx,
+            "SELECT CAST(COALESCE(SUM(concurrency), 0) AS SIGNED) FROM worker \
+             WHERE alive_until_micros > ?",
+            now_micros
+        )?;
+        Ok(u32::try_from(slots).unwrap_or(u32::MAX))
+    }
+}
+
+async fn see(store: &SqlStore, worker: &WorkerIdentity, lease_s: u32) -> StoreResult<()> {
+    // The heartbeat's connection: a worker whose chunks keep all others busy lives all the same.
+    let mut tx = store.db.write_heartbeat().await?;
+    let now_micros = tx.now_micros().await?;
+    let until = lease_end(now_micros, lease_s);
+    let seen = execute!(
+        &mut tx,
+        "UPDATE worker SET last_seen_micros = ?, alive_until_micros = ? WHERE name = ?",
+        now_micros,
+        until,
+        worker.name.as_str()
+    )?;
+    if seen == 0 {
+        let keep = tx.on_conflict_keep("name");
+        execute!(
+            &mut tx,
+            AssertSqlSafe(format!(
+                "INSERT INTO worker (name, host, process_id, version, concurrency, \
+                 started_at_micros, last_seen_micros, alive_until_micros) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?){keep}"
+            )),
+            worker.name.as_str(),
+            worker.host.as_str(),
+            worker.process_id,
+            worker.version.as_str(),
+            worker.concurrency,
+            now_micros,
+            now_micros,
+            until
+        )?;
+    }
+    tx.commit().await
+}
