@@ -19,6 +19,8 @@ pub mod rates;
 
 pub mod reports;
 
+pub mod verification;
+
 pub mod workers;
 
 pub mod queue;
@@ -33,6 +35,7 @@ pub trait Store:
     + catalog::CatalogStore
     + rates::RateStore
     + reports::ReportStore
+    + verification::VerificationStore
 {
 }
 
@@ -45,5 +48,6 @@ impl<T> Store for T where
         + catalog::CatalogStore
         + rates::RateStore
         + reports::ReportStore
+        + verification::VerificationStore
 {
 }

@@ -10,3 +10,4 @@ pub mod reports;
 
 pub mod settings;
 
+pub mod verification;

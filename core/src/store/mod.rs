@@ -55,6 +55,8 @@ mod rates;
 
 mod reports;
 
+mod verification;
+
 pub use process_lock::{Company, ProcessLock};
 
 use crate::port::{

@@ -1,0 +1,164 @@
+//! The port of verifications: snapshots that only read.
+
+mod days;
+
+mod jobs;
+
+mod loose;
+
+mod periods;
+
+use super::SqlStore;
+use crate::{
+    batch::execution::{JobExecutionId, JobInstanceId},
+    domain::{
+        period::{Period, PeriodKind},
+        playback::EventId,
+        rate::Tier,
+    },
+    port::{
+        error::StoreResult,
+        verification::{
+            DayFacts, DayPage, EventFacts, ExecutionFacts, InstanceFacts, LooseFacts, RollupPage,
+            VerificationStore,
+        },
+    },
+};
+use async_trait::async_trait;
+use chrono::NaiveDate;
+
+/// A date before every date there can be: years have four digits, and the tables order dates by
+/// their text.
+fn before_all_dates() -> NaiveDate {
+    NaiveDate::from_ymd_opt(1000, 1, 1).unwrap_or_default()
+}
+
+/// Where a page ends that several sources fill, each with at most `limit` rows in the order of
+/// their ids: at the least last id of those that are full. Nothing where none is: the last page.
+fn page_end<const N: usize>(limit: u32, sources: [(usize, Option<i64>); N]) -> Option<i64> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    sources
+        .into_iter()
+        .filter(|(length, _)| *length >= limit)
+        .filter_map(|(_, last)| last)
+        .min()
+}
+
+#[async_trait]
+impl VerificationStore for SqlStore {
+    async fn next_day(&self, after: Option<NaiveDate>) -> StoreResult<Option<DayFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let day = days::next(&mut tx, after.unwrap_or_else(before_all_dates)).await?;
+        tx.rollback().await?;
+        Ok(day)
+    }
+
+    async fn tiers_on(&self, date: NaiveDate) -> StoreResult<Vec<(String, Tier)>> {
+        let mut tx = self.db.snapshot().await?;
+        let tiers = days::tiers(&mut tx, date).await?;
+        tx.rollback().await?;
+        Ok(tiers)
+    }
+
+    async fn day_page(
+        &self,
+        date: NaiveDate,
+        instance: Option<JobInstanceId>,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<DayPage> {
+        let mut tx = self.db.snapshot().await?;
+        let page = days::page(&mut tx, date, instance, after, limit).await?;
+        tx.rollback().await?;
+        Ok(page)
+    }
+
+    async fn events(
+        &self,
+        date: NaiveDate,
+        above: EventId,
+        below: EventId,
+        limit: u32,
+    ) -> StoreResult<Vec<EventFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let events = days::events(&mut tx, date, above, below, limit).await?;
+        tx.rollback().await?;
+        Ok(events)
+    }
+
+    async fn known_events(&self, date: NaiveDate, events: &[EventId]) -> StoreResult<Vec<EventId>> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.db.snapshot().await?;
+        let known = days::known_events(&mut tx, date, events).await?;
+        tx.rollback().await?;
+        Ok(known)
+    }
+
+    async fn next_rollup(
+        &self,
+        kind: PeriodKind,
+        after: Option<NaiveDate>,
+    ) -> StoreResult<Option<NaiveDate>> {
+        let mut tx = self.db.snapshot().await?;
+        let after = after.unwrap_or_else(before_all_dates);
+        let start = periods::next(&mut tx, kind, after).await?;
+        tx.rollback().await?;
+        Ok(start)
+    }
+
+    async fn rollup_page(&self, period: Period, after: i64, limit: u32) -> StoreResult<RollupPage> {
+        let mut tx = self.db.snapshot().await?;
+        let page = periods::page(&mut tx, period, after, limit).await?;
+        tx.rollback().await?;
+        Ok(page)
+    }
+
+    async fn missing_rollups(
+        &self,
+        period: Period,
+        date: NaiveDate,
+        since: NaiveDate,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<Vec<i64>> {
+        let mut tx = self.db.snapshot().await?;
+        let missing = periods::missing(&mut tx, period, (since, date), after, limit).await?;
+        tx.rollback().await?;
+        Ok(missing)
+    }
+
+    async fn instances(&self, date: NaiveDate) -> StoreResult<Vec<InstanceFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let instances = jobs::instances(&mut tx, date).await?;
+        tx.rollback().await?;
+        Ok(instances)
+    }
+
+    async fn execution_facts(&self, id: JobExecutionId) -> StoreResult<Option<ExecutionFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let execution = jobs::execution(&mut tx, id).await?;
+        tx.rollback().await?;
+        Ok(execution)
+    }
+
+    async fn loose_rows(&self, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let rows = loose::rows(&mut tx, limit).await?;
+        tx.rollback().await?;
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page_end;
+
+    #[test]
+    fn a_page_ends_where_the_first_full_source_does() {
+        assert_eq!(page_end(3, [(2, Some(9)), (0, None)]), None);
+        assert_eq!(page_end(3, [(3, Some(9)), (2, Some(4))]), Some(9));
+        assert_eq!(page_end(3, [(3, Some(9)), (3, Some(7))]), Some(7));
+    }
+}

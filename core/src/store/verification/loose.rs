@@ -1,0 +1,135 @@
+//! What no day and no execution leads to: rows that hang from nothing, sequences that are behind.
+
+use crate::{
+    port::{error::StoreResult, verification::LooseFacts},
+    store::db::{Tx, fetch_all, fetch_one},
+};
+use sqlx::AssertSqlSafe;
+
+/// Rows that should not be there.
+struct Orphan {
+    table: &'static str,
+    /// What the row's number is called.
+    key: &'static str,
+    column: &'static str,
+    expected: &'static str,
+    /// The row's number.
+    id: &'static str,
+    /// The rest of the SELECT.
+    from: &'static str,
+}
+
+const ORPHANS: [Orphan; 6] = [
+    Orphan {
+        table: "BATCH_JOB_INSTANCE",
+        key: "instance",
+        column: "JOB_INSTANCE_ID",
+        expected: "a date of it in job_date_instance",
+        id: "i.JOB_INSTANCE_ID",
+        from: "BATCH_JOB_INSTANCE i LEFT JOIN job_date_instance d \
+               ON d.job_instance_id = i.JOB_INSTANCE_ID WHERE d.job_instance_id IS NULL",
+    },
+    Orphan {
+        table: "job_date_instance",
+        key: "instance",
+        column: "job_instance_id",
+        expected: "a row of it in BATCH_JOB_INSTANCE",
+        id: "d.job_instance_id",
+        from: "job_date_instance d LEFT JOIN BATCH_JOB_INSTANCE i \
+               ON i.JOB_INSTANCE_ID = d.job_instance_id WHERE i.JOB_INSTANCE_ID IS NULL",
+    },
+    Orphan {
+        table: "BATCH_JOB_EXECUTION",
+        key: "execution",
+        column: "JOB_INSTANCE_ID",
+        expected: "an instance that is there",
+        id: "e.JOB_EXECUTION_ID",
+        from: "BATCH_JOB_EXECUTION e LEFT JOIN BATCH_JOB_INSTANCE i \
+               ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID WHERE i.JOB_INSTANCE_ID IS NULL",
+    },
+    Orphan {
+        table: "BATCH_STEP_EXECUTION",
+        key: "step execution",
+        column: "JOB_EXECUTION_ID",
+        expected: "an execution that is there",
+        id: "s.STEP_EXECUTION_ID",
+        from: "BATCH_STEP_EXECUTION s LEFT JOIN BATCH_JOB_EXECUTION e \
+               ON e.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID WHERE e.JOB_EXECUTION_ID IS NULL",
+    },
+    Orphan {
+        table: "step_lease",
+        key: "step execution",
+        column: "job_execution_id",
+        expected: "an execution that is there",
+        id: "l.step_execution_id",
+        from: "step_lease l LEFT JOIN BATCH_JOB_EXECUTION e \
+               ON e.JOB_EXECUTION_ID = l.job_execution_id WHERE e.JOB_EXECUTION_ID IS NULL",
+    },
+    Orphan {
+        table: "period_rollup",
+        key: "video",
+        column: "period",
+        expected: "week or month",
+        id: "p.video_id",
+        from: "period_rollup p WHERE p.period < 'month' \
+               OR (p.period > 'month' AND p.period < 'week') OR p.period > 'week'",
+    },
+];
+
+/// A sequence, and the ids that it must be past.
+const SEQUENCES: [(&str, &str, &str); 3] = [
+    (
+        "BATCH_JOB_INSTANCE_SEQ",
+        "JOB_INSTANCE_ID",
+        "BATCH_JOB_INSTANCE",
+    ),
+    (
+        "BATCH_JOB_EXECUTION_SEQ",
+        "JOB_EXECUTION_ID",
+        "BATCH_JOB_EXECUTION",
+    ),
+    (
+        "BATCH_STEP_EXECUTION_SEQ",
+        "STEP_EXECUTION_ID",
+        "BATCH_STEP_EXECUTION",
+    ),
+];
+
+pub(super) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+    let mut found = Vec::new();
+    for orphan in &ORPHANS {
+        let Orphan { id, from, .. } = orphan;
+        let sql = format!("SELECT COUNT(*) FROM {from}");
+        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        if total == 0 {
+            continue;
+        }
+        let sql = format!("SELECT {id} FROM {from} ORDER BY {id} LIMIT ?");
+        let ids: Vec<(i64,)> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
+        let row = |(id,)| (format!("{} {id}", orphan.key), "another".to_owned());
+        found.push(LooseFacts {
+            table: orphan.table,
+            column: orphan.column,
+            expected: orphan.expected.to_owned(),
+            total: u64::try_from(total).unwrap_or(0),
+            rows: ids.into_iter().map(row).collect(),
+        });
+    }
+    for (sequence, id, table) in SEQUENCES {
+        let sql = format!(
+            "SELECT COALESCE((SELECT MAX(ID) FROM {sequence}), 0), \
+             COALESCE((SELECT MAX({id}) FROM {table}), 0)"
+        );
+        let (last, greatest): (i64, i64) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        if last < greatest {
+            found.push(LooseFacts {
+                table: sequence,
+                column: "ID",
+                expected: format!("{greatest} or more"),
+                total: 1,
+                rows: vec![("the last id given".to_owned(), last.to_string())],
+            });
+        }
+    }
+    Ok(found)
+}
