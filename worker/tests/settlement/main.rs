@@ -32,4 +32,6 @@ mod schema;
 
 mod tables;
 
+mod verify;
+
 mod world;

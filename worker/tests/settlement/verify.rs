@@ -1,0 +1,393 @@
+//! `verify`: clean on whatever the engine leaves, and every planted fault found and named.
+
+use crate::{
+    hand::Hand,
+    world::{MICROS, Shape, World, date, even_day},
+};
+use balance_core::{
+    batch::status::BatchStatus,
+    domain::playback::Play,
+    port::clock::Clock,
+    service::verification::{Kind, Options, Progress, Verified, verify},
+};
+
+/// A Monday, the days after it, and the month after.
+const DAY: &str = "2024-05-27";
+const NEXT: &str = "2024-05-28";
+const LATER: &str = "2024-06-01";
+
+const ALL: Options = Options {
+    from: None,
+    to: None,
+    limit: 20,
+};
+
+fn plays(day: &str) -> Vec<Play> {
+    let mut plays = even_day(day, 200, 40);
+    // Of its owner alone, and of long plays with ads.
+    plays.push(Play {
+        user_id: balance_core::domain::user::UserId(1_000_000),
+        ..crate::world::play(1, 77, plays[0].started_at_micros)
+    });
+    for (play, number) in plays.iter_mut().zip(0..) {
+        play.duration_s = 1_000;
+        play.play_time_s = if number % 7 == 0 { 700 } else { 10 };
+    }
+    plays
+}
+
+fn shape(skip_limit: u32) -> Shape {
+    Shape {
+        partitions: 4,
+        chunk_size: 4,
+        concurrency: 2,
+        skip_limit,
+    }
+}
+
+async fn imported(days: &[&str]) -> World {
+    let world = World::new().await;
+    for day in days {
+        world.import(&plays(day), 1).await.unwrap();
+    }
+    world
+}
+
+/// Three settled days: two of one week, and one of the same week and the next month.
+async fn settled() -> World {
+    let world = imported(&[DAY, NEXT, LATER]).await;
+    for day in [DAY, NEXT, LATER] {
+        settle(&world, day, 0).await;
+    }
+    world
+}
+
+async fn settle(world: &World, day: &str, skip_limit: u32) {
+    let ended = world.settle(date(day), shape(skip_limit)).await.unwrap();
+    assert_eq!(
+        ended.status,
+        BatchStatus::Completed,
+        "{}",
+        ended.exit_message
+    );
+}
+
+impl World {
+    async fn verified(&self, options: Options) -> Verified {
+        let store = self.store.as_ref();
+        let mut told = 0;
+        let mut tell = |progress: Progress| {
+            told += 1;
+            assert_eq!(progress.done, told);
+            assert!(progress.done <= progress.total);
+        };
+        verify(store, self.timezone, options, &mut tell)
+            .await
+            .unwrap()
+    }
+
+    /// The differences, one a line.
+    async fn differences(&self) -> Vec<String> {
+        lines(&self.verified(ALL).await)
+    }
+
+    async fn assert_clean(&self, what: &str) {
+        let found = self.differences().await;
+        assert!(found.is_empty(), "{what}: {found:#?}");
+    }
+}
+
+fn lines(verified: &Verified) -> Vec<String> {
+    Kind::ALL
+        .into_iter()
+        .flat_map(|kind| verified.findings.shown(kind))
+        .map(|one| {
+            format!(
+                "{}: {} ({}) {}: {} / {}",
+                one.kind.name(),
+                one.table,
+                one.key,
+                one.column,
+                one.expected,
+                one.found
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_database_is_clean() {
+    let world = World::new().await;
+    let verified = world.verified(ALL).await;
+    assert!(verified.findings.is_clean());
+    assert_eq!((verified.days, verified.executions), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settled_days_are_clean_and_counted() {
+    let world = settled().await;
+    let verified = world.verified(ALL).await;
+    assert_eq!(lines(&verified), [""; 0]);
+    assert_eq!((verified.days, verified.settled_days), (3, 3));
+    // The owner's video too: it has plays, and rightly no row.
+    assert_eq!((verified.videos, verified.executions), (3 * 41, 3));
+    // One week, two months.
+    assert_eq!((verified.period_rows, verified.pruned), (3 * 40, 0));
+    let some = Options {
+        from: Some(date(NEXT)),
+        to: Some(date(NEXT)),
+        limit: 20,
+    };
+    let verified = world.verified(some).await;
+    assert_eq!(lines(&verified), [""; 0]);
+    assert_eq!((verified.days, verified.executions), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unsettled_history_and_days_without_plays_are_clean() {
+    let world = imported(&[DAY, LATER]).await;
+    world.assert_clean("nothing settled").await;
+    settle(&world, DAY, 0).await;
+    settle(&world, NEXT, 0).await;
+    world.assert_clean("a day without plays").await;
+    assert_eq!(world.verified(ALL).await.days, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_is_clean_at_each_of_its_moments() {
+    let world = imported(&[DAY, NEXT]).await;
+    settle(&world, DAY, 0).await;
+    let hand = Hand::launch(&world, NEXT, 3).await;
+    world.assert_clean("planned").await;
+    let mut claim = hand.claim(hand.partitions[0], 1).await;
+    world.assert_clean("claimed").await;
+    hand.chunk(&mut claim, 5).await.unwrap();
+    world.assert_clean("a chunk").await;
+    hand.let_leases_run_out().await;
+    hand.claim(hand.partitions[0], 2).await;
+    world.assert_clean("taken over").await;
+    hand.launcher.stop(hand.job).await.unwrap();
+    world.assert_clean("stopping").await;
+    hand.let_leases_run_out().await;
+    hand.launcher.advance(hand.job).await.unwrap();
+    let stopped = world.wait(hand.job).await;
+    assert_eq!(stopped.status, BatchStatus::Stopped);
+    world.assert_clean("stopped").await;
+    settle(&world, NEXT, 0).await;
+    world.assert_clean("restarted").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_each_step_is_clean_and_so_is_what_follows() {
+    for step in ["dayStatisticsStep", "dayRevenueStep", "periodRollupStep"] {
+        for abandons in [false, true] {
+            let world = imported(&[DAY, NEXT]).await;
+            settle(&world, DAY, 0).await;
+            world
+                .trigger(
+                    "stop",
+                    ("BATCH_STEP_EXECUTION", "COMMIT_COUNT"),
+                    &format!("NEW.STEP_NAME = '{step}:partition1' AND NEW.COMMIT_COUNT = 1"),
+                    "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STOPPING' \
+                     WHERE JOB_EXECUTION_ID = NEW.JOB_EXECUTION_ID;",
+                )
+                .await;
+            let stopped = world.settle(date(NEXT), shape(0)).await.unwrap();
+            assert_eq!(stopped.status, BatchStatus::Stopped, "{step}");
+            world.sql("DROP TRIGGER stop").await;
+            world.assert_clean(&format!("stopped in {step}")).await;
+            if abandons {
+                world.launcher(4).abandon(stopped.id).await.unwrap();
+                world.assert_clean(&format!("abandoned in {step}")).await;
+                // Another number of partitions, other ranges.
+                let other = Shape {
+                    partitions: 7,
+                    ..shape(0)
+                };
+                let ended = world.settle(date(NEXT), other).await.unwrap();
+                assert_eq!(ended.status, BatchStatus::Completed);
+            } else {
+                settle(&world, NEXT, 0).await;
+            }
+            world
+                .assert_clean(&format!("{step} and on, {abandons}"))
+                .await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rolled_back_failed_and_skipped_videos_are_understood() {
+    let world = imported(&[DAY, NEXT]).await;
+    world
+        .sql("UPDATE play_history SET play_time = -7 WHERE video_id IN (15, 33) AND user_id < 41")
+        .await;
+    let failed = world.settle(date(DAY), shape(0)).await.unwrap();
+    assert_eq!(failed.status, BatchStatus::Failed);
+    world.assert_clean("failed").await;
+    let failed = world.settle(date(DAY), shape(1)).await.unwrap();
+    assert_eq!(failed.status, BatchStatus::Failed);
+    world.assert_clean("failed again").await;
+    settle(&world, DAY, 2).await;
+    world.assert_clean("skipped").await;
+    settle(&world, NEXT, 2).await;
+    world.assert_clean("held").await;
+    let skipped = world.rows("SELECT COUNT(*) FROM rejected_item").await;
+    assert_eq!(skipped, ["8"]);
+    // Mended later: still held.
+    world
+        .sql("UPDATE play_history SET play_time = 10 WHERE play_time < 0")
+        .await;
+    world.assert_clean("mended").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_refused_and_what_nobody_pays_are_understood() {
+    let world = imported(&[DAY, NEXT]).await;
+    world
+        .refuse("video_statistics", "NEW.video_id = 15", "not this one")
+        .await;
+    settle(&world, DAY, 1).await;
+    world.assert_clean("refused").await;
+    world.sql("DROP TRIGGER refuse").await;
+    world
+        .refuse("video_revenue", "NEW.video_id = 16", "not this one")
+        .await;
+    settle(&world, NEXT, 2).await;
+    world.assert_clean("unpaid").await;
+    let rows = "SELECT COUNT(*) FROM video_revenue WHERE video_id IN (15, 16)";
+    assert_eq!(world.rows(rows).await, ["1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sum_beyond_64_bits_is_read_and_its_skip_understood() {
+    let world = imported(&[DAY]).await;
+    world
+        .sql("UPDATE play_history SET play_time = 9223372036854775807 WHERE video_id = 15")
+        .await;
+    settle(&world, DAY, 1).await;
+    world.assert_clean("too long").await;
+    world
+        .sql("UPDATE play_history SET play_time = 11 WHERE video_id = 16 AND user_id = 16")
+        .await;
+    let found = world.differences().await;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].starts_with(
+            "statistics: video_statistics (date 2024-05-27, video 16) total_play_time"
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_partition_and_its_retry_are_clean() {
+    let world = imported(&[DAY]).await;
+    let hand = Hand::launch(&world, DAY, 3).await;
+    let id = hand.partitions[1];
+    for token in 1..=3 {
+        hand.claim(id, token).await;
+        hand.let_leases_run_out().await;
+    }
+    hand.try_claim(id, 4).await;
+    world.assert_clean("quarantined").await;
+    let failed = hand.finish(hand.job).await;
+    assert_eq!(failed.status, BatchStatus::Failed);
+    world.assert_clean("the others done").await;
+    let again = world.settle(date(DAY), shape(0)).await.unwrap();
+    assert_eq!(again.status, BatchStatus::Failed);
+    world.assert_clean("still quarantined").await;
+    let row = world
+        .steps(again.id)
+        .await
+        .into_iter()
+        .find(|step| step.name.partition == Some(1))
+        .unwrap();
+    let (launcher, worker) = world.worker(shape(0)).await;
+    let launched = launcher.retry(row.id).await.unwrap();
+    let ended = world.wait(launched.id).await;
+    assert!(worker.stop().await);
+    assert_eq!(ended.status, BatchStatus::Completed);
+    world.assert_clean("retried").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_balances_and_versions_of_the_rates_are_obeyed() {
+    let world = imported(&[DAY, NEXT, LATER]).await;
+    for (video, views, ad_views) in [(7, 99_998, 499_999), (8, 1_000_000, 0), (900, 5, 5)] {
+        world
+            .sql(&format!(
+                "INSERT INTO opening_balance VALUES ({video}, {views}, {ad_views})"
+            ))
+            .await;
+    }
+    world
+        .sql(&format!(
+            "INSERT INTO revenue_rate VALUES ('{NEXT}', 'VIDEO', 0, 99999, 3333333), \
+             ('{NEXT}', 'VIDEO', 100000, NULL, 1), ('{NEXT}', 'AD', 0, NULL, 7654321)"
+        ))
+        .await;
+    for day in [DAY, NEXT, LATER] {
+        settle(&world, day, 0).await;
+    }
+    world.assert_clean("balances and rates").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pruned_executions_are_counted_and_no_difference() {
+    use balance_core::port::jobs::JobStore;
+    let world = imported(&[DAY, NEXT]).await;
+    let hand = Hand::launch(&world, DAY, 3).await;
+    hand.launcher.stop(hand.job).await.unwrap();
+    hand.launcher.advance(hand.job).await.unwrap();
+    for day in [DAY, NEXT] {
+        settle(&world, day, 0).await;
+    }
+    let later = world.clock.now_micros() + 1_000 * MICROS;
+    let later = chrono::DateTime::from_timestamp_micros(later).unwrap();
+    // One execution at a time: each moment in between is clean too.
+    let mut pruned = 0;
+    while world.store.prune_oldest(later.naive_utc()).await.unwrap() {
+        pruned += 1;
+        world.assert_clean(&format!("{pruned} pruned")).await;
+    }
+    assert_eq!(pruned, 3);
+    assert_eq!(world.verified(ALL).await.pruned, 2);
+    world
+        .sql("UPDATE video_statistics SET view_count = view_count + 1 WHERE video_id = 3")
+        .await;
+    assert!(!world.verified(ALL).await.findings.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_reads_a_database_at_work_without_a_false_difference() {
+    let days: Vec<String> = (3..=8).map(|day| format!("2024-06-{day:02}")).collect();
+    let world = World::new().await;
+    for day in &days {
+        world.import(&even_day(day, 600, 200), 1).await.unwrap();
+    }
+    let reader = world.another().await;
+    let work = async {
+        for day in &days {
+            let shape = Shape {
+                partitions: 5,
+                chunk_size: 3,
+                ..shape(0)
+            };
+            let ended = world.settle(date(day), shape).await.unwrap();
+            assert_eq!(ended.status, BatchStatus::Completed);
+        }
+    };
+    let mut runs = 0;
+    let watch = async {
+        loop {
+            reader.assert_clean("at work").await;
+            runs += 1;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = watch => {}
+    }
+    assert!(runs > 3, "{runs} verifications");
+    reader.assert_clean("done").await;
+}
