@@ -93,7 +93,13 @@ impl Daemon {
         child.wait().unwrap();
     }
 
-    /// The same program with the same arguments once more, after [`Daemon::kill`].
+    /// SIGTERM, and the wait for its end.
+    pub(crate) fn stop(&self) {
+        self.signal("TERM");
+        self.child().wait().unwrap();
+    }
+
+    /// The same program with the same arguments once more, after its end.
     pub(crate) fn start_again(&self) {
         *self.child() = launch(self.program, &self.args, &self.log);
     }

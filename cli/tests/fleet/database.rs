@@ -8,6 +8,8 @@ use tokio::runtime::Runtime;
 
 /// How long a statement of a test may take. A frozen server answers nothing.
 const ANSWER: Duration = Duration::from_secs(20);
+/// What the server says of a lock that is taken.
+const LOCKED: &str = "Lock wait timeout exceeded; try restarting transaction";
 
 pub(crate) struct Database {
     pub(crate) url: String,
@@ -74,6 +76,22 @@ impl Database {
                 self.connection.take();
                 None
             }
+        }
+    }
+
+    /// Whether somebody else has a lock on the rows of a query (without its locking clause).
+    pub(crate) fn is_locked(&self, sql: &str) -> bool {
+        let asked = self
+            .runtime
+            .block_on(self.ask(&format!("{sql} FOR UPDATE NOWAIT")));
+        // A lock of our own would be gone already: each statement is a transaction.
+        match asked {
+            Ok(_) => false,
+            Err(sqlx::Error::Database(error)) => {
+                assert_eq!(error.message(), LOCKED, "{sql}");
+                true
+            }
+            Err(error) => panic!("{sql}: {error}"),
         }
     }
 

@@ -24,6 +24,8 @@ mod takeovers;
 
 mod plays;
 
+mod blows;
+
 mod storms;
 
 mod launches;

@@ -30,7 +30,7 @@ pub(crate) fn count(place: &Place) -> u64 {
 }
 
 /// Whether another worker took this claim over.
-pub(crate) fn has_happened(place: &Place, held: &Held) -> bool {
+fn has_happened(place: &Place, held: &Held) -> bool {
     let taken = place.database.number(&format!(
         "SELECT COUNT(*) FROM test_takeover WHERE step_execution_id = {} AND old_token = {} \
          AND new_worker <> old_worker",
@@ -39,14 +39,15 @@ pub(crate) fn has_happened(place: &Place, held: &Held) -> bool {
     taken > 0
 }
 
-/// Waits until another worker has taken this claim over and completed its partition.
-pub(crate) fn until_completed_by_another(place: &Place, held: &Held) {
-    until("a takeover", || has_happened(place, held));
+/// Waits until a partition is completed; answers whether another worker had taken this claim over.
+/// The last commit of a process that was killed can arrive after its death.
+pub(crate) fn until_completed(place: &Place, held: &Held) -> bool {
     let status = format!(
         "SELECT STATUS FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = {}",
         held.step
     );
-    until("the end of what was taken over", || {
+    until("the end of what was left behind", || {
         place.database.value(&status) == "COMPLETED"
     });
+    has_happened(place, held)
 }
