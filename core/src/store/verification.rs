@@ -8,6 +8,8 @@ mod loose;
 
 mod periods;
 
+mod plays;
+
 use super::SqlStore;
 use crate::{
     batch::execution::{JobExecutionId, JobInstanceId},
@@ -81,7 +83,7 @@ impl VerificationStore for SqlStore {
         limit: u32,
     ) -> StoreResult<Vec<EventFacts>> {
         let mut tx = self.db.snapshot().await?;
-        let events = days::events(&mut tx, date, above, below, limit).await?;
+        let events = plays::events(&mut tx, date, above, below, limit).await?;
         tx.rollback().await?;
         Ok(events)
     }
@@ -91,7 +93,7 @@ impl VerificationStore for SqlStore {
             return Ok(Vec::new());
         }
         let mut tx = self.db.snapshot().await?;
-        let known = days::known_events(&mut tx, date, events).await?;
+        let known = plays::known_events(&mut tx, date, events).await?;
         tx.rollback().await?;
         Ok(known)
     }

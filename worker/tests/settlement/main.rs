@@ -34,4 +34,6 @@ mod tables;
 
 mod verify;
 
+mod verify_faults;
+
 mod world;

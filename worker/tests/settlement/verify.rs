@@ -12,11 +12,11 @@ use balance_core::{
 };
 
 /// A Monday, the days after it, and the month after.
-const DAY: &str = "2024-05-27";
-const NEXT: &str = "2024-05-28";
-const LATER: &str = "2024-06-01";
+pub(crate) const DAY: &str = "2024-05-27";
+pub(crate) const NEXT: &str = "2024-05-28";
+pub(crate) const LATER: &str = "2024-06-01";
 
-const ALL: Options = Options {
+pub(crate) const ALL: Options = Options {
     from: None,
     to: None,
     limit: 20,
@@ -54,7 +54,7 @@ async fn imported(days: &[&str]) -> World {
 }
 
 /// Three settled days: two of one week, and one of the same week and the next month.
-async fn settled() -> World {
+pub(crate) async fn settled() -> World {
     let world = imported(&[DAY, NEXT, LATER]).await;
     for day in [DAY, NEXT, LATER] {
         settle(&world, day, 0).await;
@@ -62,7 +62,7 @@ async fn settled() -> World {
     world
 }
 
-async fn settle(world: &World, day: &str, skip_limit: u32) {
+pub(crate) async fn settle(world: &World, day: &str, skip_limit: u32) {
     let ended = world.settle(date(day), shape(skip_limit)).await.unwrap();
     assert_eq!(
         ended.status,
@@ -73,7 +73,7 @@ async fn settle(world: &World, day: &str, skip_limit: u32) {
 }
 
 impl World {
-    async fn verified(&self, options: Options) -> Verified {
+    pub(crate) async fn verified(&self, options: Options) -> Verified {
         let store = self.store.as_ref();
         let mut told = 0;
         let mut tell = |progress: Progress| {
@@ -87,17 +87,17 @@ impl World {
     }
 
     /// The differences, one a line.
-    async fn differences(&self) -> Vec<String> {
+    pub(crate) async fn differences(&self) -> Vec<String> {
         lines(&self.verified(ALL).await)
     }
 
-    async fn assert_clean(&self, what: &str) {
+    pub(crate) async fn assert_clean(&self, what: &str) {
         let found = self.differences().await;
         assert!(found.is_empty(), "{what}: {found:#?}");
     }
 }
 
-fn lines(verified: &Verified) -> Vec<String> {
+pub(crate) fn lines(verified: &Verified) -> Vec<String> {
     Kind::ALL
         .into_iter()
         .flat_map(|kind| verified.findings.shown(kind))

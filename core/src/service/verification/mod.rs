@@ -23,7 +23,10 @@ mod instance;
 
 mod partitions;
 
+mod report;
+
 mod run;
 
 pub use findings::{Difference, Findings, Kind};
-pub use run::{Options, Progress, Verified, verify};
+pub use report::{Options, Progress, Verified};
+pub use run::verify;

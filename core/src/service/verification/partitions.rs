@@ -151,10 +151,15 @@ impl Book {
             findings.compare(at, GRID_SIZE_KEY, number, found);
         }
         for (step, partitions) in &self.steps {
+            let key = format!("instance {instance}, {}", step.name());
+            if let Some((number, missing)) = (0..).zip(partitions.keys()).find(|(a, b)| a != *b) {
+                let at = partitions_at(STEP_EXECUTION, &key);
+                let found = format!("partition{missing}");
+                findings.add(at, "STEP_NAME", format!("partition{number}"), found);
+            }
             let Some(ranges) = ranges(partitions) else {
                 continue;
             };
-            let key = format!("instance {instance}, {}", step.name());
             let at = partitions_at(CONTEXT, &key);
             let mut next = IdRange::ALL.after;
             for (range, _) in ranges {

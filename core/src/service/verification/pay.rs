@@ -119,7 +119,12 @@ pub(super) mod tests {
     #[test]
     fn damaged_tiers_are_refused() {
         let row = |word: &str, tier: Tier| (word.to_owned(), tier);
-        let all = |word: &str| tiers().into_iter().map(|tier| row(word, tier)).collect::<Vec<_>>();
+        let all = |word: &str| {
+            tiers()
+                .into_iter()
+                .map(|tier| row(word, tier))
+                .collect::<Vec<_>>()
+        };
         let whole: Vec<(String, Tier)> = [all("AD"), all("VIDEO")].concat();
         assert_eq!(Rates::new(&whole), Ok(Some(rates())));
         assert_eq!(Rates::new(&[]), Ok(None));

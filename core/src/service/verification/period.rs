@@ -34,7 +34,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// Whether a period of its kind begins on that day.
-fn begins_rightly(period: Period) -> bool {
+pub(super) fn begins_rightly(period: Period) -> bool {
     period.kind.containing(period.from) == period
 }
 

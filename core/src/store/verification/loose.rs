@@ -13,6 +13,7 @@ struct Orphan {
     key: &'static str,
     column: &'static str,
     expected: &'static str,
+    found: &'static str,
     /// The row's number.
     id: &'static str,
     /// The rest of the SELECT.
@@ -25,6 +26,7 @@ const ORPHANS: [Orphan; 6] = [
         key: "instance",
         column: "JOB_INSTANCE_ID",
         expected: "a date of it in job_date_instance",
+        found: "there is none",
         id: "i.JOB_INSTANCE_ID",
         from: "BATCH_JOB_INSTANCE i LEFT JOIN job_date_instance d \
                ON d.job_instance_id = i.JOB_INSTANCE_ID WHERE d.job_instance_id IS NULL",
@@ -34,6 +36,7 @@ const ORPHANS: [Orphan; 6] = [
         key: "instance",
         column: "job_instance_id",
         expected: "a row of it in BATCH_JOB_INSTANCE",
+        found: "there is none",
         id: "d.job_instance_id",
         from: "job_date_instance d LEFT JOIN BATCH_JOB_INSTANCE i \
                ON i.JOB_INSTANCE_ID = d.job_instance_id WHERE i.JOB_INSTANCE_ID IS NULL",
@@ -43,6 +46,7 @@ const ORPHANS: [Orphan; 6] = [
         key: "execution",
         column: "JOB_INSTANCE_ID",
         expected: "an instance that is there",
+        found: "there is none",
         id: "e.JOB_EXECUTION_ID",
         from: "BATCH_JOB_EXECUTION e LEFT JOIN BATCH_JOB_INSTANCE i \
                ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID WHERE i.JOB_INSTANCE_ID IS NULL",
@@ -52,6 +56,7 @@ const ORPHANS: [Orphan; 6] = [
         key: "step execution",
         column: "JOB_EXECUTION_ID",
         expected: "an execution that is there",
+        found: "there is none",
         id: "s.STEP_EXECUTION_ID",
         from: "BATCH_STEP_EXECUTION s LEFT JOIN BATCH_JOB_EXECUTION e \
                ON e.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID WHERE e.JOB_EXECUTION_ID IS NULL",
@@ -61,6 +66,7 @@ const ORPHANS: [Orphan; 6] = [
         key: "step execution",
         column: "job_execution_id",
         expected: "an execution that is there",
+        found: "there is none",
         id: "l.step_execution_id",
         from: "step_lease l LEFT JOIN BATCH_JOB_EXECUTION e \
                ON e.JOB_EXECUTION_ID = l.job_execution_id WHERE e.JOB_EXECUTION_ID IS NULL",
@@ -70,6 +76,7 @@ const ORPHANS: [Orphan; 6] = [
         key: "video",
         column: "period",
         expected: "week or month",
+        found: "another word",
         id: "p.video_id",
         from: "period_rollup p WHERE p.period < 'month' \
                OR (p.period > 'month' AND p.period < 'week') OR p.period > 'week'",
@@ -106,7 +113,7 @@ pub(super) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>
         }
         let sql = format!("SELECT {id} FROM {from} ORDER BY {id} LIMIT ?");
         let ids: Vec<(i64,)> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
-        let row = |(id,)| (format!("{} {id}", orphan.key), "another".to_owned());
+        let row = |(id,)| (format!("{} {id}", orphan.key), orphan.found.to_owned());
         found.push(LooseFacts {
             table: orphan.table,
             column: orphan.column,
