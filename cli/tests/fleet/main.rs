@@ -32,4 +32,8 @@ mod launches;
 
 mod shutdown;
 
+mod queue;
+
+mod queue_server;
+
 mod bad_input;

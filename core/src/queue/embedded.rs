@@ -6,7 +6,10 @@ use apalis::prelude::{MemorySink, MemoryStorage, MemoryStorageError, Task, TaskB
 use async_trait::async_trait;
 use futures_channel::mpsc;
 use futures_util::{SinkExt, StreamExt, lock::Mutex};
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::sync::{
+    Arc, Mutex as SyncMutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// What a worker consumes: the ids of step executions to look at.
 pub type EmbeddedBackend = MemoryStorage<Ring>;
@@ -18,6 +21,8 @@ const CAPACITY: usize = 1_000;
 pub struct EmbeddedQueue {
     /// One sender, behind a lock: every clone of it would bring a place of its own in the channel.
     sender: SyncMutex<mpsc::Sender<Task<Ring>>>,
+    /// Rings that wait.
+    waiting: Arc<AtomicU32>,
 }
 
 impl EmbeddedQueue {
@@ -25,25 +30,38 @@ impl EmbeddedQueue {
     #[must_use]
     pub fn new() -> (Self, EmbeddedBackend) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
+        let waiting = Arc::new(AtomicU32::new(0));
+        let taken = Arc::clone(&waiting);
         let sink = sender.clone().sink_map_err(MemoryStorageError::from);
         let backend = MemoryStorage::new_with(
             MemorySink::new(Arc::new(Mutex::new(Box::new(sink)))),
-            receiver.boxed(),
+            receiver
+                .inspect(move |_| {
+                    taken.fetch_sub(1, Ordering::SeqCst);
+                })
+                .boxed(),
         );
-        let sender = SyncMutex::new(sender);
-        (Self { sender }, backend)
+        let queue = Self {
+            sender: SyncMutex::new(sender),
+            waiting,
+        };
+        (queue, backend)
     }
 }
 
 #[async_trait]
 impl Queue for EmbeddedQueue {
     fn ring(&self, ids: &[StepExecutionId], window: u32) {
-        let window = usize::try_from(window).unwrap_or(usize::MAX);
         let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        for id in ids.iter().take(window) {
+        for id in ids {
+            if self.waiting.load(Ordering::SeqCst) >= window {
+                return;
+            }
+            self.waiting.fetch_add(1, Ordering::SeqCst);
             let ring = TaskBuilder::new(Ring::StepExecution(*id)).build();
             if sender.try_send(ring).is_err() {
-                // Enough rings wait already, or nobody listens.
+                // Full, or nobody listens any more.
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
                 return;
             }
         }
