@@ -2,7 +2,7 @@
 
 use super::{
     SqlStore,
-    db::{Tx, execute, fetch_one, insert_rows},
+    db::{Tx, execute, fetch_all, fetch_one, insert_rows},
     lease::lease_end,
 };
 use crate::{
@@ -194,6 +194,18 @@ async fn reject(
     skip_limit: u32,
 ) -> StoreResult<bool> {
     let step = claim.name.step.name();
+    // One after the other: two that skip at once would each not see what the other skips, and
+    // together exceed the limit.
+    let lock = tx.for_update();
+    let _: Vec<(i64,)> = fetch_all!(
+        tx,
+        AssertSqlSafe(format!(
+            "SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION \
+             WHERE JOB_EXECUTION_ID = ? AND STEP_NAME = ?{lock}"
+        )),
+        claim.job_execution_id.0,
+        step
+    )?;
     let now = tx.now();
     let keep = tx.on_conflict_keep("job_instance_id, step_name, video_id");
     insert_rows!(

@@ -219,6 +219,22 @@ async fn the_limit_counts_over_all_partitions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_skip_at_once_stay_within_the_limit_together() {
+    let world = world().await;
+    world
+        .sql("UPDATE play_history SET play_time = -1 WHERE video_id <= 8")
+        .await;
+    let shape = Shape {
+        partitions: 40,
+        concurrency: 8,
+        ..shape(3)
+    };
+    let failed = world.settle(date(DAY), shape).await.unwrap();
+    assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
+    assert_eq!(rejected(&world).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_day_without_rates_fails_in_revenue() {
     let world = world().await;
     world
