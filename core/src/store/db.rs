@@ -204,8 +204,9 @@ impl Db {
             Self::MySql { pool, clock, .. } => {
                 let tx = pool
                     .begin_with(
-                        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-                         START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+                        // One that was given up while it began may still be open.
+                        "ROLLBACK; \
+                         START TRANSACTION READ ONLY",
                     )
                     .await
                     .map_err(store_error)?;
@@ -255,7 +256,7 @@ async fn reach(options: &MySqlConnectOptions) -> StoreResult<()> {
 }
 
 async fn begin_mysql(pool: &MySqlPool, clock: &Arc<dyn Clock>) -> StoreResult<Tx> {
-    let tx = pool.begin().await.map_err(store_error)?;
+    let tx = limited(pool.begin()).await.map_err(store_error)?;
     Ok(Tx::MySql(tx, Arc::clone(clock)))
 }
 
@@ -265,7 +266,7 @@ impl Tx {
         super::fault::before_commit();
         let result = match self {
             Self::Sqlite(tx, _) => tx.commit().await.map_err(store_error),
-            Self::MySql(tx, _) => tx.commit().await.map_err(store_error),
+            Self::MySql(tx, _) => limited(tx.commit()).await.map_err(store_error),
         };
         super::fault::after_commit();
         result
@@ -275,7 +276,7 @@ impl Tx {
     pub(super) async fn rollback(self) -> StoreResult<()> {
         match self {
             Self::Sqlite(tx, _) => tx.rollback().await.map_err(store_error),
-            Self::MySql(tx, _) => tx.rollback().await.map_err(store_error),
+            Self::MySql(tx, _) => limited(tx.rollback()).await.map_err(store_error),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Statements: macros that run one SQL text with the native types of whichever database.
 
+use std::{io, time::Duration};
+
 /// Runs a statement; answers how many rows it changed.
 macro_rules! execute {
     ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
@@ -9,10 +11,10 @@ macro_rules! execute {
                 .execute(&mut **tx)
                 .await
                 .map(|done| done.rows_affected()),
-            $crate::store::db::Tx::MySql(tx, _) => sqlx::query($sql)
-                $(.bind($bind))*
-                .execute(&mut **tx)
-                .await
+            $crate::store::db::Tx::MySql(tx, _) => $crate::store::db::limited(
+                sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx),
+            )
+            .await
                 .map(|done| done.rows_affected()),
         }
         .map_err($crate::store::db::store_error)
@@ -27,10 +29,10 @@ macro_rules! fetch_all {
                 $(.bind($bind))*
                 .fetch_all(&mut **tx)
                 .await,
-            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_all(&mut **tx)
-                .await,
+            $crate::store::db::Tx::MySql(tx, _) => $crate::store::db::limited(
+                sqlx::query_as($sql)$(.bind($bind))*.fetch_all(&mut **tx),
+            )
+            .await,
         }
         .map_err($crate::store::db::store_error)
     };
@@ -44,10 +46,10 @@ macro_rules! fetch_optional {
                 $(.bind($bind))*
                 .fetch_optional(&mut **tx)
                 .await,
-            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_optional(&mut **tx)
-                .await,
+            $crate::store::db::Tx::MySql(tx, _) => $crate::store::db::limited(
+                sqlx::query_as($sql)$(.bind($bind))*.fetch_optional(&mut **tx),
+            )
+            .await,
         }
         .map_err($crate::store::db::store_error)
     };
@@ -61,10 +63,10 @@ macro_rules! fetch_one {
                 $(.bind($bind))*
                 .fetch_one(&mut **tx)
                 .await,
-            $crate::store::db::Tx::MySql(tx, _) => sqlx::query_as($sql)
-                $(.bind($bind))*
-                .fetch_one(&mut **tx)
-                .await,
+            $crate::store::db::Tx::MySql(tx, _) => $crate::store::db::limited(
+                sqlx::query_as($sql)$(.bind($bind))*.fetch_one(&mut **tx),
+            )
+            .await,
         }
         .map_err($crate::store::db::store_error)
     };
@@ -94,9 +96,7 @@ macro_rules! insert_rows {
                     let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new($head);
                     builder.push_values(rows, |mut $bind, $row| $body);
                     builder.push($tail);
-                    builder
-                        .build()
-                        .execute(&mut **tx)
+                    $crate::store::db::limited(builder.build().execute(&mut **tx))
                         .await
                         .map(|done| done.rows_affected())
                 }
@@ -135,7 +135,7 @@ macro_rules! fetch_in {
                 builder.push(")");
                 builder.push($tail);
                 $(builder.push_bind($bind); builder.push($more);)*
-                builder.build_query_as().fetch_all(&mut **tx).await
+                $crate::store::db::limited(builder.build_query_as().fetch_all(&mut **tx)).await
             }
         }
         .map_err($crate::store::db::store_error)
@@ -152,10 +152,26 @@ macro_rules! fetch_each {
             }
             $crate::store::db::Tx::MySql(tx, _) => {
                 let mut rows = sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch(&mut **tx);
-                while let Some($name) = rows.try_next().await.map_err($crate::store::db::store_error)? $body
+                while let Some($name) = $crate::store::db::limited(rows.try_next()).await.map_err($crate::store::db::store_error)? $body
             }
         }
     };
+}
+
+/// How long a server may take to answer. One that is frozen answers nothing, and nobody may wait
+/// for it for ever. Longer than any statement of ours on a day of 10 M plays.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// A server's answer, or an error when it takes too long. What was asked may still happen.
+pub(super) async fn limited<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(ANSWER_LIMIT, answer)
+        .await
+        .unwrap_or_else(|_| {
+            let reason = format!("no answer within {} s", ANSWER_LIMIT.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, reason).into())
+        })
 }
 
 pub(super) use {execute, fetch_all, fetch_each, fetch_in, fetch_one, fetch_optional, insert_rows};

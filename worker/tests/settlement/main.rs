@@ -22,6 +22,10 @@ mod properties;
 
 mod refusals;
 
+mod registry;
+
+mod schedule;
+
 mod hand;
 
 mod order;

@@ -59,6 +59,11 @@ impl World {
                  WHERE lease_until_micros > 0"
             ))
             .await;
+            self.sql(&format!(
+                "UPDATE worker SET last_seen_micros = last_seen_micros - {micros}, \
+                 alive_until_micros = alive_until_micros - {micros}"
+            ))
+            .await;
         }
     }
 
