@@ -202,14 +202,12 @@ impl Db {
         match self {
             Self::Sqlite { .. } => self.read().await,
             Self::MySql { pool, clock, .. } => {
-                let tx = pool
-                    .begin_with(
-                        // One that was given up while it began may still be open.
-                        "ROLLBACK; \
-                         START TRANSACTION READ ONLY",
-                    )
-                    .await
-                    .map_err(store_error)?;
+                let begun = pool.begin_with(
+                    // One that was given up while it began may still be open.
+                    "ROLLBACK; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+                );
+                let tx = limited(begun).await.map_err(store_error)?;
                 Ok(Tx::MySql(tx, Arc::clone(clock)))
             }
         }

@@ -7,9 +7,10 @@ use crate::{
 use balance_core::{
     batch::status::BatchStatus,
     domain::playback::Play,
-    port::clock::Clock,
+    port::{clock::Clock, settlement::SettlementStore},
     service::verification::{Kind, Options, Progress, Verified, verify},
 };
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, SqliteConnection};
 
 /// A Monday, the days after it, and the month after.
 pub(crate) const DAY: &str = "2024-05-27";
@@ -378,9 +379,20 @@ async fn it_reads_a_database_at_work_without_a_false_difference() {
         }
     };
     let mut runs = 0;
+    // All days, then many times the one at work: its rows change while they are read.
     let watch = async {
         loop {
             reader.assert_clean("at work").await;
+            let closed = reader.store.closed_through().await.unwrap();
+            for _ in 0..30 {
+                let one = Options {
+                    from: closed,
+                    to: closed,
+                    limit: 20,
+                };
+                let verified = reader.verified(one).await;
+                assert_eq!(lines(&verified), [""; 0], "{closed:?} at work");
+            }
             runs += 1;
         }
     };
@@ -388,6 +400,61 @@ async fn it_reads_a_database_at_work_without_a_false_difference() {
         () = work => {}
         () = watch => {}
     }
-    assert!(runs > 3, "{runs} verifications");
+    assert!(runs > 1, "{runs} rounds");
     reader.assert_clean("done").await;
+}
+
+/// Waits for nobody's locks and sees nothing that is not committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_reads_beside_one_who_holds_every_row() {
+    let world = settled().await;
+    let everything = "UPDATE video_statistics SET view_count = view_count + 1; \
+                      UPDATE BATCH_STEP_EXECUTION SET WRITE_COUNT = WRITE_COUNT + 1; \
+                      UPDATE closed_through SET date = NULL";
+    match &world.server {
+        Some(url) => {
+            let mut writer = MySqlConnection::connect(url).await.unwrap();
+            let begun = format!("START TRANSACTION; {everything}");
+            sqlx::raw_sql(AssertSqlSafe(begun))
+                .execute(&mut writer)
+                .await
+                .unwrap();
+            // The sessions read what is committed; a verification repeats its reads.
+            let isolated = async {
+                let name = world.rows("SELECT DATABASE()").await.remove(0);
+                let sql = format!(
+                    "SELECT COUNT(*) FROM information_schema.innodb_trx t \
+                     JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+                     WHERE p.db = '{name}' AND t.trx_isolation_level = 'REPEATABLE READ' \
+                     AND t.trx_is_read_only = 1"
+                );
+                while world.rows(&sql).await == ["0"] {}
+            };
+            let watched = async {
+                loop {
+                    world.assert_clean("beside a writer").await;
+                }
+            };
+            let seen = async {
+                tokio::select! {
+                    () = isolated => {}
+                    () = watched => {}
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(30), seen)
+                .await
+                .expect("a verification that repeats its reads");
+            world.assert_clean("beside a writer").await;
+        }
+        None => {
+            let url = format!("sqlite://{}", world.path().display());
+            let mut writer = SqliteConnection::connect(&url).await.unwrap();
+            let begun = format!("BEGIN IMMEDIATE; {everything}");
+            sqlx::raw_sql(AssertSqlSafe(begun))
+                .execute(&mut writer)
+                .await
+                .unwrap();
+            world.assert_clean("beside a writer").await;
+        }
+    }
 }
