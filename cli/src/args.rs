@@ -76,6 +76,21 @@ pub(crate) enum Command {
         #[command(subcommand)]
         report: Report,
     },
+    /// Prove that everything settled is right, or print the first differences; changes nothing
+    Verify {
+        /// The first business day to verify
+        #[arg(long, value_parser = business_date)]
+        from: Option<NaiveDate>,
+        /// The last business day to verify
+        #[arg(long, value_parser = business_date)]
+        to: Option<NaiveDate>,
+        /// Differences printed of each kind; all are counted
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        limit: u32,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Watch and steer job executions
     Jobs {
         #[command(subcommand)]

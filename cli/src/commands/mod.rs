@@ -16,6 +16,8 @@ mod serve;
 
 mod settle;
 
+mod verify;
+
 mod watch;
 
 mod workers;
@@ -27,7 +29,7 @@ use crate::{
     output,
 };
 use anyhow::Context;
-use balance_core::{port::error::StoreError, store::SqlStore};
+use balance_core::{port::error::StoreError, service::verification::Options, store::SqlStore};
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
 /// Runs a subcommand; answers the process's exit code.
@@ -58,6 +60,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let only_reads = matches!(
         command,
         Command::Report { .. }
+            | Command::Verify { .. }
             | Command::Jobs { .. }
             | Command::Workers { .. }
             | Command::Rates { rates: Rates::Show }
@@ -77,6 +80,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             no_work,
         } => settle::run(&app, date, from.zip(to), no_work).await,
         Command::Report { report } => report::run(&app, report).await,
+        Command::Verify {
+            from,
+            to,
+            limit,
+            json,
+        } => verify::run(&app, Options { from, to, limit }, json).await,
         Command::Jobs { jobs } => jobs::run(&app, jobs).await,
         Command::Rates { rates } => rates::run(&app, rates).await,
         Command::Serve => serve::serve(&app).await,

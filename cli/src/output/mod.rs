@@ -2,6 +2,8 @@
 
 pub(crate) mod report;
 
+pub(crate) mod verify;
+
 mod jobs;
 
 mod workers;
