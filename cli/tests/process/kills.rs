@@ -35,6 +35,8 @@ fn assert_recovers(place: &Place, expected: &[String], days: usize, what: &str) 
     assert!(outcome.is_ok(), "{what}: {outcome:#?}");
     assert_all_complete(place, days);
     assert_same(&place.results(), expected, what);
+    let verified = place.balance(&["verify"]).run();
+    assert!(verified.is_ok(), "{what}: {verified:#?}");
 }
 
 #[test]

@@ -33,3 +33,5 @@ mod processes;
 mod demo;
 
 mod memory;
+
+mod verify;
