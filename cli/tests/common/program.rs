@@ -50,6 +50,15 @@ pub(crate) fn told(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// A file named by an environment variable; says what is skipped where there is none.
+pub(crate) fn given(name: &str, what: &str) -> Option<String> {
+    let value = told(name);
+    if value.is_none() {
+        eprintln!("SKIPPED: {what}; give it with {name}=…");
+    }
+    value
+}
+
 /// How a process ended, and what it said.
 #[derive(Debug)]
 pub(crate) struct Outcome {

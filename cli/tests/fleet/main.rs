@@ -32,6 +32,10 @@ mod launches;
 
 mod shutdown;
 
+mod figures;
+
+mod partitions;
+
 mod queue;
 
 mod queue_server;

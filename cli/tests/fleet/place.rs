@@ -11,7 +11,7 @@ use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 
 /// The tables that settling makes, each with the order of its key.
-const RESULTS: [(&str, &str); 3] = [
+pub(crate) const RESULTS: [(&str, &str); 3] = [
     ("video_statistics", "video_id, date"),
     ("video_revenue", "video_id, date"),
     ("period_rollup", "period, start_date, video_id"),
@@ -29,17 +29,23 @@ pub(crate) struct Place {
 impl Place {
     /// An empty database, without a schema.
     pub(crate) fn empty(servers: &Arc<Servers>) -> Self {
+        Self::empty_at(servers, &servers.mariadb.address(PASSWORD))
+    }
+
+    /// The same on another server, whose address names no database.
+    pub(crate) fn empty_at(servers: &Arc<Servers>, address: &str) -> Self {
         let number = servers.next_place();
-        let name = format!("balance_{number}");
-        let server = Database::new(servers.mariadb.url(PASSWORD, "mysql"));
+        let name = format!("balance_{}_{number}", std::process::id());
+        let server = Database::new(format!("{address}/mysql"));
         server.execute(&format!("CREATE DATABASE {name}"));
+        let url = format!("{address}/{name}");
         Self {
             servers: Arc::clone(servers),
-            database: Database::new(servers.mariadb.url(PASSWORD, &name)),
+            database: Database::new(url.clone()),
             folder: tempfile::tempdir().unwrap(),
             number,
             settings: vec![
-                ("DATABASE_URL", servers.mariadb.url(PASSWORD, &name)),
+                ("DATABASE_URL", url),
                 ("REDIS_URL", servers.redis.url(PASSWORD, number)),
             ],
         }
@@ -89,6 +95,14 @@ impl Place {
             named.collect::<Vec<_>>()
         };
         RESULTS.into_iter().flat_map(of_table).collect()
+    }
+
+    /// Leaves nothing behind on a server that is not the tests' own.
+    pub(crate) fn drop_database(self) {
+        self.database
+            .execute("SET @drop = CONCAT('DROP DATABASE ', DATABASE())");
+        self.database
+            .execute("PREPARE gone FROM @drop; EXECUTE gone");
     }
 
     /// Another connection to the database: for locks.

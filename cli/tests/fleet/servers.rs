@@ -84,11 +84,13 @@ impl MariaDb {
         });
     }
 
+    /// Where it is, without a database's name.
+    pub(crate) fn address(&self, password: &str) -> String {
+        format!("mysql://{USER}:{password}@127.0.0.1:{}", self.port)
+    }
+
     pub(crate) fn url(&self, password: &str, database: &str) -> String {
-        format!(
-            "mysql://{USER}:{password}@127.0.0.1:{}/{database}",
-            self.port
-        )
+        format!("{}/{database}", self.address(password))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Runs the binary on a database in a folder of its own, and looks into that database.
 
-pub(crate) use crate::common::program::{Call, LONGEST, Outcome, Running, block_on, told, until};
+pub(crate) use crate::common::program::{
+    Call, LONGEST, Outcome, Running, block_on, given, told, until,
+};
 
 use crate::dump::rows;
 use sqlx::{
@@ -14,15 +16,6 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-
-/// A file named by an environment variable; says what is skipped where there is none.
-pub(crate) fn given(name: &str, what: &str) -> Option<String> {
-    let value = told(name);
-    if value.is_none() {
-        eprintln!("SKIPPED: {what}; give it with {name}=…");
-    }
-    value
-}
 
 /// A folder with a database, and the files that a test makes.
 pub(crate) struct Place {

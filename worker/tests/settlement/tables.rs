@@ -1,5 +1,5 @@
 //! What a test sees of the tables, and does to them, by a connection of its own: on a file, or on
-//! the server that `TEST_MYSQL_URL` names.
+//! the server that `TEST_SERVER_URL` names.
 
 use crate::world::World;
 use balance_core::port::clock::Clock;
@@ -180,13 +180,13 @@ impl World {
     }
 }
 
-/// A fresh database of the server that `TEST_MYSQL_URL` names (without a database's name).
+/// A fresh database of the server that `TEST_SERVER_URL` names (without a database's name).
 pub(crate) async fn server_database() -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "which server to test on is the tests' setting"
     )]
-    let server = std::env::var("TEST_MYSQL_URL").ok()?;
+    let server = std::env::var("TEST_SERVER_URL").ok()?;
     static NUMBER: AtomicI64 = AtomicI64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let name = format!("balance_test_{}_{number}", std::process::id());

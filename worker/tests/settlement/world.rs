@@ -83,7 +83,7 @@ impl Default for Shape {
 
 pub(crate) struct World {
     folder: Arc<TempDir>,
-    /// The server's database, where the tests run on one (`TEST_MYSQL_URL`).
+    /// The server's database, where the tests run on one (`TEST_SERVER_URL`).
     pub(crate) server: Option<String>,
     pub(crate) store: Arc<SqlStore>,
     pub(crate) clock: Arc<TestClock>,
@@ -91,7 +91,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A fresh database: of the server that `TEST_MYSQL_URL` names, else a file. The time is the
+    /// A fresh database: of the server that `TEST_SERVER_URL` names, else a file. The time is the
     /// noon (UTC) of 2024-06-30.
     pub(crate) async fn new() -> Self {
         Self::on(server_database().await).await

@@ -1,0 +1,81 @@
+//! Ten thousand partitions: they pass, and cost in proportion.
+
+use crate::{
+    fleet::Fleet,
+    place::Place,
+    plays,
+    servers::{PASSWORD, Servers},
+};
+use balance_core::queue::RedisQueue;
+use std::time::{Duration, Instant};
+
+const DAY: &str = "2024-03-30";
+/// Partitions of a step, of which three are partitioned.
+const FEW: u64 = 400;
+const MANY: u64 = 4_000;
+/// Videos of the day: the planner makes fewer partitions than asked for, where videos are few.
+const VIDEOS: u64 = 7_000;
+
+/// What settling a day in so many partitions cost.
+struct Cost {
+    partitions: u64,
+    statements: u64,
+    most_waiting: u64,
+    took: Duration,
+}
+
+/// Settles a day of so many videos and partitions a step by two workers of two slots.
+fn settle(partitions: u64) -> Cost {
+    // Servers of its own: their counters are the measure.
+    let servers = Servers::start();
+    let place = Place::new(&servers)
+        .with("PARTITIONS", partitions)
+        .with("WORKER_CONCURRENCY", 2);
+    place.import(&plays::day(DAY, VIDEOS));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let queue = RedisQueue::open(&servers.redis.url(PASSWORD, place.number)).unwrap();
+    // Not `Questions`: the drivers' own prepares and pings go with the statements.
+    let executed = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
+                    WHERE VARIABLE_NAME = 'COM_STMT_EXECUTE'";
+    let before = place.database.number(executed);
+    let began = Instant::now();
+    let fleet = Fleet::start(&place, 2);
+    let mut most_waiting = 0;
+    let finished = "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION WHERE STATUS = 'COMPLETED'";
+    while place.database.value(finished) == "0" {
+        let waiting = runtime.block_on(queue.waiting()).unwrap();
+        most_waiting = most_waiting.max(waiting);
+        assert!(began.elapsed() < Duration::from_secs(600), "it is wedged");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let took = began.elapsed();
+    let statements = place.database.number(executed) - before;
+    fleet.end();
+    place.assert_all_complete(1, "many partitions");
+    let made = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME LIKE '%:partition%'";
+    Cost {
+        partitions: place.database.number(made),
+        statements,
+        most_waiting,
+        took,
+    }
+}
+
+#[test]
+fn ten_thousand_partitions_cost_ten_times_a_thousand() {
+    let few = settle(FEW);
+    let many = settle(MANY);
+    for cost in [&few, &many] {
+        println!(
+            "{} partitions in {:?}: {} statements, never more than {} rings waiting",
+            cost.partitions, cost.took, cost.statements, cost.most_waiting
+        );
+    }
+    assert!(few.partitions >= 1_000 && many.partitions >= 10_000);
+    // Four slots, so eight rings; whoever dispatches.
+    assert!(few.most_waiting <= 8 && many.most_waiting <= 8);
+    // Ten times the partitions: ten times the statements, not a hundred times.
+    let of_each = |cost: &Cost| cost.statements / cost.partitions;
+    assert!(4 * of_each(&many) <= 5 * of_each(&few), "not in proportion");
+}
