@@ -6,8 +6,10 @@ pub mod gate;
 pub mod money;
 pub mod period;
 pub mod playback;
+
 pub mod rate;
 pub mod revenue;
+pub mod session;
 pub mod statistics;
 pub mod user;
 pub mod video;

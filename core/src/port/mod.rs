@@ -25,6 +25,8 @@ pub mod workers;
 
 pub mod queue;
 
+pub mod intake;
+
 /// Everything that a database does for the system.
 pub trait Store:
     jobs::JobStore

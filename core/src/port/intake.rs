@@ -1,0 +1,140 @@
+//! The intake: takes in plays and pauses as they happen. One call decides, counts and writes down
+//! what it answers; an answer that was given is never lost.
+
+use crate::domain::{playback::EventId, session::PlaybackRate, user::UserId, video::VideoId};
+use async_trait::async_trait;
+
+/// What the intake must know of a video. It never changes once the video is registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoFacts {
+    /// The video.
+    pub id: VideoId,
+    /// Whose it is.
+    pub owner_id: UserId,
+    /// Its length in seconds.
+    pub duration_s: i64,
+}
+
+/// A client's own name for a request, so that sending it again does nothing again: 1 to
+/// [`MAX_KEY`] visible ASCII characters. Remembered for [`IntakeRules::replay_s`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(String);
+
+/// The longest key, in characters.
+pub const MAX_KEY: usize = 128;
+
+impl IdempotencyKey {
+    /// A key, if the text can be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_key =
+            (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_key.then(|| Self(text.to_owned()))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What somebody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// To play, from where they left.
+    Play,
+    /// To pause at so many seconds, 0 to the video's length.
+    Pause {
+        /// Where the player stands, in seconds.
+        current_s: i64,
+    },
+}
+
+/// A request to the intake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntakeRequest {
+    /// Made where the request arrived; the key of its row in the history.
+    pub event_id: EventId,
+    /// Who.
+    pub user_id: UserId,
+    /// What.
+    pub video: VideoFacts,
+    /// Play or pause.
+    pub act: Act,
+    /// The client's name for the request, if it gave one.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// What the intake answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntakeAnswer {
+    /// The play was accepted.
+    Playing {
+        /// Where it goes on, in seconds; 0 is the beginning.
+        resume_at_s: i64,
+        /// Whether it counts as a view: an owner's own does not.
+        is_counted: bool,
+    },
+    /// Within the window after the last counted view of the same user and video: nothing changed
+    /// but the day's count of refusals.
+    Repeat {
+        /// Until the window's end, in milliseconds, 1 and up.
+        retry_after_ms: i64,
+    },
+    /// The pause was accepted.
+    Paused {
+        /// Seconds that count.
+        credited_s: i64,
+        /// Whether the video was watched to its end.
+        is_finished: bool,
+    },
+    /// A pause without an open session: nothing changed.
+    NoSession,
+    /// The key named another request before: nothing changed.
+    KeyReused,
+}
+
+/// The rules that an intake obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntakeRules {
+    /// Seconds within which a view of the same user and video is a repeat (`VIEW_WINDOW_S`).
+    pub view_window_s: u32,
+    /// How fast a video can be played (`MAX_PLAYBACK_RATE`).
+    pub playback_rate: PlaybackRate,
+    /// How long positions live, in seconds (`RESUME_TTL_S`).
+    pub resume_ttl_s: u32,
+    /// How long answers to requests with a key are remembered, in seconds.
+    pub replay_s: u32,
+    /// Seconds between two ad slots (`AD_INTERVAL_S`).
+    pub ad_interval_s: u32,
+}
+
+/// Why a request was not taken in. Nothing was acknowledged; whether it was written is not known,
+/// unless it had a key and is sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The intake's store is away, or too slow.
+    #[error("the intake is away: {0}")]
+    Away(String),
+    /// More is taken in than can be written down for good.
+    #[error("the intake has more to write down than it may: {backlog}")]
+    Backlog {
+        /// Entries that wait.
+        backlog: u64,
+    },
+    /// It cannot be used as it is set up.
+    #[error("the intake cannot be used: {0}")]
+    Unusable(String),
+}
+
+/// Takes in what happens.
+#[async_trait]
+pub trait Intake: Send + Sync {
+    /// Decides about a request, and writes down what it answers, in one step that nobody can come
+    /// between. The time is the intake's own and never goes back.
+    async fn take_in(&self, request: IntakeRequest) -> Result<IntakeAnswer, IntakeError>;
+
+    /// Whether plays can be taken in now, and why not.
+    async fn readiness(&self) -> Result<(), IntakeError>;
+}
