@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`domain`] (the rules, pure), [`batch`] (jobs, steps, partitions, pure),
 //! [`port`] (what the rules need from outside), [`service`] (the use cases), then the adapters
-//! [`store`] and [`queue`].
+//! [`store`], [`queue`] and [`intake`].
 
 pub mod domain;
 
@@ -12,5 +12,6 @@ pub mod port;
 
 pub mod service;
 
+pub mod intake;
 pub mod queue;
 pub mod store;

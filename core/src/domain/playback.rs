@@ -50,6 +50,16 @@ impl EventId {
         id
     }
 
+    /// The id of an event that happens now: the instant's milliseconds, then chance.
+    #[must_use]
+    pub fn new(now_micros: i64, chance: [u8; 10]) -> Self {
+        let mut id = Self::floor(now_micros);
+        id.0[6..].copy_from_slice(&chance);
+        id.0[6] = (id.0[6] & 0x0f) | 0x70;
+        id.0[8] = (id.0[8] & 0x3f) | 0x80;
+        id
+    }
+
     /// The smallest id of the millisecond that holds this instant.
     #[must_use]
     pub fn floor(at_micros: i64) -> Self {
@@ -88,6 +98,18 @@ mod tests {
         assert!(id(1, 2, 1_650_000_000_000_999) < id(1, 2, 1_650_000_000_001_000));
         let at = 1_650_000_000_123_456;
         assert!(EventId::floor(at) < id(1, 2, at) && id(1, 2, at) < EventId::ceiling(at));
+    }
+
+    #[test]
+    fn a_new_id_is_a_uuid_of_version_7_that_sorts_by_time() {
+        let at = 1_650_000_000_123_456;
+        for chance in [[0; 10], [0xff; 10]] {
+            let id = EventId::new(at, chance);
+            let uuid = uuid::Uuid::from_bytes(id.0);
+            assert_eq!(uuid.get_version_num(), 7);
+            assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
+            assert!(EventId::floor(at) <= id && id < EventId::ceiling(at));
+        }
     }
 
     #[test]

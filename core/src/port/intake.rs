@@ -1,7 +1,11 @@
 //! The intake: takes in plays and pauses as they happen. One call decides, counts and writes down
 //! what it answers; an answer that was given is never lost.
 
-use crate::domain::{playback::EventId, session::PlaybackRate, user::UserId, video::VideoId};
+use super::error::StoreResult;
+use crate::domain::{
+    calendar::BusinessTimezone, playback::EventId, session::PlaybackRate, user::UserId,
+    video::VideoId,
+};
 use async_trait::async_trait;
 
 /// What the intake must know of a video. It never changes once the video is registered.
@@ -137,4 +141,20 @@ pub trait Intake: Send + Sync {
 
     /// Whether plays can be taken in now, and why not.
     async fn readiness(&self) -> Result<(), IntakeError>;
+}
+
+/// What an embedded intake, and the services around any intake, need of the database.
+#[async_trait]
+pub trait IntakeStore: Send + Sync {
+    /// Takes in a group of requests, one after the other, in one transaction; answers each. The
+    /// day that they fall into cannot be closed before it is committed.
+    async fn take_in(
+        &self,
+        group: &[IntakeRequest],
+        rules: &IntakeRules,
+        timezone: BusinessTimezone,
+    ) -> StoreResult<Vec<IntakeAnswer>>;
+
+    /// What the intake must know of a video, if there is such a video.
+    async fn video_facts(&self, id: VideoId) -> StoreResult<Option<VideoFacts>>;
 }

@@ -37,6 +37,7 @@ pub trait Store:
     + catalog::CatalogStore
     + rates::RateStore
     + reports::ReportStore
+    + intake::IntakeStore
     + verification::VerificationStore
 {
 }
@@ -50,6 +51,7 @@ impl<T> Store for T where
         + catalog::CatalogStore
         + rates::RateStore
         + reports::ReportStore
+        + intake::IntakeStore
         + verification::VerificationStore
 {
 }

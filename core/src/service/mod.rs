@@ -4,6 +4,8 @@ pub mod import;
 
 pub mod launcher;
 
+pub mod playback;
+
 pub mod schedule;
 
 pub mod reports;

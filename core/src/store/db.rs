@@ -293,6 +293,13 @@ impl Tx {
         }
     }
 
+    /// The process's clock, in microseconds since 1970.
+    pub(super) fn clock_micros(&self) -> i64 {
+        match self {
+            Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now_micros(),
+        }
+    }
+
     /// The time that the job tables are written with.
     pub(super) fn now(&self) -> chrono::NaiveDateTime {
         match self {

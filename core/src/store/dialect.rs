@@ -85,6 +85,21 @@ impl Tx {
         }
     }
 
+    /// The end of an INSERT that adds to `column` where a row with its `key` is there already.
+    pub(super) fn on_conflict_add(&self, key: &str, column: &str) -> String {
+        match self {
+            Self::Sqlite(..) => {
+                format!(
+                    " ON CONFLICT ({key}) DO UPDATE SET {column} = {column} + excluded.{column}"
+                )
+            }
+            // The form that both MySQL and MariaDB take.
+            Self::MySql(..) => {
+                format!(" ON DUPLICATE KEY UPDATE {column} = {column} + VALUES({column})")
+            }
+        }
+    }
+
     /// How many of these keys of `ad_history` an insert that keeps what is there will count though
     /// it leaves them alone.
     pub(super) async fn known_ad_views(

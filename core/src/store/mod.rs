@@ -39,6 +39,10 @@ mod workers;
 
 mod chunk;
 
+mod intake;
+
+mod intake_reply;
+
 mod settlement;
 
 mod activity;

@@ -12,6 +12,8 @@ mod crashes;
 
 mod figures;
 
+mod intake;
+
 mod leases;
 
 mod metadata;

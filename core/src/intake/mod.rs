@@ -1,0 +1,5 @@
+//! The intake's adapters.
+
+mod embedded;
+
+pub use embedded::EmbeddedIntake;
