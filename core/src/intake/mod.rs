@@ -2,4 +2,12 @@
 
 mod embedded;
 
+mod event;
+
+mod shard;
+
+mod stream;
+
 pub use embedded::EmbeddedIntake;
+pub use shard::MAX_SHARDS;
+pub use stream::RedisStream;

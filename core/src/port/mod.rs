@@ -27,6 +27,8 @@ pub mod queue;
 
 pub mod intake;
 
+pub mod stream;
+
 /// Everything that a database does for the system.
 pub trait Store:
     jobs::JobStore
@@ -38,6 +40,7 @@ pub trait Store:
     + rates::RateStore
     + reports::ReportStore
     + intake::IntakeStore
+    + stream::EventStore
     + verification::VerificationStore
 {
 }
@@ -52,6 +55,7 @@ impl<T> Store for T where
         + rates::RateStore
         + reports::ReportStore
         + intake::IntakeStore
+        + stream::EventStore
         + verification::VerificationStore
 {
 }

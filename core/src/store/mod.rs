@@ -43,6 +43,8 @@ mod intake;
 
 mod intake_reply;
 
+mod events;
+
 mod settlement;
 
 mod activity;

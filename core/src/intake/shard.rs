@@ -1,0 +1,33 @@
+//! Shards: where a video's keys live, for ever.
+
+use crate::domain::video::VideoId;
+
+/// The most shards. Their number is stored at first start and never changes.
+pub const MAX_SHARDS: u16 = 64;
+
+/// A shard of the intake, 0 and up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Shard(pub(super) u16);
+
+impl Shard {
+    /// All of so many.
+    pub(super) fn all(count: u16) -> impl Iterator<Item = Self> {
+        (0..count).map(Self)
+    }
+
+    /// The shard of a video, of so many (1 and up).
+    pub(super) fn of(video: VideoId, count: u16) -> Self {
+        let shard = video.0.rem_euclid(i64::from(count.max(1)));
+        Self(u16::try_from(shard).unwrap_or(0))
+    }
+
+    /// A key of the shard. The tag keeps all keys of one call in one place of a cluster.
+    pub(super) fn key(self, name: &str) -> String {
+        format!("{{s{}}}:{name}", self.0)
+    }
+
+    /// The key of its stream of events.
+    pub(super) fn stream(self) -> String {
+        self.key("events")
+    }
+}

@@ -1,0 +1,224 @@
+//! The streams of events on Redis, as those see them who write them down: read by one consumer
+//! group, acknowledged after the commit, sealed at a day's end, trimmed when they are old.
+
+use super::{event, shard::Shard};
+use crate::port::stream::{Closed, Entry, EntryId, EventStream, StreamError};
+use ::redis::{
+    Client, ErrorKind, FromRedisValue, RedisError, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    streams::{StreamAutoClaimReply, StreamId, StreamReadReply},
+};
+use async_trait::async_trait;
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
+
+/// The one consumer group.
+const GROUP: &str = "drain";
+/// An entry that its consumer has had for so long, in milliseconds, is a dead one's.
+const STALE_MS: u64 = 15_000;
+/// How long a command may take.
+const RESPONSE_LIMIT: Duration = Duration::from_secs(10);
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+const CONNECT_TRIES: usize = 3;
+
+static CLOSE_DAY: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("../../../lua/close_day.lua")));
+static TRIM: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("../../../lua/trim.lua")));
+
+/// The streams of a Redis server.
+pub struct RedisStream {
+    connection: ConnectionManager,
+    shards: u16,
+}
+
+impl RedisStream {
+    /// The streams of so many shards on the server of a URL. Connects when it is first used.
+    ///
+    /// # Errors
+    /// Where the URL is none. It is not repeated: it may hold a password.
+    pub fn open(url: &str, shards: u16) -> Result<Self, StreamError> {
+        let client = Client::open(url).map_err(|_| {
+            StreamError("its URL is no redis://[:password@]host:port/number".to_owned())
+        })?;
+        let settings = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(RESPONSE_LIMIT))
+            .set_connection_timeout(Some(CONNECT_LIMIT))
+            .set_number_of_retries(CONNECT_TRIES);
+        let connection =
+            ConnectionManager::new_lazy_with_config(client, settings).map_err(stream_error)?;
+        Ok(Self { connection, shards })
+    }
+
+    /// What a consumer that died had, or, where there is none, what nobody has had.
+    async fn read_shard(
+        &self,
+        shard: Shard,
+        consumer: &str,
+        limit: u32,
+    ) -> Result<Vec<Entry>, RedisError> {
+        let mut connection = self.connection.clone();
+        let stale: StreamAutoClaimReply = ::redis::cmd("XAUTOCLAIM")
+            .arg(shard.stream())
+            .arg(GROUP)
+            .arg(consumer)
+            .arg(STALE_MS)
+            .arg("0-0")
+            .arg("COUNT")
+            .arg(limit)
+            .query_async(&mut connection)
+            .await?;
+        if !stale.claimed.is_empty() {
+            return Ok(entries(shard, &stale.claimed));
+        }
+        let new: Option<StreamReadReply> = ::redis::cmd("XREADGROUP")
+            .arg("GROUP")
+            .arg(GROUP)
+            .arg(consumer)
+            .arg("COUNT")
+            .arg(limit)
+            .arg("STREAMS")
+            .arg(shard.stream())
+            .arg(">")
+            .query_async(&mut connection)
+            .await?;
+        let streams = new.map_or_else(Vec::new, |reply| reply.keys);
+        Ok(streams
+            .iter()
+            .flat_map(|stream| entries(shard, &stream.ids))
+            .collect())
+    }
+
+    async fn make_group(&self, shard: Shard) -> Result<(), RedisError> {
+        let mut connection = self.connection.clone();
+        let made: Result<(), RedisError> = ::redis::cmd("XGROUP")
+            .arg("CREATE")
+            .arg(shard.stream())
+            .arg(GROUP)
+            .arg("0")
+            .arg("MKSTREAM")
+            .query_async(&mut connection)
+            .await;
+        match made {
+            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+            made => made,
+        }
+    }
+}
+
+#[async_trait]
+impl EventStream for RedisStream {
+    async fn read(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError> {
+        let mut all = Vec::new();
+        for shard in Shard::all(self.shards) {
+            let read = match self.read_shard(shard, consumer, limit).await {
+                Err(error) if error.code() == Some("NOGROUP") => {
+                    self.make_group(shard).await.map_err(stream_error)?;
+                    self.read_shard(shard, consumer, limit).await
+                }
+                read => read,
+            };
+            all.extend(read.map_err(stream_error)?);
+        }
+        Ok(all)
+    }
+
+    async fn acknowledge(&self, ids: &[EntryId]) -> Result<(), StreamError> {
+        let mut connection = self.connection.clone();
+        for shard in Shard::all(self.shards) {
+            let of_shard: Vec<String> = ids
+                .iter()
+                .filter(|id| id.shard == shard.0)
+                .map(|id| format!("{}-{}", id.ms, id.sequence))
+                .collect();
+            if of_shard.is_empty() {
+                continue;
+            }
+            ::redis::cmd("XACK")
+                .arg(shard.stream())
+                .arg(GROUP)
+                .arg(of_shard)
+                .query_async::<()>(&mut connection)
+                .await
+                .map_err(stream_error)?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError> {
+        let mut connection = self.connection.clone();
+        let mut closed = Closed::Drained;
+        for shard in Shard::all(self.shards) {
+            let said: String = CLOSE_DAY
+                .key(shard.stream())
+                .arg(GROUP)
+                .arg(day_end_ms)
+                .invoke_async(&mut connection)
+                .await
+                .map_err(stream_error)?;
+            // Every shard is asked: each must be sealed as soon as it can be.
+            closed = match (said.as_str(), closed) {
+                ("not over", _) => Closed::NotOver,
+                ("waiting", Closed::Drained) => Closed::Waiting,
+                ("waiting" | "drained", closed) => closed,
+                (other, _) => return Err(StreamError(format!("close_day.lua said '{other}'"))),
+            };
+        }
+        Ok(closed)
+    }
+
+    async fn trim(&self, before_ms: i64) -> Result<(), StreamError> {
+        let mut connection = self.connection.clone();
+        for shard in Shard::all(self.shards) {
+            TRIM.key(shard.stream())
+                .arg(GROUP)
+                .arg(before_ms)
+                .invoke_async::<u64>(&mut connection)
+                .await
+                .map_err(stream_error)?;
+        }
+        Ok(())
+    }
+}
+
+/// Entries as they were read. One without fields was trimmed while somebody had it.
+fn entries(shard: Shard, ids: &[StreamId]) -> Vec<Entry> {
+    ids.iter()
+        .filter_map(|id| {
+            let fields: BTreeMap<String, String> = id
+                .map
+                .iter()
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect();
+            Some(Entry {
+                id: entry_id(shard, &id.id)?,
+                content: event::decode(&fields),
+            })
+        })
+        .collect()
+}
+
+fn text(value: &::redis::Value) -> String {
+    match value {
+        ::redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => String::from_redis_value_ref(other).unwrap_or_default(),
+    }
+}
+
+fn entry_id(shard: Shard, id: &str) -> Option<EntryId> {
+    let (ms, sequence) = id.split_once('-')?;
+    Some(EntryId {
+        shard: shard.0,
+        ms: ms.parse().ok()?,
+        sequence: sequence.parse().ok()?,
+    })
+}
+
+fn stream_error(error: RedisError) -> StreamError {
+    let refused = error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
+    StreamError(if refused {
+        "it refuses our user or password".to_owned()
+    } else {
+        error.to_string()
+    })
+}

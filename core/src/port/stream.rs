@@ -1,0 +1,135 @@
+//! The intake's stream of events, and what becomes of them: in the history, late or rejected.
+
+use super::error::StoreResult;
+use crate::domain::{calendar::BusinessTimezone, playback::EventId, user::UserId, video::VideoId};
+use async_trait::async_trait;
+
+/// An event as the intake wrote it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlaybackEvent {
+    /// Its key in the history.
+    pub id: EventId,
+    /// Who.
+    pub user_id: UserId,
+    /// What.
+    pub video_id: VideoId,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happening {
+    /// A play.
+    Play {
+        /// Whether it counts as a view.
+        is_counted: bool,
+    },
+    /// A pause.
+    Pause {
+        /// Where the session stood before, in seconds.
+        from_s: i64,
+        /// Seconds that count, 0 and up.
+        credited_s: i64,
+        /// Seconds that the player reported, the credited ones and up.
+        reported_s: i64,
+    },
+}
+
+/// An event's place: its shard's stream, and the id there, whose milliseconds are its instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId {
+    /// The shard, 0 and up.
+    pub shard: u16,
+    /// Milliseconds since 1970 (UTC).
+    pub ms: i64,
+    /// Tells the entries of a millisecond apart.
+    pub sequence: i64,
+}
+
+/// An entry of the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it stands.
+    pub id: EntryId,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What an entry says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// An event.
+    Event(PlaybackEvent),
+    /// The end of a day: nothing before it comes after it.
+    Seal,
+    /// Nothing of ours.
+    Foreign {
+        /// What it said.
+        payload: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// What became of a group of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// Events in the history now that were not before.
+    pub new: u64,
+    /// Events that were held already.
+    pub known: u64,
+    /// Events that came after their day was closed.
+    pub late: u64,
+    /// Entries that can never be written.
+    pub rejected: u64,
+}
+
+/// Writes events down.
+#[async_trait]
+pub trait EventStore: Send + Sync {
+    /// Writes a group of entries in one transaction: each event into the history of its instant's
+    /// day, or, where that is closed and nothing holds it yet, among the late ones. Written again
+    /// it changes nothing. `ad_interval_s` is the distance of two ad slots.
+    async fn write_entries(
+        &self,
+        entries: &[Entry],
+        timezone: BusinessTimezone,
+        ad_interval_s: u32,
+    ) -> StoreResult<Drained>;
+}
+
+/// Whether a shard holds everything of a day, and all of that is in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// Nothing of the day can come any more, and nothing of it waits.
+    Drained,
+    /// The shard's own clock has not reached the day's end.
+    NotOver,
+    /// Entries wait to be written.
+    Waiting,
+}
+
+/// The streams of the intake, as those see them who write them down.
+#[async_trait]
+pub trait EventStream: Send + Sync {
+    /// The next entries for a consumer, at most `limit` of each shard: those that dead consumers
+    /// left first. Waits a moment where there are none.
+    async fn read(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError>;
+
+    /// Takes entries off the list of those that wait. Only after their commit.
+    async fn acknowledge(&self, entries: &[EntryId]) -> Result<(), StreamError>;
+
+    /// Seals a day, whose end is given in milliseconds since 1970, in every shard, and answers
+    /// whether all of it has been written.
+    async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError>;
+
+    /// Drops entries older than an instant, in milliseconds since 1970; never one that is not
+    /// written.
+    async fn trim(&self, before_ms: i64) -> Result<(), StreamError>;
+}
+
+/// The stream cannot be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("the intake's stream is away: {0}")]
+pub struct StreamError(pub String);

@@ -1,0 +1,58 @@
+-- Seals a day in a shard's stream, and says whether everything before the seal has been written
+-- down. One call: asked separately, an event in time could slip in between and become late.
+--
+-- KEYS[1]  stream
+-- ARGV[1]  consumer group
+-- ARGV[2]  the day's end, in milliseconds since 1970
+-- Returns 'drained', 'not over' (by this server's clock) or 'waiting'.
+local stream, group, end_ms = KEYS[1], ARGV[1], ARGV[2]
+
+local function ms_of(id)
+    return tonumber(string.match(id, '^(%d+)-'))
+end
+
+-- A missing stream or group is made at the beginning and sealed, never read as empty.
+local made = redis.pcall('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
+if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP') then
+    return made
+end
+
+local info = redis.call('XINFO', 'STREAM', stream)
+local last
+for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+        last = info[i + 1]
+    end
+end
+if ms_of(last) < tonumber(end_ms) then
+    local time = redis.call('TIME')
+    local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    if now_ms < tonumber(end_ms) then
+        return 'not over'
+    end
+    redis.call('XADD', stream, end_ms .. '-0', 'seal', end_ms)
+end
+
+local before = '(' .. end_ms .. '-0'
+local groups = redis.call('XINFO', 'GROUPS', stream)
+for _, of_group in ipairs(groups) do
+    local name, delivered
+    for i = 1, #of_group, 2 do
+        if of_group[i] == 'name' then
+            name = of_group[i + 1]
+        elseif of_group[i] == 'last-delivered-id' then
+            delivered = of_group[i + 1]
+        end
+    end
+    if name == group then
+        -- Beyond the day's end there is nothing of the day; and a range must not run backwards.
+        if ms_of(delivered) < tonumber(end_ms)
+            and #redis.call('XRANGE', stream, '(' .. delivered, before, 'COUNT', 1) > 0 then
+            return 'waiting'
+        end
+    end
+end
+if #redis.call('XPENDING', stream, group, '-', before, 1) > 0 then
+    return 'waiting'
+end
+return 'drained'
