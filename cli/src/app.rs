@@ -16,10 +16,13 @@ use balance_core::{
         queue::{Queue, QueueError},
     },
     queue::{EmbeddedQueue, QueueBackend, RedisQueue},
-    service::{launcher::Launcher, settings::business_timezone},
+    service::{
+        launcher::Launcher,
+        settings::{business_timezone, intake_shards, stored_intake_shards},
+    },
     store::{Company, ProcessLock, SqlStore},
 };
-use balance_worker::{Worker, settings::Duties};
+use balance_worker::{Events, Worker, settings::Duties};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -35,6 +38,8 @@ pub(crate) struct App {
     sql: Arc<SqlStore>,
     /// The fleet's queue, where there is one.
     redis: Option<RedisQueue>,
+    /// The fleet's stream of events, where there is one.
+    events: Option<Events>,
     /// The lock file beside a file; a server's processes know each other by their leases only.
     lock_path: Option<PathBuf>,
 }
@@ -63,6 +68,10 @@ impl App {
             Database::Sqlite(_) => None,
             Database::MySql(_) => settings.queue()?,
         };
+        let events = match database {
+            Database::Sqlite(_) => None,
+            Database::MySql(_) => settings.events()?,
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sql = Arc::new(open_store(&settings, database, &clock).await?);
         let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&sql);
@@ -75,6 +84,7 @@ impl App {
             timezone,
             sql,
             redis,
+            events,
             lock_path: match database {
                 Database::Sqlite(path) => Some(SqlStore::lock_path(path)),
                 Database::MySql(_) => None,
@@ -121,6 +131,7 @@ impl App {
 
     /// Starts a worker in this process.
     pub(crate) async fn start_worker(&self, duties: Duties) -> anyhow::Result<Crew> {
+        self.know_the_stream().await?;
         let (lock, company) = self.join().await?;
         let left_behind = match company {
             Company::Alone => self.store.running().await?,
@@ -131,13 +142,40 @@ impl App {
         }
         let (launcher, backend) = self.launcher();
         let settings = self.settings.worker()?;
-        let worker = Worker::start(launcher.clone(), settings, backend, duties).await;
+        let worker = Worker::start(
+            launcher.clone(),
+            settings,
+            backend,
+            self.events.clone(),
+            duties,
+        )
+        .await;
         Ok(Crew {
             launcher,
             left_behind,
             worker: Some(worker),
             _lock: lock,
         })
+    }
+
+    /// Refuses to work on a database whose plays come by a stream without that stream, or with
+    /// another number of shards: a day would be closed before all of it is written down.
+    async fn know_the_stream(&self) -> anyhow::Result<()> {
+        let shards = self.settings.intake_shards;
+        let stored = match &self.events {
+            Some(_) => Some(intake_shards(self.store.as_ref(), shards).await?),
+            None => stored_intake_shards(self.store.as_ref()).await?,
+        };
+        match stored {
+            Some(_) if self.events.is_none() && self.lock_path.is_none() => {
+                anyhow::bail!("REDIS_URL: needed, for the plays of this database come by a stream")
+            }
+            Some(stored) if stored != shards => anyhow::bail!(
+                "INTAKE_SHARDS: {shards} is not {stored}, by which the plays of this database are \
+                 spread; set it to {stored}"
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// A crew for one command: with a worker, or one that leaves the work to others.
@@ -161,7 +199,7 @@ impl App {
         if self.lock_path.is_some() {
             return Ok(());
         }
-        let Some(redis) = &self.redis else {
+        let (Some(redis), Some(_)) = (&self.redis, &self.events) else {
             anyhow::bail!("REDIS_URL: needed where the database is on a server");
         };
         connect(

@@ -2,13 +2,17 @@
 
 use anyhow::{Context, bail};
 use balance_core::{
-    batch::partition::MAX_PARTITIONS, domain::calendar::BusinessTimezone,
-    port::workers::WorkerIdentity, queue::RedisQueue,
+    batch::partition::MAX_PARTITIONS,
+    domain::{calendar::BusinessTimezone, session::PlaybackRate},
+    intake::{MAX_SHARDS, RedisStream},
+    port::workers::WorkerIdentity,
+    queue::RedisQueue,
 };
-use balance_worker::settings::WorkerSettings;
+use balance_worker::{Events, settings::WorkerSettings};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     thread::available_parallelism,
 };
 
@@ -84,6 +88,56 @@ pub(crate) struct Settings {
     )]
     pub(crate) ad_interval_s: u32,
 
+    /// How fast a video can be played, at most; 0 switches the cap on credited seconds off
+    #[arg(
+        long,
+        env = "MAX_PLAYBACK_RATE",
+        default_value = "2.0",
+        global = true,
+        value_parser = playback_rate
+    )]
+    pub(crate) max_playback_rate: PlaybackRate,
+
+    /// Seconds that positions in videos are remembered
+    #[arg(
+        long,
+        env = "RESUME_TTL_S",
+        default_value_t = 2_592_000,
+        global = true,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) resume_ttl_s: u32,
+
+    /// Streams that the plays of a fleet come by; stored at first start
+    #[arg(
+        long,
+        env = "INTAKE_SHARDS",
+        default_value_t = 1,
+        global = true,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SHARDS))
+    )]
+    pub(crate) intake_shards: u16,
+
+    /// Hours that plays stay in a fleet's stream after they were written down
+    #[arg(
+        long,
+        env = "STREAM_RETENTION_H",
+        default_value_t = 48,
+        global = true,
+        value_parser = clap::value_parser!(u32).range(0..=8_760)
+    )]
+    pub(crate) stream_retention_h: u32,
+
+    /// How long closing a day waits for a fleet's stream, in seconds
+    #[arg(
+        long,
+        env = "CLOSE_TIMEOUT_S",
+        default_value_t = 3_600,
+        global = true,
+        value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    pub(crate) close_timeout_s: u32,
+
     /// Partitions of a step [default: twice the cores]
     #[arg(
         long,
@@ -151,6 +205,21 @@ pub(crate) enum Database {
     MySql(String),
 }
 
+/// A rate such as 2 or 1.25, from 0 to 100.
+fn playback_rate(text: &str) -> Result<PlaybackRate, String> {
+    let reason = "not a number from 0 to 100 with at most three decimals, such as 1.25";
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let are_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || decimals.len() > 3 || !are_digits(whole) || !are_digits(decimals) {
+        return Err(reason.to_owned());
+    }
+    let thousandths: Option<u32> = format!("{whole}{decimals:0<3}").parse().ok();
+    match thousandths {
+        Some(rate) if rate <= 100_000 => Ok(PlaybackRate(rate)),
+        _ => Err(reason.to_owned()),
+    }
+}
+
 /// The zone of a database that no other is asked for.
 pub(crate) const DEFAULT_TIMEZONE: BusinessTimezone =
     BusinessTimezone::Named(chrono_tz::Asia::Seoul);
@@ -184,6 +253,20 @@ impl Settings {
             (None, None) => return Ok(None),
         };
         RedisQueue::open(url).map(Some).context(name)
+    }
+
+    /// The fleet's stream of events, where its Redis is named.
+    pub(crate) fn events(&self) -> anyhow::Result<Option<Events>> {
+        let Some(url) = &self.redis_url else {
+            return Ok(None);
+        };
+        let stream = RedisStream::open(url, self.intake_shards).context("REDIS_URL")?;
+        Ok(Some(Events {
+            stream: Arc::new(stream),
+            ad_interval_s: self.ad_interval_s,
+            retention_h: self.stream_retention_h,
+            close_timeout_s: self.close_timeout_s,
+        }))
     }
 
     /// Cores of this machine, as far as this process may use them.

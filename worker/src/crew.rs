@@ -1,6 +1,6 @@
 //! The crew: a bounded number of claim loops, each working one claim after the other.
 
-use crate::{executor, heartbeat::HeldClaims, settings::WorkerSettings};
+use crate::{drain::Events, executor, heartbeat::HeldClaims, settings::WorkerSettings};
 use balance_core::{
     batch::{
         chunk::{Claim, ClaimToken},
@@ -31,6 +31,8 @@ const CANDIDATES: u32 = 64;
 pub(crate) struct Crew {
     pub(crate) launcher: Launcher,
     pub(crate) settings: WorkerSettings,
+    /// The intake's stream, in a fleet.
+    pub(crate) events: Option<Events>,
     pub(crate) held: HeldClaims,
     /// Cancelled when the worker is asked to end: nothing new is claimed, running chunks finish.
     pub(crate) ending: CancellationToken,
@@ -44,11 +46,16 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    pub(crate) fn new(launcher: Launcher, settings: WorkerSettings) -> Self {
+    pub(crate) fn new(
+        launcher: Launcher,
+        settings: WorkerSettings,
+        events: Option<Events>,
+    ) -> Self {
         let permits = usize::try_from(settings.identity.concurrency).unwrap_or(1);
         Self {
             launcher,
             settings,
+            events,
             held: HeldClaims::default(),
             ending: CancellationToken::new(),
             look: Notify::new(),

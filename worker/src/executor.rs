@@ -45,7 +45,7 @@ pub(crate) async fn execute(crew: &Crew, claim: Claim) {
     let dropped = claim.clone();
     let span = (claim.step_execution_id.0, claim.name);
     let worked = match claim.name.step {
-        Step::CloseDay => close_day::run(crew.launcher.store.as_ref(), &claim).await,
+        Step::CloseDay => close_day::run(crew, &claim).await,
         _ => Execution::new(crew, claim).run().await,
     };
     match worked {

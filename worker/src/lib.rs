@@ -3,7 +3,8 @@
 //! A ring from the queue ([`consumer`]), or the poll of the [`dispatcher`], starts a claim loop
 //! ([`crew`]), which works one claim after the other ([`executor`]) by what its step does
 //! ([`steps`]), while the [`heartbeat`] keeps its leases. The [`rescuer`] heals what the dead left,
-//! the [`schedule`] launches days, and the [`pruner`] deletes what is old.
+//! the [`schedule`] launches days, and the [`pruner`] deletes what is old. In a fleet the [`drain`]
+//! writes the intake's events into the history.
 
 pub mod settings;
 
@@ -12,6 +13,8 @@ mod consumer;
 mod crew;
 
 mod dispatcher;
+
+mod drain;
 
 mod executor;
 
@@ -27,4 +30,5 @@ mod steps;
 
 mod worker;
 
+pub use drain::Events;
 pub use worker::Worker;

@@ -3,7 +3,9 @@
 use crate::{
     consumer,
     crew::Crew,
-    dispatcher, heartbeat, pruner, rescuer, schedule,
+    dispatcher,
+    drain::{self, Events},
+    heartbeat, pruner, rescuer, schedule,
     settings::{Duties, WorkerSettings},
 };
 use balance_core::{port::error::StoreResult, queue::QueueBackend, service::launcher::Launcher};
@@ -32,9 +34,10 @@ impl Worker {
         launcher: Launcher,
         settings: WorkerSettings,
         backend: QueueBackend,
+        events: Option<Events>,
         duties: Duties,
     ) -> Self {
-        let crew = Arc::new(Crew::new(launcher, settings));
+        let crew = Arc::new(Crew::new(launcher, settings, events.clone()));
         // Before the first ring, whose window is made by the slots that are known.
         let _ = tokio::time::timeout(LAST_WORD, heartbeat::beat(&crew)).await;
         let services = TaskTracker::new();
@@ -47,6 +50,9 @@ impl Worker {
             Arc::clone(&crew),
             dispatcher::dispatch,
         ));
+        if let Some(events) = events {
+            services.spawn(drain::run(Arc::clone(&crew), events));
+        }
         if let Duties::Resident { retention_days } = duties {
             services.spawn(schedule::run(Arc::clone(&crew)));
             services.spawn(every(PRUNE, "prune", Arc::clone(&crew), move |crew| {

@@ -180,6 +180,9 @@ pub trait ClaimStore: Send + Sync {
     /// Gives the claimed row back, to be claimed again no sooner than `delay_ms` from now.
     async fn release(&self, claim: &Claim, delay_ms: u32) -> Result<(), ClaimError>;
 
+    /// The same for a row whose turn has not come: it starts when it is claimed the next time.
+    async fn release_for_turn(&self, claim: &Claim, delay_ms: u32) -> Result<(), ClaimError>;
+
     /// Lets every lease run out at once, and every worker in the registry count as dead. Only for a
     /// process that knows itself to be alone.
     async fn expire_all_leases(&self) -> StoreResult<u64>;

@@ -21,8 +21,8 @@ pub enum StoredSettingError {
         /// The stored one.
         stored: String,
     },
-    /// The stored text is no zone.
-    #[error("the stored time zone is damaged: {0}")]
+    /// The stored text makes no sense.
+    #[error("a stored setting is damaged: {0}")]
     Damaged(String),
     /// The store failed.
     #[error(transparent)]
@@ -53,4 +53,32 @@ pub async fn business_timezone(
         }),
         _ => Ok(zone),
     }
+}
+
+const INTAKE_SHARDS: &str = "intake_shards";
+
+/// Over how many shards the plays of a database are spread: stored at first start.
+///
+/// # Errors
+/// Where the stored text is no number, or the store fails.
+pub async fn intake_shards(store: &dyn Store, given: u16) -> Result<u16, StoredSettingError> {
+    let stored = store
+        .setting_or_insert(INTAKE_SHARDS, &given.to_string())
+        .await?;
+    parsed_shards(&stored)
+}
+
+/// The same, where it is stored already: where plays have ever come by a stream.
+///
+/// # Errors
+/// Where the stored text is no number, or the store fails.
+pub async fn stored_intake_shards(store: &dyn Store) -> Result<Option<u16>, StoredSettingError> {
+    let stored = store.setting(INTAKE_SHARDS).await?;
+    stored.as_deref().map(parsed_shards).transpose()
+}
+
+fn parsed_shards(stored: &str) -> Result<u16, StoredSettingError> {
+    stored
+        .parse()
+        .map_err(|_| StoredSettingError::Damaged(format!("'{stored}' is no number of shards")))
 }

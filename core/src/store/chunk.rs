@@ -97,9 +97,17 @@ pub(super) async fn release(
     store: &SqlStore,
     claim: &Claim,
     delay_ms: u32,
+    starts_anew: bool,
 ) -> Result<(), ClaimError> {
     let mut tx = store.db.write().await?;
     raise_version(&mut tx, claim, Counters::default()).await?;
+    if starts_anew {
+        execute!(
+            &mut tx,
+            "UPDATE BATCH_STEP_EXECUTION SET START_TIME = NULL WHERE STEP_EXECUTION_ID = ?",
+            claim.step_execution_id.0
+        )?;
+    }
     let from = tx
         .now_micros()
         .await?

@@ -77,7 +77,11 @@ impl ClaimStore for SqlStore {
     }
 
     async fn release(&self, claim: &Claim, delay_ms: u32) -> Result<(), ClaimError> {
-        chunk::release(self, claim, delay_ms).await
+        chunk::release(self, claim, delay_ms, false).await
+    }
+
+    async fn release_for_turn(&self, claim: &Claim, delay_ms: u32) -> Result<(), ClaimError> {
+        chunk::release(self, claim, delay_ms, true).await
     }
 
     async fn expire_all_leases(&self) -> StoreResult<u64> {

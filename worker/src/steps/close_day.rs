@@ -1,24 +1,46 @@
 //! `closeDayStep`: nothing is added to the day from here on.
 
+use crate::crew::Crew;
 use balance_core::{
     batch::chunk::Claim,
     port::{
-        Store,
         claims::{ClaimError, Ending},
+        error::StoreError,
         settlement::Closing,
+        stream::Closed,
     },
 };
+use chrono::TimeDelta;
 
 /// How soon a day that cannot be closed yet is looked at again, in milliseconds.
 const AGAIN_MS: u32 = 1_000;
 
+const MICROS_PER_MS: i64 = 1_000;
+
+/// What a look at the day came to.
+enum Look {
+    Closed,
+    /// Its turn has not come, which is nobody's fault.
+    NotItsTurn,
+    /// The stream holds it up.
+    NotYet(String),
+}
+
 /// Closes the day, or gives the step back to be rung again: it never waits.
-pub(crate) async fn run(store: &dyn Store, claim: &Claim) -> Result<(), ClaimError> {
-    let written = match store.close_day(claim.date).await? {
-        Closing::Closed => store.end(claim, Ending::Completed).await,
-        Closing::EarlierDayUnsettled(earlier) => {
-            tracing::info!(date = %claim.date, %earlier, "not yet: an earlier day is unsettled");
-            store.release(claim, AGAIN_MS).await
+pub(crate) async fn run(crew: &Crew, claim: &Claim) -> Result<(), ClaimError> {
+    let store = crew.launcher.store.as_ref();
+    let written = match look(crew, claim).await? {
+        Look::Closed => store.end(claim, Ending::Completed).await,
+        Look::NotItsTurn => store.release_for_turn(claim, AGAIN_MS).await,
+        Look::NotYet(reason) => {
+            tracing::info!(date = %claim.date, reason, "the day is not closed yet");
+            match waited_too_long(crew, claim) {
+                Some(limit_s) => {
+                    let reason = format!("not closed within {limit_s} s: {reason}");
+                    store.end(claim, Ending::Failed(reason)).await
+                }
+                None => store.release(claim, AGAIN_MS).await,
+            }
         }
     };
     if matches!(written, Err(ClaimError::Fenced)) {
@@ -27,4 +49,41 @@ pub(crate) async fn run(store: &dyn Store, claim: &Claim) -> Result<(), ClaimErr
         store.reload(claim).await?;
     }
     written
+}
+
+async fn look(crew: &Crew, claim: &Claim) -> Result<Look, ClaimError> {
+    let store = crew.launcher.store.as_ref();
+    if let Some(earlier) = store.first_unsettled_day().await?
+        && earlier < claim.date
+    {
+        tracing::info!(date = %claim.date, %earlier, "an earlier day is unsettled");
+        return Ok(Look::NotItsTurn);
+    }
+    if let Some(events) = &crew.events {
+        let day = crew.launcher.timezone.day(claim.date);
+        let day = day.map_err(|error| StoreError::Data(error.to_string()))?;
+        match events.stream.close(day.end_micros / MICROS_PER_MS).await {
+            Ok(Closed::Drained) => {}
+            Ok(Closed::NotOver) => {
+                return Ok(Look::NotYet(
+                    "by the stream's clock it is not over".to_owned(),
+                ));
+            }
+            Ok(Closed::Waiting) => {
+                return Ok(Look::NotYet("events wait to be written".to_owned()));
+            }
+            Err(error) => return Ok(Look::NotYet(error.to_string())),
+        }
+    }
+    Ok(match store.close_day(claim.date).await? {
+        Closing::Closed => Look::Closed,
+        Closing::EarlierDayUnsettled(_) => Look::NotItsTurn,
+    })
+}
+
+/// The limit, in seconds, where the step has waited for the stream for longer.
+fn waited_too_long(crew: &Crew, claim: &Claim) -> Option<u32> {
+    let limit_s = crew.events.as_ref()?.close_timeout_s;
+    let waited = crew.launcher.clock.now() - claim.started_at;
+    (waited >= TimeDelta::seconds(i64::from(limit_s))).then_some(limit_s)
 }

@@ -178,7 +178,7 @@ impl World {
 
     async fn worker_with(&self, shape: Shape, duties: Duties) -> (Launcher, Worker) {
         let (launcher, backend) = self.wired(shape.partitions);
-        let worker = Worker::start(launcher.clone(), settings(shape), backend, duties).await;
+        let worker = Worker::start(launcher.clone(), settings(shape), backend, None, duties).await;
         (launcher, worker)
     }
 
