@@ -60,9 +60,11 @@ impl MariaDb {
             format!("--socket={}", folder.path().join("socket").display()),
             format!("--pid-file={}", folder.path().join("pid").display()),
             format!("--init-file={}", users.display()),
-            // To the system at each commit, to the disk once a second: it is the process that dies.
-            "--innodb-flush-log-at-trx-commit=2".to_owned(),
-            "--max-connections=1000".to_owned(),
+            // As docker-compose.yml has them.
+            "--innodb-flush-log-at-trx-commit=1".to_owned(),
+            "--sync-binlog=1".to_owned(),
+            "--max-connections=500".to_owned(),
+            "--character-set-server=utf8mb4".to_owned(),
         ];
         let daemon = Daemon::start("mariadbd", args, &folder.path().join("log"));
         let server = Self {

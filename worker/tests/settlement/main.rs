@@ -10,6 +10,8 @@ mod control;
 
 mod crashes;
 
+mod events;
+
 mod figures;
 
 mod intake;
