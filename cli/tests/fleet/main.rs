@@ -40,4 +40,8 @@ mod queue;
 
 mod queue_server;
 
+mod drain;
+
+mod stream;
+
 mod bad_input;

@@ -1,0 +1,235 @@
+//! The stream of events on a real Redis: when a day is drained, what trimming leaves, and who gets
+//! what dead consumers had. Each rule of the protocol with the trace that would break it.
+
+use crate::{
+    queue::shared,
+    servers::{PASSWORD, Servers},
+};
+use balance_core::{
+    intake::RedisStream,
+    port::stream::{Closed, Content, Entry, EntryId, EventStream},
+};
+use std::sync::Arc;
+
+/// A stream of a test's own.
+struct Stream {
+    servers: Arc<Servers>,
+    place: u32,
+    stream: RedisStream,
+}
+
+/// The end of the day that the tests close, in milliseconds: long ago.
+const END_MS: i64 = 1_700_000_000_000;
+
+impl Stream {
+    async fn new(shards: u16) -> Self {
+        let servers = shared().await;
+        let place = servers.next_place();
+        let url = servers.redis.url(PASSWORD, place);
+        Self {
+            stream: RedisStream::open(&url, shards).unwrap(),
+            servers,
+            place,
+        }
+    }
+
+    fn ask(&self, command: &[&str]) -> Vec<String> {
+        self.servers.redis.ask(self.place, command)
+    }
+
+    /// Appends a play at an instant, in milliseconds from the day's end.
+    fn add(&self, shard: u16, from_end_ms: i64) {
+        let key = format!("{{s{shard}}}:events");
+        let id = format!("{}-0", END_MS + from_end_ms);
+        let event = format!("{:032x}", rand::random::<u128>());
+        let fields = [
+            "id", &event, "kind", "play", "user", "1", "video", "1", "counted", "1",
+        ];
+        let mut command = vec!["XADD", &key, &id];
+        command.extend(fields);
+        self.ask(&command);
+    }
+
+    async fn close(&self) -> Closed {
+        self.stream.close(END_MS).await.unwrap()
+    }
+
+    async fn read(&self) -> Vec<EntryId> {
+        self.read_as("one").await
+    }
+
+    async fn read_as(&self, consumer: &str) -> Vec<EntryId> {
+        let entries = self.stream.read(consumer, 100).await.unwrap();
+        entries.iter().map(|entry| entry.id).collect()
+    }
+
+    async fn acknowledge(&self, ids: &[EntryId]) {
+        self.stream.acknowledge(ids).await.unwrap();
+    }
+
+    fn ids(&self, shard: u16) -> Vec<String> {
+        let lines = self.ask(&["XRANGE", &format!("{{s{shard}}}:events"), "-", "+"]);
+        let is_id = |line: &String| {
+            line.split_once('-').is_some_and(|(ms, sequence)| {
+                ms.parse::<i64>().is_ok() && sequence.parse::<i64>().is_ok()
+            })
+        };
+        lines.into_iter().filter(is_id).collect()
+    }
+}
+
+fn seal() -> String {
+    format!("{END_MS}-0")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_is_drained_when_all_of_it_was_delivered_and_acknowledged() {
+    let stream = Stream::new(1).await;
+    stream.add(0, -2);
+    stream.add(0, -1);
+    assert_eq!(stream.close().await, Closed::Waiting, "not delivered");
+    let ids = stream.read().await;
+    assert_eq!(ids.len(), 3, "two plays and the seal");
+    assert_eq!(stream.close().await, Closed::Waiting, "not acknowledged");
+    stream.acknowledge(&ids[..1]).await;
+    assert_eq!(stream.close().await, Closed::Waiting, "one of two");
+    stream.acknowledge(&ids[1..2]).await;
+    assert_eq!(stream.close().await, Closed::Drained);
+    // The seal itself and what is after it belong to no day that closes.
+    stream.add(0, 5);
+    let later = stream.read().await;
+    assert_eq!((later.len(), stream.close().await), (1, Closed::Drained));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_shard_is_sealed_once_and_nothing_can_come_before_its_seal() {
+    let stream = Stream::new(3).await;
+    stream.add(1, -1);
+    assert_eq!(stream.close().await, Closed::Waiting);
+    assert_eq!(stream.close().await, Closed::Waiting, "another closer");
+    for shard in [0, 2] {
+        assert_eq!(stream.ids(shard), [seal()], "shard {shard}");
+    }
+    assert_eq!(stream.ids(1).len(), 2);
+    let ids = stream.read().await;
+    stream.acknowledge(&ids).await;
+    assert_eq!(stream.close().await, Closed::Drained);
+    // A clock that was set back: the next entry is after the seal all the same.
+    let added = stream.servers.redis.ask(
+        stream.place,
+        &[
+            "EVAL",
+            "return redis.pcall('XADD', KEYS[1], ARGV[1], 'kind', 'play').err or 'taken'",
+            "1",
+            "{s0}:events",
+            &format!("{}-5", END_MS - 1),
+        ],
+    );
+    assert!(added[0].contains("equal or smaller"), "{added:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_goes_on_is_not_sealed_unless_its_end_has_been_passed() {
+    let stream = Stream::new(1).await;
+    let now_s: i64 = stream.ask(&["TIME"])[0].parse().unwrap();
+    let end_ms = (now_s + 3_600) * 1_000;
+    let closed = stream.stream.close(end_ms).await.unwrap();
+    assert_eq!(closed, Closed::NotOver);
+    assert_eq!(stream.ids(0), [""; 0]);
+    // The clock was ahead, and is set back: an entry beyond the end is as good as a seal.
+    let beyond = format!("{}-3", end_ms + 5);
+    stream.ask(&["XADD", "{s0}:events", &beyond, "seal", "x"]);
+    let closed = stream.stream.close(end_ms).await.unwrap();
+    assert_eq!((closed, stream.ids(0)), (Closed::Drained, vec![beyond]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_group_is_made_at_the_beginning_and_an_emptied_shard_is_sealed_anew() {
+    let stream = Stream::new(1).await;
+    stream.add(0, -7);
+    // Nobody has read yet, so there is no group: that is not empty.
+    assert_eq!(stream.close().await, Closed::Waiting);
+    let ids = stream.read().await;
+    assert_eq!(ids.len(), 2);
+    stream.ask(&["XGROUP", "DESTROY", "{s0}:events", "drain"]);
+    assert_eq!(stream.close().await, Closed::Waiting, "all of it again");
+    assert_eq!(stream.read().await, ids);
+    stream.acknowledge(&ids).await;
+    assert_eq!(stream.close().await, Closed::Drained);
+    stream.ask(&["FLUSHDB"]);
+    assert_eq!(stream.close().await, Closed::Drained);
+    assert_eq!(stream.ids(0), [seal()]);
+    stream.ask(&["FLUSHDB"]);
+    assert_eq!(stream.read().await, [], "reading makes the group too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trimming_never_passes_what_is_written_down() {
+    let stream = Stream::new(1).await;
+    let trim = async || stream.stream.trim(END_MS - 10).await.unwrap();
+    trim().await;
+    assert_eq!(stream.ids(0), [""; 0], "no stream, no group");
+    for from_end_ms in [-50, -40, -30, -20, -5] {
+        stream.add(0, from_end_ms);
+    }
+    trim().await;
+    assert_eq!(stream.ids(0).len(), 5, "nobody has read");
+    let ids = stream.read().await;
+    trim().await;
+    assert_eq!(stream.ids(0).len(), 5, "nothing is acknowledged");
+    stream.acknowledge(&[ids[0], ids[2]]).await;
+    trim().await;
+    assert_eq!(stream.ids(0).len(), 4, "up to the first that waits");
+    stream.acknowledge(&ids[1..4]).await;
+    trim().await;
+    assert_eq!(stream.ids(0), [format!("{}-0", END_MS - 5)], "the old ones");
+    stream.acknowledge(&ids[4..]).await;
+    stream.stream.trim(END_MS + 1_000).await.unwrap();
+    assert_eq!(stream.ids(0).len(), 1, "the last delivered one stays");
+    // What was not delivered stays, however old.
+    stream.add(0, -1);
+    stream.stream.trim(END_MS + 1_000).await.unwrap();
+    assert_eq!(stream.read().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_consumer_had_comes_to_another() {
+    let stream = Stream::new(1).await;
+    stream.add(0, -2);
+    stream.add(0, -1);
+    let ids = stream.read_as("dead").await;
+    assert_eq!(ids.len(), 2);
+    assert_eq!(stream.read_as("other").await, [], "it may still live");
+    // As if it had had them for a minute.
+    let all: Vec<String> = ids
+        .iter()
+        .map(|id| format!("{}-{}", id.ms, id.sequence))
+        .collect();
+    let mut claim = vec!["XCLAIM", "{s0}:events", "drain", "dead", "0"];
+    claim.extend(all.iter().map(String::as_str));
+    claim.extend(["IDLE", "60000"]);
+    stream.ask(&claim);
+    assert_eq!(stream.read_as("other").await, ids);
+    assert_eq!(stream.close().await, Closed::Waiting);
+    stream.acknowledge(&ids).await;
+    assert_eq!(stream.close().await, Closed::Drained);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_are_not_ours_are_told() {
+    let stream = Stream::new(1).await;
+    stream.ask(&["XADD", "{s0}:events", "5-1", "what", "ever"]);
+    stream.ask(&["XADD", "{s0}:events", "5-2", "kind", "play", "id", "x"]);
+    let entries: Vec<Entry> = stream.stream.read("one", 10).await.unwrap();
+    for entry in entries {
+        let Content::Foreign { payload, reason } = entry.content else {
+            panic!("{entry:?}");
+        };
+        assert!(!payload.is_empty() && reason.starts_with("i"), "{reason}");
+    }
+    // Of another type than a stream: an error, and no panic.
+    let stream = Stream::new(1).await;
+    stream.ask(&["SET", "{s0}:events", "x"]);
+    assert!(stream.stream.read("one", 10).await.is_err());
+    assert!(stream.stream.close(END_MS).await.is_err());
+}
