@@ -9,6 +9,7 @@ use backon::{ExponentialBuilder, Retryable};
 use balance_core::{
     batch::execution::JobExecutionId,
     domain::calendar::BusinessTimezone,
+    intake::RedisStream,
     port::{
         Store,
         clock::{Clock, SystemClock},
@@ -37,7 +38,7 @@ pub(crate) struct App {
     pub(crate) timezone: BusinessTimezone,
     sql: Arc<SqlStore>,
     /// The fleet's queue, where there is one.
-    redis: Option<RedisQueue>,
+    fleet_queue: Option<RedisQueue>,
     /// The fleet's stream of events, where there is one.
     events: Option<Events>,
     /// The lock file beside a file; a server's processes know each other by their leases only.
@@ -64,13 +65,13 @@ impl App {
     pub(crate) async fn open_at(settings: Settings, database: &Database) -> anyhow::Result<Self> {
         // Faults of the settings come before anything is made.
         settings.worker()?;
-        let redis = match database {
+        let fleet_queue = match database {
             Database::Sqlite(_) => None,
-            Database::MySql(_) => settings.queue()?,
+            Database::MySql(_) => open_queue(&settings)?,
         };
         let events = match database {
             Database::Sqlite(_) => None,
-            Database::MySql(_) => settings.events()?,
+            Database::MySql(_) => open_events(&settings)?,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sql = Arc::new(open_store(&settings, database, &clock).await?);
@@ -83,7 +84,7 @@ impl App {
             clock,
             timezone,
             sql,
-            redis,
+            fleet_queue,
             events,
             lock_path: match database {
                 Database::Sqlite(path) => Some(SqlStore::lock_path(path)),
@@ -94,8 +95,8 @@ impl App {
 
     /// A launcher, and the backend that its rings arrive at.
     pub(crate) fn launcher(&self) -> (Launcher, QueueBackend) {
-        let (queue, backend): (Arc<dyn Queue>, QueueBackend) = match &self.redis {
-            Some(redis) => (Arc::new(redis.clone()), QueueBackend::Redis(redis.clone())),
+        let (queue, backend): (Arc<dyn Queue>, QueueBackend) = match &self.fleet_queue {
+            Some(queue) => (Arc::new(queue.clone()), QueueBackend::Redis(queue.clone())),
             None => {
                 let (queue, backend) = EmbeddedQueue::new();
                 (Arc::new(queue), QueueBackend::Embedded(backend))
@@ -199,12 +200,12 @@ impl App {
         if self.lock_path.is_some() {
             return Ok(());
         }
-        let (Some(redis), Some(_)) = (&self.redis, &self.events) else {
+        let (Some(queue), Some(_)) = (&self.fleet_queue, &self.events) else {
             anyhow::bail!("REDIS_URL: needed where the database is on a server");
         };
         connect(
             &self.settings,
-            || redis.ping(),
+            || queue.ping(),
             |error| matches!(error, QueueError::Away(_)),
         )
         .await
@@ -218,11 +219,33 @@ impl App {
 
     /// Closes the database.
     pub(crate) async fn close(self) {
-        if let Some(redis) = &self.redis {
-            redis.flush().await;
+        if let Some(queue) = &self.fleet_queue {
+            queue.flush().await;
         }
         self.sql.close().await;
     }
+}
+
+/// The fleet's queue, where its Redis is named. Connects when it is first used.
+fn open_queue(settings: &Settings) -> anyhow::Result<Option<RedisQueue>> {
+    let Some((name, url)) = settings.queue_url() else {
+        return Ok(None);
+    };
+    RedisQueue::open(url).map(Some).context(name)
+}
+
+/// The fleet's stream of events, where its Redis is named. Connects when it is first used.
+fn open_events(settings: &Settings) -> anyhow::Result<Option<Events>> {
+    let Some(url) = &settings.redis_url else {
+        return Ok(None);
+    };
+    let stream = RedisStream::open(url, settings.intake_shards).context("REDIS_URL")?;
+    Ok(Some(Events {
+        stream: Arc::new(stream),
+        ad_interval_s: settings.ad_interval_s,
+        retention_h: settings.stream_retention_h,
+        close_timeout_s: settings.close_timeout_s,
+    }))
 }
 
 async fn open_store(

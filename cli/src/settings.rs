@@ -4,15 +4,12 @@ use anyhow::{Context, bail};
 use balance_core::{
     batch::partition::MAX_PARTITIONS,
     domain::{calendar::BusinessTimezone, session::PlaybackRate},
-    intake::{MAX_SHARDS, RedisStream},
-    port::workers::WorkerIdentity,
-    queue::RedisQueue,
+    port::{stream::MAX_SHARDS, workers::WorkerIdentity},
 };
-use balance_worker::{Events, settings::WorkerSettings};
+use balance_worker::settings::WorkerSettings;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
     thread::available_parallelism,
 };
 
@@ -245,28 +242,13 @@ impl Settings {
         Ok(Database::Sqlite(path))
     }
 
-    /// The fleet's queue, where its Redis is named. Connects when it is first used.
-    pub(crate) fn queue(&self) -> anyhow::Result<Option<RedisQueue>> {
-        let (name, url) = match (&self.queue_redis_url, &self.redis_url) {
-            (Some(url), _) => ("QUEUE_REDIS_URL", url),
-            (None, Some(url)) => ("REDIS_URL", url),
-            (None, None) => return Ok(None),
-        };
-        RedisQueue::open(url).map(Some).context(name)
-    }
-
-    /// The fleet's stream of events, where its Redis is named.
-    pub(crate) fn events(&self) -> anyhow::Result<Option<Events>> {
-        let Some(url) = &self.redis_url else {
-            return Ok(None);
-        };
-        let stream = RedisStream::open(url, self.intake_shards).context("REDIS_URL")?;
-        Ok(Some(Events {
-            stream: Arc::new(stream),
-            ad_interval_s: self.ad_interval_s,
-            retention_h: self.stream_retention_h,
-            close_timeout_s: self.close_timeout_s,
-        }))
+    /// Where the fleet's queue is, and which setting says so.
+    pub(crate) fn queue_url(&self) -> Option<(&'static str, &str)> {
+        match (&self.queue_redis_url, &self.redis_url) {
+            (Some(url), _) => Some(("QUEUE_REDIS_URL", url)),
+            (None, Some(url)) => Some(("REDIS_URL", url)),
+            (None, None) => None,
+        }
     }
 
     /// Cores of this machine, as far as this process may use them.

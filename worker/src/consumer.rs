@@ -50,7 +50,7 @@ async fn supervise(crew: &Arc<Crew>, queue: &RedisQueue) {
     for incarnation in 0_u64.. {
         let name = format!("{}-{incarnation}", crew.settings.identity.name);
         let began = Instant::now();
-        let ended = redis(Arc::clone(crew), name.clone(), queue.clone()).await;
+        let ended = fleet(Arc::clone(crew), name.clone(), queue.clone()).await;
         // Best effort: what is left is tidied up when the consumer counts as dead.
         if let Err(error) = queue.forget(&name).await {
             tracing::debug!(%error, "consumer not forgotten");
@@ -116,7 +116,7 @@ fn embedded(
     consume!(crew, name, backend)
 }
 
-fn redis(
+fn fleet(
     crew: Arc<Crew>,
     name: String,
     queue: RedisQueue,

@@ -44,7 +44,7 @@ pub(super) async fn until_ended(
     let result = tokio::select! {
         result = ended => result,
         () = shutdown::requested() => {
-            Err(anyhow::anyhow!("asked to end; execution {id} goes on where it stands when `balance settle` is run again"))
+            Err(anyhow::anyhow!("asked to end; execution {id} goes on where it stands, by another worker or the next `balance settle`"))
         }
     };
     bar.finish_and_clear();

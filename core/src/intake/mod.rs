@@ -9,5 +9,4 @@ mod shard;
 mod stream;
 
 pub use embedded::EmbeddedIntake;
-pub use shard::MAX_SHARDS;
 pub use stream::RedisStream;

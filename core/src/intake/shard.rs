@@ -2,9 +2,6 @@
 
 use crate::domain::video::VideoId;
 
-/// The most shards. Their number is stored at first start and never changes.
-pub const MAX_SHARDS: u16 = 64;
-
 /// A shard of the intake, 0 and up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Shard(pub(super) u16);

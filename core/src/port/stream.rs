@@ -4,6 +4,9 @@ use super::error::StoreResult;
 use crate::domain::{calendar::BusinessTimezone, playback::EventId, user::UserId, video::VideoId};
 use async_trait::async_trait;
 
+/// The most shards. Their number is stored at first start and never changes.
+pub const MAX_SHARDS: u16 = 64;
+
 /// An event as the intake wrote it down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaybackEvent {
