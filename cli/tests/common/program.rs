@@ -119,12 +119,6 @@ impl Call {
         self
     }
 
-    /// Without a setting that the other calls have.
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.command.env_remove(name);
-        self
-    }
-
     /// What the process reads from its standard input.
     pub(crate) fn stdin(mut self, path: impl Into<PathBuf>) -> Self {
         self.stdin = Some(path.into());

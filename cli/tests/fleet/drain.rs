@@ -138,9 +138,7 @@ fn no_day_is_closed_while_the_stream_is_away() {
     assert!(reason.contains("not closed within 1 s"), "{reason}");
     fleet.end();
     // Nobody settles a fleet's day without the fleet's stream.
-    let alone = place
-        .balance(&["settle", "--date", DAY])
-        .without("REDIS_URL")
-        .run();
+    let alone = place.without("REDIS_URL");
+    let alone = alone.balance(&["settle", "--date", DAY]).run();
     alone.failed(&["REDIS_URL"]);
 }

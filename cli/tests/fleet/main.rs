@@ -40,6 +40,10 @@ mod queue;
 
 mod queue_server;
 
+mod intake;
+
+mod intake_server;
+
 mod drain;
 
 mod stream;

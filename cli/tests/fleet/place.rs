@@ -64,6 +64,12 @@ impl Place {
         self
     }
 
+    /// The same place without a setting.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.settings.retain(|(setting, _)| *setting != name);
+        self
+    }
+
     /// A call of the program with the settings of this place and no others.
     pub(crate) fn balance(&self, args: &[&str]) -> Call {
         let mut command = bound(env!("CARGO_BIN_EXE_balance"));

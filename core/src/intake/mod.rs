@@ -8,5 +8,8 @@ mod shard;
 
 mod stream;
 
+mod redis;
+
 pub use embedded::EmbeddedIntake;
+pub use redis::RedisIntake;
 pub use stream::RedisStream;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 /// The one consumer group.
-const GROUP: &str = "drain";
+pub(super) const GROUP: &str = "drain";
 /// An entry that its consumer has had for so long, in milliseconds, is a dead one's.
 const STALE_MS: u64 = 15_000;
 /// How long a command may take.

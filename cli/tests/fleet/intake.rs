@@ -1,0 +1,340 @@
+//! The intake: one suite on both adapters, on a clock that nobody can set.
+
+use crate::{
+    queue::shared,
+    servers::{PASSWORD, Servers},
+};
+use balance_core::{
+    domain::{
+        calendar::BusinessTimezone, playback::EventId, session::PlaybackRate, user::UserId,
+        video::VideoId,
+    },
+    intake::{EmbeddedIntake, RedisIntake, RedisStream},
+    port::{
+        Store,
+        clock::SystemClock,
+        intake::{
+            Act, IdempotencyKey, Intake, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts,
+        },
+        stream::{Content, EventStream, Happening},
+    },
+    store::SqlStore,
+};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tempfile::TempDir;
+
+pub(crate) const OWNER: i64 = 9;
+pub(crate) const RULES: IntakeRules = IntakeRules {
+    view_window_s: 600,
+    playback_rate: PlaybackRate(0),
+    resume_ttl_s: 3_600,
+    replay_s: 3_600,
+    ad_interval_s: 300,
+};
+
+pub(crate) fn timezone() -> BusinessTimezone {
+    "Asia/Seoul".parse().unwrap()
+}
+
+/// The intake on a test's own numbered database.
+pub(crate) fn on_redis(
+    servers: &Servers,
+    place: u32,
+    shards: u16,
+    rules: IntakeRules,
+) -> RedisIntake {
+    let url = servers.redis.url(PASSWORD, place);
+    RedisIntake::open(
+        &url,
+        shards,
+        1_000_000,
+        rules,
+        timezone(),
+        Arc::new(SystemClock),
+    )
+    .unwrap()
+}
+
+/// An intake, and what it wrote down.
+struct Adapter {
+    name: &'static str,
+    intake: Arc<dyn Intake>,
+    written: Written,
+}
+
+enum Written {
+    File(TempDir),
+    Stream {
+        stream: RedisStream,
+        /// Alive as long as the stream is looked at.
+        _servers: Arc<Servers>,
+    },
+}
+
+impl Written {
+    /// The ids of the events that were written down, each as often as it was.
+    async fn events(&self) -> Vec<EventId> {
+        match self {
+            Self::File(folder) => {
+                let path = folder.path().join("balance.db");
+                let sql = "SELECT event_id FROM play_history";
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+                let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+                let rows: Vec<(Vec<u8>,)> = sqlx::query_as(sql)
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap();
+                rows.into_iter()
+                    .map(|(id,)| EventId(id.try_into().unwrap()))
+                    .collect()
+            }
+            Self::Stream { stream, .. } => {
+                let entries = stream.read("test", 100_000).await.unwrap();
+                entries
+                    .into_iter()
+                    .map(|entry| match entry.content {
+                        Content::Event(event) => event.id,
+                        content => panic!("{content:?}"),
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+/// Every adapter, empty.
+async fn adapters(rules: IntakeRules) -> [Adapter; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("balance.db");
+    let store = SqlStore::open_sqlite(&path, 2, Arc::new(SystemClock)).await;
+    let store: Arc<dyn Store> = Arc::new(store.unwrap());
+    let servers = shared().await;
+    let place = servers.next_place();
+    let stream = RedisStream::open(&servers.redis.url(PASSWORD, place), 1).unwrap();
+    [
+        Adapter {
+            name: "embedded",
+            intake: Arc::new(EmbeddedIntake::start(store, rules, timezone())),
+            written: Written::File(folder),
+        },
+        Adapter {
+            name: "Redis",
+            intake: Arc::new(on_redis(&servers, place, 1, rules)),
+            written: Written::Stream {
+                stream,
+                _servers: servers,
+            },
+        },
+    ]
+}
+
+pub(crate) fn request(user: i64, video: i64, act: Act) -> IntakeRequest {
+    IntakeRequest {
+        event_id: EventId(rand::random()),
+        user_id: UserId(user),
+        video: VideoFacts {
+            id: VideoId(video),
+            owner_id: UserId(OWNER),
+            duration_s: 1_000,
+        },
+        act,
+        key: None,
+    }
+}
+
+fn named(mut request: IntakeRequest, key: &str) -> IntakeRequest {
+    request.key = IdempotencyKey::parse(key);
+    request
+}
+
+async fn play(intake: &dyn Intake, user: i64) -> IntakeAnswer {
+    intake.take_in(request(user, 1, Act::Play)).await.unwrap()
+}
+
+async fn pause(intake: &dyn Intake, user: i64, current_s: i64) -> IntakeAnswer {
+    let pause = request(user, 1, Act::Pause { current_s });
+    intake.take_in(pause).await.unwrap()
+}
+
+fn playing(resume_at_s: i64, is_counted: bool) -> IntakeAnswer {
+    IntakeAnswer::Playing {
+        resume_at_s,
+        is_counted,
+    }
+}
+
+fn paused(credited_s: i64, is_finished: bool) -> IntakeAnswer {
+    IntakeAnswer::Paused {
+        credited_s,
+        is_finished,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_from_beginning_to_end() {
+    for Adapter {
+        name,
+        intake,
+        written,
+    } in adapters(RULES).await
+    {
+        let intake = intake.as_ref();
+        assert_eq!(pause(intake, 1, 5).await, IntakeAnswer::NoSession, "{name}");
+        assert_eq!(play(intake, 1).await, playing(0, true), "{name}");
+        assert_eq!(pause(intake, 1, 120).await, paused(120, false), "{name}");
+        assert_eq!(pause(intake, 1, 100).await, paused(0, false), "{name}");
+        assert_eq!(pause(intake, 1, 130).await, paused(30, false), "{name}");
+        let IntakeAnswer::Repeat { retry_after_ms } = play(intake, 1).await else {
+            panic!("{name}: within the window");
+        };
+        assert!((1..=600_000).contains(&retry_after_ms), "{name}");
+        assert_eq!(pause(intake, 1, 200).await, paused(70, false), "{name}");
+        assert_eq!(pause(intake, 1, 1_000).await, paused(800, true), "{name}");
+        assert_eq!(
+            pause(intake, 1, 10).await,
+            IntakeAnswer::NoSession,
+            "{name}"
+        );
+        // The owner: no gate, no credit, and a position.
+        assert_eq!(play(intake, OWNER).await, playing(0, false), "{name}");
+        assert_eq!(pause(intake, OWNER, 300).await, paused(0, false), "{name}");
+        assert_eq!(play(intake, OWNER).await, playing(300, false), "{name}");
+        // Each accepted one is written down once, refused ones are not.
+        let events = written.events().await;
+        let different: HashSet<EventId> = events.iter().copied().collect();
+        assert_eq!((events.len(), different.len()), (9, 9), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_counts_again_when_the_window_is_over() {
+    let rules = IntakeRules {
+        view_window_s: 1,
+        ..RULES
+    };
+    for Adapter { name, intake, .. } in adapters(rules).await {
+        let began = std::time::Instant::now();
+        assert_eq!(play(intake.as_ref(), 1).await, playing(0, true), "{name}");
+        let mut refused = 0;
+        while let IntakeAnswer::Repeat { retry_after_ms } = play(intake.as_ref(), 1).await {
+            assert!((1..=1_000).contains(&retry_after_ms), "{name}");
+            refused += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(refused > 0, "{name}");
+        assert!(began.elapsed() >= Duration::from_millis(990), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_plays_at_once_by_a_hundred_people_count_a_hundred_times() {
+    for Adapter {
+        name,
+        intake,
+        written,
+    } in adapters(RULES).await
+    {
+        let mut clients = tokio::task::JoinSet::new();
+        for client in 0..1_000 {
+            let intake = Arc::clone(&intake);
+            clients.spawn(async move { play(intake.as_ref(), 100 + client % 100).await });
+        }
+        let answers = clients.join_all().await;
+        let counted = answers.iter().filter(|one| **one == playing(0, true));
+        assert_eq!(counted.count(), 100, "{name}");
+        let refused = |one: &&IntakeAnswer| matches!(one, IntakeAnswer::Repeat { .. });
+        assert_eq!(answers.iter().filter(refused).count(), 900, "{name}");
+        assert_eq!(written.events().await.len(), 100, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seconds_beyond_the_clock_are_not_credited() {
+    let rules = IntakeRules {
+        playback_rate: PlaybackRate(2_000),
+        ..RULES
+    };
+    for Adapter {
+        name,
+        intake,
+        written,
+    } in adapters(rules).await
+    {
+        let began = std::time::Instant::now();
+        play(intake.as_ref(), 1).await;
+        let mut earned_s = 0;
+        for current_s in [900, 0, 900, 10, 800] {
+            let IntakeAnswer::Paused { credited_s, .. } =
+                pause(intake.as_ref(), 1, current_s).await
+            else {
+                panic!("{name}");
+            };
+            assert!(credited_s >= 0, "{name}");
+            earned_s += credited_s;
+        }
+        let elapsed_s = i64::try_from(began.elapsed().as_secs()).unwrap();
+        let most_s = 5 * 5 + 2 * (elapsed_s + 1);
+        assert!((15..=most_s).contains(&earned_s), "{name}: {earned_s}");
+        if let Written::Stream { stream, .. } = written {
+            let entries = stream.read("test", 100).await.unwrap();
+            let reported: i64 = entries
+                .iter()
+                .map(|entry| match &entry.content {
+                    Content::Event(event) => match event.what {
+                        Happening::Pause { reported_s, .. } => reported_s,
+                        Happening::Play { .. } => 0,
+                    },
+                    content => panic!("{content:?}"),
+                })
+                .sum();
+            assert_eq!(reported, 900 + 900 + 790, "what the player said is kept");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_request_is_done_once_however_often_it_comes() {
+    for Adapter {
+        name,
+        intake,
+        written,
+    } in adapters(RULES).await
+    {
+        let mut clients = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let intake = Arc::clone(&intake);
+            let play = named(request(1, 1, Act::Play), "a");
+            clients.spawn(async move { intake.take_in(play).await.unwrap() });
+        }
+        let answers = clients.join_all().await;
+        assert_eq!(answers, [playing(0, true); 50], "{name}");
+        let pause = |current_s| named(request(1, 1, Act::Pause { current_s }), "b");
+        for _ in 0..3 {
+            let answer = intake.take_in(pause(77)).await.unwrap();
+            assert_eq!(answer, paused(77, false), "{name}");
+        }
+        for reused in [
+            pause(78),
+            named(request(1, 1, Act::Play), "b"),
+            named(request(1, 2, Act::Play), "a"),
+        ] {
+            let answer = intake.take_in(reused).await.unwrap();
+            assert_eq!(answer, IntakeAnswer::KeyReused, "{name}");
+        }
+        assert_eq!(written.events().await.len(), 2, "{name}");
+        // What was refused changed nothing, and may be asked for again.
+        let again = named(request(1, 1, Act::Play), "c");
+        for _ in 0..2 {
+            let answer = intake.take_in(again.clone()).await.unwrap();
+            assert!(matches!(answer, IntakeAnswer::Repeat { .. }), "{name}");
+        }
+        // Another user's key is another key.
+        let other = named(request(2, 1, Act::Play), "a");
+        assert_eq!(
+            intake.take_in(other).await.unwrap(),
+            playing(0, true),
+            "{name}"
+        );
+        assert!(intake.readiness().await.is_ok(), "{name}");
+    }
+}

@@ -1,0 +1,216 @@
+//! The intake's server: its scripts alone, its shards, and what happens when it is away, full, or
+//! set up so that it would forget.
+
+use crate::{
+    intake::{OWNER, RULES, on_redis, request, timezone},
+    queue::shared,
+    servers::{PASSWORD, Redis, Servers},
+};
+use balance_core::{
+    domain::session::Session,
+    intake::{RedisIntake, RedisStream},
+    port::{
+        clock::SystemClock,
+        intake::{Act, Intake, IntakeAnswer, IntakeError},
+        stream::EventStream,
+    },
+};
+use rand::RngExt;
+use std::sync::Arc;
+
+const SCRIPT: &str = include_str!("../../../lua/view_increment.lua");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_keeps_the_originals_contract_alone() {
+    let servers = shared().await;
+    let place = servers.next_place();
+    let view = |user: &str, ttl: &str| {
+        let command = ["EVAL", SCRIPT, "2", "count", "gate", user, "9", ttl, "1"];
+        servers.redis.ask(place, &command)
+    };
+    assert_eq!(view("9", "30"), ["-1"], "the owner");
+    assert_eq!(
+        servers.redis.ask(place, &["EXISTS", "count", "gate"]),
+        ["0"]
+    );
+    assert_eq!(view("1", "30"), ["1"]);
+    assert_eq!(view("1", "30"), ["-2"], "a repeat");
+    let left: i64 = servers.redis.ask(place, &["TTL", "gate"])[0]
+        .parse()
+        .unwrap();
+    assert!((1..=30).contains(&left));
+    servers.redis.ask(place, &["DEL", "gate"]);
+    assert_eq!(view("1", "30"), ["2"]);
+    // A bulk string, as GET gives it, where the others are integers.
+    servers.redis.ask(place, &["DEL", "gate"]);
+    let kind = format!("local r = (function() {SCRIPT} end)() return type(r)");
+    let command = ["EVAL", &kind, "2", "count", "gate", "1", "9", "30", "1"];
+    assert_eq!(servers.redis.ask(place, &command), ["string"]);
+    assert_eq!(servers.redis.ask(place, &command), ["number"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
+    let servers = shared().await;
+    let place = servers.next_place();
+    let intake = on_redis(&servers, place, 3, RULES);
+    for video in 1..=9 {
+        intake.take_in(request(1, video, Act::Play)).await.unwrap();
+        let pause = request(1, video, Act::Pause { current_s: 10 });
+        intake.take_in(pause).await.unwrap();
+        intake
+            .take_in(request(OWNER, video, Act::Play))
+            .await
+            .unwrap();
+    }
+    for key in servers.redis.ask(place, &["KEYS", "*"]) {
+        assert!(key.starts_with("{s0}:") || key.starts_with("{s1}:") || key.starts_with("{s2}:"));
+    }
+    for shard in 0..3 {
+        let length = servers
+            .redis
+            .ask(place, &["XLEN", &format!("{{s{shard}}}:events")]);
+        assert_eq!(length, ["9"], "shard {shard}");
+        let views = servers.redis.ask(
+            place,
+            &["GET", &format!("{{s{shard}}}:views:{}", 3 + shard)],
+        );
+        assert_eq!(views, ["1"]);
+    }
+    let stream = RedisStream::open(&servers.redis.url(PASSWORD, place), 3).unwrap();
+    let entries = stream.read("test", 100).await.unwrap();
+    assert_eq!(entries.len(), 27);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_and_the_rules_agree() {
+    let servers = shared().await;
+    let place = servers.next_place();
+    let intake = on_redis(&servers, place, 1, RULES);
+    let mut random = rand::rng();
+    for user in 1..=30 {
+        let mut session: Option<Session> = None;
+        intake.take_in(request(user, 1, Act::Play)).await.unwrap();
+        session = Some(Session::play(session, 0));
+        for _ in 0..20 {
+            let current_s = random.random_range(0..=1_000);
+            let pause = request(user, 1, Act::Pause { current_s });
+            let answer = intake.take_in(pause).await.unwrap();
+            let Some(open) = session.filter(|session| session.is_open) else {
+                assert_eq!(answer, IntakeAnswer::NoSession);
+                break;
+            };
+            let (next, credit) =
+                open.pause(current_s, 1_000, user == OWNER, RULES.playback_rate, 0);
+            let expected = IntakeAnswer::Paused {
+                credited_s: credit.credited_s,
+                is_finished: !next.is_open,
+            };
+            assert_eq!(answer, expected);
+            session = Some(next);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_may_wait_is_refused_and_taken_when_it_was_written_down() {
+    let servers = shared().await;
+    let place = servers.next_place();
+    let url = servers.redis.url(PASSWORD, place);
+    let intake = RedisIntake::open(&url, 1, 5, RULES, timezone(), Arc::new(SystemClock)).unwrap();
+    let play = async |user| intake.take_in(request(user, 1, Act::Play)).await;
+    for user in 10..15 {
+        play(user).await.unwrap();
+    }
+    let refused = play(15).await;
+    assert!(
+        matches!(refused, Err(IntakeError::Backlog { backlog: 5 })),
+        "{refused:?}"
+    );
+    let stream = RedisStream::open(&url, 1).unwrap();
+    let ids: Vec<_> = stream.read("test", 3).await.unwrap();
+    assert!(play(15).await.is_err(), "read is not written down");
+    let ids: Vec<_> = ids.iter().map(|entry| entry.id).collect();
+    stream.acknowledge(&ids).await.unwrap();
+    for user in 15..18 {
+        play(user).await.unwrap();
+    }
+    assert!(play(18).await.is_err());
+}
+
+#[test]
+fn what_was_acknowledged_survives_the_servers_death() {
+    let redis = Redis::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let url = redis.url(PASSWORD, 0);
+    let open = || RedisIntake::open(&url, 1, 1_000, RULES, timezone(), Arc::new(SystemClock));
+    let intake = open().unwrap();
+    let play = |user| runtime.block_on(intake.take_in(request(user, 1, Act::Play)));
+    for user in 10..60 {
+        play(user).unwrap();
+    }
+    redis.daemon.kill();
+    let away = play(60);
+    assert!(matches!(away, Err(IntakeError::Away(_))), "{away:?}");
+    redis.daemon.start_again();
+    redis.until_ready();
+    // The same object goes on, the gate still knows everybody, and every event is there.
+    let mut answer = play(10);
+    while answer.is_err() {
+        answer = play(10);
+    }
+    assert!(
+        matches!(answer, Ok(IntakeAnswer::Repeat { .. })),
+        "{answer:?}"
+    );
+    assert_eq!(redis.ask(0, &["XLEN", "{s0}:events"]), ["50"]);
+    // Frozen: no answer, and no waiting for ever.
+    redis.daemon.signal("STOP");
+    let frozen = play(61);
+    redis.daemon.signal("CONT");
+    assert!(matches!(frozen, Err(IntakeError::Away(_))), "{frozen:?}");
+}
+
+#[test]
+fn a_server_that_would_forget_is_not_ready() {
+    let redis = Redis::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let url = redis.url(PASSWORD, 0);
+    let open = |url: &str| {
+        RedisIntake::open(url, 1, 1_000, RULES, timezone(), Arc::new(SystemClock)).unwrap()
+    };
+    let readiness = |intake: &RedisIntake| {
+        runtime
+            .block_on(intake.readiness())
+            .map_err(|error| error.to_string())
+    };
+    let intake = open(&url);
+    assert_eq!(readiness(&intake), Ok(()));
+    redis.ask(0, &["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    assert!(readiness(&intake).is_err_and(|error| error.contains("allkeys-lru")));
+    redis.ask(0, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    redis.ask(0, &["CONFIG", "SET", "appendonly", "no"]);
+    assert!(readiness(&intake).is_err_and(|error| error.contains("appendonly")));
+    redis.ask(0, &["CONFIG", "SET", "appendonly", "yes"]);
+    assert_eq!(readiness(&intake), Ok(()));
+    let stranger = open(&redis.url("wrong", 0));
+    assert!(readiness(&stranger).is_err_and(|error| error.contains("refuses")));
+    let none = RedisIntake::open("http://x", 1, 1, RULES, timezone(), Arc::new(SystemClock));
+    assert!(matches!(none, Err(IntakeError::Unusable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_counted_by_day_video_and_reason() {
+    let servers: Arc<Servers> = shared().await;
+    let place = servers.next_place();
+    let intake = on_redis(&servers, place, 1, RULES);
+    for user in [1, 1, 1, OWNER] {
+        intake.take_in(request(user, 1, Act::Play)).await.unwrap();
+    }
+    let key = servers.redis.ask(place, &["KEYS", "{s0}:refused:*"]);
+    assert_eq!(key.len(), 1, "{key:?}");
+    let counts = servers.redis.ask(place, &["HGETALL", &key[0]]);
+    assert_eq!(counts, ["1:repeat", "2", "1:own", "1"]);
+}

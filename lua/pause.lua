@@ -1,0 +1,71 @@
+-- Pauses: credits what the clock allows, moves the session, writes the event down. One call.
+--
+-- KEYS[1]   stream of events
+-- KEYS[2]   session of user and video: hash of position (s), since (microseconds), open (0 or 1)
+-- KEYS[3]   refusals of the day: hash of counts by video and reason
+-- KEYS[4]   answer to the client's key
+-- ARGV[1]   user
+-- ARGV[2]   owner
+-- ARGV[3]   video
+-- ARGV[4]   event id
+-- ARGV[5]   where the player stands, in seconds
+-- ARGV[6]   the video's length, in seconds
+-- ARGV[7]   how fast a video can be played, in thousandths; 0 is no cap
+-- ARGV[8]   how long positions live, in seconds
+-- ARGV[9]   how long refusals live, in seconds
+-- ARGV[10]  the request as text, or nothing where the client gave no key
+-- ARGV[11]  how long answers live, in seconds
+-- Returns {'paused', credited, finished}, {'no session'} or {'reused'}.
+local GRACE_S = 5
+-- Beyond this the product below is no longer exact, and no video is as long.
+local EXACT = 9000000000000000
+
+if ARGV[10] ~= '' then
+    local known = redis.call('HMGET', KEYS[4], 'request', 'credited', 'finished')
+    if known[1] then
+        if known[1] ~= ARGV[10] then
+            return {'reused'}
+        end
+        return {'paused', known[2], known[3]}
+    end
+end
+
+local session = redis.call('HMGET', KEYS[2], 'position', 'since', 'open')
+if session[3] ~= '1' then
+    return {'no session'}
+end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local position, current, rate = tonumber(session[1]), tonumber(ARGV[5]), tonumber(ARGV[7])
+local elapsed = math.max(0, now - tonumber(session[2]))
+
+local watched = math.max(0, current - position)
+local allowed = watched
+if rate > 0 and elapsed <= EXACT / rate then
+    allowed = math.min(watched, math.floor(elapsed * rate / 1000000000) + GRACE_S)
+end
+local is_own = ARGV[1] == ARGV[2]
+local credited = is_own and 0 or allowed
+local capped = is_own and 0 or watched - allowed
+local is_finished = current >= tonumber(ARGV[6])
+
+local function text(number)
+    return string.format('%.0f', number)
+end
+
+-- The first write: nothing is rolled back.
+redis.call('XADD', KEYS[1], '*', 'id', ARGV[4], 'kind', 'pause', 'user', ARGV[1], 'video', ARGV[3],
+    'from', text(position), 'credited', text(credited), 'reported', text(credited + capped))
+redis.call('HSET', KEYS[2], 'position', is_finished and '0' or text(current), 'since', text(now),
+    'open', is_finished and '0' or '1')
+redis.call('EXPIRE', KEYS[2], ARGV[8])
+if capped > 0 then
+    redis.call('HINCRBY', KEYS[3], ARGV[3] .. ':capped', text(capped))
+    redis.call('EXPIRE', KEYS[3], ARGV[9])
+end
+local finished = is_finished and '1' or '0'
+if ARGV[10] ~= '' then
+    redis.call('HSET', KEYS[4], 'request', ARGV[10], 'credited', text(credited), 'finished', finished)
+    redis.call('EXPIRE', KEYS[4], ARGV[11])
+end
+return {'paused', text(credited), finished}
