@@ -44,10 +44,11 @@ async fn show(app: &App, id: JobExecutionId, json: bool) -> anyhow::Result<ExitC
         .await?
         .ok_or(JobRefusal::NoSuchExecution(id))?;
     let steps = watch::all_steps(app.store.as_ref(), id).await?;
+    let holders = app.store.holders(id).await?;
     if json {
-        output::json(&output::execution_json(&execution, &steps))?;
+        output::json(&output::execution_json(&execution, &steps, &holders))?;
     } else {
-        output::execution_table(&execution, &steps);
+        output::execution_table(&execution, &steps, &holders);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,10 @@
 //! Job executions, steps and partitions.
 
 use super::{count, line, table};
-use balance_core::batch::{execution::JobExecution, status::BatchStatus, step::StepExecution};
+use balance_core::{
+    batch::{execution::JobExecution, status::BatchStatus, step::StepExecution},
+    port::workers::Holder,
+};
 use chrono::NaiveDateTime;
 use serde::Serialize;
 
@@ -109,7 +112,11 @@ fn step_line(step: &StepExecution, indent: usize) {
 }
 
 /// An execution with every step and partition in a table, their ids included.
-pub(crate) fn execution_table(execution: &JobExecution, steps: &[StepExecution]) {
+pub(crate) fn execution_table(
+    execution: &JobExecution,
+    steps: &[StepExecution],
+    holders: &[Holder],
+) {
     outcome(execution);
     let mut table = table(
         &[
@@ -123,10 +130,12 @@ pub(crate) fn execution_table(execution: &JobExecution, steps: &[StepExecution])
             "skipped",
             "rollbacks",
             "took",
+            "held by",
         ],
         3,
     );
     for step in steps {
+        let holder = holders.iter().find(|holder| holder.step == step.id);
         table.add_row([
             step.id.to_string(),
             step.name.to_string(),
@@ -138,6 +147,11 @@ pub(crate) fn execution_table(execution: &JobExecution, steps: &[StepExecution])
             count(step.counters.skips()),
             count(step.counters.rollbacks),
             took(step.start_time, step.end_time),
+            holder.map_or_else(String::new, |holder| {
+                let until = if holder.is_over { "was until" } else { "until" };
+                let at = holder.until.format("%H:%M:%S");
+                format!("{} ({until} {at})", holder.worker)
+            }),
         ]);
     }
     line(&table.to_string());
@@ -180,6 +194,17 @@ pub(crate) struct StepJson {
     rollback_count: i64,
     start_time: Option<String>,
     end_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_by: Option<HolderJson>,
+}
+
+/// Who holds a step execution, in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HolderJson {
+    worker: String,
+    until: String,
+    is_over: bool,
 }
 
 /// RFC 3339; the job tables hold UTC.
@@ -192,12 +217,16 @@ fn rfc3339(at: NaiveDateTime) -> String {
 pub(crate) fn executions_json(executions: &[JobExecution]) -> Vec<ExecutionJson> {
     executions
         .iter()
-        .map(|one| execution_json(one, &[]))
+        .map(|one| execution_json(one, &[], &[]))
         .collect()
 }
 
 /// An execution with its steps in JSON.
-pub(crate) fn execution_json(execution: &JobExecution, steps: &[StepExecution]) -> ExecutionJson {
+pub(crate) fn execution_json(
+    execution: &JobExecution,
+    steps: &[StepExecution],
+    holders: &[Holder],
+) -> ExecutionJson {
     ExecutionJson {
         id: execution.id.0,
         instance_id: execution.instance_id.0,
@@ -210,11 +239,17 @@ pub(crate) fn execution_json(execution: &JobExecution, steps: &[StepExecution]) 
         create_time: rfc3339(execution.create_time),
         start_time: execution.start_time.map(rfc3339),
         end_time: execution.end_time.map(rfc3339),
-        steps: steps.iter().map(step_json).collect(),
+        steps: steps
+            .iter()
+            .map(|step| {
+                let holder = holders.iter().find(|holder| holder.step == step.id);
+                step_json(step, holder)
+            })
+            .collect(),
     }
 }
 
-fn step_json(step: &StepExecution) -> StepJson {
+fn step_json(step: &StepExecution, holder: Option<&Holder>) -> StepJson {
     StepJson {
         id: step.id.0,
         name: step.name.to_string(),
@@ -229,5 +264,10 @@ fn step_json(step: &StepExecution) -> StepJson {
         rollback_count: step.counters.rollbacks,
         start_time: step.start_time.map(rfc3339),
         end_time: step.end_time.map(rfc3339),
+        held_by: holder.map(|holder| HolderJson {
+            worker: holder.worker.clone(),
+            until: rfc3339(holder.until.naive_utc()),
+            is_over: holder.is_over,
+        }),
     }
 }

@@ -15,6 +15,8 @@ use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 pub(super) const GROUP: &str = "drain";
 /// An entry that its consumer has had for so long, in milliseconds, is a dead one's.
 const STALE_MS: u64 = 15_000;
+/// A consumer that has nothing and has been silent for a day, in milliseconds, is forgotten.
+const SILENT_MS: u64 = 86_400_000;
 /// How long a command may take.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(10);
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
@@ -172,6 +174,7 @@ impl EventStream for RedisStream {
             TRIM.key(shard.stream())
                 .arg(GROUP)
                 .arg(before_ms)
+                .arg(SILENT_MS)
                 .invoke_async::<u64>(&mut connection)
                 .await
                 .map_err(stream_error)?;

@@ -49,6 +49,19 @@ pub struct RegisteredWorker {
     pub holds: Vec<HeldStep>,
 }
 
+/// Who holds a step execution, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The step execution.
+    pub step: StepExecutionId,
+    /// The worker's name.
+    pub worker: String,
+    /// The end of its lease, by the database's clock.
+    pub until: DateTime<Utc>,
+    /// Whether that is over: anybody may take the step over.
+    pub is_over: bool,
+}
+
 /// Reads and writes the registry.
 #[async_trait]
 pub trait WorkerStore: Send + Sync {
@@ -63,6 +76,9 @@ pub trait WorkerStore: Send + Sync {
 
     /// The workers, those seen last first, at most `limit`.
     async fn workers(&self, limit: u32) -> StoreResult<Vec<RegisteredWorker>>;
+
+    /// Who holds what of a job execution, in the order of the step executions' ids.
+    async fn holders(&self, id: JobExecutionId) -> StoreResult<Vec<Holder>>;
 
     /// How many claims the workers that are alive can work at a time, all together.
     async fn slots(&self) -> StoreResult<u32>;

@@ -13,7 +13,7 @@ use crate::{
     },
     port::{
         error::{StoreError, StoreResult},
-        workers::{HeldStep, RegisteredWorker, WorkerIdentity, WorkerStore},
+        workers::{HeldStep, Holder, RegisteredWorker, WorkerIdentity, WorkerStore},
     },
 };
 use async_trait::async_trait;
@@ -112,6 +112,27 @@ impl WorkerStore for SqlStore {
                     version: row.version,
                     concurrency: u32::try_from(row.concurrency).unwrap_or(0),
                 },
+            })
+            .collect())
+    }
+
+    async fn holders(&self, id: JobExecutionId) -> StoreResult<Vec<Holder>> {
+        let mut tx = self.db.read().await?;
+        let now_micros = tx.now_micros().await?;
+        let rows: Vec<(i64, String, i64)> = fetch_all!(
+            &mut tx,
+            "SELECT step_execution_id, worker, lease_until_micros FROM step_lease \
+             WHERE job_execution_id = ? AND claim_token IS NOT NULL AND worker IS NOT NULL \
+             ORDER BY step_execution_id",
+            id.0
+        )?;
+        Ok(rows
+            .into_iter()
+            .map(|(step, worker, until_micros)| Holder {
+                step: StepExecutionId(step),
+                worker,
+                until: DateTime::from_timestamp_micros(until_micros).unwrap_or_default(),
+                is_over: until_micros <= now_micros,
             })
             .collect())
     }

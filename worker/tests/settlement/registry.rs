@@ -77,11 +77,25 @@ async fn the_registry_shows_what_each_holds_and_who_is_silent() {
     assert_eq!(holds(&one.name).await, (of_one.clone(), true));
     assert_eq!(holds(&two.name).await, (vec![hand.partitions[1]], true));
 
+    let holders = world.store.holders(hand.job).await.unwrap();
+    let of: Vec<_> = holders
+        .iter()
+        .map(|one| (one.step, one.worker.as_str()))
+        .collect();
+    let expected = [(0, &one), (1, &two), (2, &one)];
+    assert_eq!(
+        of,
+        expected.map(|(place, worker)| (hand.partitions[place], worker.name.as_str()))
+    );
+    assert!(holders.iter().all(|holder| !holder.is_over));
+
     // One of them falls silent: what it held is shown until somebody takes it over.
     world.pass(10 * MICROS).await;
     world.store.see_worker(&two, 15).await.unwrap();
     world.pass(5 * MICROS).await;
     assert_eq!(holds(&one.name).await, (of_one, false));
+    let holders = world.store.holders(hand.job).await.unwrap();
+    assert!(holders.iter().all(|holder| holder.is_over));
     assert_eq!(world.store.slots().await.unwrap(), 3);
     assert_eq!(world.store.forget_dead_workers(60).await.unwrap(), 0);
     world.pass(61 * MICROS).await;
