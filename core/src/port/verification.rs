@@ -276,7 +276,7 @@ pub struct ExecutionFacts {
     pub stray_leases: Vec<i64>,
 }
 
-/// Rows that hang from nothing, or a sequence that is behind.
+/// Rows that hang from nothing, late events that are not late, or a sequence that is behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LooseFacts {
     /// The table.
@@ -349,6 +349,7 @@ pub trait VerificationStore: Send + Sync {
     /// An execution with its parameters, contexts, steps and leases.
     async fn execution_facts(&self, id: JobExecutionId) -> StoreResult<Option<ExecutionFacts>>;
 
-    /// Rows that hang from nothing, and sequences that are behind; the first `limit` of each sort.
+    /// Rows that hang from nothing, late events that are not late, and sequences that are behind; the
+    /// first `limit` of each sort.
     async fn loose_rows(&self, limit: u32) -> StoreResult<Vec<LooseFacts>>;
 }

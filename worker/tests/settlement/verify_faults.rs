@@ -104,7 +104,6 @@ async fn faults_of_days_are_found_and_named() {
             "video_revenue",
             set("video_revenue", "view_revenue", "501"),
             "revenue: video_revenue (date 2024-05-28, video 3) view_revenue: 500 / 501
-             revenue: video_revenue (date 2024-05-28, video 3) total_revenue: 2501 / 2500
              periods: period_rollup (week of 2024-05-27, video 3) view_revenue: 1501 / 1500
              periods: period_rollup (month of 2024-05-01, video 3) view_revenue: 1001 / 1000",
         ),
@@ -192,6 +191,8 @@ async fn faults_of_the_history_are_found_and_named() {
     };
     let history = |change: &str| format!("{change} {OF_3} AND user_id = 3");
     let event = "event 018fbd23f750700082b6320e2809d025";
+    let late = "event_id, date, video_id, user_id, occurred_at_micros, counted, play_time, \
+                reported_time, '2024-06-30 12:00:00' FROM play_history";
     let faults = [
         fault(
             "play_history",
@@ -239,6 +240,21 @@ async fn faults_of_the_history_are_found_and_named() {
                  statistics: video_statistics (date 2024-05-28, video 3) view_count: 4 / 5
                  statistics: video_statistics (date 2024-05-28, video 3) total_play_time: 730 / 740"
             ),
+        ),
+        // Late and in time.
+        fault(
+            "late_event",
+            format!("INSERT INTO late_event SELECT {late} {OF_3} AND user_id = 3"),
+            &format!("history: late_event (date 2024-05-28, {event}) event_id: an event that the history does not hold"),
+        ),
+        // Late, of a day that is open.
+        fault(
+            "late_event",
+            format!(
+                "INSERT INTO late_event SELECT {} {OF_3} AND user_id = 3",
+                late.replacen(" date,", " '2024-06-02',", 1)
+            ),
+            &format!("history: late_event (date 2024-06-02, {event}) date: a closed day / an open one"),
         ),
         fault(
             "ad_history",

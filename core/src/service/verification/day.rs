@@ -146,13 +146,14 @@ impl SettledDay<'_> {
             view: row.view_revenue.into(),
             ad: row.ad_revenue.into(),
         };
-        if let Some(right) = pay.first()
-            && !pay.contains(&sums)
-        {
-            findings.compare(at, "view_revenue", right.view, sums.view);
-            findings.compare(at, "ad_revenue", right.ad, sums.ad);
-        }
-        let total = sums.view + sums.ad;
+        // The row's own parts, where they are right; so one wrong digit is told once.
+        let right = match pay.first() {
+            Some(right) if !pay.contains(&sums) => *right,
+            _ => sums,
+        };
+        findings.compare(at, "view_revenue", right.view, sums.view);
+        findings.compare(at, "ad_revenue", right.ad, sums.ad);
+        let total = right.view + right.ad;
         findings.compare(at, "total_revenue", total, row.total_revenue.into());
     }
 }

@@ -359,6 +359,7 @@ impl Run<'_> {
             let findings = &mut self.verified.findings;
             let kind = match loose.table {
                 "period_rollup" => Kind::Periods,
+                "late_event" => Kind::History,
                 _ => Kind::JobTables,
             };
             let told = u64::try_from(loose.rows.len()).unwrap_or(loose.total);

@@ -1,9 +1,11 @@
-//! What no day and no execution leads to: rows that hang from nothing, sequences that are behind.
+//! What no day and no execution leads to: rows that hang from nothing, late events that are not late,
+//! sequences that are behind.
 
 use crate::{
     port::{error::StoreResult, verification::LooseFacts},
     store::db::{Tx, fetch_all, fetch_one},
 };
+use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
 /// Rows that should not be there.
@@ -102,8 +104,52 @@ const SEQUENCES: [(&str, &str, &str); 3] = [
     ),
 ];
 
-pub(super) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+/// An event ends in the history of its day or among the late ones, never in both; and late is only
+/// what came after its day was closed. A column, what should be there, what is, the rest of the
+/// SELECT.
+const NOT_LATE: [(&str, &str, &str, &str); 2] = [
+    (
+        "event_id",
+        "an event that the history does not hold",
+        "it is in the history of its day",
+        "late_event l JOIN play_history h ON h.date = l.date AND h.event_id = l.event_id",
+    ),
+    (
+        "date",
+        "a closed day",
+        "an open one",
+        "late_event l JOIN closed_through c ON c.id = 1 WHERE c.date IS NULL OR c.date < l.date",
+    ),
+];
+
+async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
     let mut found = Vec::new();
+    for (column, expected, what, from) in NOT_LATE {
+        let sql = format!("SELECT COUNT(*) FROM {from}");
+        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        if total == 0 {
+            continue;
+        }
+        let sql =
+            format!("SELECT l.date, l.event_id FROM {from} ORDER BY l.date, l.event_id LIMIT ?");
+        let events: Vec<(NaiveDate, Vec<u8>)> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
+        let row = |(date, id): (NaiveDate, Vec<u8>)| {
+            let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            (format!("date {date}, event {id}"), what.to_owned())
+        };
+        found.push(LooseFacts {
+            table: "late_event",
+            column,
+            expected: expected.to_owned(),
+            total: u64::try_from(total).unwrap_or(0),
+            rows: events.into_iter().map(row).collect(),
+        });
+    }
+    Ok(found)
+}
+
+pub(super) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+    let mut found = late(tx, limit).await?;
     for orphan in &ORPHANS {
         let Orphan { id, from, .. } = orphan;
         let sql = format!("SELECT COUNT(*) FROM {from}");
