@@ -35,15 +35,11 @@ fn before_all_dates() -> NaiveDate {
     NaiveDate::from_ymd_opt(1000, 1, 1).unwrap_or_default()
 }
 
-/// Where a page ends that several sources fill, each with at most `limit` rows in the order of
-/// their ids: at the least last id of those that are full. Nothing where none is: the last page.
-fn page_end<const N: usize>(limit: u32, sources: [(usize, Option<i64>); N]) -> Option<i64> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    sources
-        .into_iter()
-        .filter(|(length, _)| *length >= limit)
-        .filter_map(|(_, last)| last)
-        .min()
+/// Where a page of at most `limit` rows ends, in the order of their ids: at its last one where it is
+/// full, else there is nothing behind it.
+fn full_page_end(limit: u32, length: usize, last: Option<i64>) -> Option<i64> {
+    let is_full = u32::try_from(length).is_ok_and(|length| length >= limit);
+    last.filter(|_| is_full)
 }
 
 #[async_trait]
@@ -155,12 +151,12 @@ impl VerificationStore for SqlStore {
 
 #[cfg(test)]
 mod tests {
-    use super::page_end;
+    use super::full_page_end;
 
     #[test]
-    fn a_page_ends_where_the_first_full_source_does() {
-        assert_eq!(page_end(3, [(2, Some(9)), (0, None)]), None);
-        assert_eq!(page_end(3, [(3, Some(9)), (2, Some(4))]), Some(9));
-        assert_eq!(page_end(3, [(3, Some(9)), (3, Some(7))]), Some(7));
+    fn only_a_full_page_has_an_end() {
+        assert_eq!(full_page_end(3, 2, Some(9)), None);
+        assert_eq!(full_page_end(3, 3, Some(9)), Some(9));
+        assert_eq!(full_page_end(3, 0, None), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Days: what was played, what was made of it, and what an earlier day left.
 
-use super::{page_end, plays::plays};
+use super::{full_page_end, plays::plays};
 use crate::{
     batch::{
         execution::{JobExecutionId, JobInstanceId},
@@ -147,33 +147,35 @@ pub(super) async fn page(
     after: i64,
     limit: u32,
 ) -> StoreResult<DayPage> {
+    // Each source is read as far as those before it reach: a server goes to both ends of a range, but
+    // may well read a day from its beginning to where a page begins.
     let plays = plays(tx, date, after, limit).await?;
+    let upto = full_page_end(limit, plays.len(), plays.last().map(|row| row.0));
     let ads: Vec<(i64, i64)> = fetch_all!(
         tx,
-        "SELECT video_id, COUNT(*) FROM ad_history WHERE date = ? AND video_id > ? \
+        "SELECT video_id, COUNT(*) FROM ad_history \
+         WHERE date = ? AND video_id > ? AND video_id <= ? \
          GROUP BY video_id ORDER BY video_id LIMIT ?",
         date,
         after,
+        upto.unwrap_or(i64::MAX),
         limit
     )?;
-    let statistics = statistics(tx, date, after, limit).await?;
+    let ads_upto = full_page_end(limit, ads.len(), ads.last().map(|row| row.0));
+    let upto = ads_upto.or(upto);
+    let statistics = statistics(tx, date, (after, upto.unwrap_or(i64::MAX)), limit).await?;
+    let last = statistics.last().map(|row| row.video_id);
+    let upto = full_page_end(limit, statistics.len(), last).or(upto);
     let revenue: Vec<(i64, i64, i64, i64)> = fetch_all!(
         tx,
         "SELECT video_id, view_revenue, ad_revenue, total_revenue FROM video_revenue \
-         WHERE date = ? AND video_id > ? ORDER BY video_id LIMIT ?",
+         WHERE date = ? AND video_id > ? AND video_id <= ? ORDER BY video_id LIMIT ?",
         date,
         after,
+        upto.unwrap_or(i64::MAX),
         limit
     )?;
-    let upto = page_end(
-        limit,
-        [
-            (plays.len(), plays.last().map(|row| row.0)),
-            (ads.len(), ads.last().map(|row| row.0)),
-            (statistics.len(), statistics.last().map(|row| row.video_id)),
-            (revenue.len(), revenue.last().map(|row| row.0)),
-        ],
-    );
+    let upto = full_page_end(limit, revenue.len(), revenue.last().map(|row| row.0)).or(upto);
     let mut videos = Videos::new(upto);
     for (id, facts) in plays {
         videos.with(id, |video| video.plays = Some(facts));
@@ -233,7 +235,7 @@ impl Videos {
 async fn statistics(
     tx: &mut Tx,
     date: NaiveDate,
-    after: i64,
+    (after, upto): (i64, i64),
     limit: u32,
 ) -> StoreResult<Vec<StatisticsRow>> {
     // The row before is one step backwards in the primary key.
@@ -252,9 +254,10 @@ async fn statistics(
          AND q.date < s.date ORDER BY q.date DESC LIMIT 1) \
          LEFT JOIN opening_balance b ON b.video_id = s.video_id \
          LEFT JOIN video v ON v.id = s.video_id \
-         WHERE s.date = ? AND s.video_id > ? ORDER BY s.video_id LIMIT ?",
+         WHERE s.date = ? AND s.video_id > ? AND s.video_id <= ? ORDER BY s.video_id LIMIT ?",
         date,
         after,
+        upto,
         limit
     )
 }

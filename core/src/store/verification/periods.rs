@@ -1,5 +1,6 @@
 //! Weeks and months, and the days that they are made of.
 
+use super::full_page_end;
 use crate::{
     batch::job::{Job, Step},
     domain::period::{Period, PeriodKind},
@@ -82,8 +83,7 @@ pub(super) async fn page(
         after,
         limit
     )?;
-    let is_full = u32::try_from(rows.len()).is_ok_and(|length| length >= limit);
-    let upto = rows.last().map(|row| row.video_id).filter(|_| is_full);
+    let upto = full_page_end(limit, rows.len(), rows.last().map(|row| row.video_id));
     let outcomes = outcomes(tx, period).await?;
     let sums = sums(tx, period, &rows, &outcomes.settled).await?;
     let skipped: Vec<(i64,)> = fetch_all!(
