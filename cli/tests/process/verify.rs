@@ -106,7 +106,7 @@ fn days_can_be_chosen() {
     ] {
         let found = verify(args);
         assert!(
-            found.stdout.contains("revenue: 10 differences"),
+            found.stdout.contains("revenue: 5 differences"),
             "{found:#?}"
         );
     }
