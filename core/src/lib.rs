@@ -12,6 +12,8 @@ pub mod port;
 
 pub mod service;
 
+mod connection;
+
 pub mod intake;
 pub mod queue;
 pub mod store;

@@ -39,6 +39,8 @@ impl MariaDb {
         let installed = Command::new("mariadb-install-db")
             .args(["--no-defaults", &data_dir, "--user=root", "--skip-test-db"])
             .arg("--auth-root-authentication-method=normal")
+            // Of its own: a server that starts deletes what others have in a shared one.
+            .env("TMPDIR", folder.path())
             .output()
             .expect("mariadb-install-db (Debian's mariadb-server)");
         assert!(installed.status.success(), "{installed:?}");
@@ -57,6 +59,7 @@ impl MariaDb {
             data_dir,
             format!("--port={port}"),
             "--bind-address=127.0.0.1".to_owned(),
+            format!("--tmpdir={}", folder.path().display()),
             format!("--socket={}", folder.path().join("socket").display()),
             format!("--pid-file={}", folder.path().join("pid").display()),
             format!("--init-file={}", users.display()),

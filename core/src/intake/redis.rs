@@ -2,6 +2,7 @@
 
 use super::{event, shard::Shard, stream::GROUP};
 use crate::{
+    connection::{self, Fault, Patience},
     domain::{calendar::BusinessTimezone, session::PlaybackRate},
     port::{
         clock::Clock,
@@ -10,20 +11,20 @@ use crate::{
         },
     },
 };
-use ::redis::{
-    Client, ErrorKind, RedisError, Script, ScriptInvocation,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
+use ::redis::{RedisError, Script, ScriptInvocation, aio::ConnectionManager};
 use async_trait::async_trait;
 use std::{
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
-/// How long a call may take.
+/// How long a call may take, connecting included.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-const CONNECT_LIMIT: Duration = Duration::from_secs(1);
-const CONNECT_TRIES: usize = 1;
+const PATIENCE: Patience = Patience {
+    answer: ANSWER_LIMIT,
+    connect: Duration::from_secs(1),
+    tries: 1,
+};
 /// How long the counts of refusals are kept, in seconds: 90 days.
 const REFUSALS_S: u32 = 90 * 86_400;
 
@@ -57,15 +58,7 @@ impl RedisIntake {
         timezone: BusinessTimezone,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IntakeError> {
-        let client = Client::open(url).map_err(|_| {
-            IntakeError::Unusable("its URL is no redis://[:password@]host:port/number".to_owned())
-        })?;
-        let settings = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(ANSWER_LIMIT))
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_number_of_retries(CONNECT_TRIES);
-        let connection =
-            ConnectionManager::new_lazy_with_config(client, settings).map_err(intake_error)?;
+        let connection = connection::open(url, PATIENCE).map_err(intake_fault)?;
         Ok(Self {
             connection,
             shards,
@@ -263,13 +256,12 @@ fn strange(said: &[String]) -> IntakeError {
 }
 
 fn intake_error(error: RedisError) -> IntakeError {
-    let refused = matches!(
-        error.kind(),
-        ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig
-    ) || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
-    if refused {
-        IntakeError::Unusable("it refuses our user or password".to_owned())
-    } else {
-        IntakeError::Away(error.to_string())
+    intake_fault(connection::fault(error))
+}
+
+fn intake_fault(fault: Fault) -> IntakeError {
+    match fault {
+        Fault::Refused(reason) => IntakeError::Unusable(reason.to_owned()),
+        Fault::Away(reason) => IntakeError::Away(reason),
     }
 }

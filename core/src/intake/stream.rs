@@ -2,10 +2,13 @@
 //! group, acknowledged after the commit, sealed at a day's end, trimmed when they are old.
 
 use super::{event, shard::Shard};
-use crate::port::stream::{Closed, Entry, EntryId, EventStream, StreamError};
+use crate::{
+    connection::{self, Fault, Patience},
+    port::stream::{Closed, Entry, EntryId, EventStream, StreamError},
+};
 use ::redis::{
-    Client, ErrorKind, FromRedisValue, RedisError, Script,
-    aio::{ConnectionManager, ConnectionManagerConfig},
+    FromRedisValue, RedisError, Script,
+    aio::ConnectionManager,
     streams::{StreamAutoClaimReply, StreamId, StreamReadReply},
 };
 use async_trait::async_trait;
@@ -17,10 +20,11 @@ pub(super) const GROUP: &str = "drain";
 const STALE_MS: u64 = 15_000;
 /// A consumer that has nothing and has been silent for a day, in milliseconds, is forgotten.
 const SILENT_MS: u64 = 86_400_000;
-/// How long a command may take.
-const RESPONSE_LIMIT: Duration = Duration::from_secs(10);
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-const CONNECT_TRIES: usize = 3;
+const PATIENCE: Patience = Patience {
+    answer: Duration::from_secs(10),
+    connect: Duration::from_secs(2),
+    tries: 3,
+};
 
 static CLOSE_DAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/close_day.lua")));
@@ -39,15 +43,7 @@ impl RedisStream {
     /// # Errors
     /// Where the URL is none. It is not repeated: it may hold a password.
     pub fn open(url: &str, shards: u16) -> Result<Self, StreamError> {
-        let client = Client::open(url).map_err(|_| {
-            StreamError("its URL is no redis://[:password@]host:port/number".to_owned())
-        })?;
-        let settings = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(RESPONSE_LIMIT))
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_number_of_retries(CONNECT_TRIES);
-        let connection =
-            ConnectionManager::new_lazy_with_config(client, settings).map_err(stream_error)?;
+        let connection = connection::open(url, PATIENCE).map_err(stream_fault)?;
         Ok(Self { connection, shards })
     }
 
@@ -217,11 +213,12 @@ fn entry_id(shard: Shard, id: &str) -> Option<EntryId> {
 }
 
 fn stream_error(error: RedisError) -> StreamError {
-    let refused = error.kind() == ErrorKind::AuthenticationFailed
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
-    StreamError(if refused {
-        "it refuses our user or password".to_owned()
-    } else {
-        error.to_string()
-    })
+    stream_fault(connection::fault(error))
+}
+
+fn stream_fault(fault: Fault) -> StreamError {
+    match fault {
+        Fault::Refused(reason) => StreamError(reason.to_owned()),
+        Fault::Away(reason) => StreamError(reason),
+    }
 }

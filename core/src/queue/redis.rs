@@ -7,12 +7,10 @@
 use super::ring::{Ring, RingCodec};
 use crate::{
     batch::execution::StepExecutionId,
+    connection::{self, Fault, Patience},
     port::queue::{Queue, QueueError},
 };
-use ::redis::{
-    Client, ErrorKind, Pipeline, RedisError, Script,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
+use ::redis::{Pipeline, RedisError, Script, aio::ConnectionManager};
 use apalis::prelude::{BackendExt, PollSnapshot, PollStrategy, PollWith};
 use apalis_core::backend::ext::with_codec::WithCodec;
 use apalis_redis::{Config, RedisStorage};
@@ -52,11 +50,12 @@ const CONSUMER_DEAD_S: u32 = 60;
 const RING_LIMIT: Duration = Duration::from_secs(2);
 /// Calls of [`Queue::ring`] that may be on their way.
 const RINGS_AT_ONCE: usize = 16;
-/// How long a command may take. One reply over the crate's default of half a second ends a
-/// consumer.
-const RESPONSE_LIMIT: Duration = Duration::from_secs(10);
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-const CONNECT_TRIES: usize = 3;
+/// One reply over the crate's default of half a second ends a consumer.
+const PATIENCE: Patience = Patience {
+    answer: Duration::from_secs(10),
+    connect: Duration::from_secs(2),
+    tries: 3,
+};
 /// Finished tasks or dead consumers that one command takes out.
 const TIDY_BATCH: usize = 1_000;
 
@@ -80,15 +79,7 @@ impl RedisQueue {
     /// # Errors
     /// Where the URL is none. It is not repeated: it may hold a password.
     pub fn open(url: &str) -> Result<Self, QueueError> {
-        let client = Client::open(url).map_err(|_| {
-            QueueError::Unusable("its URL is no redis://[:password@]host:port/number".to_owned())
-        })?;
-        let settings = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(RESPONSE_LIMIT))
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_number_of_retries(CONNECT_TRIES);
-        let connection =
-            ConnectionManager::new_lazy_with_config(client, settings).map_err(queue_error)?;
+        let connection = connection::open(url, PATIENCE).map_err(queue_fault)?;
         Ok(Self {
             connection,
             config: Config::default()
@@ -280,14 +271,13 @@ impl Queue for RedisQueue {
 }
 
 fn queue_error(error: RedisError) -> QueueError {
-    let refused = matches!(
-        error.kind(),
-        ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig
-    ) || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
-    if refused {
-        QueueError::Unusable("it refuses our user or password".to_owned())
-    } else {
-        QueueError::Away(error.to_string())
+    queue_fault(connection::fault(error))
+}
+
+fn queue_fault(fault: Fault) -> QueueError {
+    match fault {
+        Fault::Refused(reason) => QueueError::Unusable(reason.to_owned()),
+        Fault::Away(reason) => QueueError::Away(reason),
     }
 }
 

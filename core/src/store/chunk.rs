@@ -89,6 +89,14 @@ pub(super) async fn end(store: &SqlStore, claim: &Claim, ending: Ending) -> Resu
         Ending::Failed(reason) => ("FAILED", exit_message(&reason)),
     };
     end_row(&mut tx, claim, word, &message).await?;
+    if word == "COMPLETED" {
+        // A tasklet has no chunk that would clear its count of crashes.
+        execute!(
+            &mut tx,
+            "DELETE FROM step_expiry WHERE step_execution_id = ?",
+            claim.step_execution_id.0
+        )?;
+    }
     tx.commit().await?;
     Ok(())
 }
