@@ -15,7 +15,9 @@
 -- ARGV[9]   how long refusals live, in seconds
 -- ARGV[10]  the request as text, or nothing where the client gave no key
 -- ARGV[11]  how long answers live, in seconds
--- Returns {'paused', credited, finished}, {'no session'} or {'reused'}.
+-- ARGV[12]  the most entries that may wait to be written down
+-- ARGV[13]  consumer group of those who write down
+-- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries} or {'reused'}.
 local GRACE_S = 5
 -- Beyond this the product below is no longer exact, and no video is as long.
 local EXACT = 9000000000000000
@@ -34,10 +36,32 @@ local session = redis.call('HMGET', KEYS[2], 'position', 'since', 'open')
 if session[3] ~= '1' then
     return {'no session'}
 end
+
+-- What nobody has read yet, and what was read and not written down; as in view_increment.lua.
+-- Refused, the session stays as it is: a later pause credits the same seconds.
+local waiting = 0
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    waiting = redis.call('XLEN', KEYS[1])
+    for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+        local group = {}
+        for i = 1, #of_group, 2 do
+            group[of_group[i]] = of_group[i + 1]
+        end
+        if group['name'] == ARGV[13] and group['lag'] then
+            waiting = group['lag'] + group['pending']
+        end
+    end
+end
+if waiting >= tonumber(ARGV[12]) then
+    return {'backlog', waiting}
+end
+
+local position, since = tonumber(session[1]), tonumber(session[2])
+local current, rate = tonumber(ARGV[5]), tonumber(ARGV[7])
+-- A session's time never goes back, whatever the server's does: it would pass twice.
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local position, current, rate = tonumber(session[1]), tonumber(ARGV[5]), tonumber(ARGV[7])
-local elapsed = math.max(0, now - tonumber(session[2]))
+local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), since)
+local elapsed = now - since
 
 local watched = math.max(0, current - position)
 local allowed = watched

@@ -51,7 +51,7 @@ end
 
 local position = '0'
 if is_whole then
-    -- What nobody has read yet, and what was read and not written down.
+    -- What nobody has read yet, and what was read and not written down; as in pause.lua.
     local waiting = 0
     if redis.call('EXISTS', KEYS[3]) == 1 then
         waiting = redis.call('XLEN', KEYS[3])
@@ -60,21 +60,26 @@ if is_whole then
             for i = 1, #of_group, 2 do
                 group[of_group[i]] = of_group[i + 1]
             end
-            if group['name'] == ARGV[12] then
-                waiting = (tonumber(group['lag']) or 0) + group['pending']
+            -- The lag is not known while a deleted entry lies ahead of the group: then everything
+            -- that is there may wait.
+            if group['name'] == ARGV[12] and group['lag'] then
+                waiting = group['lag'] + group['pending']
             end
         end
     end
     if waiting >= tonumber(ARGV[11]) then
         return {'backlog', waiting}
     end
+    local last = redis.call('HMGET', KEYS[4], 'position', 'since')
+    position = last[1] or '0'
+    -- A session's time never goes back, whatever the server's does: it would pass twice.
+    local time = redis.call('TIME')
+    local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), tonumber(last[2] or 0))
     -- The first write: nothing is rolled back.
     redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
         'video', ARGV[6], 'counted', is_own and '0' or '1')
-    local time = redis.call('TIME')
-    local now = string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2]))
-    position = redis.call('HGET', KEYS[4], 'position') or '0'
-    redis.call('HSET', KEYS[4], 'position', position, 'since', now, 'open', '1')
+    redis.call('HSET', KEYS[4], 'position', position, 'since', string.format('%.0f', now),
+        'open', '1')
     redis.call('EXPIRE', KEYS[4], ARGV[7])
     if is_own then
         redis.call('HINCRBY', KEYS[5], ARGV[6] .. ':own', 1)

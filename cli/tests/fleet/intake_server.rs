@@ -1,5 +1,5 @@
-//! The intake's server: its scripts alone, its shards, and what happens when it is away, full, or
-//! set up so that it would forget.
+//! The intake's server: its shards, and what happens when it is away, full, or set up so that it
+//! would forget.
 
 use crate::{
     intake::{OWNER, RULES, on_redis, request, timezone},
@@ -7,7 +7,6 @@ use crate::{
     servers::{PASSWORD, Redis, Servers},
 };
 use balance_core::{
-    domain::session::Session,
     intake::{RedisIntake, RedisStream},
     port::{
         clock::SystemClock,
@@ -15,39 +14,7 @@ use balance_core::{
         stream::EventStream,
     },
 };
-use rand::RngExt;
 use std::sync::Arc;
-
-const SCRIPT: &str = include_str!("../../../lua/view_increment.lua");
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_script_keeps_the_originals_contract_alone() {
-    let servers = shared().await;
-    let place = servers.next_place();
-    let view = |user: &str, ttl: &str| {
-        let command = ["EVAL", SCRIPT, "2", "count", "gate", user, "9", ttl, "1"];
-        servers.redis.ask(place, &command)
-    };
-    assert_eq!(view("9", "30"), ["-1"], "the owner");
-    assert_eq!(
-        servers.redis.ask(place, &["EXISTS", "count", "gate"]),
-        ["0"]
-    );
-    assert_eq!(view("1", "30"), ["1"]);
-    assert_eq!(view("1", "30"), ["-2"], "a repeat");
-    let left: i64 = servers.redis.ask(place, &["TTL", "gate"])[0]
-        .parse()
-        .unwrap();
-    assert!((1..=30).contains(&left));
-    servers.redis.ask(place, &["DEL", "gate"]);
-    assert_eq!(view("1", "30"), ["2"]);
-    // A bulk string, as GET gives it, where the others are integers.
-    servers.redis.ask(place, &["DEL", "gate"]);
-    let kind = format!("local r = (function() {SCRIPT} end)() return type(r)");
-    let command = ["EVAL", &kind, "2", "count", "gate", "1", "9", "30", "1"];
-    assert_eq!(servers.redis.ask(place, &command), ["string"]);
-    assert_eq!(servers.redis.ask(place, &command), ["number"]);
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
@@ -83,36 +50,6 @@ async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_script_and_the_rules_agree() {
-    let servers = shared().await;
-    let place = servers.next_place();
-    let intake = on_redis(&servers, place, 1, RULES);
-    let mut random = rand::rng();
-    for user in 1..=30 {
-        let mut session: Option<Session> = None;
-        intake.take_in(request(user, 1, Act::Play)).await.unwrap();
-        session = Some(Session::play(session, 0));
-        for _ in 0..20 {
-            let current_s = random.random_range(0..=1_000);
-            let pause = request(user, 1, Act::Pause { current_s });
-            let answer = intake.take_in(pause).await.unwrap();
-            let Some(open) = session.filter(|session| session.is_open) else {
-                assert_eq!(answer, IntakeAnswer::NoSession);
-                break;
-            };
-            let (next, credit) =
-                open.pause(current_s, 1_000, user == OWNER, RULES.playback_rate, 0);
-            let expected = IntakeAnswer::Paused {
-                credited_s: credit.credited_s,
-                is_finished: !next.is_open,
-            };
-            assert_eq!(answer, expected);
-            session = Some(next);
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn more_than_may_wait_is_refused_and_taken_when_it_was_written_down() {
     let servers = shared().await;
     let place = servers.next_place();
@@ -136,6 +73,55 @@ async fn more_than_may_wait_is_refused_and_taken_when_it_was_written_down() {
         play(user).await.unwrap();
     }
     assert!(play(18).await.is_err());
+    // A pause as well, and it loses nothing: the session stays as it was.
+    let pause = async || {
+        let pause = request(10, 1, Act::Pause { current_s: 30 });
+        intake.take_in(pause).await
+    };
+    let refused = pause().await;
+    assert!(
+        matches!(refused, Err(IntakeError::Backlog { backlog: 5 })),
+        "{refused:?}"
+    );
+    let ids: Vec<_> = stream.read("test", 100).await.unwrap();
+    let ids: Vec<_> = ids.iter().map(|entry| entry.id).collect();
+    stream.acknowledge(&ids).await.unwrap();
+    let paused = IntakeAnswer::Paused {
+        credited_s: 30,
+        is_finished: false,
+    };
+    assert_eq!(pause().await.unwrap(), paused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bound_holds_while_redis_cannot_tell_how_much_waits() {
+    let servers = shared().await;
+    let place = servers.next_place();
+    let url = servers.redis.url(PASSWORD, place);
+    let intake = RedisIntake::open(&url, 1, 5, RULES, timezone(), Arc::new(SystemClock)).unwrap();
+    let play = async |user| intake.take_in(request(user, 1, Act::Play)).await;
+    let stream = RedisStream::open(&url, 1).unwrap();
+    stream.read("test", 1).await.unwrap();
+    for user in 10..15 {
+        play(user).await.unwrap();
+    }
+    // One that nobody has read is deleted by hand: Redis loses count.
+    let entries = servers
+        .redis
+        .ask(place, &["XRANGE", "{s0}:events", "-", "+", "COUNT", "2"]);
+    let second = entries.iter().filter(|line| line.contains('-')).nth(1);
+    let deleted = ["XDEL", "{s0}:events", second.unwrap()];
+    assert_eq!(servers.redis.ask(place, &deleted), ["1"]);
+    play(15).await.unwrap();
+    let refused = play(16).await;
+    assert!(
+        matches!(refused, Err(IntakeError::Backlog { backlog: 5 })),
+        "{refused:?}"
+    );
+    let ids: Vec<_> = stream.read("test", 100).await.unwrap();
+    let ids: Vec<_> = ids.iter().map(|entry| entry.id).collect();
+    stream.acknowledge(&ids).await.unwrap();
+    play(16).await.unwrap();
 }
 
 #[test]

@@ -42,6 +42,8 @@ mod queue_server;
 
 mod intake;
 
+mod intake_scripts;
+
 mod intake_server;
 
 mod drain;

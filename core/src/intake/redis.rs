@@ -99,9 +99,7 @@ impl RedisIntake {
             ["repeat", left_ms] => Ok(IntakeAnswer::Repeat {
                 retry_after_ms: number(left_ms)?.max(1),
             }),
-            ["backlog", entries] => Err(IntakeError::Backlog {
-                backlog: u64::try_from(number(entries)?).unwrap_or(u64::MAX),
-            }),
+            ["backlog", entries] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             _ => Err(strange(&said)),
         }
@@ -129,7 +127,9 @@ impl RedisIntake {
             .arg(self.rules.resume_ttl_s)
             .arg(REFUSALS_S)
             .arg(fingerprint(request))
-            .arg(self.rules.replay_s);
+            .arg(self.rules.replay_s)
+            .arg(self.backlog_max)
+            .arg(GROUP);
         let said = self.call(&call).await?;
         match said.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
@@ -137,6 +137,7 @@ impl RedisIntake {
                 is_finished: finished == "1",
             }),
             ["no session"] => Ok(IntakeAnswer::NoSession),
+            ["backlog", entries] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             _ => Err(strange(&said)),
         }
@@ -249,6 +250,12 @@ fn fingerprint(request: &IntakeRequest) -> String {
 fn number(text: &str) -> Result<i64, IntakeError> {
     text.parse()
         .map_err(|_| IntakeError::Unusable(format!("a script answered '{text}'")))
+}
+
+fn backlog(entries: &str) -> IntakeError {
+    IntakeError::Backlog {
+        backlog: entries.parse().unwrap_or(u64::MAX),
+    }
 }
 
 fn strange(said: &[String]) -> IntakeError {
