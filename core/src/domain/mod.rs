@@ -1,5 +1,6 @@
 //! The rules of the business. Nothing here knows a database, a queue or a network.
 
+pub mod account;
 pub mod ad;
 pub mod calendar;
 pub mod gate;

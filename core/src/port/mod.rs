@@ -13,6 +13,10 @@ pub mod settlement;
 
 pub mod plays;
 
+pub mod accounts;
+
+pub mod videos;
+
 pub mod catalog;
 
 pub mod rates;
@@ -36,6 +40,8 @@ pub trait Store:
     + workers::WorkerStore
     + settlement::SettlementStore
     + plays::PlayStore
+    + accounts::AccountStore
+    + videos::VideoStore
     + catalog::CatalogStore
     + rates::RateStore
     + reports::ReportStore
@@ -51,6 +57,8 @@ impl<T> Store for T where
         + workers::WorkerStore
         + settlement::SettlementStore
         + plays::PlayStore
+        + accounts::AccountStore
+        + videos::VideoStore
         + catalog::CatalogStore
         + rates::RateStore
         + reports::ReportStore

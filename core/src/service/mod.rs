@@ -4,6 +4,12 @@ pub mod import;
 
 pub mod launcher;
 
+pub mod accounts;
+
+pub mod passwords;
+
+pub mod videos;
+
 pub mod playback;
 
 pub mod schedule;

@@ -57,6 +57,18 @@ mod play_import;
 
 mod catalog;
 
+mod new_id;
+
+mod creation_reply;
+
+mod accounts;
+
+mod refresh_tokens;
+
+mod videos;
+
+mod ads;
+
 mod rates;
 
 mod reports;

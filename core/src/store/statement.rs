@@ -142,6 +142,25 @@ macro_rules! fetch_in {
     };
 }
 
+/// Builds a statement of parts that depend on what is asked for, and runs it; answers its rows.
+macro_rules! fetch_built {
+    ($tx:expr, $head:expr, |$builder:ident| $body:block) => {
+        match &mut *$tx {
+            $crate::store::db::Tx::Sqlite(tx, _) => {
+                let mut $builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($head);
+                $body;
+                $builder.build_query_as().fetch_all(&mut **tx).await
+            }
+            $crate::store::db::Tx::MySql(tx, _) => {
+                let mut $builder = sqlx::QueryBuilder::<sqlx::MySql>::new($head);
+                $body;
+                $crate::store::db::limited($builder.build_query_as().fetch_all(&mut **tx)).await
+            }
+        }
+        .map_err($crate::store::db::store_error)
+    };
+}
+
 /// Runs a statement and hands each row to a closure as it arrives: no result is held whole.
 macro_rules! fetch_each {
     ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)*; |$name:ident| $body:block) => {
@@ -174,4 +193,6 @@ pub(super) async fn limited<T>(
         })
 }
 
-pub(super) use {execute, fetch_all, fetch_each, fetch_in, fetch_one, fetch_optional, insert_rows};
+pub(super) use {
+    execute, fetch_all, fetch_built, fetch_each, fetch_in, fetch_one, fetch_optional, insert_rows,
+};
