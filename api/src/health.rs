@@ -1,60 +1,102 @@
 //! Probes for whatever watches the process.
 
-use balance_core::port::Store;
-use poem_openapi::{ApiResponse, Object, OpenApi, Tags, payload::Json};
-use std::sync::Arc;
+use crate::{
+    failure::{Failure, refusals},
+    problem::{Code, Fault, FieldError},
+    tag::Tag,
+};
+use balance_core::{
+    port::{Store, intake::IntakeError},
+    service::playback::Playback,
+};
+use poem_openapi::{Object, OpenApi, payload::Json};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
-#[derive(Tags)]
-enum Tag {
-    /// Probes.
-    Health,
-}
+/// How long a store has to answer a probe.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a probe answers.
 #[derive(Debug, Object)]
 struct Probe {
     /// `up`.
+    #[oai(validator(pattern = "^up$"))]
     status: String,
+}
+
+impl Probe {
+    fn up() -> Json<Self> {
+        Json(Self {
+            status: "up".to_owned(),
+        })
+    }
+}
+
+refusals! {
+    ProbeRefusals:;
 }
 
 /// The probes.
 pub(crate) struct HealthApi {
     pub(crate) store: Arc<dyn Store>,
-}
-
-#[derive(ApiResponse)]
-enum Readiness {
-    /// Requests can be served.
-    #[oai(status = 200)]
-    Ready(Json<Probe>),
-    /// The database is away.
-    #[oai(status = 503)]
-    NotReady(Json<Probe>),
-}
-
-fn probe(status: &str) -> Json<Probe> {
-    Json(Probe {
-        status: status.to_owned(),
-    })
+    pub(crate) playback: Arc<Playback>,
 }
 
 #[OpenApi(prefix_path = "/health", tag = "Tag::Health")]
 impl HealthApi {
-    /// The process runs.
+    /// Whether the process runs
+    ///
+    /// Asks nobody else: a process is not restarted because its database is away.
     #[oai(path = "/live", method = "get", operation_id = "getLiveness")]
-    async fn live(&self) -> Json<Probe> {
-        probe("up")
+    async fn live(&self) -> Result<Json<Probe>, Failure<ProbeRefusals>> {
+        Ok(Probe::up())
     }
 
-    /// The process can serve requests.
+    /// Whether requests can be served
+    ///
+    /// The database and the intake of plays answer, and the intake keeps what it acknowledges.
     #[oai(path = "/ready", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self) -> Readiness {
-        match self.store.closed_through().await {
-            Ok(_) => Readiness::Ready(probe("up")),
-            Err(error) => {
-                tracing::warn!(%error, "not ready");
-                Readiness::NotReady(probe("down"))
-            }
+    async fn ready(&self) -> Result<Json<Probe>, Failure<ProbeRefusals>> {
+        let (database, intake) = tokio::join!(self.database(), self.intake());
+        let errors: Vec<FieldError> = [database, intake].into_iter().flatten().collect();
+        if errors.is_empty() {
+            return Ok(Probe::up());
         }
+        let mut fault = Fault::new(Code::NotReady, "What is not ready is in errors.");
+        fault.errors = errors;
+        Err(fault.into())
+    }
+}
+
+impl HealthApi {
+    async fn database(&self) -> Option<FieldError> {
+        match timeout(ANSWER_LIMIT, self.store.closed_through()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the database is not ready");
+                Some(not_ready("database", "is away"))
+            }
+            Err(_) => Some(not_ready("database", "does not answer")),
+        }
+    }
+
+    async fn intake(&self) -> Option<FieldError> {
+        match timeout(ANSWER_LIMIT, self.playback.readiness()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(IntakeError::Away(error))) => {
+                tracing::debug!(error, "the intake is not ready");
+                Some(not_ready("intake", "is away"))
+            }
+            // What is wrong with its set-up is no secret, and is for operators to mend.
+            Ok(Err(error)) => Some(not_ready("intake", &error.to_string())),
+            Err(_) => Some(not_ready("intake", "does not answer")),
+        }
+    }
+}
+
+fn not_ready(part: &str, reason: &str) -> FieldError {
+    FieldError {
+        field: part.to_owned(),
+        reason: reason.to_owned(),
     }
 }

@@ -1,7 +1,45 @@
 //! The HTTP API: resources of `poem-openapi`, from which the OpenAPI document is generated.
 
+mod problem;
+
+mod fault;
+
+mod failure;
+
+mod framework;
+
+mod edge;
+
+mod body;
+
+mod cursor;
+
+mod idempotency;
+
+mod language;
+
+mod token;
+
+mod auth;
+
+mod address;
+
+mod limiter;
+
+mod tag;
+
+mod accounts;
+
+mod videos;
+
+mod playback;
+
+mod ads;
+
 mod health;
 
 mod server;
 
+pub use limiter::Limits;
 pub use server::{Api, serve};
+pub use token::{Secrets, WeakSecret};

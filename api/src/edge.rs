@@ -1,0 +1,137 @@
+//! The edge: what every request passes on its way in, and every response on its way out.
+
+use crate::{
+    framework, idempotency,
+    problem::{Code, Fault},
+};
+use futures_util::FutureExt;
+use poem::{Body, Endpoint, IntoResponse, Request, Response, Result, http::HeaderValue};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+use uuid::Uuid;
+
+/// The longest body, in bytes.
+pub(crate) const MAX_BODY: usize = 65_536;
+/// Requests that are served at a time; more are told to come again.
+const MAX_REQUESTS: usize = 4_096;
+/// How long a request may take, its body's arrival included. Longer than any call to a store.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// The longest request id that is taken from a client, in characters.
+const MAX_REQUEST_ID: usize = 128;
+const REQUEST_ID: &str = "X-Request-Id";
+
+/// Headers of every response that does not bring its own.
+const HEADERS: [(&str, &str); 5] = [
+    ("Cache-Control", "no-store"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+];
+
+/// Limits, names and logs requests, and turns every error into a problem.
+pub(crate) struct Edge<E> {
+    inner: E,
+    turns: Arc<Semaphore>,
+}
+
+impl<E: Endpoint> Edge<E> {
+    pub(crate) fn around(inner: E) -> Self {
+        Self {
+            inner,
+            turns: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Fault> {
+        let Ok(_turn) = self.turns.try_acquire() else {
+            let detail = "The server has as many requests as it takes at a time.";
+            return Err(Fault::new(Code::Overloaded, detail));
+        };
+        let served = AssertUnwindSafe(self.serve(request)).catch_unwind();
+        match timeout(TIME_LIMIT, served).await {
+            Ok(Ok(answer)) => answer.map_err(framework::fault),
+            // The panic's message and place are in the log already.
+            Ok(Err(_)) => Err(Fault::internal("a panic")),
+            Err(_) => Err(Fault::new(
+                Code::TimedOut,
+                format!("A request may take {} s.", TIME_LIMIT.as_secs()),
+            )),
+        }
+    }
+
+    async fn serve(&self, mut request: Request) -> Result<Response> {
+        idempotency::check(&request)?;
+        // Read whole before anything else: a body beyond the limit is known for one only then.
+        let body = request.take_body().into_bytes_limit(MAX_BODY).await?;
+        request.set_body(Body::from_bytes(body));
+        Ok(self.inner.call(request).await?.into_response())
+    }
+}
+
+impl<E: Endpoint> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let started = Instant::now();
+        let id = request_id(&request);
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let mut response = match self.answer(request).await {
+            Ok(response) => response,
+            Err(fault) => {
+                report(&fault, &id);
+                fault.response(&id)
+            }
+        };
+        let headers = response.headers_mut();
+        for (name, value) in HEADERS {
+            if !headers.contains_key(name) {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+        }
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        let elapsed_ms = started.elapsed().as_millis();
+        let status = response.status().as_u16();
+        tracing::info!(%method, path, status, elapsed_ms, request_id = id, "served");
+        Ok(response)
+    }
+}
+
+/// The client's own id of the request if it is fit for one, else a new one.
+fn request_id(request: &Request) -> String {
+    let is_fit = |id: &&str| {
+        (1..=MAX_REQUEST_ID).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    };
+    let given = request.headers().get(REQUEST_ID);
+    let given = given.and_then(|id| id.to_str().ok()).filter(is_fit);
+    given.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
+}
+
+/// Logs a fault of the server; those of clients are their own affair.
+fn report(fault: &Fault, request_id: &str) {
+    let code = fault.code.name();
+    let cause = fault.cause.as_deref().unwrap_or(&fault.detail);
+    match fault.code {
+        Code::Internal => tracing::error!(request_id, code, cause, "a request failed"),
+        _ if fault.code.status().is_server_error() => {
+            tracing::warn!(request_id, code, cause, "a request was not served");
+        }
+        // Somebody may have stolen it.
+        Code::RefreshTokenReused => {
+            tracing::warn!(request_id, code, cause, "a family of tokens is revoked")
+        }
+        _ => {}
+    }
+}

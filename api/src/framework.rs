@@ -1,0 +1,107 @@
+//! The framework's own errors as faults: nothing but problems leaves the server.
+
+use crate::problem::{Code, Fault};
+use poem::{
+    Error,
+    error::{MethodNotAllowedError, NotFoundError, ReadBodyError},
+    http::StatusCode,
+};
+use poem_openapi::error::{
+    AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
+};
+
+/// The fault that an error stands for.
+pub(crate) fn fault(error: Error) -> Fault {
+    let error = match error.downcast::<Fault>() {
+        Ok(fault) => return fault,
+        Err(error) => error,
+    };
+    if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
+        return Fault::field(*name, readable(reason));
+    }
+    if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
+        // Path parameters are numbered; every path has one at most, and it is an id.
+        let name = if name.starts_with("param") {
+            "id"
+        } else {
+            name
+        };
+        return Fault::field(name, readable(reason));
+    }
+    if let Some(ParseRequestPayloadError { reason }) = error.downcast_ref() {
+        return Fault::field("body", reason.clone());
+    }
+    if error.is::<AuthorizationError>() {
+        let detail = "Send an access token: Authorization: Bearer <accessToken of /login>.";
+        return Fault::new(Code::TokenMissing, detail);
+    }
+    if let Some(error) = error.downcast_ref::<ContentTypeError>() {
+        let detail = match error {
+            ContentTypeError::NotSupported { .. } => "The Content-Type must be application/json.",
+            ContentTypeError::ExpectContentType => {
+                "There is no Content-Type; it must be application/json."
+            }
+        };
+        return Fault::new(Code::UnsupportedMediaType, detail);
+    }
+    if error.is::<NotFoundError>() {
+        return Fault::new(
+            Code::NoSuchPath,
+            "No operation has this path; see /openapi.json.",
+        );
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return Fault::new(
+            Code::MethodNotAllowed,
+            "See /openapi.json for the path's methods.",
+        );
+    }
+    match error.downcast_ref::<ReadBodyError>() {
+        Some(ReadBodyError::PayloadTooLarge) => too_large(),
+        Some(ReadBodyError::Utf8(_)) => Fault::field("body", "must be UTF-8"),
+        Some(ReadBodyError::Io(error)) => {
+            Fault::field("body", "ended before it was whole").because(error)
+        }
+        Some(ReadBodyError::BodyHasBeenTaken) | None => unknown(&error),
+    }
+}
+
+/// A body beyond the limit.
+pub(crate) fn too_large() -> Fault {
+    Fault::new(
+        Code::BodyTooLarge,
+        format!("A body has at most {} bytes.", crate::edge::MAX_BODY),
+    )
+}
+
+/// Parameters are refused with the name of a Rust type, or of a validator.
+fn readable(reason: &str) -> String {
+    let reason = reason
+        .strip_prefix("verification failed. ")
+        .unwrap_or(reason);
+    let kind = reason.split('"').nth(1).unwrap_or_default();
+    if reason.contains("expects an input value") {
+        return "is needed".to_owned();
+    }
+    let expected = match kind {
+        kind if kind.starts_with("integer") => "must be a whole number",
+        kind if kind.starts_with("string(date)") || kind == "string_date" => {
+            "must be a date such as 2026-03-31"
+        }
+        _ => return reason.to_owned(),
+    };
+    expected.to_owned()
+}
+
+fn unknown(error: &Error) -> Fault {
+    match error.status() {
+        status if status.is_client_error() => {
+            let code = match status {
+                StatusCode::NOT_FOUND => Code::NoSuchPath,
+                _ => Code::InvalidRequest,
+            };
+            Fault::new(code, "The request cannot be read.").because(error)
+        }
+        _ => Fault::internal(error),
+    }
+}

@@ -1,0 +1,177 @@
+//! Playing and pausing.
+
+use crate::{
+    auth::User,
+    failure::{Failure, refusals},
+    idempotency,
+    language::Language,
+    problem::{Code, Fault},
+    tag::Tag,
+    token::Person,
+};
+use balance_core::{
+    domain::video::VideoId, port::intake::IntakeAnswer, service::playback::Playback,
+};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+use std::sync::Arc;
+
+#[derive(ApiResponse)]
+enum PlayAnswer {
+    /// The video plays. The body is a sentence for the viewer; the headers are for programs.
+    #[oai(status = 200)]
+    Playing(
+        Json<String>,
+        /// Where it goes on, in seconds; 0 is the beginning.
+        #[oai(header = "X-Resume-At")]
+        i64,
+        /// Whether it counts as a view: an owner's own does not.
+        #[oai(header = "X-View-Counted")]
+        bool,
+        /// The sentence's language.
+        #[oai(header = "Content-Language")]
+        String,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum PauseAnswer {
+    /// The video is paused. The body is a sentence for the viewer; the headers are for programs.
+    #[oai(status = 200)]
+    Paused(
+        Json<String>,
+        /// Seconds that count as watched.
+        #[oai(header = "X-Credited-Seconds")]
+        i64,
+        /// The sentence's language.
+        #[oai(header = "Content-Language")]
+        String,
+    ),
+}
+
+refusals! {
+    PlayRefusals: 400 401 403 404 409 429;
+    PauseRefusals: 400 401 403 404 409;
+}
+
+/// Playback.
+pub(crate) struct PlaybackApi {
+    pub(crate) playback: Arc<Playback>,
+}
+
+#[OpenApi(prefix_path = "/videos/:id", tag = "Tag::Playback")]
+impl PlaybackApi {
+    /// Play a video
+    ///
+    /// From where the viewer left it. A play within 30 s (by default) after the last counted one of
+    /// the same viewer is refused with 429, and nothing is recorded.
+    #[oai(path = "/play", method = "post", operation_id = "playVideo")]
+    async fn play(
+        &self,
+        user: User,
+        /// The video.
+        #[oai(validator(minimum(value = "1")))]
+        id: Path<i64>,
+        /// The viewer; nobody but whoever the access token is of.
+        #[oai(name = "userId")]
+        user_id: Query<Option<i64>>,
+        /// The request's own name: sent again, it is answered as the first time, and counts once.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 128))]
+        key: Header<Option<String>>,
+        /// `en` for English.
+        #[oai(name = "Accept-Language")]
+        language: Header<Option<String>>,
+    ) -> Result<PlayAnswer, Failure<PlayRefusals>> {
+        check_viewer(user.0, user_id.0)?;
+        let key = idempotency::key(key.0.as_deref())?;
+        let answer = self
+            .playback
+            .play(user.0.user_id, VideoId(id.0), key)
+            .await?;
+        let language = Language::asked(language.0.as_deref());
+        match answer {
+            IntakeAnswer::Playing {
+                resume_at_s,
+                is_counted,
+            } => Ok(PlayAnswer::Playing(
+                Json(language.playing(resume_at_s)),
+                resume_at_s,
+                is_counted,
+                language.tag().to_owned(),
+            )),
+            answer => Err(refusal(answer).into()),
+        }
+    }
+
+    /// Pause a video
+    ///
+    /// The seconds since the viewer last stood somewhere count as watched, as far as the clock
+    /// allows; the position moves. At the video's end the next play starts from the beginning.
+    #[oai(path = "/pause", method = "post", operation_id = "pauseVideo")]
+    async fn pause(
+        &self,
+        user: User,
+        /// The video.
+        #[oai(validator(minimum(value = "1")))]
+        id: Path<i64>,
+        /// Where the player stands, in seconds: from 0 to the video's length.
+        #[oai(name = "currentPlayedAt", validator(minimum(value = "0")))]
+        current_s: Query<i64>,
+        /// The viewer; nobody but whoever the access token is of.
+        #[oai(name = "userId")]
+        user_id: Query<Option<i64>>,
+        /// The request's own name: sent again, it is answered as the first time, and counts once.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 128))]
+        key: Header<Option<String>>,
+        /// `en` for English.
+        #[oai(name = "Accept-Language")]
+        language: Header<Option<String>>,
+    ) -> Result<PauseAnswer, Failure<PauseRefusals>> {
+        check_viewer(user.0, user_id.0)?;
+        let key = idempotency::key(key.0.as_deref())?;
+        let answer = self
+            .playback
+            .pause(user.0.user_id, VideoId(id.0), current_s.0, key)
+            .await?;
+        let language = Language::asked(language.0.as_deref());
+        match answer {
+            IntakeAnswer::Paused { credited_s, .. } => Ok(PauseAnswer::Paused(
+                Json(language.paused()),
+                credited_s,
+                language.tag().to_owned(),
+            )),
+            answer => Err(refusal(answer).into()),
+        }
+    }
+}
+
+fn check_viewer(person: Person, user_id: Option<i64>) -> Result<(), Fault> {
+    match user_id {
+        Some(user_id) if user_id != person.user_id.0 => Err(Fault::new(
+            Code::OtherUser,
+            "userId is not the user of the access token; it can be left out.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn refusal(answer: IntakeAnswer) -> Fault {
+    match answer {
+        IntakeAnswer::Repeat { retry_after_ms } => Fault::new(
+            Code::RepeatedView,
+            "The same viewer's view was counted a moment ago; nothing was recorded.",
+        )
+        .retry_after_s(retry_after_ms.max(1).unsigned_abs().div_ceil(1_000)),
+        IntakeAnswer::NoSession => Fault::new(
+            Code::NoOpenSession,
+            "A pause needs a play of the same viewer before it, and comes before the video's end.",
+        ),
+        IntakeAnswer::KeyReused => idempotency::reused(),
+        IntakeAnswer::Playing { .. } | IntakeAnswer::Paused { .. } => {
+            Fault::internal("the intake answered another question")
+        }
+    }
+}

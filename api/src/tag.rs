@@ -1,0 +1,18 @@
+//! The chapters of the document.
+
+use poem_openapi::Tags;
+
+/// What an operation is about.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// Joining, logging in, staying logged in, logging out.
+    Accounts,
+    /// Registering and finding videos.
+    Videos,
+    /// Playing and pausing.
+    Playback,
+    /// Ads, for admins.
+    Ads,
+    /// Probes.
+    Health,
+}
