@@ -74,23 +74,33 @@ pub(crate) fn too_large() -> Fault {
     )
 }
 
-/// Parameters are refused with the name of a Rust type, or of a validator.
+/// Parameters are refused with the name of a Rust type, or of a validator with its bound.
 fn readable(reason: &str) -> String {
-    let reason = reason
-        .strip_prefix("verification failed. ")
-        .unwrap_or(reason);
-    let kind = reason.split('"').nth(1).unwrap_or_default();
+    if let Some(broken) = reason.strip_prefix("verification failed. ") {
+        return bound(broken).unwrap_or_else(|| broken.to_owned());
+    }
     if reason.contains("expects an input value") {
         return "is needed".to_owned();
     }
-    let expected = match kind {
-        kind if kind.starts_with("integer") => "must be a whole number",
-        kind if kind.starts_with("string(date)") || kind == "string_date" => {
-            "must be a date such as 2026-03-31"
-        }
-        _ => return reason.to_owned(),
+    let kind = reason.split('"').nth(1).unwrap_or_default();
+    if kind.starts_with("integer") {
+        return "must be a whole number, within 64 bits".to_owned();
+    }
+    reason.to_owned()
+}
+
+/// A validator such as `minimum(1, exclusive: false)`, as a sentence.
+fn bound(broken: &str) -> Option<String> {
+    let (name, bound) = broken.split_once('(')?;
+    let bound = bound.trim_end_matches(')').split(',').next()?;
+    let sentence = match name {
+        "minimum" => format!("must be at least {bound}"),
+        "maximum" => format!("must be at most {bound}"),
+        "minLength" => format!("must have at least {bound} characters"),
+        "maxLength" => format!("must have at most {bound} characters"),
+        _ => return None,
     };
-    expected.to_owned()
+    Some(sentence)
 }
 
 fn unknown(error: &Error) -> Fault {

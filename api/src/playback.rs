@@ -62,13 +62,13 @@ pub(crate) struct PlaybackApi {
     pub(crate) playback: Arc<Playback>,
 }
 
-#[OpenApi(prefix_path = "/videos/:id", tag = "Tag::Playback")]
+#[OpenApi(prefix_path = "/videos", tag = "Tag::Playback")]
 impl PlaybackApi {
     /// Play a video
     ///
     /// From where the viewer left it. A play within 30 s (by default) after the last counted one of
     /// the same viewer is refused with 429, and nothing is recorded.
-    #[oai(path = "/play", method = "post", operation_id = "playVideo")]
+    #[oai(path = "/:id/play", method = "post", operation_id = "playVideo")]
     async fn play(
         &self,
         user: User,
@@ -110,7 +110,7 @@ impl PlaybackApi {
     ///
     /// The seconds since the viewer last stood somewhere count as watched, as far as the clock
     /// allows; the position moves. At the video's end the next play starts from the beginning.
-    #[oai(path = "/pause", method = "post", operation_id = "pauseVideo")]
+    #[oai(path = "/:id/pause", method = "post", operation_id = "pauseVideo")]
     async fn pause(
         &self,
         user: User,

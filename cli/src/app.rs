@@ -161,7 +161,7 @@ impl App {
 
     /// Refuses to work on a database whose plays come by a stream without that stream, or with
     /// another number of shards: a day would be closed before all of it is written down.
-    async fn know_the_stream(&self) -> anyhow::Result<()> {
+    pub(crate) async fn know_the_stream(&self) -> anyhow::Result<()> {
         let shards = self.settings.intake_shards;
         let stored = match &self.events {
             Some(_) => Some(intake_shards(self.store.as_ref(), shards).await?),
@@ -197,7 +197,7 @@ impl App {
 
     /// Refuses a fleet's process without the fleet's queue, and waits until that is there.
     pub(crate) async fn need_queue(&self) -> anyhow::Result<()> {
-        if self.lock_path.is_some() {
+        if self.is_file() {
             return Ok(());
         }
         let (Some(queue), Some(_)) = (&self.fleet_queue, &self.events) else {
@@ -210,6 +210,11 @@ impl App {
         )
         .await
         .context("REDIS_URL")
+    }
+
+    /// Whether the database is a file, and this machine all there is.
+    pub(crate) const fn is_file(&self) -> bool {
+        self.lock_path.is_some()
     }
 
     /// The folder of a database that is a file, where an import's temporary files go too.

@@ -1,7 +1,11 @@
 //! The command line.
 
 use crate::settings::Settings;
-use balance_core::domain::{period::PeriodKind, user::UserId};
+use balance_core::domain::{
+    account::{Unfit, Username},
+    period::PeriodKind,
+    user::UserId,
+};
 use chrono::{Datelike, NaiveDate};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -101,6 +105,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         rates: Rates,
     },
+    /// Make accounts and change what they may do
+    Admin {
+        #[command(subcommand)]
+        admin: Admin,
+    },
     /// Bring the database's schema up to this program's
     Migrate,
     /// Run API and worker in one process
@@ -118,6 +127,54 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Admin {
+    /// Make an account that may do everything; asks for its password
+    Create {
+        /// The name to log in with
+        #[arg(value_parser = username)]
+        username: Username,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Give an account a role; whoever is logged in has it after ten minutes at most
+    Grant {
+        /// The name to log in with
+        #[arg(value_parser = username)]
+        username: Username,
+        /// The role
+        #[arg(long, value_enum, default_value_t = GrantedRole::Admin)]
+        role: GrantedRole,
+    },
+    /// Give an account another password and log it out everywhere; asks for the password
+    Password {
+        /// The name to log in with
+        #[arg(value_parser = username)]
+        username: Username,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PasswordArgs {
+    /// A file with the password, without asking; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GrantedRole {
+    /// Watches, uploads, reads own revenue
+    User,
+    /// Everything
+    Admin,
+}
+
+fn username(text: &str) -> Result<Username, Unfit> {
+    Username::parse(text)
 }
 
 #[derive(Debug, Subcommand)]

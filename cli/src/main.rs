@@ -2,6 +2,10 @@
 
 mod app;
 
+mod api;
+
+mod secret;
+
 mod args;
 
 mod commands;

@@ -1,14 +1,16 @@
 //! All settings, in one place: environment variables, each also a flag, checked together at start.
 
+mod api;
+
 use anyhow::{Context, bail};
+pub(crate) use api::ApiSettings;
 use balance_core::{
     batch::partition::MAX_PARTITIONS,
     domain::{calendar::BusinessTimezone, session::PlaybackRate},
-    port::{stream::MAX_SHARDS, workers::WorkerIdentity},
+    port::{intake::IntakeRules, stream::MAX_SHARDS, workers::WorkerIdentity},
 };
 use balance_worker::settings::WorkerSettings;
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     thread::available_parallelism,
 };
@@ -56,14 +58,9 @@ pub(crate) struct Settings {
     )]
     pub(crate) business_timezone: Option<BusinessTimezone>,
 
-    /// The address that `serve` and `api` listen on
-    #[arg(
-        long = "listen",
-        env = "LISTEN_ADDR",
-        default_value = "127.0.0.1:8080",
-        global = true
-    )]
-    pub(crate) listen_addr: SocketAddr,
+    /// What the API takes.
+    #[command(flatten)]
+    pub(crate) api: ApiSettings,
 
     /// Seconds within which a view of the same user and video is a repeat
     #[arg(
@@ -114,6 +111,16 @@ pub(crate) struct Settings {
         value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SHARDS))
     )]
     pub(crate) intake_shards: u16,
+
+    /// Plays that may wait in one of a fleet's streams to be written down; more are refused
+    #[arg(
+        long,
+        env = "INTAKE_BACKLOG_MAX",
+        default_value_t = 1_000_000,
+        global = true,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) intake_backlog_max: u32,
 
     /// Hours that plays stay in a fleet's stream after they were written down
     #[arg(
@@ -187,6 +194,9 @@ pub(crate) struct Settings {
     pub(crate) log: String,
 }
 
+/// How long answers to requests with a key are remembered, in seconds: a day.
+const REPLAY_S: u32 = 86_400;
+
 /// The most connections that read at a time.
 const MAX_READERS: u32 = 64;
 
@@ -248,6 +258,17 @@ impl Settings {
             (Some(url), _) => Some(("QUEUE_REDIS_URL", url)),
             (None, Some(url)) => Some(("REDIS_URL", url)),
             (None, None) => None,
+        }
+    }
+
+    /// The rules of the intake.
+    pub(crate) const fn intake_rules(&self) -> IntakeRules {
+        IntakeRules {
+            view_window_s: self.view_window_s,
+            playback_rate: self.max_playback_rate,
+            resume_ttl_s: self.resume_ttl_s,
+            replay_s: REPLAY_S,
+            ad_interval_s: self.ad_interval_s,
         }
     }
 

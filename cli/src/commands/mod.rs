@@ -1,5 +1,7 @@
 //! What the subcommands do.
 
+mod admin;
+
 mod demo;
 
 mod import;
@@ -25,7 +27,7 @@ mod workers;
 use crate::settings::Database;
 use crate::{
     app::{App, connect},
-    args::{Args, Command, Rates},
+    args::{Admin, Args, Command, Rates},
     output,
 };
 use anyhow::Context;
@@ -63,6 +65,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             | Command::Verify { .. }
             | Command::Jobs { .. }
             | Command::Workers { .. }
+            | Command::Admin {
+                admin: Admin::Grant { .. } | Admin::Password { .. }
+            }
             | Command::Rates { rates: Rates::Show }
     );
     let app = App::open(settings, !only_reads).await?;
@@ -88,6 +93,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         } => verify::run(&app, Options { from, to, limit }, json).await,
         Command::Jobs { jobs } => jobs::run(&app, jobs).await,
         Command::Rates { rates } => rates::run(&app, rates).await,
+        Command::Admin { admin } => admin::run(&app, admin).await,
         Command::Serve => serve::serve(&app).await,
         Command::Api => serve::api(&app).await,
         Command::Worker => serve::worker(&app).await,

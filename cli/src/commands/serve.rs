@@ -1,24 +1,29 @@
 //! `balance serve`, `balance api` and `balance worker`: the processes that stay.
 
 use super::watch;
-use crate::{app::App, progress, shutdown};
+use crate::{api, app::App, progress, shutdown};
 use anyhow::Context;
 use balance_api::Api;
 use balance_worker::settings::Duties;
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
+use tokio::net::TcpListener;
 
 /// API and worker in one process.
 pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
+    // First, so that nothing is begun where another process has the address.
+    let listener = bind(app).await?;
+    let api = api::of(app).await?;
     let crew = app.start_worker(resident(app)).await?;
-    let served = listen(app).await;
+    let served = listen(api, listener).await;
     let stopped = watch::stop(crew).await;
     served?;
     Ok(stopped)
 }
 
-/// The API alone: workers are other processes. Starts while the queue is away.
+/// The API alone: workers are other processes. Starts while the fleet's Redis is away.
 pub(super) async fn api(app: &App) -> anyhow::Result<ExitCode> {
-    listen(app).await?;
+    let listener = bind(app).await?;
+    listen(api::of(app).await?, listener).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -39,13 +44,17 @@ fn resident(app: &App) -> Duties {
     }
 }
 
-async fn listen(app: &App) -> anyhow::Result<()> {
-    let api = Api {
-        store: Arc::clone(&app.store),
-    };
-    let address = app.settings.listen_addr;
+async fn bind(app: &App) -> anyhow::Result<TcpListener> {
+    let address = app.settings.api.listen_addr;
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("LISTEN_ADDR: {address}"))
+}
+
+async fn listen(api: Api, listener: TcpListener) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
     progress::line(&format!("listening on http://{address}"));
-    balance_api::serve(api, address, shutdown::requested())
+    balance_api::serve(api, listener, shutdown::requested())
         .await
         .with_context(|| format!("listening on {address}"))
 }
