@@ -92,6 +92,10 @@ fn check_content_type<T: Type>(request: &Request) -> Result<(), ContentTypeError
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    // An array of the fields' values would be read as well, and nobody is told that it may be one.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Fault::field("body", "must be a JSON object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -117,6 +121,7 @@ fn refusal(path: &str, message: &str) -> Fault {
         (path, _) => path,
     };
     let field: String = field.chars().take(MAX_NAMED).collect();
+    let reason = reason.replace("expected i64", "expected a whole number");
     let reason: String = reason.chars().take(MAX_REASON).collect();
     Fault::field(field, reason)
 }
@@ -159,6 +164,7 @@ mod tests {
             (br#"{"text":"a","number":1,"number":2}"#, "number"),
             (b"", "body"),
             (b"[]", "body"),
+            (br#"["a",1]"#, "body"),
             (b"null", "body"),
             (br#"{"text":"a","number":1}{}"#, "body"),
             (b"{\"text\":\"\xff\",\"number\":1}", "text"),

@@ -3,7 +3,9 @@
 use crate::problem::{Code, Fault};
 use poem::{
     Error,
-    error::{MethodNotAllowedError, NotFoundError, ReadBodyError},
+    error::{
+        MethodNotAllowedError, NotFoundError, ParsePathError as UnreadablePath, ReadBodyError,
+    },
     http::StatusCode,
 };
 use poem_openapi::error::{
@@ -43,6 +45,9 @@ pub(crate) fn fault(error: Error) -> Fault {
             }
         };
         return Fault::new(Code::UnsupportedMediaType, detail);
+    }
+    if error.is::<UnreadablePath>() {
+        return Fault::field("id", "must be a whole number, within 64 bits");
     }
     if error.is::<NotFoundError>() {
         return Fault::new(

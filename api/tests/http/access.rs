@@ -1,0 +1,171 @@
+//! Who may do what: every operation of the document, for everybody who may come along.
+
+use crate::world::{Ask, World};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Who an operation is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Anyone,
+    User,
+    Admin,
+}
+
+/// Every operation: its id, who it is for, how it is asked, and what those are answered who may.
+const OPERATIONS: [(&str, For, &str, &str, u16); 13] = [
+    ("join", For::Anyone, "POST", "/join", 400),
+    ("login", For::Anyone, "POST", "/login", 400),
+    ("reissue", For::Anyone, "POST", "/reissue", 400),
+    ("logout", For::Anyone, "POST", "/logout", 400),
+    ("getLiveness", For::Anyone, "GET", "/health/live", 200),
+    ("getReadiness", For::Anyone, "GET", "/health/ready", 200),
+    ("registerVideo", For::User, "POST", "/videos", 201),
+    ("listVideos", For::User, "GET", "/videos", 200),
+    ("getVideo", For::User, "GET", "/videos/1", 200),
+    ("playVideo", For::User, "POST", "/videos/1/play", 200),
+    (
+        "pauseVideo",
+        For::User,
+        "POST",
+        "/videos/1/pause?currentPlayedAt=0",
+        200,
+    ),
+    ("registerAd", For::Admin, "POST", "/ads", 201),
+    ("listAds", For::Admin, "GET", "/ads", 200),
+];
+
+/// A body that fits whatever wants a video or an ad, and no account.
+fn body(operation: &str) -> Value {
+    match operation {
+        "registerAd" => json!({"title": "an ad"}),
+        _ => json!({"title": "a film", "duration": 600}),
+    }
+}
+
+#[tokio::test]
+async fn the_table_names_every_operation_of_the_document() {
+    let world = World::new().await;
+    let document = world
+        .send(Ask::new("GET", "/openapi.json"))
+        .await
+        .is(200)
+        .json();
+    let mut documented = BTreeSet::new();
+    for methods in document["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            let is_open = operation["security"].is_null();
+            let entry = OPERATIONS.iter().find(|entry| entry.0 == id);
+            let (_, who, ..) = entry.unwrap_or_else(|| panic!("{id} is not in the table"));
+            assert_eq!(
+                *who == For::Anyone,
+                is_open,
+                "{id}: its security in the document"
+            );
+            documented.insert(id);
+        }
+    }
+    let listed: BTreeSet<String> = OPERATIONS.iter().map(|entry| entry.0.to_owned()).collect();
+    assert_eq!(documented, listed);
+}
+
+#[tokio::test]
+async fn everybody_may_do_what_is_theirs() {
+    let world = World::new().await;
+    let (_, owner) = world.user("owner").await;
+    world.video(&owner, "a film", 600).await;
+    let (_, expired) = world.user("early").await;
+    world.clock.pass_ms(600_000);
+    let refresh = world.login("early").await["refreshToken"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    // Another server, with the same accounts and another secret, could not do better than this.
+    let mut forged = world.login("early").await["accessToken"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let last = forged.pop().unwrap();
+    forged.push(if last == 'A' { 'Q' } else { 'A' });
+    let unsigned = {
+        let mut parts = forged.split('.');
+        let claims = parts.nth(1).unwrap();
+        // {"alg":"none","typ":"JWT"}
+        format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.")
+    };
+    let user = world.user("user").await.1;
+    let creator = world.user("creator").await.1;
+    let admin = world.admin("admin").await;
+    for (operation, who, method, path, fine) in OPERATIONS {
+        let send = async |token: Option<&str>| {
+            let mut ask = Ask::new(method, path);
+            if method == "POST" {
+                ask = ask.json(&body(operation));
+            }
+            if let Some(token) = token {
+                ask = ask.by(token);
+            }
+            if operation == "playVideo" {
+                // Or it would be a repeat.
+                world.clock.pass_ms(30_000);
+            }
+            world.send(ask).await
+        };
+        let nobody = send(None).await;
+        let others = [
+            (&expired, "token-expired"),
+            (&refresh, "token-invalid"),
+            (&forged, "token-invalid"),
+            (&unsigned, "token-invalid"),
+        ];
+        if who == For::Anyone {
+            assert_eq!(nobody.code(), fine, "{operation}: {nobody:?}");
+        } else {
+            nobody.is_problem(401, "token-missing");
+            for (token, code) in others {
+                send(Some(token)).await.is_problem(401, code);
+            }
+            let ask = Ask::new(method, path).header("Authorization", "Basic YTpi");
+            world.send(ask).await.is_problem(401, "token-missing");
+        }
+        // The video is the owner's: to play it is for everybody, the owner and others alike.
+        for token in [&user, &creator] {
+            let answer = send(Some(token)).await;
+            if who == For::Admin {
+                answer.is_problem(403, "admin-only");
+            } else {
+                assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
+            }
+        }
+        let answer = send(Some(&admin)).await;
+        assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_plays_or_pauses_for_somebody_else() {
+    let world = World::new().await;
+    let (owner_id, owner) = world.user("owner").await;
+    let (_, user) = world.user("user").await;
+    let admin = world.admin("admin").await;
+    world.video(&owner, "a film", 600).await;
+    for token in [&user, &admin] {
+        for path in ["/videos/1/play?", "/videos/1/pause?currentPlayedAt=1&"] {
+            let path = format!("{path}userId={owner_id}");
+            world
+                .ask("POST", &path, token)
+                .await
+                .is_problem(403, "other-user");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_nothing_of_the_bodys_faults() {
+    let world = World::new().await;
+    for path in ["/videos", "/ads"] {
+        let ask = Ask::new("POST", path).text("{ broken");
+        world.send(ask).await.is_problem(401, "token-missing");
+    }
+}

@@ -1,0 +1,264 @@
+//! Bad input: each field's wrong type, range, length and encoding is a problem with its name.
+
+use crate::world::{Ask, PASSWORD, World};
+use serde_json::{Value, json};
+
+/// Bodies that are wrong whatever they are for, and the field that is named.
+fn broken_bodies() -> Vec<(Vec<u8>, &'static str)> {
+    let deep = [b"[".repeat(20_000), b"]".repeat(20_000)].concat();
+    vec![
+        (b"{".to_vec(), "body"),
+        (b"[]".to_vec(), "body"),
+        (b"\"text\"".to_vec(), "body"),
+        (b"null".to_vec(), "body"),
+        (b"\xff\xfe{\x00}\x00".to_vec(), "body"),
+        (deep, "body"),
+        (br#"{"unknown": 1}"#.to_vec(), "unknown"),
+    ]
+}
+
+#[tokio::test]
+async fn bodies_are_refused_with_the_field_that_is_wrong() {
+    let world = World::new().await;
+    let (_, user) = world.user("minsu").await;
+    let admin = world.admin("boss").await;
+    let credentials =
+        |username: Value, password: Value| json!({"username": username, "password": password});
+    let video = |title: Value, duration: Value| json!({"title": title, "duration": duration});
+    let long = "x".repeat(300);
+    let mut wrong: Vec<(&str, Value, &str)> = Vec::new();
+    for path in ["/join", "/login"] {
+        wrong.extend([
+            (path, json!({"username": "minsu"}), "password"),
+            (path, json!({"password": PASSWORD}), "username"),
+            (path, credentials(json!(5), json!(PASSWORD)), "username"),
+            (path, credentials(json!(null), json!(PASSWORD)), "username"),
+            (path, credentials(json!(["a"]), json!(PASSWORD)), "username"),
+            (path, credentials(json!("a"), json!(12_345_678)), "password"),
+            (path, credentials(json!(""), json!(PASSWORD)), "username"),
+            (path, credentials(json!(long), json!(PASSWORD)), "username"),
+            (path, credentials(json!("a b"), json!(PASSWORD)), "username"),
+            (
+                path,
+                credentials(json!("a\u{0}"), json!(PASSWORD)),
+                "username",
+            ),
+            (
+                path,
+                credentials(json!("a\u{202e}b"), json!(PASSWORD)),
+                "username",
+            ),
+            (path, credentials(json!("a"), json!(long)), "password"),
+            (
+                path,
+                json!({"username": "a", "password": PASSWORD, "role": "ADMIN"}),
+                "role",
+            ),
+        ]);
+    }
+    wrong.extend([
+        (
+            "/join",
+            credentials(json!("a"), json!("1234567")),
+            "password",
+        ),
+        (
+            "/join",
+            credentials(json!("user-7"), json!(PASSWORD)),
+            "username",
+        ),
+        (
+            "/join",
+            credentials(json!("creator-12"), json!(PASSWORD)),
+            "username",
+        ),
+        ("/reissue", json!({"refreshToken": 5}), "refreshToken"),
+        ("/reissue", json!({"refresh": "x"}), "refresh"),
+        ("/logout", json!({"refreshToken": null}), "refreshToken"),
+        ("/videos", json!({"duration": 60}), "title"),
+        ("/videos", json!({"title": "a"}), "duration"),
+        ("/videos", video(json!(1), json!(60)), "title"),
+        ("/videos", video(json!(""), json!(60)), "title"),
+        ("/videos", video(json!(" \u{3000}"), json!(60)), "title"),
+        ("/videos", video(json!("a\u{0}b"), json!(60)), "title"),
+        ("/videos", video(json!("a\nb"), json!(60)), "title"),
+        ("/videos", video(json!("x".repeat(201)), json!(60)), "title"),
+        ("/videos", video(json!("a"), json!("60")), "duration"),
+        ("/videos", video(json!("a"), json!(0)), "duration"),
+        ("/videos", video(json!("a"), json!(-1)), "duration"),
+        ("/videos", video(json!("a"), json!(86_401)), "duration"),
+        ("/videos", video(json!("a"), json!(1.5)), "duration"),
+        ("/videos", video(json!("a"), json!(1e30)), "duration"),
+        ("/videos", video(json!("a"), json!(true)), "duration"),
+        (
+            "/videos",
+            json!({"title": "a", "duration": 60, "ownerId": 1}),
+            "ownerId",
+        ),
+        ("/ads", json!({"title": ["a"]}), "title"),
+        ("/ads", json!({"title": ""}), "title"),
+        ("/ads", json!({}), "title"),
+    ]);
+    let token = |path: &str| match path {
+        "/videos" => user.clone(),
+        "/ads" => admin.clone(),
+        _ => String::new(),
+    };
+    for (path, body, field) in wrong {
+        let ask = Ask::new("POST", path).by(&token(path)).json(&body);
+        world.send(ask).await.names(field);
+    }
+    for path in ["/join", "/login", "/reissue", "/logout", "/videos", "/ads"] {
+        for (body, field) in broken_bodies() {
+            let ask = Ask::new("POST", path).by(&token(path)).text(&body);
+            world.send(ask).await.names(field);
+        }
+        // Every text that may be as long as it likes stays within the body's bound.
+        let large = Ask::new("POST", path)
+            .by(&token(path))
+            .text(b" ".repeat(65_537));
+        world.send(large).await.is_problem(413, "body-too-large");
+    }
+    let page = world.ask("GET", "/videos", &user).await.is(200).json();
+    assert_eq!(page["items"], json!([]), "nothing half-done stays behind");
+}
+
+#[tokio::test]
+async fn parameters_are_refused_by_name() {
+    let world = World::new().await;
+    let (_, user) = world.user("minsu").await;
+    let admin = world.admin("boss").await;
+    world.video(&user, "a film", 600).await;
+    let huge = "9".repeat(30);
+    for (method, path, field) in [
+        ("GET", "/videos/abc", "id"),
+        ("GET", "/videos/0", "id"),
+        ("GET", "/videos/-1", "id"),
+        ("GET", "/videos/1.5", "id"),
+        ("GET", "/videos/%ff", "id"),
+        ("GET", "/videos/1%00", "id"),
+        ("GET", &format!("/videos/{huge}"), "id"),
+        ("POST", "/videos/x/play", "id"),
+        ("POST", "/videos/0/pause?currentPlayedAt=1", "id"),
+        ("POST", "/videos/1/play?userId=x", "userId"),
+        ("POST", "/videos/1/pause", "currentPlayedAt"),
+        (
+            "POST",
+            "/videos/1/pause?currentPlayedAt=",
+            "currentPlayedAt",
+        ),
+        (
+            "POST",
+            "/videos/1/pause?currentPlayedAt=x",
+            "currentPlayedAt",
+        ),
+        (
+            "POST",
+            "/videos/1/pause?currentPlayedAt=-1",
+            "currentPlayedAt",
+        ),
+        (
+            "POST",
+            "/videos/1/pause?currentPlayedAt=601",
+            "currentPlayedAt",
+        ),
+        (
+            "POST",
+            "/videos/1/pause?currentPlayedAt=1.5",
+            "currentPlayedAt",
+        ),
+        (
+            "POST",
+            &format!("/videos/1/pause?currentPlayedAt={huge}"),
+            "currentPlayedAt",
+        ),
+        (
+            "POST",
+            "/videos/1/pause?currentPlayedAt=1&userId=x",
+            "userId",
+        ),
+        ("GET", "/videos?ownerId=x", "ownerId"),
+        ("GET", "/videos?ownerId=0", "ownerId"),
+        ("GET", "/videos?sort=up", "sort"),
+        ("GET", "/videos?limit=0", "limit"),
+        ("GET", "/videos?limit=101", "limit"),
+        ("GET", "/videos?limit=x", "limit"),
+        ("GET", "/videos?title=", "title"),
+        (
+            "GET",
+            &format!("/videos?title={}", "x".repeat(201)),
+            "title",
+        ),
+        ("GET", "/videos?cursor=nonsense", "cursor"),
+        ("GET", "/videos?cursor=", "cursor"),
+        (
+            "GET",
+            &format!("/videos?cursor={}", "x".repeat(3_000)),
+            "cursor",
+        ),
+        // {"Oldest":1}, while the newest come first.
+        ("GET", "/videos?cursor=eyJPbGRlc3QiOjF9", "cursor"),
+        ("GET", "/ads?limit=-1", "limit"),
+        ("GET", "/ads?cursor=nonsense", "cursor"),
+    ] {
+        let token = if path.starts_with("/ads") {
+            &admin
+        } else {
+            &user
+        };
+        world.ask(method, path, token).await.names(field);
+    }
+}
+
+#[tokio::test]
+async fn keys_are_refused_by_name() {
+    let world = World::new().await;
+    let (_, user) = world.user("minsu").await;
+    world.video(&user, "a film", 600).await;
+    for path in [
+        "/videos/1/play",
+        "/videos/1/pause?currentPlayedAt=1",
+        "/videos",
+    ] {
+        let ask = || {
+            Ask::new("POST", path)
+                .by(&user)
+                .json(&json!({"title": "a", "duration": 1}))
+        };
+        for key in [
+            &b""[..],
+            b"a b",
+            b"a\tb",
+            "열쇠".as_bytes(),
+            &b"x".repeat(129),
+        ] {
+            world
+                .send(ask().header("Idempotency-Key", key))
+                .await
+                .names("Idempotency-Key");
+        }
+        let twice = ask()
+            .header("Idempotency-Key", "a")
+            .header("Idempotency-Key", "b");
+        world.send(twice).await.names("Idempotency-Key");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let world = World::new().await;
+    let (_, user) = world.user("minsu").await;
+    for (method, path) in [
+        ("GET", "/videos/999"),
+        ("POST", "/videos/999/play"),
+        (
+            "POST",
+            "/videos/9223372036854775807/pause?currentPlayedAt=1",
+        ),
+    ] {
+        world
+            .ask(method, path, &user)
+            .await
+            .is_problem(404, "no-such-video");
+    }
+}

@@ -1,0 +1,126 @@
+//! What every request passes: names, limits, headers, errors of the framework.
+
+use crate::world::{Ask, MANY, World};
+use async_trait::async_trait;
+use balance_core::port::intake::{Intake, IntakeAnswer, IntakeError, IntakeRequest};
+use serde_json::json;
+use std::sync::Arc;
+
+/// An intake that breaks, or hangs, when it is asked.
+struct Faulty {
+    hangs: bool,
+}
+
+#[async_trait]
+impl Intake for Faulty {
+    async fn take_in(&self, _: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        panic!("on purpose")
+    }
+
+    async fn readiness(&self) -> Result<(), IntakeError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_request_keeps_a_fit_name_and_gets_one_otherwise() {
+    let world = World::new().await;
+    let name = async |given: &[u8]| {
+        let ask = Ask::new("GET", "/health/live").header("X-Request-Id", given);
+        let answer = world.send(ask).await.is(200);
+        answer.header("X-Request-Id").unwrap().to_owned()
+    };
+    assert_eq!(name(b"web-1.2:3_4").await, "web-1.2:3_4");
+    for unfit in [
+        &b""[..],
+        b"a b",
+        b"<script>",
+        "이름".as_bytes(),
+        &b"x".repeat(129),
+    ] {
+        assert_eq!(name(unfit).await.len(), 36, "a UUID");
+    }
+}
+
+#[tokio::test]
+async fn responses_protect_those_who_read_them() {
+    let world = World::new().await;
+    for path in ["/health/live", "/nothing"] {
+        let answer = world.send(Ask::new("GET", path)).await;
+        for (name, value) in [
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Frame-Options", "DENY"),
+            ("Referrer-Policy", "no-referrer"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
+        assert!(answer.header("Content-Security-Policy").is_some());
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_framework_are_problems_too() {
+    let world = World::new().await;
+    world
+        .send(Ask::new("GET", "/nothing"))
+        .await
+        .is_problem(404, "no-such-path");
+    world
+        .send(Ask::new("PUT", "/join"))
+        .await
+        .is_problem(405, "method-not-allowed");
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "nonsense",
+    ] {
+        let ask = Ask::new("POST", "/join").header("Content-Type", content_type);
+        world
+            .send(ask)
+            .await
+            .is_problem(415, "unsupported-media-type");
+    }
+    world
+        .send(Ask::new("POST", "/join"))
+        .await
+        .is_problem(415, "unsupported-media-type");
+    let large = json!({"username": "x".repeat(70_000), "password": "correct horse"});
+    world
+        .post("/join", &large)
+        .await
+        .is_problem(413, "body-too-large");
+    let unheard = Ask::new("GET", "/health/live").text("x".repeat(70_000));
+    world.send(unheard).await.is_problem(413, "body-too-large");
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_without_innards_and_the_server_lives() {
+    let world = World::with(MANY, Some(Arc::new(Faulty { hangs: false }))).await;
+    let (_, owner) = world.user("owner").await;
+    let video = world.video(&owner, "a film", 600).await;
+    let play = world
+        .ask("POST", &format!("/videos/{video}/play"), &owner)
+        .await;
+    play.is_problem(500, "internal-error");
+    assert!(!play.text.contains("on purpose"), "{play:?}");
+    world.send(Ask::new("GET", "/health/live")).await.is(200);
+}
+
+#[tokio::test]
+async fn nothing_hangs_longer_than_the_limit() {
+    let world = World::with(MANY, Some(Arc::new(Faulty { hangs: true }))).await;
+    let (_, owner) = world.user("owner").await;
+    let video = world.video(&owner, "a film", 600).await;
+    // The video is at hand from here on, and waiting takes no time.
+    let outside = format!("/videos/{video}/pause?currentPlayedAt=601");
+    world.ask("POST", &outside, &owner).await.is(400);
+    tokio::time::pause();
+    let play = world
+        .ask("POST", &format!("/videos/{video}/play"), &owner)
+        .await;
+    play.is_problem(503, "timed-out");
+}

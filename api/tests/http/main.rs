@@ -1,0 +1,20 @@
+//! The whole API in process: routes, middleware and all, on a database of the test's own and a
+//! clock that stands where it is put.
+
+mod access;
+
+mod accounts;
+
+mod bad_input;
+
+mod edge;
+
+mod gate;
+
+mod health;
+
+mod playback;
+
+mod videos;
+
+mod world;

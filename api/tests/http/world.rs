@@ -1,0 +1,292 @@
+//! A world for a test: a fresh database, a set clock, and requests to the API.
+
+use balance_api::{Api, Limits, Secrets};
+use balance_core::{
+    domain::{
+        account::{Password, Role, Username},
+        calendar::BusinessTimezone,
+        session::PlaybackRate,
+    },
+    intake::EmbeddedIntake,
+    port::{
+        Store,
+        clock::Clock,
+        intake::{Intake, IntakeRules},
+    },
+    service::{accounts::Accounts, playback::Playback},
+    store::SqlStore,
+};
+use poem::{
+    Endpoint, Request,
+    endpoint::BoxEndpoint,
+    http::{HeaderMap, Method, StatusCode},
+};
+use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+use tempfile::TempDir;
+
+/// 2026-03-02 in Seoul, a Monday, at noon.
+const START_MICROS: i64 = 1_772_420_400_000_000;
+pub(crate) const SECRET: &str = "test-secret-0123456789-abcdefghijklm";
+pub(crate) const PASSWORD: &str = "correct horse";
+pub(crate) const RULES: IntakeRules = IntakeRules {
+    view_window_s: 30,
+    playback_rate: PlaybackRate(2_000),
+    resume_ttl_s: 2_592_000,
+    replay_s: 86_400,
+    ad_interval_s: 300,
+};
+/// More attempts than any test makes but those about limits.
+pub(crate) const MANY: Limits = Limits {
+    account_per_minute: std::num::NonZeroU32::MAX,
+    address_per_minute: std::num::NonZeroU32::MAX,
+};
+
+/// A clock that tells what it was told.
+pub(crate) struct SetClock(AtomicI64);
+
+impl SetClock {
+    /// Moves on.
+    pub(crate) fn pass_ms(&self, ms: i64) {
+        self.0.fetch_add(ms * 1_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now_micros(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// What a request was answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The status as a number.
+    pub(crate) fn code(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// A header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The same, if it has this status.
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Self {
+        assert_eq!(self.code(), status, "{self:?}");
+        self
+    }
+
+    /// Whether it is a whole problem of this status and code, without innards.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.code(), status, "{self:?}");
+        let content_type = self.header("Content-Type").unwrap_or_default();
+        assert!(
+            content_type.starts_with("application/problem+json"),
+            "{self:?}"
+        );
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{self:?}");
+        assert_eq!(problem["status"], status, "{self:?}");
+        assert_eq!(problem["type"], format!("urn:balance:problem:{code}"));
+        for field in ["title", "detail"] {
+            assert!(!problem[field].as_str().unwrap().is_empty(), "{self:?}");
+        }
+        assert_eq!(
+            problem["requestId"].as_str(),
+            self.header("X-Request-Id"),
+            "{self:?}"
+        );
+        assert_eq!(
+            self.header("WWW-Authenticate").is_some(),
+            status == 401,
+            "{self:?}"
+        );
+        assert_eq!(
+            self.header("Retry-After").is_some(),
+            [429, 503].contains(&status),
+            "{self:?}"
+        );
+        for innard in [
+            "SELECT", "sqlx", "sqlite", "src/", ".rs", "panicked", "poem", "i64", "u32",
+        ] {
+            assert!(!self.text.contains(innard), "{innard}: {self:?}");
+        }
+        problem
+    }
+
+    /// Whether it is a problem with this field.
+    #[track_caller]
+    pub(crate) fn names(&self, field: &str) {
+        let problem = self.is_problem(400, "invalid-request");
+        assert_eq!(problem["errors"][0]["field"], field, "{self:?}");
+        assert!(!problem["errors"][0]["reason"].as_str().unwrap().is_empty());
+    }
+}
+
+/// A request.
+pub(crate) struct Ask {
+    method: Method,
+    path: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+impl Ask {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        Self {
+            method: method.parse().unwrap(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers
+            .push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// As somebody with an access token.
+    pub(crate) fn by(self, token: &str) -> Self {
+        self.header("Authorization", format!("Bearer {token}"))
+    }
+
+    /// With a body of JSON.
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.text(body.to_string())
+    }
+
+    /// With a body that says it is JSON.
+    pub(crate) fn text(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
+        self.header("Content-Type", "application/json")
+    }
+}
+
+/// An API with its database and clock.
+pub(crate) struct World {
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) store: Arc<dyn Store>,
+    api: BoxEndpoint<'static>,
+    _folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(MANY, None).await
+    }
+
+    /// One with limits, or with another intake than the embedded one.
+    pub(crate) async fn with(limits: Limits, intake: Option<Arc<dyn Intake>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SetClock(AtomicI64::new(START_MICROS)));
+        let path = folder.path().join("balance.db");
+        let injected: Arc<dyn Clock> = Arc::<SetClock>::clone(&clock);
+        let store = SqlStore::open_sqlite(&path, 2, Arc::clone(&injected)).await;
+        let store: Arc<dyn Store> = Arc::new(store.unwrap());
+        let zone: BusinessTimezone = "Asia/Seoul".parse().unwrap();
+        let intake = intake
+            .unwrap_or_else(|| Arc::new(EmbeddedIntake::start(Arc::clone(&store), RULES, zone)));
+        let api = Api {
+            store: Arc::clone(&store),
+            playback: Arc::new(Playback::new(
+                intake,
+                Arc::clone(&store),
+                Arc::clone(&injected),
+            )),
+            clock: injected,
+            secrets: Secrets::parse(SECRET).unwrap(),
+            limits,
+            proxies: 1,
+            is_cookie_secure: true,
+        };
+        Self {
+            clock,
+            store,
+            api: api.routes(),
+            _folder: folder,
+        }
+    }
+
+    /// Sends a request.
+    pub(crate) async fn send(&self, ask: Ask) -> Answer {
+        let mut request = Request::builder().method(ask.method).uri_str(ask.path);
+        for (name, value) in ask.headers {
+            request = request.header(name.as_str(), value);
+        }
+        let response = self.api.get_response(request.body(ask.body)).await;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let text = response.into_body().into_string().await.unwrap();
+        Answer {
+            status,
+            headers,
+            text,
+        }
+    }
+
+    /// Sends a request without a body, as somebody.
+    pub(crate) async fn ask(&self, method: &str, path: &str, token: &str) -> Answer {
+        self.send(Ask::new(method, path).by(token)).await
+    }
+
+    /// Sends JSON, as nobody.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Ask::new("POST", path).json(body)).await
+    }
+
+    /// Logs somebody in; answers the tokens.
+    pub(crate) async fn login(&self, username: &str) -> Value {
+        let body = json!({"username": username, "password": PASSWORD});
+        self.post("/login", &body).await.is(200).json()
+    }
+
+    /// Makes an account; answers its id and an access token.
+    pub(crate) async fn user(&self, username: &str) -> (i64, String) {
+        let body = json!({"username": username, "password": PASSWORD});
+        let joined = self.post("/join", &body).await.is(201).json();
+        let token = self.login(username).await["accessToken"].clone();
+        (
+            joined["userId"].as_i64().unwrap(),
+            token.as_str().unwrap().to_owned(),
+        )
+    }
+
+    /// Makes an admin; answers an access token.
+    pub(crate) async fn admin(&self, username: &str) -> String {
+        let accounts = Accounts::new(Arc::clone(&self.store));
+        let name = Username::parse(username).unwrap();
+        let password = Password::new(PASSWORD).unwrap();
+        accounts.create(&name, password, Role::Admin).await.unwrap();
+        let token = self.login(username).await["accessToken"].clone();
+        token.as_str().unwrap().to_owned()
+    }
+
+    /// Registers a video; answers its id.
+    pub(crate) async fn video(&self, token: &str, title: &str, duration_s: i64) -> i64 {
+        let body = json!({"title": title, "duration": duration_s});
+        let ask = Ask::new("POST", "/videos").by(token).json(&body);
+        self.send(ask).await.is(201).json()["videoId"]
+            .as_i64()
+            .unwrap()
+    }
+}
