@@ -3,7 +3,7 @@
 
 use crate::{
     common::program::{Outcome, until},
-    daemon::free_port,
+    common::port::free_port,
     fleet::Fleet,
     place::Place,
     plays,

@@ -2,28 +2,13 @@
 //! behind.
 
 use crate::common::program::signal;
-use rand::RngExt;
 use std::{
     fs::File,
     io,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError, mpsc},
 };
-
-/// Below the ports that connections get for their own end: one to a server that is away could be
-/// given its port, and meet itself there.
-const PORTS: std::ops::Range<u16> = 12_000..32_000;
-
-/// A port of the loopback that is free now.
-pub(crate) fn free_port() -> u16 {
-    let mut rng = rand::rng();
-    std::iter::repeat_with(|| rng.random_range(PORTS))
-        .take(1_000)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a free port")
-}
 
 /// Why a test needs what is not there.
 pub(crate) fn is_installed(program: &str) -> bool {

@@ -2,8 +2,11 @@
 //! of its own on a free port of the loopback.
 
 use crate::{
-    common::program::{block_on, until},
-    daemon::{Daemon, free_port},
+    common::{
+        port::free_port,
+        program::{block_on, until},
+    },
+    daemon::Daemon,
 };
 use sqlx::{Connection, MySqlConnection};
 use std::{

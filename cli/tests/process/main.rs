@@ -26,6 +26,8 @@ mod disk;
 
 mod kills;
 
+mod playback;
+
 mod quarantine;
 
 mod processes;

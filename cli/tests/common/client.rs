@@ -1,0 +1,139 @@
+//! A client of the API, as any other over HTTP.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Longer than any request may take: the server answers within its own limit.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+const PASSWORD: &str = "correct horse";
+
+/// What a request was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// `X-Resume-At` of a play, `X-Credited-Seconds` of a pause.
+    pub(crate) fact: Option<String>,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    /// The same, if it has this status.
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Somebody who talks to one server.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    pub(crate) fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder().timeout(ANSWER_LIMIT).build();
+        Self {
+            http: http.unwrap(),
+            base: base.to_owned(),
+        }
+    }
+
+    /// Sends a request; fails where no whole answer comes.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Reply, reqwest::Error> {
+        let method: Method = method.parse().unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request
+                .header("Content-Type", "application/json")
+                .body(body.to_string());
+        }
+        let response = request.send().await?;
+        let header = |name: &str| {
+            let value = response.headers().get(name)?;
+            Some(value.to_str().unwrap().to_owned())
+        };
+        let fact = header("X-Resume-At").or_else(|| header("X-Credited-Seconds"));
+        let retry_after = header("Retry-After");
+        Ok(Reply {
+            status: response.status().as_u16(),
+            fact,
+            retry_after,
+            text: response.text().await?,
+        })
+    }
+
+    /// Asks as somebody with an access token.
+    pub(crate) async fn ask(&self, method: &str, path: &str, token: &str) -> Reply {
+        let bearer = format!("Bearer {token}");
+        let reply = self
+            .send(method, path, &[("Authorization", &bearer)], None)
+            .await;
+        reply.unwrap()
+    }
+
+    /// Logs somebody in; answers an access token.
+    pub(crate) async fn login(&self, username: &str) -> String {
+        let body = json!({"username": username, "password": PASSWORD});
+        let tokens = self
+            .send("POST", "/login", &[], Some(&body))
+            .await
+            .unwrap()
+            .is(200)
+            .json();
+        tokens["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes an account; answers its id and an access token.
+    pub(crate) async fn user(&self, username: &str) -> (i64, String) {
+        let body = json!({"username": username, "password": PASSWORD});
+        let joined = self
+            .send("POST", "/join", &[], Some(&body))
+            .await
+            .unwrap()
+            .is(201)
+            .json();
+        (
+            joined["userId"].as_i64().unwrap(),
+            self.login(username).await,
+        )
+    }
+
+    /// Registers a video; answers its id.
+    pub(crate) async fn video(&self, token: &str, title: &str, duration_s: i64) -> i64 {
+        let bearer = format!("Bearer {token}");
+        let body = json!({"title": title, "duration": duration_s});
+        let headers = [("Authorization", bearer.as_str())];
+        let video = self
+            .send("POST", "/videos", &headers, Some(&body))
+            .await
+            .unwrap()
+            .is(201);
+        video.json()["videoId"].as_i64().unwrap()
+    }
+
+    /// Whether the server says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let reply = self.send("GET", "/health/ready", &[], None).await;
+        reply.is_ok_and(|reply| reply.status == 200)
+    }
+}

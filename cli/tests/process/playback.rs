@@ -1,0 +1,83 @@
+//! Playing on `balance serve`: what is acknowledged is kept, whoever is killed, and every play is
+//! in one day.
+
+use crate::{
+    common::{audience::Show, midnight::Midnight, server::Server},
+    harness::{Place, until},
+};
+use std::{rc::Rc, time::Duration};
+
+const HISTORY: &str = "SELECT user_id, video_id, counted FROM play_history";
+
+fn serve(place: &Rc<Place>, zone: &str) -> Server {
+    let (place, zone) = (Rc::clone(place), zone.to_owned());
+    Server::start(move || place.balance(&["serve"]).env("BUSINESS_TIMEZONE", &zone))
+}
+
+#[test]
+fn what_was_acknowledged_is_kept_through_every_kill() {
+    const KILLS: usize = 8;
+    let place = Rc::new(Place::empty());
+    let mut server = serve(&place, "Asia/Seoul");
+    let show = Show::begin(server.client(), 24, 150, Duration::from_millis(2));
+    for _ in 0..KILLS {
+        show.until_more(200);
+        server.kill();
+        server.start_again();
+    }
+    show.until_more(100);
+    let ended = show.end();
+    let memory = &ended.memory;
+    eprintln!(
+        "{} acknowledged, {} without an answer, {KILLS} kills",
+        memory.acknowledged.len(),
+        memory.unknown.len()
+    );
+    memory.assert_kept(&place.rows(HISTORY));
+    ended.assert_answers_stay();
+    memory.assert_kept(&place.rows(HISTORY));
+    place.balance(&["verify"]).run().succeeded();
+    server.end().succeeded();
+}
+
+#[test]
+fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
+    let place = Rc::new(Place::empty());
+    let midnight = Midnight::after_s(10);
+    let server = serve(&place, &midnight.zone);
+    let show = Show::begin(server.client(), 16, 300, Duration::from_millis(40));
+    let executions = "SELECT e.STATUS FROM BATCH_JOB_EXECUTION e";
+    until("the day to be settled", || {
+        place.rows(executions) == ["COMPLETED"]
+    });
+    show.until_more(100);
+    let ended = show.end();
+    ended.memory.assert_kept(&place.rows(HISTORY));
+    assert_eq!(
+        place.value("SELECT date FROM closed_through"),
+        midnight.day.to_string()
+    );
+    let days = place.rows(&format!(
+        "SELECT date, COUNT(*), SUM((occurred_at_micros < {}) <> (date = '{}')) \
+         FROM play_history GROUP BY date ORDER BY date",
+        midnight.at_micros, midnight.day
+    ));
+    assert_eq!(days.len(), 2, "before and after midnight: {days:?}");
+    assert!(
+        days.iter().all(|day| day.ends_with("|0")),
+        "in another day: {days:?}"
+    );
+    let (settled, played) = (
+        format!(
+            "SELECT SUM(view_count) FROM video_statistics WHERE date = '{}'",
+            midnight.day
+        ),
+        format!(
+            "SELECT SUM(counted) FROM play_history WHERE date = '{}'",
+            midnight.day
+        ),
+    );
+    assert_eq!(place.value(&settled), place.value(&played));
+    place.balance(&["verify"]).run().succeeded();
+    server.end().succeeded();
+}
