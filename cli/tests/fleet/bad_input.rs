@@ -2,8 +2,8 @@
 //! zones. Each is named, none is a panic, and no password is ever repeated.
 
 use crate::{
-    common::program::{Outcome, until},
     common::port::free_port,
+    common::program::{Outcome, until},
     fleet::Fleet,
     place::Place,
     plays,

@@ -48,6 +48,8 @@ mod intake_server;
 
 mod drain;
 
+mod playback;
+
 mod stream;
 
 mod bad_input;

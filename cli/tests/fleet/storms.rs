@@ -1,32 +1,59 @@
-//! Storms: a settlement by four workers during which something dies, freezes or forgets. Whatever
-//! it is, the rows are those of an undisturbed run, and nobody has to help.
+//! Storms: a settlement by four workers, while people play, during which something dies, freezes or
+//! forgets. Whatever it is, the rows are those of an undisturbed run, what people were answered is
+//! kept, and nobody has to help.
 //!
 //! `TEST_STORMS` sets how many (24), `TEST_SEED` the seed.
 
 use crate::{
     blows::{Blow, KINDS, Kind, Missed},
-    common::{dump::assert_same, program::told},
+    common::{audience::Show, dump::assert_same, program::told, server::Server},
     fleet::Fleet,
     place::Place,
+    playback::{self, HISTORY, until_drained},
     plays,
-    servers::Servers,
+    servers::{PASSWORD, Redis, Servers},
     takeovers,
 };
+use chrono::{Timelike, Utc};
 use rand::{Rng, RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use std::time::Instant;
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 const DAY: &str = "2024-03-30";
 const VIDEOS: u64 = 20_000;
 const WORKERS: usize = 4;
 const LEASE_S: u64 = 2;
 const STORMS: u64 = 24;
+/// People who play meanwhile, what there is to play, and how long each waits between two requests.
+const VIEWERS: usize = 8;
+const FILMS: usize = 2_000;
+const PACE: Duration = Duration::from_millis(60);
 /// A blow that meets nothing at work is tried again, with another seed.
 const ATTEMPTS: u64 = 8;
 
 struct Storms {
-    place: Place,
+    place: Rc<Place>,
+    /// The intake's Redis: the queue's is another one, which a storm may empty.
+    intake: Redis,
     expected: Vec<String>,
+}
+
+/// A zone in which it is not midnight soon, and all of [`DAY`]'s plays are on one day.
+fn zone() -> &'static str {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the processes of the test live by the machine's clock"
+    )]
+    let hour = Utc::now().hour();
+    // Midnight is at 15:00 UTC in the one, at 21:00 in the other.
+    if (13..=15).contains(&hour) {
+        "+03:00"
+    } else {
+        "+09:00"
+    }
 }
 
 #[test]
@@ -39,6 +66,7 @@ fn storms_leave_the_rows_of_an_undisturbed_run() {
     });
     eprintln!("TEST_SEED={seed}");
     let storms = Storms::prepare();
+    let (api, show) = storms.open_doors();
     let mut kinds = KINDS;
     let mut order = ChaCha8Rng::seed_from_u64(seed);
     for (number, place) in (0..count).zip((0..KINDS.len()).cycle()) {
@@ -47,19 +75,33 @@ fn storms_leave_the_rows_of_an_undisturbed_run() {
         }
         storms.storm(number, kinds[place], &mut order);
     }
+    storms.close_doors(api, show);
 }
 
 impl Storms {
     /// A place with plays, and what an undisturbed run makes of them.
     fn prepare() -> Self {
         let began = Instant::now();
-        let place = Place::new(&Servers::start())
+        let servers = Servers::start();
+        let intake = Redis::start();
+        let place = Place::empty(&servers);
+        let (events, rings) = (
+            intake.url(PASSWORD, place.number),
+            servers.redis.url(PASSWORD, place.number),
+        );
+        let place = place
+            .without("REDIS_URL")
+            .with("REDIS_URL", events)
+            .with("QUEUE_REDIS_URL", rings)
+            .with("BUSINESS_TIMEZONE", zone())
+            .with("JWT_SECRET", playback::SECRET)
             .with("LEASE_S", LEASE_S)
             .with("PARTITIONS", 32)
             .with("CHUNK_SIZE", 50)
             .with("WORKER_CONCURRENCY", 2)
             .with("CHUNK_TIMEOUT_S", 10)
             .with("BALANCE_LOG", "info");
+        place.balance(&["migrate"]).run().succeeded();
         place.import(&plays::day(DAY, VIDEOS));
         takeovers::watch(&place);
         let settled = place.balance(&["settle", "--date", DAY]).run();
@@ -74,7 +116,36 @@ impl Storms {
         assert_eq!(of_videos("video_revenue"), VIDEOS);
         assert_eq!(of_videos("period_rollup"), 2 * VIDEOS);
         eprintln!("{VIDEOS} videos, ready after {:?}", began.elapsed());
-        Self { place, expected }
+        Self {
+            place: Rc::new(place),
+            intake,
+            expected,
+        }
+    }
+
+    /// From now on people play.
+    fn open_doors(&self) -> (Server, Show) {
+        let api = playback::api(&self.place);
+        let show = Show::begin(api.client(), VIEWERS, FILMS, PACE);
+        (api, show)
+    }
+
+    /// Everybody goes home, and nothing of what they were answered is missing.
+    fn close_doors(&self, api: Server, show: Show) {
+        show.until_more(50);
+        let ended = show.end();
+        let memory = &ended.memory;
+        let (acknowledged, unknown) = (memory.acknowledged.len(), memory.unknown.len());
+        eprintln!("{acknowledged} plays and pauses acknowledged, {unknown} without an answer");
+        let fleet = Fleet::start(&self.place, 1);
+        until_drained(&self.place, &self.intake, acknowledged);
+        let films = format!("{HISTORY} WHERE video_id > {VIDEOS}");
+        memory.assert_kept(&self.place.database.rows(&films));
+        ended.assert_answers_stay();
+        fleet.end();
+        api.end().succeeded();
+        let verified = self.place.balance(&["verify"]).run();
+        assert!(verified.is_ok(), "{verified:#?}");
     }
 
     /// One storm, until its blow has landed.

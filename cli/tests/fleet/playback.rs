@@ -1,0 +1,315 @@
+//! Playing on a fleet: what is acknowledged is kept, whatever dies; every play is in one day; what
+//! is away is said to be, and nothing hangs.
+
+use crate::{
+    common::{
+        audience::Show,
+        client::{Client, Reply},
+        midnight::Midnight,
+        program::{block_on, until},
+        server::Server,
+    },
+    fleet::{Fleet, Worker},
+    place::Place,
+    servers::{Redis, Servers},
+};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+use tokio::task::JoinSet;
+
+pub(crate) const SECRET: &str = "fleet-secret-0123456789-abcdefghijklm";
+pub(crate) const HISTORY: &str = "SELECT user_id, video_id, counted FROM play_history";
+
+/// A place whose API can sign.
+fn place(servers: &std::sync::Arc<Servers>) -> Place {
+    Place::new(servers)
+        .with("JWT_SECRET", SECRET)
+        .with("LEASE_S", 2)
+}
+
+pub(crate) fn api(place: &Rc<Place>) -> Server {
+    let place = Rc::clone(place);
+    Server::start(move || place.balance(&["api"]))
+}
+
+/// Waits until nothing is in the stream that is not in the history.
+pub(crate) fn until_drained(place: &Place, intake: &Redis, acknowledged: usize) {
+    let written = "SELECT COUNT(*) FROM play_history";
+    until("the drains to write down what was played", || {
+        place.database.number(written) >= acknowledged as u64
+    });
+    until("the streams to have nothing undelivered", || {
+        let group = ["XINFO", "GROUPS", "{s0}:events"];
+        let said = intake.ask(place.number, &group);
+        let value = |name: &str| {
+            let at = said.iter().position(|line| line == name).unwrap();
+            said[at + 1].clone()
+        };
+        value("lag") == "0" && value("pending") == "0"
+    });
+}
+
+#[test]
+fn what_was_acknowledged_is_kept_whatever_dies() {
+    let servers = Servers::start();
+    let place = Rc::new(place(&servers));
+    let written = servers
+        .redis
+        .ask(place.number, &["CONFIG", "GET", "append*"]);
+    for setting in [["appendonly", "yes"], ["appendfsync", "always"]] {
+        assert!(
+            written.windows(2).any(|pair| pair == setting),
+            "{written:?}"
+        );
+    }
+    let mut server = api(&place);
+    let mut fleet = Fleet::start(&place, 2);
+    let show = Show::begin(server.client(), 16, 400, Duration::from_millis(2));
+    for round in 0..2 {
+        show.until_more(150);
+        server.kill();
+        server.start_again();
+        show.until_more(150);
+        fleet.workers.remove(0).kill();
+        fleet
+            .workers
+            .push(Worker::start(&place, place.balance(&["worker"])));
+        show.until_more(150);
+        if round == 0 {
+            servers.redis.daemon.kill();
+        } else {
+            servers.redis.daemon.stop();
+        }
+        servers.redis.daemon.start_again();
+        servers.redis.until_ready();
+        show.until_more(150);
+        servers.mariadb.daemon.kill();
+        servers.mariadb.daemon.start_again();
+        servers.mariadb.until_ready();
+    }
+    show.until_more(150);
+    let ended = show.end();
+    let memory = &ended.memory;
+    eprintln!(
+        "{} acknowledged, {} without an answer",
+        memory.acknowledged.len(),
+        memory.unknown.len()
+    );
+    until_drained(&place, &servers.redis, memory.acknowledged.len());
+    memory.assert_kept(&place.database.rows(HISTORY));
+    ended.assert_answers_stay();
+    until_drained(&place, &servers.redis, memory.acknowledged.len());
+    memory.assert_kept(&place.database.rows(HISTORY));
+    fleet.end();
+    server.end().succeeded();
+    place.balance(&["verify"]).run().succeeded();
+}
+
+#[test]
+fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
+    let servers = Servers::shared();
+    let midnight = Midnight::after_s(15);
+    let place = Place::empty(&servers)
+        .with("JWT_SECRET", SECRET)
+        .with("BUSINESS_TIMEZONE", &midnight.zone);
+    place.balance(&["migrate"]).run().succeeded();
+    let place = Rc::new(place);
+    let server = api(&place);
+    let fleet = Fleet::start(&place, 2);
+    let show = Show::begin(server.client(), 16, 500, Duration::from_millis(40));
+    place.until_settled(1, "the day to be settled");
+    show.until_more(100);
+    let ended = show.end();
+    until_drained(&place, &servers.redis, ended.memory.acknowledged.len());
+    ended.memory.assert_kept(&place.database.rows(HISTORY));
+    let closed = place.database.value("SELECT date FROM closed_through");
+    assert_eq!(closed, midnight.day.to_string());
+    let days = place.database.rows(&format!(
+        "SELECT date, SUM((occurred_at_micros < {}) <> (date = '{}')) \
+         FROM play_history GROUP BY date ORDER BY date",
+        midnight.at_micros, midnight.day
+    ));
+    assert_eq!(days.len(), 2, "before and after midnight: {days:?}");
+    assert!(
+        days.iter().all(|day| day.ends_with("|0")),
+        "in another day: {days:?}"
+    );
+    for table in ["late_event", "rejected_event"] {
+        let rows = place.database.rows(&format!("SELECT * FROM {table}"));
+        assert!(rows.is_empty(), "{table}: {rows:?}");
+    }
+    fleet.end();
+    server.end().succeeded();
+    place.assert_all_complete(1, "the day");
+    place.balance(&["verify"]).run().succeeded();
+}
+
+#[test]
+fn of_a_thousand_clients_of_a_hundred_users_each_user_counts_once() {
+    let servers = Servers::shared();
+    let place = Rc::new(place(&servers).with("VIEW_WINDOW_S", 30));
+    let server = api(&place);
+    let client = server.client();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answers = runtime.block_on(async {
+        let (_, owner) = client.user("owner").await;
+        let video = client.video(&owner, "a film", 600).await;
+        let mut viewers = Vec::new();
+        for number in 0..100 {
+            viewers.push(client.user(&format!("viewer{number}")).await.1);
+        }
+        let mut clients = JoinSet::new();
+        for token in viewers.iter().cycle().take(1_000) {
+            let (client, token) = (client.clone(), token.clone());
+            clients.spawn(async move {
+                let path = format!("/videos/{video}/play");
+                client.ask("POST", &path, &token).await
+            });
+        }
+        let mut answers = BTreeMap::new();
+        for reply in clients.join_all().await {
+            assert_eq!(
+                reply.retry_after.is_some(),
+                reply.status == 429,
+                "{reply:?}"
+            );
+            *answers.entry(reply.status).or_insert(0) += 1;
+        }
+        answers
+    });
+    assert_eq!(answers, BTreeMap::from([(200, 100), (429, 900)]));
+    server.end().succeeded();
+}
+
+#[test]
+fn the_originals_examples() {
+    let servers = Servers::shared();
+    // Nothing waits for a clock: any two plays are far enough apart, and any seconds are credited.
+    let place = place(&servers)
+        .with("VIEW_WINDOW_S", 0)
+        .with("MAX_PLAYBACK_RATE", 0);
+    let place = Rc::new(place);
+    let server = api(&place);
+    let client = server.client();
+    block_on(async {
+        let (_, owner) = client.user("owner").await;
+        let (viewer_id, viewer) = client.user("viewer").await;
+        let video = client.video(&owner, "a film", 600).await;
+        let play = format!("/videos/{video}/play?userId={viewer_id}");
+        let pause = format!("/videos/{video}/pause?userId={viewer_id}&currentPlayedAt=120");
+        let said = client.ask("POST", &play, &viewer).await.is(200);
+        assert_eq!(said.json(), "동영상을 처음부터 재생합니다.");
+        let said = client.ask("POST", &pause, &viewer).await.is(200);
+        assert_eq!(said.json(), "동영상 재생을 중단했습니다.");
+        assert_eq!(said.fact.as_deref(), Some("120"));
+        let said = client.ask("POST", &play, &viewer).await.is(200);
+        assert_eq!(said.json(), "동영상을 120초부터 이어서 재생합니다.");
+        client.ask("POST", &play, &owner).await.is(403);
+    });
+    server.end().succeeded();
+}
+
+/// Plays as somebody of whom the API knows everything.
+fn play(client: &Client, video: i64, token: &str) -> Reply {
+    block_on(client.ask("POST", &format!("/videos/{video}/play"), token))
+}
+
+#[test]
+fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
+    let servers = Servers::start();
+    let place = Rc::new(place(&servers).with("VIEW_WINDOW_S", 0));
+    let server = api(&place);
+    let client = server.client();
+    let (owner, video) = block_on(async {
+        let (_, owner) = client.user("owner").await;
+        let video = client.video(&owner, "a film", 600).await;
+        (owner, video)
+    });
+    play(&client, video, &owner).is(200);
+    let is_away = |reply: Reply| {
+        let reply = reply.is(503);
+        assert!(reply.retry_after.is_some(), "{reply:?}");
+        assert!(!reply.text.contains("127.0.0.1"), "{reply:?}");
+    };
+    let list = || block_on(client.ask("GET", "/videos", &owner));
+
+    // Redis dead, then frozen.
+    servers.redis.daemon.kill();
+    is_away(play(&client, video, &owner));
+    assert!(!block_on(client.is_ready()));
+    list().is(200);
+    servers.redis.daemon.start_again();
+    servers.redis.until_ready();
+    until("plays to be taken in again", || {
+        play(&client, video, &owner).status == 200
+    });
+    servers.redis.daemon.signal("STOP");
+    is_away(play(&client, video, &owner));
+    assert!(!block_on(client.is_ready()));
+    servers.redis.daemon.signal("CONT");
+    until("the API to be ready again", || block_on(client.is_ready()));
+    play(&client, video, &owner).is(200);
+
+    // MySQL dead, then frozen: plays go on.
+    servers.mariadb.daemon.kill();
+    play(&client, video, &owner).is(200);
+    is_away(list());
+    assert!(!block_on(client.is_ready()));
+    servers.mariadb.daemon.start_again();
+    servers.mariadb.until_ready();
+    until("lists to be read again", || list().status == 200);
+    servers.mariadb.daemon.signal("STOP");
+    play(&client, video, &owner).is(200);
+    is_away(list());
+    assert!(!block_on(client.is_ready()));
+    servers.mariadb.daemon.signal("CONT");
+    until("the API to be ready again", || block_on(client.is_ready()));
+    list().is(200);
+
+    // A Redis that could lose what it acknowledged.
+    for (setting, unsafe_value, value) in [
+        ("appendonly", "no", "yes"),
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+    ] {
+        let set = |value: &str| {
+            servers
+                .redis
+                .ask(place.number, &["CONFIG", "SET", setting, value]);
+        };
+        set(unsafe_value);
+        until("the API to find it out", || !block_on(client.is_ready()));
+        set(value);
+        until("the API to be ready again", || block_on(client.is_ready()));
+    }
+    let said = server.stderr();
+    assert!(!said.contains("panicked"), "{said}");
+    server.end().succeeded();
+}
+
+#[test]
+fn a_backlog_over_its_bound_is_refused_until_it_is_drained() {
+    let servers = Servers::shared();
+    let place = place(&servers)
+        .with("VIEW_WINDOW_S", 0)
+        .with("INTAKE_BACKLOG_MAX", 20);
+    let place = Rc::new(place);
+    let server = api(&place);
+    let client = server.client();
+    let (owner, video) = block_on(async {
+        let (_, owner) = client.user("owner").await;
+        let video = client.video(&owner, "a film", 600).await;
+        (owner, video)
+    });
+    let mut accepted = 0;
+    until("the bound to be met", || {
+        let reply = play(&client, video, &owner);
+        accepted += u32::from(reply.status == 200);
+        reply.status == 503 && reply.json()["code"] == "backlog-full"
+    });
+    assert!((15..=25).contains(&accepted), "{accepted} were accepted");
+    let fleet = Fleet::start(&place, 1);
+    until("the backlog to be drained", || {
+        play(&client, video, &owner).status == 200
+    });
+    fleet.end();
+    server.end().succeeded();
+}
