@@ -138,7 +138,8 @@ fn the_table_of_settings_is_that_of_the_code() -> io::Result<()> {
         .nth(1)
         .and_then(|rest| rest.split("\n## ").next())
         .unwrap_or_default();
-    let settings = settings(&read("cli/src/settings.rs")?);
+    let mut settings = settings(&read("cli/src/settings.rs")?);
+    settings.extend(self::settings(&read("cli/src/settings/api.rs")?));
     assert!(settings.len() > 10, "only {settings:?} were found");
     let rows: Vec<Vec<&str>> = table
         .lines()
