@@ -28,6 +28,8 @@ mod kills;
 
 mod playback;
 
+mod serve;
+
 mod quarantine;
 
 mod processes;

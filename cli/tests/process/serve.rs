@@ -1,0 +1,181 @@
+//! `balance serve` and `balance admin` as an operator meets them: secrets, addresses, accounts.
+
+use crate::{
+    common::{client::Client, port::free_port, server::Server},
+    harness::{Place, block_on},
+};
+use serde_json::json;
+use std::{net::TcpListener, os::unix::fs::PermissionsExt, rc::Rc};
+
+fn serve(place: &Rc<Place>) -> Server {
+    let place = Rc::clone(place);
+    Server::start(move || place.balance(&["serve"]))
+}
+
+/// The status of a list of videos for somebody with a token.
+fn list(client: &Client, token: &str) -> u16 {
+    block_on(client.ask("GET", "/videos", token)).status
+}
+
+#[test]
+fn a_secret_is_made_for_the_owner_only_and_outlives_the_process() {
+    let place = Rc::new(Place::empty());
+    let mut server = serve(&place);
+    let client = server.client();
+    let (_, token) = block_on(client.user("minsu"));
+    let path = place.folder().join("balance.db.jwt-secret");
+    let secret = std::fs::read_to_string(&path).unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    server.kill();
+    server.start_again();
+    assert_eq!(list(&client, &token), 200);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), secret);
+    assert!(!server.stderr().contains(secret.trim()));
+    server.end().succeeded();
+}
+
+#[test]
+fn secrets_are_rotated_by_the_setting() {
+    let (old, new) = (
+        "old-0123456789abcdefghijklmnopqrstuv",
+        "new-0123456789abcdefghijklmnopqrstuv",
+    );
+    let place = Rc::new(Place::empty());
+    let with = |secret: String| {
+        let place = Rc::clone(&place);
+        Server::start(move || place.balance(&["serve"]).env("JWT_SECRET", &secret))
+    };
+    let server = with(old.to_owned());
+    let (_, before) = block_on(server.client().user("minsu"));
+    server.end().succeeded();
+    let server = with(format!("{new},{old}"));
+    let client = server.client();
+    assert_eq!(list(&client, &before), 200);
+    let after = block_on(client.login("minsu"));
+    server.end().succeeded();
+    let server = with(new.to_owned());
+    let client = server.client();
+    assert_eq!((list(&client, &after), list(&client, &before)), (200, 401));
+    server.end().succeeded();
+    assert!(!place.folder().join("balance.db.jwt-secret").exists());
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_before_anything_begins() {
+    let place = Place::empty();
+    let serve = || {
+        place
+            .balance(&["serve"])
+            .env("LISTEN_ADDR", format!("127.0.0.1:{}", free_port()))
+    };
+    for weak in ["", "short", "change-me-change-me-change-me-change-me"] {
+        let refused = serve()
+            .env("JWT_SECRET", weak)
+            .run()
+            .failed(&["JWT_SECRET", "openssl rand"]);
+        assert!(
+            weak.is_empty() || !refused.stderr.contains(weak),
+            "{refused:?}"
+        );
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    serve()
+        .env("LISTEN_ADDR", &address)
+        .run()
+        .failed(&["LISTEN_ADDR", &address]);
+    serve()
+        .env("LISTEN_ADDR", "nowhere")
+        .run()
+        .failed(&["LISTEN_ADDR"]);
+    serve()
+        .env("LOGIN_LIMIT_PER_MINUTE", 0)
+        .run()
+        .failed(&["LOGIN_LIMIT_PER_MINUTE"]);
+    serve()
+        .env("TRUSTED_PROXY_HOPS", 17)
+        .run()
+        .failed(&["TRUSTED_PROXY_HOPS"]);
+    serve()
+        .env("INTAKE_BACKLOG_MAX", 0)
+        .run()
+        .failed(&["INTAKE_BACKLOG_MAX"]);
+    let workers = place.rows("SELECT COUNT(*) FROM worker");
+    assert_eq!(workers, ["0"], "nobody has begun to work");
+}
+
+#[test]
+fn admins_are_made_on_the_machine_that_has_the_database() {
+    let place = Rc::new(Place::empty());
+    let password = place.file("password", "correct horse\n");
+    let other = place.file("other", "a better horse");
+    let short = place.file("short", "horse");
+    let admin = |args: &[&str]| place.balance(&[&["admin"], args].concat()).run();
+    let made = admin(&["create", "boss", "--password-file", &password]).succeeded();
+    assert!(made.stdout.contains("boss"), "{made:?}");
+    for (args, words) in [
+        (
+            &["create", "boss", "--password-file", &password][..],
+            "the username is taken",
+        ),
+        (
+            &["create", "user-7", "--password-file", &password],
+            "given by imports",
+        ),
+        (
+            &["create", "chief", "--password-file", &short],
+            "at least 8 characters",
+        ),
+        (
+            &["create", "chief", "--password-file", "/nowhere"],
+            "/nowhere",
+        ),
+        (&["create", "chief"], "--password-file"),
+        (
+            &["create", "a b", "--password-file", &password],
+            "white space",
+        ),
+        (&["grant", "nobody"], "no user nobody"),
+        (&["grant", "boss", "--role", "king"], "king"),
+        (
+            &["password", "nobody", "--password-file", &password],
+            "no user nobody",
+        ),
+    ] {
+        let refused = admin(args).failed(&[words]);
+        assert!(!refused.stderr.contains("correct horse"), "{refused:?}");
+    }
+    let server = serve(&place);
+    let client = server.client();
+    let ads = |token: &str| block_on(client.ask("GET", "/ads", token)).status;
+    let boss = block_on(client.login("boss"));
+    let (_, user) = block_on(client.user("minsu"));
+    assert_eq!((ads(&boss), ads(&user)), (200, 403));
+    admin(&["grant", "minsu"]).succeeded();
+    admin(&["grant", "boss", "--role", "user"]).succeeded();
+    assert_eq!(ads(&block_on(client.login("minsu"))), 200);
+    assert_eq!(ads(&block_on(client.login("boss"))), 403);
+    admin(&["password", "boss", "--password-file", &other]).succeeded();
+    let login = |password: &str| {
+        let body = json!({"username": "boss", "password": password});
+        block_on(client.send("POST", "/login", &[], Some(&body)))
+            .unwrap()
+            .status
+    };
+    assert_eq!(
+        (login("correct horse"), login("a better horse")),
+        (401, 200)
+    );
+    server.end().succeeded();
+}
+
+#[test]
+fn grants_and_passwords_make_no_database() {
+    let place = Place::empty();
+    place
+        .balance(&["admin", "grant", "boss"])
+        .run()
+        .failed(&["there is no database"]);
+    assert!(!place.database().exists());
+}
