@@ -12,6 +12,7 @@ use balance_core::{
     intake::RedisStream,
     port::{
         Store,
+        audit::Actor,
         clock::{Clock, SystemClock},
         error::StoreError,
         queue::{Queue, QueueError},
@@ -108,6 +109,7 @@ impl App {
             clock: Arc::clone(&self.clock),
             timezone: self.timezone,
             partitions: self.settings.partitions(),
+            actor: Actor::Console,
         };
         (launcher, backend)
     }

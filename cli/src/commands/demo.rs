@@ -183,7 +183,7 @@ async fn show(app: &App, spec: &DemoSpec) -> anyhow::Result<()> {
     let month = PeriodKind::Month.containing(date);
     print::creators(month, &store.top_creators(month, SHOWN).await?);
     print::total(month, &store.total(month, None).await?);
-    let executions = store.executions(SHOWN).await?;
+    let executions = store.executions(None, SHOWN).await?;
     output::executions(&executions);
     if let Some(last) = executions.first() {
         output::execution(last, &watch::all_steps(store, last.id).await?);

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 pub(super) async fn run(app: &App, jobs: Jobs) -> anyhow::Result<ExitCode> {
     match jobs {
         Jobs::List { limit, json } => {
-            let executions = app.store.executions(limit).await?;
+            let executions = app.store.executions(None, limit).await?;
             if json {
                 output::json(&output::executions_json(&executions))?;
             } else {

@@ -3,7 +3,9 @@
 use super::{display_name, open_source};
 use crate::{app::App, args::Rates, output};
 use anyhow::Context;
-use balance_core::{domain::rate::RateVersion, service::import::rate_file::read_rates};
+use balance_core::{
+    domain::rate::RateVersion, port::audit::Actor, service::import::rate_file::read_rates,
+};
 use std::process::ExitCode;
 
 pub(super) async fn run(app: &App, rates: Rates) -> anyhow::Result<ExitCode> {
@@ -17,7 +19,7 @@ pub(super) async fn run(app: &App, rates: Rates) -> anyhow::Result<ExitCode> {
             let tiers = read_rates(reader, display_name(&file))?;
             let version =
                 RateVersion::new(effective_from, tiers).with_context(|| display_name(&file))?;
-            app.store.set_rates(&version).await?;
+            app.store.set_rates(&version, &Actor::Console).await?;
             output::line(&format!("stored; pays from {effective_from}"));
         }
     }

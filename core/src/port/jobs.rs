@@ -1,6 +1,9 @@
 //! Job executions: launching, advancing, stopping, restarting and reading them.
 
-use super::error::{StoreError, StoreResult};
+use super::{
+    audit::Actor,
+    error::{StoreError, StoreResult},
+};
 use crate::batch::{
     execution::{JobExecution, JobExecutionId, StepExecutionId},
     job::{Job, Step},
@@ -127,10 +130,10 @@ pub struct Launched {
 }
 
 /// On whose behalf a date is launched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LaunchedBy {
     /// A person: a first instance, a restart, or a new instance after an abandoned one.
-    Person,
+    Person(Actor),
     /// The schedule: a first instance only.
     Schedule,
 }
@@ -174,7 +177,7 @@ pub trait JobStore: Send + Sync {
         &self,
         job: Job,
         date: NaiveDate,
-        by: LaunchedBy,
+        by: &LaunchedBy,
     ) -> Result<Launched, JobRefusal>;
 
     /// Restarts a stopped or failed execution. A quarantined partition stays FAILED unless it is
@@ -183,16 +186,17 @@ pub trait JobStore: Send + Sync {
         &self,
         id: JobExecutionId,
         retry: Option<StepExecutionId>,
+        by: &Actor,
     ) -> Result<Launched, JobRefusal>;
 
     /// The execution that holds a quarantined or failed partition, for its retry.
     async fn execution_of_step(&self, id: StepExecutionId) -> StoreResult<Option<JobExecutionId>>;
 
     /// Asks a running execution to stop.
-    async fn stop(&self, id: JobExecutionId) -> Result<(), JobRefusal>;
+    async fn stop(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobRefusal>;
 
     /// Gives an ended or stopping execution up for good.
-    async fn abandon(&self, id: JobExecutionId) -> Result<(), JobRefusal>;
+    async fn abandon(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobRefusal>;
 
     /// Takes the next step of an execution, if there is one to take. Idempotent; anybody may call
     /// it. A plan is used where the next step needs one, else ignored.
@@ -207,8 +211,12 @@ pub trait JobStore: Send + Sync {
     /// Every execution of a date, newest first.
     async fn executions_of(&self, job: Job, date: NaiveDate) -> StoreResult<Vec<JobExecution>>;
 
-    /// The newest executions, at most `limit`.
-    async fn executions(&self, limit: u32) -> StoreResult<Vec<JobExecution>>;
+    /// The newest executions, or those before one; at most `limit`.
+    async fn executions(
+        &self,
+        before: Option<JobExecutionId>,
+        limit: u32,
+    ) -> StoreResult<Vec<JobExecution>>;
 
     /// The step executions of an execution, in the order of their ids, at most `limit` after
     /// `after`.
@@ -218,6 +226,9 @@ pub trait JobStore: Send + Sync {
         after: Option<StepExecutionId>,
         limit: u32,
     ) -> StoreResult<Vec<StepExecution>>;
+
+    /// The rows of an execution's steps without those of partitions, in the order of their ids.
+    async fn own_steps(&self, id: JobExecutionId) -> StoreResult<Vec<StepExecution>>;
 
     /// Deletes the step executions, with their contexts, of the oldest job execution that ended
     /// before a time and that nothing will ever go on with: its instance is COMPLETED or ABANDONED.

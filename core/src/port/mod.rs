@@ -5,7 +5,11 @@ pub mod clock;
 
 pub mod error;
 
+pub mod audit;
+
 pub mod jobs;
+
+pub mod progress;
 
 pub mod claims;
 
@@ -36,6 +40,8 @@ pub mod stream;
 /// Everything that a database does for the system.
 pub trait Store:
     jobs::JobStore
+    + audit::AuditStore
+    + progress::ProgressStore
     + claims::ClaimStore
     + workers::WorkerStore
     + settlement::SettlementStore
@@ -53,6 +59,8 @@ pub trait Store:
 
 impl<T> Store for T where
     T: jobs::JobStore
+        + audit::AuditStore
+        + progress::ProgressStore
         + claims::ClaimStore
         + workers::WorkerStore
         + settlement::SettlementStore

@@ -1,6 +1,9 @@
 //! Versions of the rates.
 
-use super::error::{StoreError, StoreResult};
+use super::{
+    audit::Actor,
+    error::{StoreError, StoreResult},
+};
 use crate::domain::rate::RateVersion;
 use async_trait::async_trait;
 use chrono::NaiveDate;
@@ -31,5 +34,5 @@ pub trait RateStore: Send + Sync {
     async fn rates_on(&self, date: NaiveDate) -> StoreResult<Option<RateVersion>>;
 
     /// Stores a version, in place of one that begins on the same day.
-    async fn set_rates(&self, version: &RateVersion) -> Result<(), RateRefusal>;
+    async fn set_rates(&self, version: &RateVersion, by: &Actor) -> Result<(), RateRefusal>;
 }

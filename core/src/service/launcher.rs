@@ -10,6 +10,7 @@ use crate::{
     domain::calendar::BusinessTimezone,
     port::{
         Store,
+        audit::Actor,
         clock::Clock,
         error::{StoreError, StoreResult},
         jobs::{Advance, JobRefusal, Launched, LaunchedBy, Plan},
@@ -37,9 +38,20 @@ pub struct Launcher {
     pub timezone: BusinessTimezone,
     /// Partitions of a step, 1 to [`crate::batch::partition::MAX_PARTITIONS`].
     pub partitions: u32,
+    /// On whose behalf it acts.
+    pub actor: Actor,
 }
 
 impl Launcher {
+    /// The same, on somebody's behalf.
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self {
+            actor,
+            ..self.clone()
+        }
+    }
+
     /// The last business day that is over.
     ///
     /// # Errors
@@ -55,7 +67,8 @@ impl Launcher {
     /// # Errors
     /// Where it is refused; nothing was changed then.
     pub async fn launch(&self, date: NaiveDate) -> Result<Launched, JobRefusal> {
-        self.launch_by(date, LaunchedBy::Person).await
+        let by = LaunchedBy::Person(self.actor.clone());
+        self.launch_by(date, &by).await
     }
 
     /// Launches the settlement of a day that has no instance.
@@ -63,10 +76,10 @@ impl Launcher {
     /// # Errors
     /// Where it is refused; nothing was changed then.
     pub async fn launch_first(&self, date: NaiveDate) -> Result<Launched, JobRefusal> {
-        self.launch_by(date, LaunchedBy::Schedule).await
+        self.launch_by(date, &LaunchedBy::Schedule).await
     }
 
-    async fn launch_by(&self, date: NaiveDate, by: LaunchedBy) -> Result<Launched, JobRefusal> {
+    async fn launch_by(&self, date: NaiveDate, by: &LaunchedBy) -> Result<Launched, JobRefusal> {
         let last_over = self.last_day_over()?;
         if date > last_over {
             return Err(JobRefusal::DayNotOver { date, last_over });
@@ -81,7 +94,7 @@ impl Launcher {
     /// # Errors
     /// Where it is refused.
     pub async fn restart(&self, id: JobExecutionId) -> Result<Launched, JobRefusal> {
-        let launched = self.store.restart(id, None).await?;
+        let launched = self.store.restart(id, None, &self.actor).await?;
         self.advance(launched.id).await?;
         Ok(launched)
     }
@@ -99,7 +112,7 @@ impl Launcher {
                     id,
                     reason: "does not exist",
                 })?;
-        let launched = self.store.restart(execution, Some(id)).await?;
+        let launched = self.store.restart(execution, Some(id), &self.actor).await?;
         self.advance(launched.id).await?;
         Ok(launched)
     }
@@ -109,7 +122,7 @@ impl Launcher {
     /// # Errors
     /// Where it is refused.
     pub async fn stop(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
-        self.store.stop(id).await?;
+        self.store.stop(id, &self.actor).await?;
         self.advance(id).await?;
         Ok(())
     }
@@ -119,7 +132,7 @@ impl Launcher {
     /// # Errors
     /// Where it is refused.
     pub async fn abandon(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
-        self.store.abandon(id).await
+        self.store.abandon(id, &self.actor).await
     }
 
     /// Takes an execution as far as it goes without waiting. Idempotent; anybody may call it.

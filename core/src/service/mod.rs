@@ -4,6 +4,10 @@ pub mod import;
 
 pub mod launcher;
 
+pub mod jobs;
+
+pub mod listing;
+
 pub mod accounts;
 
 pub mod passwords;

@@ -1,5 +1,6 @@
 //! Registering and listing videos and ads.
 
+use super::listing::Listing;
 use crate::{
     domain::{
         ad::AdId,
@@ -33,15 +34,6 @@ pub enum VideoError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// A page of something, and where the next one goes on, if there is one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing<T, C> {
-    /// The page.
-    pub items: Vec<T>,
-    /// After what the next page begins.
-    pub next: Option<C>,
 }
 
 /// Knows what can be watched.
@@ -101,7 +93,7 @@ impl Videos {
         let limit = query.limit;
         query.limit = limit.saturating_add(1);
         let items = self.store.videos(&query).await?;
-        Ok(listing(items, limit, |last| {
+        Ok(Listing::of(items, limit, |last| {
             let id = last.video.id;
             match query.order {
                 VideoOrder::Newest(_) => VideoOrder::Newest(Some(id)),
@@ -134,7 +126,7 @@ impl Videos {
         limit: u32,
     ) -> Result<Listing<Ad, AdId>, VideoError> {
         let items = self.store.ads(after, limit.saturating_add(1)).await?;
-        Ok(listing(items, limit, |last| last.id))
+        Ok(Listing::of(items, limit, |last| last.id))
     }
 }
 
@@ -150,13 +142,4 @@ fn is<T>(created: Created<T>) -> Result<T, VideoError> {
         Created::Is(id) => Ok(id),
         Created::KeyReused => Err(VideoError::KeyReused),
     }
-}
-
-/// A page of what was read one row further than asked for.
-fn listing<T, C>(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> C) -> Listing<T, C> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| has_more).map(cursor);
-    Listing { items, next }
 }

@@ -159,9 +159,16 @@ pub(super) async fn jobs_of_date(
 }
 
 /// The newest executions.
-pub(super) async fn newest_jobs(tx: &mut Tx, limit: u32) -> StoreResult<Vec<JobExecution>> {
-    let sql = format!("{JOB_SELECT} ORDER BY e.JOB_EXECUTION_ID DESC LIMIT ?");
-    let rows: Vec<JobRow> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
+pub(super) async fn newest_jobs(
+    tx: &mut Tx,
+    before: Option<JobExecutionId>,
+    limit: u32,
+) -> StoreResult<Vec<JobExecution>> {
+    let sql = format!(
+        "{JOB_SELECT} WHERE e.JOB_EXECUTION_ID < ? ORDER BY e.JOB_EXECUTION_ID DESC LIMIT ?"
+    );
+    let before = before.map_or(i64::MAX, |id| id.0);
+    let rows: Vec<JobRow> = fetch_all!(tx, AssertSqlSafe(sql), before, limit)?;
     rows.into_iter().map(JobExecution::try_from).collect()
 }
 
@@ -177,6 +184,16 @@ pub(super) async fn steps_named(
          ORDER BY s.STEP_EXECUTION_ID"
     );
     let rows: Vec<StepRow> = fetch_all!(tx, AssertSqlSafe(sql), id.0, pattern)?;
+    rows.into_iter().map(StepExecution::try_from).collect()
+}
+
+/// The rows of an execution's steps, without partitions.
+pub(super) async fn own_steps(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Vec<StepExecution>> {
+    let sql = format!(
+        "{STEP_SELECT} WHERE s.JOB_EXECUTION_ID = ? AND s.STEP_NAME NOT LIKE '%:%' \
+         ORDER BY s.STEP_EXECUTION_ID"
+    );
+    let rows: Vec<StepRow> = fetch_all!(tx, AssertSqlSafe(sql), id.0)?;
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 

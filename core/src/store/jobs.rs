@@ -5,6 +5,7 @@ use super::{
     db::{fetch_all, fetch_optional},
     job_rows, launch, prune,
     retry::on_conflict,
+    stop,
 };
 use crate::{
     batch::{
@@ -13,6 +14,7 @@ use crate::{
         step::StepExecution,
     },
     port::{
+        audit::Actor,
         error::StoreResult,
         jobs::{Advance, JobRefusal, JobStore, Launched, LaunchedBy, Plan},
     },
@@ -26,7 +28,7 @@ impl JobStore for SqlStore {
         &self,
         job: Job,
         date: NaiveDate,
-        by: LaunchedBy,
+        by: &LaunchedBy,
     ) -> Result<Launched, JobRefusal> {
         on_conflict(|| launch::launch(self, job, date, by)).await
     }
@@ -35,8 +37,9 @@ impl JobStore for SqlStore {
         &self,
         id: JobExecutionId,
         retry: Option<StepExecutionId>,
+        by: &Actor,
     ) -> Result<Launched, JobRefusal> {
-        on_conflict(|| launch::restart(self, id, retry)).await
+        on_conflict(|| launch::restart(self, id, retry, by)).await
     }
 
     async fn execution_of_step(&self, id: StepExecutionId) -> StoreResult<Option<JobExecutionId>> {
@@ -49,12 +52,12 @@ impl JobStore for SqlStore {
         Ok(row.map(|(id,)| JobExecutionId(id)))
     }
 
-    async fn stop(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
-        on_conflict(|| launch::stop(self, id)).await
+    async fn stop(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobRefusal> {
+        on_conflict(|| stop::stop(self, id, by)).await
     }
 
-    async fn abandon(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
-        on_conflict(|| launch::abandon(self, id)).await
+    async fn abandon(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobRefusal> {
+        on_conflict(|| stop::abandon(self, id, by)).await
     }
 
     async fn advance(&self, id: JobExecutionId, plan: Option<Plan>) -> StoreResult<Advance> {
@@ -81,9 +84,13 @@ impl JobStore for SqlStore {
         job_rows::jobs_of_date(&mut tx, job, date).await
     }
 
-    async fn executions(&self, limit: u32) -> StoreResult<Vec<JobExecution>> {
+    async fn executions(
+        &self,
+        before: Option<JobExecutionId>,
+        limit: u32,
+    ) -> StoreResult<Vec<JobExecution>> {
         let mut tx = self.db.read().await?;
-        job_rows::newest_jobs(&mut tx, limit).await
+        job_rows::newest_jobs(&mut tx, before, limit).await
     }
 
     async fn steps(
@@ -94,6 +101,11 @@ impl JobStore for SqlStore {
     ) -> StoreResult<Vec<StepExecution>> {
         let mut tx = self.db.read().await?;
         job_rows::steps_page(&mut tx, id, after.map_or(0, |id| id.0), limit).await
+    }
+
+    async fn own_steps(&self, id: JobExecutionId) -> StoreResult<Vec<StepExecution>> {
+        let mut tx = self.db.read().await?;
+        job_rows::own_steps(&mut tx, id).await
     }
 
     async fn prune_oldest(&self, ended_before: NaiveDateTime) -> StoreResult<bool> {

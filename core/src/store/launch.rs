@@ -1,7 +1,7 @@
-//! Launching, restarting, stopping and abandoning: what people do to executions.
+//! Launching and restarting executions.
 
 use super::{
-    SqlStore,
+    SqlStore, audit,
     db::{Tx, execute, fetch_all, fetch_optional},
     dialect::Sequence,
     job_rows,
@@ -16,6 +16,7 @@ use crate::{
         status::{BatchStatus, ExitCode},
     },
     port::{
+        audit::{Action, Actor},
         error::StoreResult,
         jobs::{JobRefusal, Launched, LaunchedBy},
     },
@@ -34,13 +35,13 @@ pub(super) async fn launch(
     store: &SqlStore,
     job: Job,
     date: NaiveDate,
-    by: LaunchedBy,
+    by: &LaunchedBy,
 ) -> Result<Launched, JobRefusal> {
     let mut tx = store.db.write().await?;
     lock_date(&mut tx, job, date).await?;
     let executions = job_rows::jobs_of_date(&mut tx, job, date).await?;
     let decision = decide(job, date, &executions)?;
-    if by == LaunchedBy::Schedule
+    if *by == LaunchedBy::Schedule
         && let Some(newest) = executions.first()
     {
         return Err(JobRefusal::InstanceExists {
@@ -67,6 +68,10 @@ pub(super) async fn launch(
             }
         }
     };
+    if let LaunchedBy::Person(actor) = by {
+        let subject = subject(launched.id, date);
+        audit::record(&mut tx, actor, Action::Launch, &subject).await?;
+    }
     tx.commit().await?;
     Ok(launched)
 }
@@ -105,6 +110,7 @@ pub(super) async fn restart(
     store: &SqlStore,
     id: JobExecutionId,
     retry: Option<StepExecutionId>,
+    by: &Actor,
 ) -> Result<Launched, JobRefusal> {
     let mut tx = store.db.write().await?;
     let execution = found(&mut tx, id).await?;
@@ -119,6 +125,14 @@ pub(super) async fn restart(
             }
             let run_id = run_id_of(&executions);
             let id = insert_execution(&mut tx, instance, execution.date, run_id).await?;
+            let subject = subject(id, execution.date);
+            match retry {
+                None => audit::record(&mut tx, by, Action::Restart, &subject).await?,
+                Some(step) => {
+                    let subject = format!("step {step}, now {subject}");
+                    audit::record(&mut tx, by, Action::Retry, &subject).await?;
+                }
+            }
             tx.commit().await?;
             Ok(Launched {
                 id,
@@ -166,100 +180,10 @@ async fn release_quarantine(
     Ok(())
 }
 
-pub(super) async fn stop(store: &SqlStore, id: JobExecutionId) -> Result<(), JobRefusal> {
-    let mut tx = store.db.write().await?;
-    let lock = tx.for_update();
-    let execution = job_rows::job(&mut tx, id, lock)
-        .await?
-        .ok_or(JobRefusal::NoSuchExecution(id))?;
-    match execution.status {
-        // Asking twice is asking once.
-        BatchStatus::Stopping => return Ok(()),
-        BatchStatus::Starting | BatchStatus::Started => {}
-        status => {
-            return Err(JobRefusal::NotRunning {
-                execution: id,
-                status,
-            });
-        }
-    }
-    let exit_code = execution.exit_code;
-    job_rows::set_job_status(&mut tx, id, BatchStatus::Stopping, &exit_code, "").await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-pub(super) async fn abandon(store: &SqlStore, id: JobExecutionId) -> Result<(), JobRefusal> {
-    let mut tx = store.db.write().await?;
-    let execution = found(&mut tx, id).await?;
-    lock_date(&mut tx, execution.job, execution.date).await?;
-    let lock = tx.for_update();
-    let execution = job_rows::job(&mut tx, id, lock)
-        .await?
-        .ok_or(JobRefusal::NoSuchExecution(id))?;
-    let executions = job_rows::jobs_of_date(&mut tx, execution.job, execution.date).await?;
-    newest_of_date(&execution, &executions)?;
-    let status = execution.status;
-    if status < BatchStatus::Stopping || status == BatchStatus::Abandoned {
-        return Err(JobRefusal::NotAbandonable {
-            execution: id,
-            status,
-        });
-    }
-    abandon_steps(&mut tx, &execution).await?;
-    execute!(
-        &mut tx,
-        "DELETE FROM step_lease WHERE job_execution_id = ?",
-        id.0
-    )?;
-    let message = "abandoned by an admin";
-    job_rows::set_job_status(
-        &mut tx,
-        id,
-        BatchStatus::Abandoned,
-        &execution.exit_code,
-        message,
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Ends every step that is not COMPLETED; managers that were at work become the sums of their
-/// partitions.
-async fn abandon_steps(tx: &mut Tx, execution: &JobExecution) -> StoreResult<()> {
-    let mut managers = Vec::new();
-    for step in execution.job.steps() {
-        managers.extend(
-            job_rows::steps_named(tx, execution.id, step.name())
-                .await?
-                .into_iter()
-                .filter(|row| row.status.is_running() && step.is_partitioned()),
-        );
-    }
-    mark_abandoned(tx, execution.id).await?;
-    for manager in &managers {
-        super::advance::end_manager(tx, manager).await?;
-    }
-    mark_abandoned(tx, execution.id).await
-}
-
-async fn mark_abandoned(tx: &mut Tx, id: JobExecutionId) -> StoreResult<()> {
-    let now = tx.now();
-    execute!(
-        tx,
-        "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'ABANDONED', \
-         EXIT_CODE = CASE WHEN EXIT_CODE = 'EXECUTING' THEN 'STOPPED' ELSE EXIT_CODE END, \
-         END_TIME = COALESCE(END_TIME, ?), LAST_UPDATED = ? \
-         WHERE JOB_EXECUTION_ID = ? AND STATUS NOT IN ('COMPLETED', 'ABANDONED')",
-        now,
-        now,
-        id.0
-    )?;
-    Ok(())
-}
-
-fn newest_of_date(execution: &JobExecution, executions: &[JobExecution]) -> Result<(), JobRefusal> {
+pub(super) fn newest_of_date(
+    execution: &JobExecution,
+    executions: &[JobExecution],
+) -> Result<(), JobRefusal> {
     match executions.first() {
         Some(newest) if newest.id != execution.id => Err(JobRefusal::NotNewest {
             date: execution.date,
@@ -270,18 +194,23 @@ fn newest_of_date(execution: &JobExecution, executions: &[JobExecution]) -> Resu
     }
 }
 
+/// What an action is about, in the audit.
+pub(super) fn subject(id: JobExecutionId, date: NaiveDate) -> String {
+    format!("execution {id} of {date}")
+}
+
 fn run_id_of(executions: &[JobExecution]) -> i64 {
     executions.first().and_then(|one| one.run_id).unwrap_or(0)
 }
 
-async fn found(tx: &mut Tx, id: JobExecutionId) -> Result<JobExecution, JobRefusal> {
+pub(super) async fn found(tx: &mut Tx, id: JobExecutionId) -> Result<JobExecution, JobRefusal> {
     job_rows::job(tx, id, "")
         .await?
         .ok_or(JobRefusal::NoSuchExecution(id))
 }
 
 /// Makes the date's row and locks it: two launches of one date come one after the other.
-async fn lock_date(tx: &mut Tx, job: Job, date: NaiveDate) -> StoreResult<()> {
+pub(super) async fn lock_date(tx: &mut Tx, job: Job, date: NaiveDate) -> StoreResult<()> {
     let keep = tx.on_conflict_keep("job_name, date");
     execute!(
         tx,

@@ -19,11 +19,17 @@ mod process_lock;
 
 mod retry;
 
+mod audit;
+
 mod jobs;
 
 mod job_rows;
 
+mod progress;
+
 mod launch;
+
+mod stop;
 
 mod advance;
 

@@ -1,13 +1,14 @@
 //! Versions of the rates.
 
 use super::{
-    SqlStore,
+    SqlStore, audit,
     db::{Tx, execute, fetch_all, fetch_one, insert_rows},
     settlement::closed_through,
 };
 use crate::{
     domain::rate::{RateKind, RateVersion, Tier},
     port::{
+        audit::{Action, Actor},
         error::{StoreError, StoreResult},
         rates::{RateRefusal, RateStore},
     },
@@ -43,7 +44,7 @@ impl RateStore for SqlStore {
         }
     }
 
-    async fn set_rates(&self, version: &RateVersion) -> Result<(), RateRefusal> {
+    async fn set_rates(&self, version: &RateVersion, by: &Actor) -> Result<(), RateRefusal> {
         let mut tx = self.db.write().await?;
         let effective_from = version.effective_from;
         let lock = tx.for_share();
@@ -61,6 +62,8 @@ impl RateStore for SqlStore {
             effective_from
         )?;
         insert_version(&mut tx, version).await?;
+        let subject = format!("rates from {effective_from}");
+        audit::record(&mut tx, by, Action::SetRates, &subject).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -13,6 +13,7 @@ use balance_core::{
     },
     domain::playback::Play,
     port::{
+        audit::Actor,
         claims::{ClaimStore, Ending},
         jobs::{Advance, JobRefusal, JobStore, LaunchedBy, Plan},
         settlement::SettlementStore,
@@ -202,7 +203,11 @@ async fn a_stop_before_anything_began_restarts_from_the_beginning() {
     let world = world().await;
     let id = world
         .store
-        .launch(Job::DayStatistics, date(DAY), LaunchedBy::Person)
+        .launch(
+            Job::DayStatistics,
+            date(DAY),
+            &LaunchedBy::Person(Actor::Console),
+        )
         .await
         .unwrap()
         .id;

@@ -10,6 +10,7 @@ use balance_core::{
         video::{OpeningBalance, VideoId},
     },
     port::{
+        audit::Actor,
         plays::PlayStore,
         rates::{RateRefusal, RateStore},
     },
@@ -111,9 +112,16 @@ async fn a_version_of_the_rates_pays_from_its_day_on() {
         let tiers = [open(RateKind::Video, 2_500_000), open(RateKind::Ad, 0)];
         RateVersion::new(date(day), tiers).unwrap()
     };
-    let refused = world.store.set_rates(&version(days[0])).await;
+    let refused = world
+        .store
+        .set_rates(&version(days[0]), &Actor::Console)
+        .await;
     assert!(matches!(refused, Err(RateRefusal::ClosedBeginning { .. })));
-    world.store.set_rates(&version(days[2])).await.unwrap();
+    world
+        .store
+        .set_rates(&version(days[2]), &Actor::Console)
+        .await
+        .unwrap();
     for day in &days[1..] {
         world.settle(date(day), Shape::default()).await.unwrap();
     }

@@ -13,6 +13,7 @@ use balance_core::{
         status::BatchStatus,
     },
     port::{
+        audit::Actor,
         claims::{ClaimStore, Ending},
         clock::Clock,
         jobs::{JobStore, LaunchedBy},
@@ -86,7 +87,11 @@ async fn new_rows_are_born_as_springs_are() {
     let world = world().await;
     world
         .store
-        .launch(Job::DayStatistics, date(DAY), LaunchedBy::Person)
+        .launch(
+            Job::DayStatistics,
+            date(DAY),
+            &LaunchedBy::Person(Actor::Console),
+        )
         .await
         .unwrap();
     let execution =

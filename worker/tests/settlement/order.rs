@@ -10,7 +10,10 @@ use balance_core::{
         status::{BatchStatus, ExitCode},
         step::Counters,
     },
-    port::jobs::{JobRefusal, JobStore, LaunchedBy},
+    port::{
+        audit::Actor,
+        jobs::{JobRefusal, JobStore, LaunchedBy},
+    },
 };
 
 const EARLIER: &str = "2024-06-01";
@@ -23,7 +26,11 @@ async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled
     // Launched, and stopped before its day was closed.
     let launched = world
         .store
-        .launch(Job::DayStatistics, date(DAY), LaunchedBy::Person)
+        .launch(
+            Job::DayStatistics,
+            date(DAY),
+            &LaunchedBy::Person(Actor::Console),
+        )
         .await
         .unwrap();
     let launcher = world.launcher(2);
@@ -53,8 +60,12 @@ async fn abandoned_at_work_the_managers_are_the_sums_of_their_partitions() {
     let hand = Hand::launch(&world, DAY, 2).await;
     let mut claim = hand.claim(hand.partitions[0], 1).await;
     hand.chunk(&mut claim, 3).await.unwrap();
-    world.store.stop(hand.job).await.unwrap();
-    world.store.abandon(hand.job).await.unwrap();
+    world.store.stop(hand.job, &Actor::Console).await.unwrap();
+    world
+        .store
+        .abandon(hand.job, &Actor::Console)
+        .await
+        .unwrap();
     let steps = world.steps(hand.job).await;
     let mut sum = Counters::default();
     for row in steps.iter().filter(|row| row.name.partition.is_some()) {

@@ -10,7 +10,10 @@ use balance_core::{
         status::BatchStatus,
     },
     domain::playback::Play,
-    port::jobs::{JobRefusal, JobStore},
+    port::{
+        audit::Actor,
+        jobs::{JobRefusal, JobStore},
+    },
 };
 
 const DAY: &str = "2024-06-01";
@@ -177,10 +180,11 @@ async fn each_status_has_its_answers() {
                 ))
                 .await;
             let before = job_tables(&world).await;
+            let by = &Actor::Console;
             let answer = match operation {
-                "stop" => world.store.stop(id).await,
-                "restart" => world.store.restart(id, None).await.map(|_| ()),
-                _ => world.store.abandon(id).await,
+                "stop" => world.store.stop(id, by).await,
+                "restart" => world.store.restart(id, None, by).await.map(|_| ()),
+                _ => world.store.abandon(id, by).await,
             };
             let answer =
                 answer.map_or_else(|refusal| name::<()>(Err(refusal)), |()| DONE.to_owned());

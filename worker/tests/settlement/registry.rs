@@ -120,7 +120,7 @@ async fn pruning_takes_the_steps_of_old_finished_jobs_and_nothing_else() {
     let results = world.results().await;
     let before = count(&world, STEP_ROWS).await;
     let now = world.clock.now();
-    let second = world.store.executions(1).await.unwrap().remove(0);
+    let second = world.store.executions(None, 1).await.unwrap().remove(0);
 
     // The clock stood still: nothing is older than now.
     assert!(!world.store.prune_oldest(now).await.unwrap());

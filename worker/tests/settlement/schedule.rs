@@ -26,7 +26,7 @@ async fn world(days: &[&str]) -> World {
 }
 
 async fn executions(world: &World) -> Vec<JobExecution> {
-    let mut all = world.store.executions(1_000).await.unwrap();
+    let mut all = world.store.executions(None, 1_000).await.unwrap();
     all.reverse();
     all
 }
@@ -168,7 +168,7 @@ impl World {
         launcher: &balance_core::service::launcher::Launcher,
     ) -> JobExecution {
         let (_, worker) = self.worker(Shape::default()).await;
-        let newest = launcher.store.executions(1).await.unwrap().remove(0);
+        let newest = launcher.store.executions(None, 1).await.unwrap().remove(0);
         let execution = self.wait(newest.id).await;
         assert!(worker.stop().await);
         execution

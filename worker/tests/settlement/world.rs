@@ -8,6 +8,7 @@ use balance_core::{
     domain::{calendar::BusinessTimezone, playback::Play, user::UserId, video::VideoId},
     port::{
         Store,
+        audit::Actor,
         clock::Clock,
         jobs::JobRefusal,
         plays::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay},
@@ -161,6 +162,7 @@ impl World {
             clock: Arc::<TestClock>::clone(&self.clock),
             timezone: self.timezone,
             partitions,
+            actor: Actor::Console,
         };
         (launcher, QueueBackend::Embedded(backend))
     }
