@@ -23,6 +23,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 const MAX_REQUEST_ID: usize = 128;
 const REQUEST_ID: &str = "X-Request-Id";
 
+/// A request's id.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Headers of every response that does not bring its own.
 const HEADERS: [(&str, &str); 5] = [
     ("Cache-Control", "no-store"),
@@ -78,9 +82,10 @@ impl<E: Endpoint> Edge<E> {
 impl<E: Endpoint> Endpoint for Edge<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let started = Instant::now();
         let id = request_id(&request);
+        request.set_data(RequestId(id.clone()));
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let mut response = match self.answer(request).await {

@@ -6,7 +6,7 @@ use crate::{
 };
 use balance_core::{
     domain::video::VideoId,
-    port::{accounts::AccountRefusal, error::StoreError, intake::IntakeError},
+    port::{accounts::AccountRefusal, error::StoreError, intake::IntakeError, jobs::JobRefusal},
     service::{
         accounts::AccountError, passwords::PasswordError, playback::PlaybackError,
         videos::VideoError,
@@ -104,6 +104,32 @@ impl From<PlaybackError> for Fault {
             PlaybackError::Intake(error) => error.into(),
             PlaybackError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<JobRefusal> for Fault {
+    fn from(error: JobRefusal) -> Self {
+        let code = match error {
+            JobRefusal::Store(error) => return error.into(),
+            JobRefusal::AlreadyComplete { .. } => Code::AlreadyComplete,
+            JobRefusal::AlreadyRunning { .. } => Code::AlreadyRunning,
+            JobRefusal::Unknown { .. } => Code::UnknownExecution,
+            JobRefusal::NotRestartable { .. } => Code::NotRestartable,
+            JobRefusal::NotRunning { .. } => Code::NotRunning,
+            JobRefusal::NotAbandonable { .. } => Code::NotAbandonable,
+            JobRefusal::NotNewest { .. } => Code::NotNewest,
+            JobRefusal::NoSuchExecution(_) => Code::NoSuchExecution,
+            JobRefusal::NotRetryable { .. } => Code::NotRetryable,
+            JobRefusal::DayNotOver { .. } => Code::DayNotOver,
+            JobRefusal::InstanceExists { .. } => Code::InstanceExists,
+            JobRefusal::EarlierDayUnsettled { .. } => Code::EarlierDayUnsettled,
+        };
+        // The name before the colon is in the code.
+        let text = error.to_string();
+        let detail = text
+            .split_once(": ")
+            .map_or(text.as_str(), |(_, detail)| detail);
+        Self::new(code, detail.to_owned())
     }
 }
 

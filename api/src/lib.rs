@@ -36,6 +36,18 @@ mod playback;
 
 mod ads;
 
+mod date;
+
+mod job_views;
+
+mod progress;
+
+mod jobs;
+
+mod rates;
+
+mod operations;
+
 mod health;
 
 mod server;

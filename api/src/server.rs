@@ -5,19 +5,24 @@ use crate::{
     ads::AdsApi,
     edge::Edge,
     health::HealthApi,
+    jobs::JobsApi,
     limiter::{Limiter, Limits},
+    operations::OperationsApi,
     playback::PlaybackApi,
+    rates::RatesApi,
     token::{Secrets, Tokens},
     videos::VideosApi,
 };
 use balance_core::{
     port::{Store, clock::Clock},
-    service::{accounts::Accounts, playback::Playback, videos::Videos},
+    service::{
+        accounts::Accounts, jobs::Jobs, launcher::Launcher, playback::Playback, videos::Videos,
+    },
 };
 use poem::{EndpointExt, Route, Server, endpoint::BoxEndpoint, listener::TcpAcceptor};
 use poem_openapi::OpenApiService;
 use std::{future::Future, io, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 /// How long requests may go on when the server is asked to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -30,8 +35,8 @@ pub struct Api {
     pub store: Arc<dyn Store>,
     /// Plays and pauses.
     pub playback: Arc<Playback>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
+    /// Launches and steers jobs, by the clock that tokens and limits go by too.
+    pub launcher: Launcher,
     /// What access tokens are signed with.
     pub secrets: Secrets,
     /// How often somebody may try to log in or to join.
@@ -43,16 +48,18 @@ pub struct Api {
 }
 
 impl Api {
-    /// All routes.
+    /// All routes. Streams of events end when `is_ending` is set.
     #[must_use]
-    pub fn routes(self) -> BoxEndpoint<'static> {
-        let tokens = Arc::new(Tokens::new(self.secrets, Arc::clone(&self.clock)));
+    pub fn routes(self, is_ending: watch::Receiver<bool>) -> BoxEndpoint<'static> {
+        let clock: Arc<dyn Clock> = Arc::clone(&self.launcher.clock);
+        let tokens = Arc::new(Tokens::new(self.secrets, Arc::clone(&clock)));
+        let jobs = Jobs::new(Arc::clone(&self.store));
         let videos = Videos::new(Arc::clone(&self.store));
         let resources = (
             AccountsApi {
                 accounts: Accounts::new(Arc::clone(&self.store)),
                 tokens: Arc::clone(&tokens),
-                limiter: Limiter::new(self.limits, &self.clock),
+                limiter: Limiter::new(self.limits, &clock),
                 proxies: self.proxies,
                 is_cookie_secure: self.is_cookie_secure,
             },
@@ -63,6 +70,11 @@ impl Api {
                 playback: Arc::clone(&self.playback),
             },
             AdsApi { videos },
+            JobsApi::new(self.launcher, jobs.clone(), is_ending),
+            RatesApi {
+                store: Arc::clone(&self.store),
+            },
+            OperationsApi { jobs },
             HealthApi {
                 store: self.store,
                 playback: self.playback,
@@ -87,8 +99,14 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let (ending, is_ending) = watch::channel(false);
+    let shutdown = async move {
+        shutdown.await;
+        // Nobody may be left to hear it.
+        let _ = ending.send(true);
+    };
     Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
         .idle_timeout(IDLE_LIMIT)
-        .run_with_graceful_shutdown(api.routes(), shutdown, Some(GRACE))
+        .run_with_graceful_shutdown(api.routes(is_ending), shutdown, Some(GRACE))
         .await
 }

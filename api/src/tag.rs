@@ -13,6 +13,12 @@ pub(crate) enum Tag {
     Playback,
     /// Ads, for admins.
     Ads,
+    /// Settling days: launching, watching, stopping, restarting; for admins.
+    Jobs,
+    /// What views are paid, for admins.
+    Rates,
+    /// Workers, what waits, who did what; for admins.
+    Operations,
     /// Probes.
     Health,
 }

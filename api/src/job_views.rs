@@ -1,0 +1,188 @@
+//! Executions, steps and who holds them, as clients read them.
+
+use balance_core::{
+    batch::{execution::JobExecution, step::StepExecution},
+    port::{progress::StepProgress, workers::Holder},
+    service::jobs::HeldStepExecution,
+};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use poem_openapi::Object;
+
+/// An execution: one attempt at settling a day.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+#[oai(rename = "JobExecution", rename_all = "camelCase")]
+pub(crate) struct ExecutionView {
+    /// Its id.
+    pub(crate) id: i64,
+    /// The instance that it runs: the job and the day.
+    instance_id: i64,
+    /// The job.
+    job: String,
+    /// The business day.
+    date: NaiveDate,
+    /// The number of the day's instance where it is not the first: after an abandoned one.
+    run_id: Option<i64>,
+    /// STARTING, STARTED, STOPPING, STOPPED, COMPLETED, FAILED, ABANDONED or UNKNOWN.
+    status: String,
+    /// COMPLETED, COMPLETED_WITH_SKIPS, STOPPED, FAILED, or EXECUTING and UNKNOWN before the end.
+    exit_code: String,
+    /// Why it did not complete.
+    exit_message: String,
+    /// When it was launched.
+    create_time: DateTime<Utc>,
+    /// When it began.
+    start_time: Option<DateTime<Utc>>,
+    /// When it ended.
+    end_time: Option<DateTime<Utc>>,
+}
+
+impl ExecutionView {
+    /// Whether nothing of it goes on any more.
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.end_time.is_some()
+    }
+}
+
+impl From<JobExecution> for ExecutionView {
+    fn from(execution: JobExecution) -> Self {
+        Self {
+            id: execution.id.0,
+            instance_id: execution.instance_id.0,
+            job: execution.job.name().to_owned(),
+            date: execution.date,
+            run_id: execution.run_id,
+            status: execution.status.name().to_owned(),
+            exit_code: execution.exit_code.to_string(),
+            exit_message: execution.exit_message,
+            create_time: execution.create_time.and_utc(),
+            start_time: execution.start_time.as_ref().map(NaiveDateTime::and_utc),
+            end_time: execution.end_time.as_ref().map(NaiveDateTime::and_utc),
+        }
+    }
+}
+
+/// A step execution: a step's own row, or a partition's.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+#[oai(rename = "StepExecution", rename_all = "camelCase")]
+pub(crate) struct StepView {
+    /// Its id.
+    id: i64,
+    /// `closeDayStep`, `partitionedDayStatisticsStep`, `dayStatisticsStep:partition0`, …
+    name: String,
+    /// As an execution's.
+    status: String,
+    /// As an execution's.
+    exit_code: String,
+    /// Why it did not complete.
+    exit_message: String,
+    /// Chunks written.
+    commit_count: i64,
+    /// Videos read.
+    read_count: i64,
+    /// Videos that made no row.
+    filter_count: i64,
+    /// Rows written.
+    write_count: i64,
+    /// Videos skipped.
+    skip_count: i64,
+    /// Chunks rolled back.
+    rollback_count: i64,
+    /// When it was first claimed.
+    start_time: Option<DateTime<Utc>>,
+    /// When it ended.
+    end_time: Option<DateTime<Utc>>,
+    /// Who has a lease on it.
+    held_by: Option<HolderView>,
+}
+
+impl From<HeldStepExecution> for StepView {
+    fn from(HeldStepExecution { step, holder }: HeldStepExecution) -> Self {
+        Self {
+            held_by: holder.map(Into::into),
+            ..step.into()
+        }
+    }
+}
+
+impl From<StepExecution> for StepView {
+    fn from(step: StepExecution) -> Self {
+        Self {
+            id: step.id.0,
+            name: step.name.to_string(),
+            status: step.status.name().to_owned(),
+            exit_code: step.exit_code.to_string(),
+            exit_message: step.exit_message,
+            commit_count: step.counters.commits,
+            read_count: step.counters.reads,
+            filter_count: step.counters.filters,
+            write_count: step.counters.writes,
+            skip_count: step.counters.skips(),
+            rollback_count: step.counters.rollbacks,
+            start_time: step.start_time.as_ref().map(NaiveDateTime::and_utc),
+            end_time: step.end_time.as_ref().map(NaiveDateTime::and_utc),
+            held_by: None,
+        }
+    }
+}
+
+/// Who holds a step execution.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+#[oai(rename = "Holder", rename_all = "camelCase")]
+struct HolderView {
+    /// The worker.
+    worker: String,
+    /// The end of its lease.
+    until: DateTime<Utc>,
+    /// Whether that is over: anybody may take the step over.
+    is_over: bool,
+}
+
+impl From<Holder> for HolderView {
+    fn from(holder: Holder) -> Self {
+        Self {
+            worker: holder.worker,
+            until: holder.until,
+            is_over: holder.is_over,
+        }
+    }
+}
+
+/// The partitions of a step, counted.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+#[oai(rename = "Partitions", rename_all = "camelCase")]
+pub(crate) struct PartitionsView {
+    /// The step.
+    step: String,
+    /// Nobody has begun them.
+    waiting: u64,
+    /// Begun and not ended.
+    at_work: u64,
+    /// COMPLETED.
+    completed: u64,
+    /// Ended in another way.
+    failed: u64,
+    /// Videos read.
+    read_count: i64,
+    /// Rows written.
+    write_count: i64,
+    /// Videos skipped.
+    skip_count: i64,
+    /// Chunks written.
+    commit_count: i64,
+}
+
+impl From<StepProgress> for PartitionsView {
+    fn from(progress: StepProgress) -> Self {
+        Self {
+            step: progress.step.name().to_owned(),
+            waiting: progress.waiting,
+            at_work: progress.at_work,
+            completed: progress.completed,
+            failed: progress.failed,
+            read_count: progress.counters.reads,
+            write_count: progress.counters.writes,
+            skip_count: progress.counters.skips(),
+            commit_count: progress.counters.commits,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What operators look at: workers, what waits, who did what.
+
+use crate::{
+    auth::Admin,
+    cursor,
+    failure::{Failure, refusals},
+    tag::Tag,
+};
+use balance_core::{
+    port::{
+        audit::{Actor, AuditEntry, AuditId},
+        workers::{HeldStep, RegisteredWorker},
+    },
+    service::jobs::Jobs,
+};
+use chrono::{DateTime, Utc};
+use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
+use uuid::Uuid;
+
+/// A partition or tasklet that a worker holds.
+#[derive(Debug, Object)]
+#[oai(rename = "HeldStep", rename_all = "camelCase")]
+struct HeldStepView {
+    /// The step execution.
+    id: i64,
+    /// Its job execution.
+    job_execution_id: i64,
+    /// Its name.
+    name: String,
+}
+
+impl From<HeldStep> for HeldStepView {
+    fn from(held: HeldStep) -> Self {
+        Self {
+            id: held.id.0,
+            job_execution_id: held.job_execution_id.0,
+            name: held.name.to_string(),
+        }
+    }
+}
+
+/// A worker.
+#[derive(Debug, Object)]
+#[oai(rename = "Worker", rename_all = "camelCase")]
+struct WorkerView {
+    /// Its name, new for each start.
+    name: String,
+    /// The machine.
+    host: String,
+    /// The process's id on it.
+    process_id: u32,
+    /// The program's version.
+    version: String,
+    /// Partitions worked at a time.
+    concurrency: u32,
+    /// When it started.
+    started_at: DateTime<Utc>,
+    /// When it was last seen.
+    last_seen_at: DateTime<Utc>,
+    /// Whether it was seen within its lease.
+    is_alive: bool,
+    /// What it holds; of a dead worker, what nobody has taken over yet.
+    holds: Vec<HeldStepView>,
+}
+
+impl From<RegisteredWorker> for WorkerView {
+    fn from(worker: RegisteredWorker) -> Self {
+        Self {
+            name: worker.identity.name,
+            host: worker.identity.host,
+            process_id: worker.identity.process_id,
+            version: worker.identity.version,
+            concurrency: worker.identity.concurrency,
+            started_at: worker.started_at,
+            last_seen_at: worker.last_seen_at,
+            is_alive: worker.is_alive,
+            holds: worker.holds.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// The workers, those seen last first.
+#[derive(Debug, Object)]
+struct WorkerList {
+    /// The workers; at most 1,000.
+    items: Vec<WorkerView>,
+}
+
+/// What waits for whom.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase")]
+struct Queue {
+    /// Partitions that the living workers can work at a time.
+    slots: u32,
+    /// Partitions that nobody holds: they can be claimed.
+    free: u64,
+    /// Partitions that a worker holds.
+    held: u64,
+    /// Partitions whose worker's lease ran out: they can be taken over.
+    run_out: u64,
+}
+
+/// What an operator did.
+#[derive(Debug, Object)]
+#[oai(rename = "AuditEntry", rename_all = "camelCase")]
+struct AuditView {
+    /// Its id.
+    id: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// The admin; null for the program's own command line.
+    user_id: Option<i64>,
+    /// LAUNCH, RESTART, RETRY, STOP, ABANDON or SET_RATES.
+    action: String,
+    /// To what.
+    subject: String,
+    /// The request's id; null for the command line.
+    request_id: Option<String>,
+}
+
+impl From<AuditEntry> for AuditView {
+    fn from(entry: AuditEntry) -> Self {
+        let (user_id, request_id) = match entry.actor {
+            Actor::Admin {
+                user_id,
+                request_id,
+            } => (Some(user_id.0), Some(request_id)),
+            Actor::Console => (None, None),
+        };
+        Self {
+            id: Uuid::from_bytes(entry.id.0).to_string(),
+            at: entry.at.and_utc(),
+            user_id,
+            action: entry.action.name().to_owned(),
+            subject: entry.subject,
+            request_id,
+        }
+    }
+}
+
+/// A page of the audit, the newest first.
+#[derive(Debug, Object)]
+struct AuditPage {
+    /// What was done.
+    items: Vec<AuditView>,
+    /// The `cursor` of the next page; null on the last one.
+    next: Option<String>,
+}
+
+refusals! {
+    LookRefusals: 401 403;
+    AuditRefusals: 400 401 403;
+}
+
+const fn default_limit() -> u32 {
+    20
+}
+
+/// Workers, queue, audit.
+pub(crate) struct OperationsApi {
+    pub(crate) jobs: Jobs,
+}
+
+#[OpenApi(tag = "Tag::Operations")]
+impl OperationsApi {
+    /// List workers
+    #[oai(path = "/workers", method = "get", operation_id = "listWorkers")]
+    async fn workers(&self, _admin: Admin) -> Result<Json<WorkerList>, Failure<LookRefusals>> {
+        let workers = self.jobs.workers().await?;
+        let items = workers.into_iter().map(Into::into).collect();
+        Ok(Json(WorkerList { items }))
+    }
+
+    /// See what waits
+    #[oai(path = "/queue", method = "get", operation_id = "getQueue")]
+    async fn queue(&self, _admin: Admin) -> Result<Json<Queue>, Failure<LookRefusals>> {
+        let work = self.jobs.work().await?;
+        Ok(Json(Queue {
+            slots: work.slots,
+            free: work.leases.free,
+            held: work.leases.held,
+            run_out: work.leases.run_out,
+        }))
+    }
+
+    /// Read the audit
+    ///
+    /// What operators did, the newest first: each row was written in the transaction of what it is
+    /// about.
+    #[oai(path = "/audit", method = "get", operation_id = "listAudit")]
+    async fn audit(
+        &self,
+        _admin: Admin,
+        /// The `next` of the page before.
+        #[oai(validator(max_length = 2048))]
+        cursor: Query<Option<String>>,
+        /// Rows on a page.
+        #[oai(
+            default = "default_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+    ) -> Result<Json<AuditPage>, Failure<AuditRefusals>> {
+        let before: Option<[u8; 16]> = cursor.0.as_deref().map(cursor::read).transpose()?;
+        let page = self.jobs.audit(before.map(AuditId), limit.0).await?;
+        Ok(Json(AuditPage {
+            items: page.items.into_iter().map(Into::into).collect(),
+            next: page
+                .next
+                .map(|AuditId(id)| cursor::write(&id))
+                .transpose()?,
+        }))
+    }
+}

@@ -1,0 +1,220 @@
+//! What views are paid, for admins.
+
+use crate::{
+    auth::Admin,
+    body::Body,
+    date,
+    edge::RequestId,
+    failure::{Failure, refusals},
+    problem::{Code, Fault},
+    tag::Tag,
+};
+use balance_core::{
+    domain::rate::{RateError, RateKind, RateVersion, Tier},
+    port::{Store, audit::Actor, rates::RateRefusal},
+};
+use chrono::NaiveDate;
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi, payload::Json};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// A tier: what a view is paid while the video's lifetime count before it is in a range.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[oai(rename = "Tier", deny_unknown_fields, rename_all = "camelCase")]
+struct TierView {
+    /// The range's beginning; 0 in the first tier.
+    #[oai(validator(minimum(value = "0")))]
+    from_count: i64,
+    /// The range's end, which belongs to it; null in the last tier.
+    to_count: Option<i64>,
+    /// Won for one view, a decimal of at most six places, from 0 to 1000000.
+    #[oai(validator(pattern = r"^[0-9]{1,7}(\.[0-9]{1,6})?$"))]
+    won: String,
+}
+
+/// A version of the rates: a full set of both kinds.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[oai(rename = "RateVersion", deny_unknown_fields, rename_all = "camelCase")]
+struct RateVersionView {
+    /// The first business day that it pays, after the last closed one.
+    effective_from: String,
+    /// For views.
+    video: Vec<TierView>,
+    /// For ad views.
+    ad: Vec<TierView>,
+}
+
+/// All versions of the rates, oldest first.
+#[derive(Debug, Object)]
+struct RateList {
+    /// The versions.
+    items: Vec<RateVersionView>,
+}
+
+const MICRO: i64 = 1_000_000;
+
+impl TierView {
+    fn of(tier: &Tier) -> Self {
+        let (whole, rest) = (tier.micro_won / MICRO, tier.micro_won % MICRO);
+        let places = format!("{rest:06}");
+        let places = places.trim_end_matches('0');
+        let point = if places.is_empty() { "" } else { "." };
+        Self {
+            from_count: tier.from_count,
+            to_count: tier.to_count,
+            won: format!("{whole}{point}{places}"),
+        }
+    }
+
+    fn tier(&self, field: &str) -> Result<Tier, Fault> {
+        let micro_won = micro_won(&self.won).ok_or_else(|| {
+            let reason = "must be a decimal such as 1.1, of at most six places, from 0 to 1000000";
+            Fault::field(format!("{field}.won"), reason)
+        })?;
+        Ok(Tier {
+            from_count: self.from_count,
+            to_count: self.to_count,
+            micro_won,
+        })
+    }
+}
+
+/// Millionths of a won from a decimal.
+fn micro_won(text: &str) -> Option<i64> {
+    let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
+    let are_digits =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !are_digits(whole) || !are_digits(places) || whole.len() > 7 || places.len() > 6 {
+        return None;
+    }
+    let micro: i64 = format!("{whole}{places:0<6}").parse().ok()?;
+    (micro <= MICRO * MICRO).then_some(micro)
+}
+
+impl From<&RateVersion> for RateVersionView {
+    fn from(version: &RateVersion) -> Self {
+        let of = |tiers: &[Tier]| tiers.iter().map(TierView::of).collect();
+        Self {
+            effective_from: version.effective_from.to_string(),
+            video: of(version.video.as_slice()),
+            ad: of(version.ad.as_slice()),
+        }
+    }
+}
+
+impl RateVersionView {
+    fn version(&self) -> Result<RateVersion, Fault> {
+        let effective_from: NaiveDate = date::parse(&self.effective_from, "effectiveFrom")?;
+        let effective_from = date::business(effective_from, "effectiveFrom")?;
+        let mut tiers = Vec::new();
+        for (kind, name, given) in [
+            (RateKind::Video, "video", &self.video),
+            (RateKind::Ad, "ad", &self.ad),
+        ] {
+            for (number, tier) in given.iter().enumerate() {
+                tiers.push((kind, tier.tier(&format!("{name}[{number}]"))?));
+            }
+        }
+        Ok(RateVersion::new(effective_from, tiers)?)
+    }
+}
+
+impl From<RateError> for Fault {
+    fn from(error: RateError) -> Self {
+        Self::new(Code::RatesRefused, error.to_string())
+    }
+}
+
+impl From<RateRefusal> for Fault {
+    fn from(error: RateRefusal) -> Self {
+        match error {
+            RateRefusal::ClosedBeginning { .. } => Self::new(Code::RatesRefused, error.to_string()),
+            RateRefusal::Store(error) => error.into(),
+        }
+    }
+}
+
+refusals! {
+    RateListRefusals: 401 403;
+    SetRatesRefusals: 400 401 403 413 415 422;
+}
+
+/// Rates.
+pub(crate) struct RatesApi {
+    pub(crate) store: Arc<dyn Store>,
+}
+
+#[OpenApi(prefix_path = "/revenue-rates", tag = "Tag::Rates")]
+impl RatesApi {
+    /// Read the rates
+    ///
+    /// All versions, oldest first.
+    #[oai(path = "/", method = "get", operation_id = "listRevenueRates")]
+    async fn list(&self, _admin: Admin) -> Result<Json<RateList>, Failure<RateListRefusals>> {
+        let versions = self.store.rate_versions().await?;
+        let items = versions.iter().map(Into::into).collect();
+        Ok(Json(RateList { items }))
+    }
+
+    /// Store a version of the rates
+    ///
+    /// A full set of both kinds, in place of one that begins on the same day. Refused with 422
+    /// where the tiers leave a gap or overlap, or the beginning is closed: nobody's pay changes
+    /// afterwards.
+    #[oai(path = "/", method = "put", operation_id = "putRevenueRates")]
+    async fn set(
+        &self,
+        admin: Admin,
+        request_id: Data<&RequestId>,
+        body: Body<RateVersionView>,
+    ) -> Result<Json<RateVersionView>, Failure<SetRatesRefusals>> {
+        let version = body.0.version()?;
+        let actor = Actor::Admin {
+            user_id: admin.0.user_id,
+            request_id: request_id.0.0.clone(),
+        };
+        self.store.set_rates(&version, &actor).await?;
+        Ok(Json((&version).into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_read_back_as_they_were_written() {
+        for (text, micro) in [
+            ("0", 0),
+            ("1", 1_000_000),
+            ("1.1", 1_100_000),
+            ("0.000001", 1),
+        ] {
+            assert_eq!(micro_won(text), Some(micro));
+            let tier = Tier {
+                from_count: 0,
+                to_count: None,
+                micro_won: micro,
+            };
+            assert_eq!(TierView::of(&tier).won, text);
+        }
+        assert_eq!(micro_won("1000000"), Some(1_000_000_000_000));
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".1",
+            "-1",
+            "1e3",
+            "1.0000001",
+            "1000000.1",
+            "12345678",
+            " 1",
+        ] {
+            assert_eq!(micro_won(text), None, "{text}");
+        }
+    }
+}
