@@ -12,6 +12,8 @@ mod common;
 
 mod daemon;
 
+mod compose;
+
 mod servers;
 
 mod database;
@@ -51,3 +53,7 @@ mod drain;
 mod stream;
 
 mod bad_input;
+
+mod container;
+
+mod containers;
