@@ -14,6 +14,8 @@ const ROLES: [&str; 3] = ["migrate", "api", "worker"];
 const CHECKED: [&str; 4] = ["mysql", "redis", "api", "worker"];
 /// How curl ends where nobody listens.
 const CURL_FINDS_NOBODY: &str = "exit status: 7:";
+/// How curl ends where the answer is no 200.
+const CURL_IS_REFUSED: &str = "exit status: 22:";
 /// How `balance workers --here` ends where none is alive.
 const NOT_HERE: &str = "exit status: 1: ";
 
@@ -81,6 +83,12 @@ fn every_role_runs_as_it_is_written_and_its_check_tells_how_it_is() {
     // As its lease will.
     database.execute("UPDATE worker SET alive_until_micros = last_seen_micros");
     assert_eq!(ills(&containers, ["worker"]), [NOT_HERE]);
+    containers.until_well("api");
+    // A database that answers, and cannot be used.
+    database.execute("RENAME TABLE closed_through TO elsewhere");
+    let [unready] = ills(&containers, ["api"]);
+    assert!(unready.starts_with(CURL_IS_REFUSED), "{unready}");
+    database.execute("RENAME TABLE elsewhere TO closed_through");
     containers.until_well("api");
     containers.stop("api", api).succeeded();
     let [api] = ills(&containers, ["api"]);
