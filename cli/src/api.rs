@@ -2,29 +2,45 @@
 
 use crate::{app::App, secret};
 use anyhow::Context;
-use balance_api::Api;
+use balance_api::{Api, Secrets};
 use balance_core::{
     intake::{EmbeddedIntake, RedisIntake},
     port::intake::Intake,
-    service::playback::Playback,
+    service::{launcher::Launcher, playback::Playback},
 };
 use std::sync::Arc;
 
-/// The API of an open database.
-pub(crate) async fn of(app: &App) -> anyhow::Result<Api> {
-    let settings = &app.settings.api;
-    let secrets = secret::secrets(&app.settings)?;
-    let intake = intake(app).await?;
-    let playback = Playback::new(intake, Arc::clone(&app.store), Arc::clone(&app.clock));
-    Ok(Api {
-        store: Arc::clone(&app.store),
-        playback: Arc::new(playback),
-        clock: Arc::clone(&app.clock),
-        secrets,
-        limits: settings.limits(),
-        proxies: settings.trusted_proxy_hops.into(),
-        is_cookie_secure: settings.is_cookie_secure(),
-    })
+/// What may be refused, before anything begins.
+pub(crate) struct Parts {
+    secrets: Secrets,
+    playback: Playback,
+}
+
+impl Parts {
+    /// Of an open database.
+    pub(crate) async fn of(app: &App) -> anyhow::Result<Self> {
+        let secrets = secret::secrets(&app.settings)?;
+        let intake = intake(app).await?;
+        let (store, clock) = (Arc::clone(&app.store), Arc::clone(&app.clock));
+        Ok(Self {
+            secrets,
+            playback: Playback::new(intake, store, clock),
+        })
+    }
+
+    /// The API, which launches jobs by a launcher whose rings somebody hears.
+    pub(crate) fn api(self, app: &App, launcher: Launcher) -> Api {
+        let settings = &app.settings.api;
+        Api {
+            store: Arc::clone(&app.store),
+            playback: Arc::new(self.playback),
+            launcher,
+            secrets: self.secrets,
+            limits: settings.limits(),
+            proxies: settings.trusted_proxy_hops.into(),
+            is_cookie_secure: settings.is_cookie_secure(),
+        }
+    }
 }
 
 /// The intake: on the database itself where that is a file, else on Redis.

@@ -1,5 +1,5 @@
-//! Holds the packaging to what is tested: `docker-compose.yml` is valid, and every command, setting
-//! and server option in it is one that the program knows and that the fleet's tests run.
+//! Holds the packaging together: `docker-compose.yml`, `.env.example`, `Dockerfile`,
+//! `.dockerignore`, and what the program knows. The fleet's tests run what `docker-compose.yml` says.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,52 +7,16 @@
     reason = "a test's way to fail"
 )]
 
-use serde::Deserialize;
+#[path = "fleet/compose.rs"]
+mod compose;
+
+use compose::{Compose, Service};
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
-
-#[derive(Deserialize)]
-struct Compose {
-    services: BTreeMap<String, Service>,
-}
-
-#[derive(Deserialize)]
-struct Service {
-    image: String,
-    #[serde(default)]
-    command: Vec<String>,
-    #[serde(default)]
-    environment: BTreeMap<String, Scalar>,
-    #[serde(default)]
-    ports: Vec<String>,
-    healthcheck: Option<HealthCheck>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Text(String),
-    Number(i64),
-}
-
-impl Scalar {
-    fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Number(number) => number.to_string(),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct HealthCheck {
-    #[serde(default)]
-    test: Vec<String>,
-}
 
 /// The roles of our own image.
 const ROLES: [&str; 3] = ["migrate", "api", "worker"];
@@ -66,7 +30,13 @@ fn read(name: &str) -> String {
 }
 
 fn compose() -> Compose {
-    serde_saphyr::from_str(&read("docker-compose.yml")).unwrap()
+    let example = read(".env.example");
+    let values: Vec<(&str, &str)> = example
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    Compose::read(&values)
 }
 
 /// What the program says of itself.
@@ -87,13 +57,41 @@ fn help(args: &[&str]) -> String {
 fn docker_compose_takes_the_file() {
     let checked = Command::new("docker-compose")
         .current_dir(root())
-        .args(["--env-file", ".env.example", "config", "-q"])
+        .args(["--env-file", ".env.example", "config"])
         .output();
     let Ok(checked) = checked else {
         eprintln!("SKIPPED: docker-compose's look at docker-compose.yml; install docker-compose");
         return;
     };
     assert!(checked.status.success(), "{checked:?}");
+    // And it reads it as the tests do.
+    let said = String::from_utf8(checked.stdout).unwrap();
+    let said: serde_json::Value = serde_saphyr::from_str(&said.replace("$$", "$")).unwrap();
+    let compose = compose();
+    assert_eq!(
+        said["services"].as_object().unwrap().len(),
+        compose.services.len()
+    );
+    for (name, service) in &compose.services {
+        let said = &said["services"][name];
+        assert_eq!(
+            said["command"],
+            serde_json::json!(service.command),
+            "{name}"
+        );
+        let environment = said["environment"].as_object().unwrap();
+        assert_eq!(environment.len(), service.environment.len(), "{name}");
+        for (variable, value) in environment {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            assert_eq!(value, service.environment[variable], "{name}: {variable}");
+        }
+        if !service.healthcheck.disable {
+            let test = serde_json::json!(service.healthcheck.test);
+            assert_eq!(said["healthcheck"]["test"], test, "{name}");
+        }
+    }
 }
 
 #[test]
@@ -107,64 +105,108 @@ fn every_role_runs_a_command_with_settings_that_the_program_knows() {
         for (name, value) in &service.environment {
             let is_known = known.contains(&format!("[env: {name}"));
             assert!(is_known, "{role}: {name} is no setting");
-            assert!(!value.text().is_empty(), "{role}: {name}");
+            assert!(!value.is_empty(), "{role}: {name}");
         }
-        let check = service.healthcheck.as_ref().expect(role);
-        if let [kind, program, args @ ..] = check.test.as_slice() {
-            assert_eq!(kind, "CMD");
-            match program.as_str() {
-                "balance" => {
-                    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-                    help(&args);
-                }
-                "curl" => assert!(read("Dockerfile").contains("ca-certificates curl")),
-                other => panic!("{role}: {other} is not in the image"),
+        let check = &service.healthcheck;
+        if check.disable {
+            continue;
+        }
+        match check.call().as_slice() {
+            ["balance", args @ ..] => {
+                help(args);
             }
+            ["curl", ..] => assert!(read("Dockerfile").contains("ca-certificates curl")),
+            other => panic!("{role}: {other:?} is not in the image"),
         }
     }
     // Any number of them: nothing of a worker can collide.
     assert!(compose.services["worker"].ports.is_empty());
-    for (service, host) in [("mysql", "@mysql:3306/"), ("redis", "@redis:6379/")] {
-        assert!(compose.services.contains_key(service));
-        let urls = compose.services["worker"].environment.values();
-        assert!(urls.map(Scalar::text).any(|url| url.contains(host)));
-    }
 }
 
 #[test]
-fn the_servers_run_with_the_options_of_the_tests() {
-    let compose = compose();
-    let tests = read("cli/tests/fleet/servers.rs");
-    let mysql = &compose.services["mysql"];
+fn the_roles_are_told_the_names_and_passwords_of_the_servers() {
+    let services = compose().services;
+    let of = |service: &str, name: &str| services[service].environment[name].clone();
+    let mysql = |name| of("mysql", name);
+    let database = format!(
+        "mysql://{}:{}@mysql:3306/{}",
+        mysql("MYSQL_USER"),
+        mysql("MYSQL_PASSWORD"),
+        mysql("MYSQL_DATABASE")
+    );
+    let redis = format!("redis://:{}@redis:6379/0", of("redis", "REDISCLI_AUTH"));
+    for role in ROLES {
+        assert_eq!(of(role, "DATABASE_URL"), database, "{role}");
+        assert_eq!(of(role, "REDIS_URL"), redis, "{role}");
+    }
+    let password = of("redis", "REDISCLI_AUTH");
+    let options = services["redis"].options();
+    assert!(options.contains(&("requirepass", password.as_str())));
+    // One for each, or a mistake would not be seen here.
+    assert_ne!(mysql("MYSQL_PASSWORD"), password);
+    assert_ne!(mysql("MYSQL_PASSWORD"), mysql("MYSQL_ROOT_PASSWORD"));
+}
+
+#[test]
+fn the_servers_keep_what_they_acknowledge() {
+    let services = compose().services;
+    let (mysql, redis) = (&services["mysql"], &services["redis"]);
     assert_eq!(mysql.image, "mysql:8.4");
-    assert!(mysql.command.len() >= 3);
-    for option in &mysql.command {
-        assert!(tests.contains(&format!("\"{option}\"")), "{option}");
-    }
-    let redis = &compose.services["redis"].command;
-    let [program, options @ ..] = redis.as_slice() else {
-        panic!("{redis:?}");
-    };
-    assert_eq!(program, "redis-server");
-    for pair in options.chunks(2) {
-        let [name, value] = pair else {
-            panic!("{pair:?}");
-        };
-        let name = name.strip_prefix("--").expect("an option");
-        // The password is another one.
-        let in_tests = match name {
-            "requirepass" => "(\"requirepass\", ".to_owned(),
-            _ => format!("(\"{name}\", \"{value}\""),
-        };
-        assert!(tests.contains(&in_tests), "{in_tests}");
-    }
+    // The image starts its server with options alone, and any other command instead of it.
+    assert_eq!(mysql.command, mysql.words());
     for option in [
-        "appendonly",
-        "appendfsync",
-        "maxmemory-policy",
-        "requirepass",
+        ("innodb-flush-log-at-trx-commit", "1"),
+        ("sync-binlog", "1"),
     ] {
-        assert!(options.contains(&format!("--{option}")), "{option}");
+        assert!(mysql.options().contains(&option), "{option:?}");
+    }
+    assert_eq!(redis.image, "redis:7.4");
+    assert_eq!(redis.command[0], "redis-server");
+    for option in [
+        ("appendonly", "yes"),
+        ("appendfsync", "always"),
+        ("maxmemory-policy", "noeviction"),
+    ] {
+        assert!(redis.options().contains(&option), "{option:?}");
+    }
+    // Seen by the others only.
+    assert!(mysql.ports.is_empty() && redis.ports.is_empty());
+}
+
+/// A number that a text has after a word.
+fn number_after(text: &str, word: &str) -> u64 {
+    let (_, rest) = text.split_once(word).expect(word);
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().expect(word)
+}
+
+#[test]
+fn who_is_asked_to_end_hears_it_and_gets_the_time_that_it_takes() {
+    let services = compose().services;
+    let is_longer = |service: &Service, seconds: u64| {
+        // And some, for what comes after.
+        service.stop_grace() >= Duration::from_secs(seconds + 5)
+    };
+    for role in ROLES {
+        assert!(services[role].init, "{role}");
+    }
+    let worker = &services["worker"];
+    let grace_s = worker.environment["GRACE_S"].parse().unwrap();
+    assert!(is_longer(worker, grace_s), "{grace_s} s of GRACE_S");
+    let api = read("api/src/server.rs");
+    let grace_s = number_after(&api, "const GRACE: Duration = Duration::from_secs(");
+    assert!(
+        is_longer(&services["api"], grace_s),
+        "{grace_s} s of the API"
+    );
+}
+
+#[test]
+fn every_check_is_over_within_seconds() {
+    for (name, service) in &compose().services {
+        let check = &service.healthcheck;
+        let is_short = || check.timeout() <= Duration::from_secs(5);
+        assert!(check.disable || is_short(), "{name}");
     }
 }
 
@@ -196,6 +238,75 @@ fn the_image_runs_as_nobody_in_particular_and_says_how_it_is() {
     assert!(stage.iter().any(|line| line.starts_with("HEALTHCHECK")));
     assert!(stage.contains(&"ENTRYPOINT [\"balance\"]"));
     assert!(stage.contains(&"STOPSIGNAL SIGTERM"));
-    help(&["workers", "--here"]);
     help(&["serve"]);
+    // By the checks that the fleet's tests run.
+    let services = compose().services;
+    let [api, worker] = ["api", "worker"].map(|role| services[role].healthcheck.call().join(" "));
+    assert!(dockerfile.contains(&format!("    CMD {api} || {worker}\n")));
+}
+
+#[test]
+fn the_image_is_built_by_the_workspaces_rust() {
+    let manifest = read("Cargo.toml");
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "))
+        .unwrap()
+        .trim_matches('"');
+    let dockerfile = read("Dockerfile");
+    let build = dockerfile.lines().find(|line| line.starts_with("FROM"));
+    assert!(build.unwrap().starts_with(&format!("FROM rust:{version}-")));
+    // What is compiled on one Debian runs on it.
+    let debian = build.unwrap().split(['-', ' ']).nth(3).unwrap();
+    assert!(dockerfile.contains(&format!("FROM debian:{debian}-slim")));
+}
+
+/// Whether `.dockerignore` keeps a path out: the last line that fits says so.
+fn is_kept_out(path: &str) -> bool {
+    let fits = |pattern: &str| match pattern.strip_prefix("**/") {
+        Some(name) => path.split('/').any(|part| part == name),
+        None => {
+            let top = path.split('/').next() == Some(pattern);
+            assert!(!pattern.contains('/') && (pattern == "*" || !pattern.contains('*')));
+            top || pattern == "*"
+        }
+    };
+    let mut is_out = false;
+    for line in read(".dockerignore").lines() {
+        match line.strip_prefix('!') {
+            Some(pattern) if fits(pattern) => is_out = false,
+            None if fits(line) => is_out = true,
+            _ => {}
+        }
+    }
+    is_out
+}
+
+#[test]
+fn the_image_is_built_of_the_sources_and_of_nothing_else() {
+    for path in [
+        ".env",
+        ".git",
+        ".git/config",
+        "target",
+        "target/release/balance",
+        "core/target",
+        "data",
+    ] {
+        assert!(is_kept_out(path), "{path}");
+    }
+    let manifest = read("Cargo.toml");
+    let members = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("members = "));
+    let members: Vec<String> = serde_json::from_str(members.unwrap()).unwrap();
+    for member in &members {
+        assert!(!is_kept_out(&format!("{member}/src/lib.rs")), "{member}");
+        let copied = format!("COPY {member}/Cargo.toml {member}/\n");
+        assert!(read("Dockerfile").contains(&copied), "{member}");
+    }
+    for path in ["Cargo.toml", "Cargo.lock", "migrations/mysql", "lua"] {
+        assert!(!is_kept_out(path), "{path}");
+        assert!(root().join(path).exists(), "{path}");
+    }
 }

@@ -10,10 +10,12 @@ use balance_core::{
     intake::EmbeddedIntake,
     port::{
         Store,
+        audit::Actor,
         clock::Clock,
         intake::{Intake, IntakeRules},
     },
-    service::{accounts::Accounts, playback::Playback},
+    queue::EmbeddedQueue,
+    service::{accounts::Accounts, launcher::Launcher, playback::Playback},
     store::SqlStore,
 };
 use poem::{
@@ -27,6 +29,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 /// 2026-03-02 in Seoul, a Monday, at noon.
 const START_MICROS: i64 = 1_772_420_400_000_000;
@@ -206,6 +209,16 @@ impl World {
         let zone: BusinessTimezone = "Asia/Seoul".parse().unwrap();
         let intake = intake
             .unwrap_or_else(|| Arc::new(EmbeddedIntake::start(Arc::clone(&store), RULES, zone)));
+        // Nobody hears its rings: what is launched waits.
+        let (queue, _) = EmbeddedQueue::new();
+        let launcher = Launcher {
+            store: Arc::clone(&store),
+            queue: Arc::new(queue),
+            clock: Arc::clone(&injected),
+            timezone: zone,
+            partitions: 2,
+            actor: Actor::Console,
+        };
         let api = Api {
             store: Arc::clone(&store),
             playback: Arc::new(Playback::new(
@@ -213,7 +226,7 @@ impl World {
                 Arc::clone(&store),
                 Arc::clone(&injected),
             )),
-            clock: injected,
+            launcher,
             secrets: Secrets::parse(SECRET).unwrap(),
             limits,
             proxies: 1,
@@ -222,7 +235,7 @@ impl World {
         Self {
             clock,
             store,
-            api: api.routes(),
+            api: api.routes(watch::channel(false).1),
             _folder: folder,
         }
     }

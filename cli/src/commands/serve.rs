@@ -1,7 +1,7 @@
 //! `balance serve`, `balance api` and `balance worker`: the processes that stay.
 
 use super::watch;
-use crate::{api, app::App, progress, shutdown};
+use crate::{api::Parts, app::App, progress, shutdown};
 use anyhow::Context;
 use balance_api::Api;
 use balance_worker::settings::Duties;
@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
     // First, so that nothing is begun where another process has the address.
     let listener = bind(app).await?;
-    let api = api::of(app).await?;
+    let parts = Parts::of(app).await?;
     let crew = app.start_worker(resident(app)).await?;
+    let api = parts.api(app, crew.launcher.clone());
     let served = listen(api, listener).await;
     let stopped = watch::stop(crew).await;
     served?;
@@ -23,7 +24,9 @@ pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
 /// The API alone: workers are other processes. Starts while the fleet's Redis is away.
 pub(super) async fn api(app: &App) -> anyhow::Result<ExitCode> {
     let listener = bind(app).await?;
-    listen(api::of(app).await?, listener).await?;
+    let (launcher, _backend) = app.launcher();
+    let api = Parts::of(app).await?.api(app, launcher);
+    listen(api, listener).await?;
     Ok(ExitCode::SUCCESS)
 }
 

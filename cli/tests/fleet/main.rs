@@ -12,6 +12,8 @@ mod common;
 
 mod daemon;
 
+mod compose;
+
 mod servers;
 
 mod database;
@@ -53,3 +55,7 @@ mod playback;
 mod stream;
 
 mod bad_input;
+
+mod container;
+
+mod containers;

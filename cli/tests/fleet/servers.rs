@@ -1,11 +1,12 @@
-//! The fleet's servers: a MariaDB and a Redis of the tests' own, with passwords, each in a folder
-//! of its own on a free port of the loopback.
+//! The fleet's servers: a MariaDB and a Redis of the tests' own, with the options and passwords of
+//! `docker-compose.yml`, each in a folder of its own on a free port of the loopback.
 
 use crate::{
     common::{
         port::free_port,
         program::{block_on, until},
     },
+    compose::{Compose, Service},
     daemon::Daemon,
 };
 use sqlx::{Connection, MySqlConnection};
@@ -21,21 +22,47 @@ use tempfile::TempDir;
 
 /// The databases' and Redis's. It must never be seen in what the program prints.
 pub(crate) const PASSWORD: &str = "Geheim-4711";
+/// What `docker-compose.yml` is filled in with.
+pub(crate) const VALUES: [(&str, &str); 4] = [
+    ("MYSQL_ROOT_PASSWORD", "Wurzel-4711"),
+    ("MYSQL_PASSWORD", PASSWORD),
+    ("REDIS_PASSWORD", PASSWORD),
+    ("JWT_SECRET", "Siegel-4711-Siegel-4711-Siegel-4711"),
+];
+/// The databases' user.
 const USER: &str = "balance";
+/// A database that everybody sees.
+const EVERYBODYS: &str = "information_schema";
 /// Numbered databases of the Redis, one for each test.
 const REDIS_DATABASES: u32 = 64;
 /// How long a look at a server waits for its answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// A service of `docker-compose.yml`.
+fn written(name: &str) -> Service {
+    let mut services = Compose::read(&VALUES).services;
+    services.remove(name).expect(name)
+}
+
+/// What the databases' user may do.
+#[derive(Clone, Copy)]
+enum Rights {
+    /// Make a database for each test.
+    Databases,
+    /// What the image `mysql` gives: everything in the one database that it makes.
+    AsInContainers,
+}
+
 /// A MariaDB server. A commit is in its log when it is answered, so that it survives its death.
 pub(crate) struct MariaDb {
     pub(crate) daemon: Daemon,
-    port: u16,
+    pub(crate) port: u16,
     _folder: TempDir,
 }
 
 impl MariaDb {
-    fn start() -> Self {
+    fn start(rights: Rights) -> Self {
+        let service = written("mysql");
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let data_dir = format!("--datadir={}", data.display());
@@ -48,16 +75,13 @@ impl MariaDb {
             .expect("mariadb-install-db (Debian's mariadb-server)");
         assert!(installed.status.success(), "{installed:?}");
         let users = folder.path().join("users.sql");
-        let create = |host: &str| {
-            format!(
-                "CREATE USER IF NOT EXISTS '{USER}'@'{host}' IDENTIFIED BY '{PASSWORD}';\n\
-                 GRANT ALL ON *.* TO '{USER}'@'{host}';\n"
-            )
-        };
-        std::fs::write(&users, create("127.0.0.1") + &create("localhost")).unwrap();
+        std::fs::write(&users, setup(&service, rights)).unwrap();
         let port = free_port();
-        let args = vec![
-            "--no-defaults".to_owned(),
+        // Those of docker-compose.yml as they are: one that MariaDB does not know ends it. Then those
+        // of this place; the last counts.
+        let mut args = vec!["--no-defaults".to_owned()];
+        args.extend_from_slice(service.words());
+        args.extend([
             "--user=root".to_owned(),
             data_dir,
             format!("--port={port}"),
@@ -66,12 +90,7 @@ impl MariaDb {
             format!("--socket={}", folder.path().join("socket").display()),
             format!("--pid-file={}", folder.path().join("pid").display()),
             format!("--init-file={}", users.display()),
-            // As docker-compose.yml has them.
-            "--innodb-flush-log-at-trx-commit=1".to_owned(),
-            "--sync-binlog=1".to_owned(),
-            "--max-connections=500".to_owned(),
-            "--character-set-server=utf8mb4".to_owned(),
-        ];
+        ]);
         let daemon = Daemon::start("mariadbd", args, &folder.path().join("log"));
         let server = Self {
             daemon,
@@ -86,7 +105,7 @@ impl MariaDb {
     pub(crate) fn until_ready(&self) {
         until("MariaDB to answer", || {
             self.daemon.assert_runs();
-            let connection = MySqlConnection::connect(&self.url(PASSWORD, "mysql"));
+            let connection = MySqlConnection::connect(&self.url(PASSWORD, EVERYBODYS));
             block_on(async { tokio::time::timeout(ANSWER, connection).await })
                 .is_ok_and(|connected| connected.is_ok())
         });
@@ -102,10 +121,31 @@ impl MariaDb {
     }
 }
 
+/// What a server does at each start: the user of the roles, and what it may do.
+fn setup(service: &Service, rights: Rights) -> String {
+    let of_image = |name: &str| &service.environment[name];
+    let (user, password) = (of_image("MYSQL_USER"), of_image("MYSQL_PASSWORD"));
+    let (database, scope) = match rights {
+        Rights::Databases => (String::new(), "*".to_owned()),
+        Rights::AsInContainers => {
+            let database = of_image("MYSQL_DATABASE");
+            let create = format!("CREATE DATABASE IF NOT EXISTS {database};\n");
+            (create, database.clone())
+        }
+    };
+    let users = ["127.0.0.1", "localhost"].map(|host| {
+        format!(
+            "CREATE USER IF NOT EXISTS '{user}'@'{host}' IDENTIFIED BY '{password}';\n\
+             GRANT ALL ON {scope}.* TO '{user}'@'{host}';\n"
+        )
+    });
+    database + &users.concat()
+}
+
 /// A Redis server that writes everything down before it answers.
 pub(crate) struct Redis {
     pub(crate) daemon: Daemon,
-    port: u16,
+    pub(crate) port: u16,
     _folder: TempDir,
 }
 
@@ -113,21 +153,19 @@ impl Redis {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        let settings = [
+        // Those of docker-compose.yml, then those of this place; the last counts.
+        let of_place = [
             ("port", port.to_string()),
             ("bind", "127.0.0.1".to_owned()),
             ("dir", folder.path().display().to_string()),
-            ("requirepass", PASSWORD.to_owned()),
             ("databases", REDIS_DATABASES.to_string()),
-            ("appendonly", "yes".to_owned()),
-            ("appendfsync", "always".to_owned()),
-            ("maxmemory-policy", "noeviction".to_owned()),
-            ("save", String::new()),
         ];
-        let args = settings
-            .into_iter()
-            .flat_map(|(name, value)| [format!("--{name}"), value])
-            .collect();
+        let mut args = written("redis").words().to_vec();
+        args.extend(
+            of_place
+                .into_iter()
+                .flat_map(|(name, value)| [format!("--{name}"), value]),
+        );
         let daemon = Daemon::start("redis-server", args, &folder.path().join("log"));
         let server = Self {
             daemon,
@@ -184,8 +222,17 @@ pub(crate) struct Servers {
 impl Servers {
     /// Servers of one test's own, which it may kill.
     pub(crate) fn start() -> Arc<Self> {
+        Self::with(Rights::Databases)
+    }
+
+    /// The same with the one database of `docker-compose.yml`, whose user may do nothing outside.
+    pub(crate) fn as_in_containers() -> Arc<Self> {
+        Self::with(Rights::AsInContainers)
+    }
+
+    fn with(rights: Rights) -> Arc<Self> {
         Arc::new(Self {
-            mariadb: MariaDb::start(),
+            mariadb: MariaDb::start(rights),
             redis: Redis::start(),
             places: AtomicU32::new(0),
         })
