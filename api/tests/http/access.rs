@@ -13,7 +13,7 @@ enum For {
 }
 
 /// Every operation: its id, who it is for, how it is asked, and what those are answered who may.
-const OPERATIONS: [(&str, For, &str, &str, u16); 13] = [
+const OPERATIONS: [(&str, For, &str, &str, u16); 29] = [
     ("join", For::Anyone, "POST", "/join", 400),
     ("login", For::Anyone, "POST", "/login", 400),
     ("reissue", For::Anyone, "POST", "/reissue", 400),
@@ -33,9 +33,85 @@ const OPERATIONS: [(&str, For, &str, &str, u16); 13] = [
     ),
     ("registerAd", For::Admin, "POST", "/ads", 201),
     ("listAds", For::Admin, "GET", "/ads", 200),
+    ("listJobs", For::Admin, "GET", "/jobs", 200),
+    (
+        "listJobExecutions",
+        For::Admin,
+        "GET",
+        "/jobs/executions",
+        200,
+    ),
+    (
+        "getJobExecution",
+        For::Admin,
+        "GET",
+        "/jobs/executions/1",
+        404,
+    ),
+    (
+        "listStepExecutions",
+        For::Admin,
+        "GET",
+        "/jobs/executions/1/steps",
+        404,
+    ),
+    (
+        "watchJobExecution",
+        For::Admin,
+        "GET",
+        "/jobs/executions/1/events",
+        404,
+    ),
+    (
+        "restartJobExecution",
+        For::Admin,
+        "POST",
+        "/jobs/executions/1/restart",
+        404,
+    ),
+    (
+        "stopJobExecution",
+        For::Admin,
+        "POST",
+        "/jobs/executions/1/stop",
+        404,
+    ),
+    (
+        "abandonJobExecution",
+        For::Admin,
+        "POST",
+        "/jobs/executions/1/abandon",
+        404,
+    ),
+    (
+        "retryStepExecution",
+        For::Admin,
+        "POST",
+        "/jobs/steps/1/retry",
+        409,
+    ),
+    (
+        "launchJob",
+        For::Admin,
+        "POST",
+        "/jobs/dayStatisticsJob/executions",
+        400,
+    ),
+    (
+        "runDayBatchJob",
+        For::Admin,
+        "GET",
+        "/run-day-batch-job",
+        202,
+    ),
+    ("listRevenueRates", For::Admin, "GET", "/revenue-rates", 200),
+    ("putRevenueRates", For::Admin, "PUT", "/revenue-rates", 400),
+    ("listWorkers", For::Admin, "GET", "/workers", 200),
+    ("getQueue", For::Admin, "GET", "/queue", 200),
+    ("listAudit", For::Admin, "GET", "/audit", 200),
 ];
 
-/// A body that fits whatever wants a video or an ad, and no account.
+/// A body that fits whatever wants a video or an ad, and nothing else.
 fn body(operation: &str) -> Value {
     match operation {
         "registerAd" => json!({"title": "an ad"}),
@@ -100,7 +176,7 @@ async fn everybody_may_do_what_is_theirs() {
     for (operation, who, method, path, fine) in OPERATIONS {
         let send = async |token: Option<&str>| {
             let mut ask = Ask::new(method, path);
-            if method == "POST" {
+            if method != "GET" {
                 ask = ask.json(&body(operation));
             }
             if let Some(token) = token {
