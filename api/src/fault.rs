@@ -119,6 +119,7 @@ impl From<JobRefusal> for Fault {
             JobRefusal::NotAbandonable { .. } => Code::NotAbandonable,
             JobRefusal::NotNewest { .. } => Code::NotNewest,
             JobRefusal::NoSuchExecution(_) => Code::NoSuchExecution,
+            JobRefusal::NoSuchStep(_) => Code::NoSuchStep,
             JobRefusal::NotRetryable { .. } => Code::NotRetryable,
             JobRefusal::DayNotOver { .. } => Code::DayNotOver,
             JobRefusal::InstanceExists { .. } => Code::InstanceExists,

@@ -78,6 +78,7 @@ codes! {
     NoSuchVideo = NOT_FOUND, "no-such-video", "There is no such video";
     NoSuchJob = NOT_FOUND, "no-such-job", "There is no such job";
     NoSuchExecution = NOT_FOUND, "no-such-job-execution", "There is no such execution";
+    NoSuchStep = NOT_FOUND, "no-such-step-execution", "There is no such step execution";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The path has no such method";
     UsernameTaken = CONFLICT, "username-taken", "The username is taken";
     NoOpenSession = CONFLICT, "no-open-session", "The video is not being played";

@@ -88,7 +88,7 @@ const OPERATIONS: [(&str, For, &str, &str, u16); 29] = [
         For::Admin,
         "POST",
         "/jobs/steps/1/retry",
-        409,
+        404,
     ),
     (
         "launchJob",

@@ -15,6 +15,7 @@ pub(crate) struct Reply {
     /// `X-Resume-At` of a play, `X-Credited-Seconds` of a pause.
     pub(crate) fact: Option<String>,
     pub(crate) retry_after: Option<String>,
+    pub(crate) location: Option<String>,
     pub(crate) text: String,
 }
 
@@ -73,11 +74,12 @@ impl Client {
             Some(value.to_str().unwrap().to_owned())
         };
         let fact = header("X-Resume-At").or_else(|| header("X-Credited-Seconds"));
-        let retry_after = header("Retry-After");
+        let (retry_after, location) = (header("Retry-After"), header("Location"));
         Ok(Reply {
             status: response.status().as_u16(),
             fact,
             retry_after,
+            location,
             text: response.text().await?,
         })
     }
@@ -89,6 +91,29 @@ impl Client {
             .send(method, path, &[("Authorization", &bearer)], None)
             .await;
         reply.unwrap()
+    }
+
+    /// The same with a body.
+    pub(crate) async fn tell(&self, method: &str, path: &str, token: &str, body: &Value) -> Reply {
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str())];
+        self.send(method, path, &headers, Some(body)).await.unwrap()
+    }
+
+    /// Reads a stream of events up to the end of the first one, and leaves.
+    pub(crate) async fn first_event(&self, path: &str, token: &str) -> String {
+        let request = self
+            .http
+            .get(format!("{}{path}", self.base))
+            .bearer_auth(token);
+        let mut response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        let mut text = String::new();
+        while !text.contains("\n\n") {
+            let chunk = response.chunk().await.unwrap().expect("an event");
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        text
     }
 
     /// Logs somebody in; answers an access token.

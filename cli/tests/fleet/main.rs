@@ -52,6 +52,8 @@ mod drain;
 
 mod playback;
 
+mod job_control;
+
 mod stream;
 
 mod bad_input;

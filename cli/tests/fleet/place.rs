@@ -132,6 +132,29 @@ impl Place {
         });
     }
 
+    /// Waits until a day is settled, whatever became of others.
+    pub(crate) fn until_settled_last(&self, day: &str) {
+        let done = format!(
+            "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION e JOIN job_date_instance d \
+             ON d.job_instance_id = e.JOB_INSTANCE_ID \
+             WHERE d.date = '{day}' AND e.STATUS = 'COMPLETED'"
+        );
+        until("the last day to be settled", || {
+            self.database.number(&done) == 1
+        });
+    }
+
+    /// Waits until an execution has failed; answers its id.
+    pub(crate) fn until_failed(&self) -> i64 {
+        let failed = "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION WHERE STATUS = 'FAILED'";
+        let mut found = Vec::new();
+        until("an execution to fail", || {
+            found = self.database.rows(failed);
+            !found.is_empty()
+        });
+        found[0].parse().unwrap()
+    }
+
     /// Lets the database write down from now on who claims.
     pub(crate) fn watch_claims(&self) {
         self.database.execute(

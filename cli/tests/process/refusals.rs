@@ -110,7 +110,7 @@ fn unknown_ids_and_what_is_done_are_refused() {
         unknown.failed(&["NoSuchJobExecution", "99"]);
     }
     let jobs = |command, id| place.balance(&["jobs", command, id]).run();
-    jobs("retry", "99").failed(&["NotRetryable", "99", "does not exist"]);
+    jobs("retry", "99").failed(&["NoSuchStepExecution", "99"]);
     jobs("stop", "1").failed(&["JobExecutionNotRunning", "execution 1 is COMPLETED"]);
     jobs("restart", "1").failed(&["JobInstanceAlreadyComplete", DAYS[0]]);
     jobs("abandon", "1").failed(&["execution 1", "COMPLETED"]);

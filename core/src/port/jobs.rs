@@ -82,7 +82,10 @@ pub enum JobRefusal {
     /// There is no such execution.
     #[error("NoSuchJobExecution: there is no execution {0}")]
     NoSuchExecution(JobExecutionId),
-    /// There is no such step execution, or it cannot be retried.
+    /// There is no such step execution.
+    #[error("NoSuchStepExecution: there is no step execution {0}")]
+    NoSuchStep(StepExecutionId),
+    /// The step execution cannot be retried.
     #[error("NotRetryable: step execution {id} {reason}")]
     NotRetryable {
         /// The step execution.

@@ -104,14 +104,8 @@ impl Launcher {
     /// # Errors
     /// Where it is refused.
     pub async fn retry(&self, id: StepExecutionId) -> Result<Launched, JobRefusal> {
-        let execution =
-            self.store
-                .execution_of_step(id)
-                .await?
-                .ok_or(JobRefusal::NotRetryable {
-                    id,
-                    reason: "does not exist",
-                })?;
+        let execution = self.store.execution_of_step(id).await?;
+        let execution = execution.ok_or(JobRefusal::NoSuchStep(id))?;
         let launched = self.store.restart(execution, Some(id), &self.actor).await?;
         self.advance(launched.id).await?;
         Ok(launched)

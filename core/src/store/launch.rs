@@ -163,7 +163,7 @@ async fn release_quarantine(
     let refused = |reason| JobRefusal::NotRetryable { id, reason };
     let step = job_rows::step(tx, id)
         .await?
-        .ok_or(refused("does not exist"))?;
+        .ok_or(JobRefusal::NoSuchStep(id))?;
     if step.job_execution_id != execution || step.name.partition.is_none() {
         return Err(refused(
             "is no partition of the newest execution of its date",
