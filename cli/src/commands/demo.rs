@@ -16,7 +16,7 @@ use balance_core::{
         plays::{MAX_PLAY_BATCH, PlayImportError, PlaySource, SourcedPlay},
         reports::TopBy,
     },
-    service::reports,
+    service::reports::Reports,
     store::SqlStore,
 };
 use chrono::{Days, NaiveDate};
@@ -24,6 +24,7 @@ use indicatif::ProgressBar;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Instant,
 };
 
@@ -174,9 +175,10 @@ fn last_date(spec: &DemoSpec) -> NaiveDate {
 async fn show(app: &App, spec: &DemoSpec) -> anyhow::Result<()> {
     let store = app.store.as_ref();
     let date = last_date(spec);
+    let reports = Reports::new(Arc::clone(&app.store));
     for by in [TopBy::ViewCount, TopBy::PlayTime] {
         for kind in PeriodKind::ALL {
-            let report = reports::top(store, date, kind, by).await?;
+            let report = reports.top(date, kind, by).await?;
             print::top(&[(by, report)], output::Format::Table)?;
         }
     }

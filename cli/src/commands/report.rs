@@ -8,14 +8,15 @@ use crate::{
 use balance_core::{
     domain::{period::PeriodKind, video::VideoId},
     port::reports::TopBy,
-    service::reports,
+    service::reports::Reports,
 };
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 pub(super) async fn run(app: &App, report: Report) -> anyhow::Result<ExitCode> {
     let owner = report.owner();
+    let reports = Reports::new(Arc::clone(&app.store));
     match report {
-        Report::Top5 { common, by } => top(app, &common, by).await?,
+        Report::Top5 { common, by } => top(&reports, &common, by).await?,
         Report::Revenue {
             common,
             after,
@@ -25,8 +26,11 @@ pub(super) async fn run(app: &App, report: Report) -> anyhow::Result<ExitCode> {
             let mut list = Vec::new();
             for kind in kinds(&common) {
                 let after = after.map(VideoId);
-                let store = app.store.as_ref();
-                list.push(reports::revenue(store, common.date, kind, owner, after, limit).await?);
+                list.push(
+                    reports
+                        .revenue(common.date, kind, owner, after, limit)
+                        .await?,
+                );
             }
             print::revenue(&list, format(&common))?;
         }
@@ -34,7 +38,7 @@ pub(super) async fn run(app: &App, report: Report) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn top(app: &App, common: &ReportArgs, by: Option<By>) -> anyhow::Result<()> {
+async fn top(reports: &Reports, common: &ReportArgs, by: Option<By>) -> anyhow::Result<()> {
     let orders = match by {
         Some(By::ViewCount) => vec![TopBy::ViewCount],
         Some(By::PlayTime) => vec![TopBy::PlayTime],
@@ -43,7 +47,7 @@ async fn top(app: &App, common: &ReportArgs, by: Option<By>) -> anyhow::Result<(
     let mut lists = Vec::new();
     for by in orders {
         for kind in kinds(common) {
-            let report = reports::top(app.store.as_ref(), common.date, kind, by).await?;
+            let report = reports.top(common.date, kind, by).await?;
             lists.push((by, report));
         }
     }

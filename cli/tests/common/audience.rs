@@ -99,7 +99,7 @@ impl Audience {
                 }
                 tokio::time::sleep(self.pace).await;
                 let key = (user_id, *video, deed);
-                let gives_up = (viewer + number) % 3 == 0;
+                let gives_up = (viewer + number).is_multiple_of(3);
                 match self.insist(viewer, key, gives_up, is_over).await {
                     Some(reply) => {
                         memory.acknowledged.insert(key, reply);

@@ -30,6 +30,8 @@ mod playback;
 
 mod serve;
 
+mod jobs;
+
 mod quarantine;
 
 mod processes;

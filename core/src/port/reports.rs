@@ -3,6 +3,7 @@
 use super::error::StoreResult;
 use crate::domain::{money::Money, period::Period, user::UserId, video::VideoId};
 use async_trait::async_trait;
+use chrono::NaiveDate;
 
 /// What a top list is ordered by, the largest first; ties go to the lower video id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +39,25 @@ pub struct RevenueItem {
     /// Counted views in the period.
     pub view_count: i64,
     /// Ad views in the period.
+    pub ad_view_count: i64,
+    /// Pay for views.
+    pub view_revenue: Money,
+    /// Pay for ad views.
+    pub ad_revenue: Money,
+    /// The sum of both.
+    pub total_revenue: Money,
+}
+
+/// A video's settled day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoDay {
+    /// The day.
+    pub date: NaiveDate,
+    /// Counted views.
+    pub view_count: i64,
+    /// Seconds watched.
+    pub total_play_time: i64,
+    /// Ad views.
     pub ad_view_count: i64,
     /// Pay for views.
     pub view_revenue: Money,
@@ -103,6 +123,14 @@ pub trait ReportStore: Send + Sync {
 
     /// A period's pay by video, in the order of the ids.
     async fn revenues(&self, period: Period, page: RevenuePage) -> StoreResult<Vec<RevenueItem>>;
+
+    /// A video's settled days from one to another, both included, in order.
+    async fn video_days(
+        &self,
+        id: VideoId,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> StoreResult<Vec<VideoDay>>;
 
     /// The creators that earned most in a period.
     async fn top_creators(&self, period: Period, limit: u32) -> StoreResult<Vec<CreatorRevenue>>;

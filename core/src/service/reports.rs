@@ -1,5 +1,6 @@
 //! Reports by day, week and month.
 
+use super::listing::Listing;
 use crate::{
     domain::{
         period::{Period, PeriodKind},
@@ -9,10 +10,12 @@ use crate::{
     port::{
         Store,
         error::StoreResult,
-        reports::{PeriodTotal, RevenueItem, RevenuePage, TopBy, TopVideo},
+        reports::{PeriodTotal, RevenueItem, RevenuePage, TopBy, TopVideo, VideoDay},
     },
 };
 use chrono::NaiveDate;
+use moka::sync::Cache;
+use std::sync::Arc;
 
 /// Places in a top list.
 pub const TOP: u32 = 5;
@@ -26,6 +29,8 @@ pub struct TopReport {
     pub period: Period,
     /// The last day up to which nothing active is unsettled.
     pub settled_through: Option<NaiveDate>,
+    /// Everything in the period together.
+    pub total: PeriodTotal,
     /// The places, first to last.
     pub items: Vec<TopVideo>,
 }
@@ -45,67 +50,133 @@ pub struct RevenueReport {
     pub next: Option<VideoId>,
 }
 
-/// The last day up to which nothing active is unsettled.
-///
-/// # Errors
-/// Where the store fails.
-pub async fn settled_through(store: &dyn Store) -> StoreResult<Option<NaiveDate>> {
-    let closed = store.closed_through().await?;
-    Ok(match store.first_unsettled_day().await? {
-        // Nothing is settled before the first day is closed.
-        Some(unsettled) => closed.and(unsettled.pred_opt()),
-        None => closed,
-    })
+/// A video's settled days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoReport {
+    /// The last day up to which nothing active is unsettled.
+    pub settled_through: Option<NaiveDate>,
+    /// The days, in order; those without activity have none.
+    pub days: Vec<VideoDay>,
 }
 
-/// The top 5 of the period of a kind that holds a date.
-///
-/// # Errors
-/// Where the store fails.
-pub async fn top(
-    store: &dyn Store,
-    date: NaiveDate,
-    kind: PeriodKind,
-    by: TopBy,
-) -> StoreResult<TopReport> {
-    let period = kind.containing(date);
-    Ok(TopReport {
-        period,
-        settled_through: settled_through(store).await?,
-        items: store.top(period, by, TOP).await?,
-    })
+/// Totals that are kept at hand.
+const CACHED: u64 = 1_000;
+
+/// Reads what was settled.
+#[derive(Clone)]
+pub struct Reports {
+    store: Arc<dyn Store>,
+    /// A period's total over all videos is the one sum that grows with the platform: of a settled
+    /// period it is made once.
+    totals: Cache<Period, PeriodTotal>,
 }
 
-/// The revenue of the period of a kind that holds a date: of one creator, or of all.
-///
-/// # Errors
-/// Where the store fails.
-pub async fn revenue(
-    store: &dyn Store,
-    date: NaiveDate,
-    kind: PeriodKind,
-    owner: Option<UserId>,
-    after: Option<VideoId>,
-    limit: u32,
-) -> StoreResult<RevenueReport> {
-    let period = kind.containing(date);
-    let limit = limit.clamp(1, MAX_ITEMS);
-    let page = RevenuePage {
-        owner,
-        after,
-        // One more than asked for tells whether there is a next page.
-        limit: limit + 1,
-    };
-    let mut items = store.revenues(period, page).await?;
-    let is_full = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if is_full {
-        items.pop();
+impl Reports {
+    /// A service on a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            totals: Cache::new(CACHED),
+        }
     }
-    Ok(RevenueReport {
-        period,
-        settled_through: settled_through(store).await?,
-        total: store.total(period, owner).await?,
-        next: items.last().filter(|_| is_full).map(|item| item.video_id),
-        items,
-    })
+
+    /// The last day up to which nothing active is unsettled.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn settled_through(&self) -> StoreResult<Option<NaiveDate>> {
+        let closed = self.store.closed_through().await?;
+        Ok(match self.store.first_unsettled_day().await? {
+            // Nothing is settled before the first day is closed.
+            Some(unsettled) => closed.and(unsettled.pred_opt()),
+            None => closed,
+        })
+    }
+
+    /// The top 5 of the period of a kind that holds a date.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn top(
+        &self,
+        date: NaiveDate,
+        kind: PeriodKind,
+        by: TopBy,
+    ) -> StoreResult<TopReport> {
+        let period = kind.containing(date);
+        let settled_through = self.settled_through().await?;
+        Ok(TopReport {
+            period,
+            settled_through,
+            total: self.total(period, None, settled_through).await?,
+            items: self.store.top(period, by, TOP).await?,
+        })
+    }
+
+    /// The revenue of the period of a kind that holds a date: of one creator, or of all.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn revenue(
+        &self,
+        date: NaiveDate,
+        kind: PeriodKind,
+        owner: Option<UserId>,
+        after: Option<VideoId>,
+        limit: u32,
+    ) -> StoreResult<RevenueReport> {
+        let period = kind.containing(date);
+        let limit = limit.clamp(1, MAX_ITEMS);
+        let settled_through = self.settled_through().await?;
+        let page = RevenuePage {
+            owner,
+            after,
+            // One more than asked for tells whether there is a next page.
+            limit: limit + 1,
+        };
+        let items = self.store.revenues(period, page).await?;
+        let page = Listing::of(items, limit, |last| last.video_id);
+        Ok(RevenueReport {
+            period,
+            settled_through,
+            total: self.total(period, owner, settled_through).await?,
+            items: page.items,
+            next: page.next,
+        })
+    }
+
+    /// A video's settled days from one to another, both included.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn video(
+        &self,
+        id: VideoId,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> StoreResult<VideoReport> {
+        Ok(VideoReport {
+            settled_through: self.settled_through().await?,
+            days: self.store.video_days(id, from, to).await?,
+        })
+    }
+
+    async fn total(
+        &self,
+        period: Period,
+        owner: Option<UserId>,
+        settled_through: Option<NaiveDate>,
+    ) -> StoreResult<PeriodTotal> {
+        let is_settled = settled_through.is_some_and(|through| through >= period.to);
+        if owner.is_some() || !is_settled {
+            return self.store.total(period, owner).await;
+        }
+        if let Some(total) = self.totals.get(&period) {
+            return Ok(total);
+        }
+        let total = self.store.total(period, None).await?;
+        self.totals.insert(period, total);
+        Ok(total)
+    }
 }

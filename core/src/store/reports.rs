@@ -15,6 +15,7 @@ use crate::{
         error::StoreResult,
         reports::{
             CreatorRevenue, PeriodTotal, ReportStore, RevenueItem, RevenuePage, TopBy, TopVideo,
+            VideoDay,
         },
     },
 };
@@ -153,6 +154,36 @@ impl ReportStore for SqlStore {
                 total_revenue: Money::from_hundredths(row.total_revenue),
             })
             .collect())
+    }
+
+    async fn video_days(
+        &self,
+        id: VideoId,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> StoreResult<Vec<VideoDay>> {
+        let mut tx = self.db.read().await?;
+        let rows: Vec<(NaiveDate, i64, i64, i64, i64, i64, i64)> = fetch_all!(
+            &mut tx,
+            "SELECT s.date, s.view_count, s.total_play_time, s.ad_view_count, \
+             COALESCE(r.view_revenue, 0), COALESCE(r.ad_revenue, 0), \
+             COALESCE(r.total_revenue, 0) FROM video_statistics s \
+             LEFT JOIN video_revenue r ON r.video_id = s.video_id AND r.date = s.date \
+             WHERE s.video_id = ? AND s.date >= ? AND s.date <= ? ORDER BY s.date",
+            id.0,
+            from,
+            to
+        )?;
+        let day = |(date, view_count, total_play_time, ad_view_count, view, ad, total)| VideoDay {
+            date,
+            view_count,
+            total_play_time,
+            ad_view_count,
+            view_revenue: Money::from_hundredths(view),
+            ad_revenue: Money::from_hundredths(ad),
+            total_revenue: Money::from_hundredths(total),
+        };
+        Ok(rows.into_iter().map(day).collect())
     }
 
     async fn top_creators(&self, period: Period, limit: u32) -> StoreResult<Vec<CreatorRevenue>> {

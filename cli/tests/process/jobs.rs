@@ -1,0 +1,55 @@
+//! Jobs over HTTP on `balance serve`: launched, watched to the end, and told apart from what cannot
+//! be launched.
+
+use crate::{
+    common::server::Server,
+    harness::{block_on, until},
+    plays::{DAYS, imported},
+};
+use serde_json::json;
+use std::rc::Rc;
+
+#[test]
+fn a_day_is_launched_and_watched_in_one_process() {
+    const LAUNCH: &str = "/jobs/dayStatisticsJob/executions";
+    let place = Rc::new(imported(40));
+    let password = place.file("password", "correct horse");
+    place
+        .balance(&["admin", "create", "boss", "--password-file", &password])
+        .run()
+        .succeeded();
+    let server = {
+        let place = Rc::clone(&place);
+        Server::start(move || place.balance(&["serve"]))
+    };
+    let client = server.client();
+    let boss = block_on(client.login("boss"));
+    let launch = |date: &str| {
+        let body = json!({ "date": date });
+        block_on(client.tell("POST", LAUNCH, &boss, &body))
+    };
+    // The schedule settles missed days by itself: whoever was faster, the day is settled once.
+    let is_settled = || {
+        let path = format!("/jobs/executions?date={}", DAYS[0]);
+        let page = block_on(client.ask("GET", &path, &boss)).is(200).json();
+        page["items"][0]["status"] == "COMPLETED"
+    };
+    let reply = launch(DAYS[0]);
+    assert!([202, 409].contains(&reply.status), "{reply:?}");
+    until("the day to be settled", is_settled);
+    let again = launch(DAYS[0]).is(409).json();
+    assert_eq!(again["code"], "job-instance-already-complete");
+
+    let end = block_on(client.first_event("/jobs/executions/1/events", &boss));
+    assert!(end.contains("event: ended"), "{end}");
+    assert!(end.contains("id: ended"), "{end}");
+    let bearer = format!("Bearer {boss}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Last-Event-ID", "ended"),
+    ];
+    let left = block_on(client.send("GET", "/jobs/executions/1/events", &headers, None));
+    left.unwrap().is(204);
+    server.end().succeeded();
+    place.balance(&["verify"]).run().succeeded();
+}
