@@ -1,6 +1,8 @@
 //! The whole API in process: routes, middleware and all, on a database of the test's own and a
 //! clock that stands where it is put.
 
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
 mod access;
 
 mod accounts;

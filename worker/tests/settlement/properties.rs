@@ -10,11 +10,15 @@ use balance_core::{
         user::UserId,
     },
     port::reports::{PeriodTotal, TopBy},
-    service::reports,
+    service::reports::Reports,
+    store::SqlStore,
 };
 use chrono::{Days, NaiveDate};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
 /// Few: each makes databases and settles days.
 const CASES: u32 = 16;
@@ -136,12 +140,10 @@ impl Sums {
 }
 
 async fn assert_reports(world: &World, plays: &[Play], period: Period) {
-    let store = world.store.as_ref();
+    let reports = Reports::new(Arc::<SqlStore>::clone(&world.store));
     let sums = expected(plays, period);
     let (day, kind) = (period.from, period.kind);
-    let report = reports::revenue(store, day, kind, None, None, 1_000)
-        .await
-        .unwrap();
+    let report = reports.revenue(day, kind, None, None, 1_000).await.unwrap();
     let items: BTreeMap<i64, (Sums, Money)> = report
         .items
         .iter()
@@ -185,7 +187,7 @@ async fn assert_reports(world: &World, plays: &[Play], period: Period) {
         let mut order: Vec<(i64, Sums)> = sums.iter().map(|(id, sum)| (*id, *sum)).collect();
         order.sort_by_key(|(id, sum)| (-key(sum), *id));
         order.truncate(5);
-        let top = reports::top(store, day, kind, by).await.unwrap();
+        let top = reports.top(day, kind, by).await.unwrap();
         let places: Vec<(i64, i64, i64)> = top
             .items
             .iter()
