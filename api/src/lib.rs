@@ -46,12 +46,29 @@ mod jobs;
 
 mod rates;
 
+mod periods;
+
+mod revenue_views;
+
+mod top_views;
+
+mod video_days;
+
+mod representation;
+
+mod reports;
+
 mod operations;
+
+mod events;
 
 mod health;
 
 mod server;
 
+mod document;
+
+pub use document::document;
 pub use limiter::Limits;
 pub use server::{Api, serve};
 pub use token::{Secrets, WeakSecret};

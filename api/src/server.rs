@@ -3,24 +3,27 @@
 use crate::{
     accounts::AccountsApi,
     ads::AdsApi,
+    document,
     edge::Edge,
+    events::EventsApi,
     health::HealthApi,
     jobs::JobsApi,
     limiter::{Limiter, Limits},
     operations::OperationsApi,
     playback::PlaybackApi,
     rates::RatesApi,
+    reports::ReportsApi,
     token::{Secrets, Tokens},
     videos::VideosApi,
 };
 use balance_core::{
     port::{Store, clock::Clock},
     service::{
-        accounts::Accounts, jobs::Jobs, launcher::Launcher, playback::Playback, videos::Videos,
+        accounts::Accounts, jobs::Jobs, launcher::Launcher, playback::Playback, reports::Reports,
+        videos::Videos,
     },
 };
-use poem::{EndpointExt, Route, Server, endpoint::BoxEndpoint, listener::TcpAcceptor};
-use poem_openapi::OpenApiService;
+use poem::{EndpointExt, Server, endpoint::BoxEndpoint, listener::TcpAcceptor};
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
@@ -28,6 +31,20 @@ use tokio::{net::TcpListener, sync::watch};
 const GRACE: Duration = Duration::from_secs(10);
 /// How long a connection may be open without a request.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
+
+/// All resources.
+pub(crate) type Resources = (
+    AccountsApi,
+    VideosApi,
+    PlaybackApi,
+    ReportsApi,
+    AdsApi,
+    JobsApi,
+    RatesApi,
+    OperationsApi,
+    EventsApi,
+    HealthApi,
+);
 
 /// What the API needs.
 pub struct Api {
@@ -55,7 +72,7 @@ impl Api {
         let tokens = Arc::new(Tokens::new(self.secrets, Arc::clone(&clock)));
         let jobs = Jobs::new(Arc::clone(&self.store));
         let videos = Videos::new(Arc::clone(&self.store));
-        let resources = (
+        let resources: Resources = (
             AccountsApi {
                 accounts: Accounts::new(Arc::clone(&self.store)),
                 tokens: Arc::clone(&tokens),
@@ -69,23 +86,25 @@ impl Api {
             PlaybackApi {
                 playback: Arc::clone(&self.playback),
             },
+            ReportsApi {
+                reports: Reports::new(Arc::clone(&self.store)),
+                videos: videos.clone(),
+                launcher: self.launcher.clone(),
+            },
             AdsApi { videos },
             JobsApi::new(self.launcher, jobs.clone(), is_ending),
             RatesApi {
                 store: Arc::clone(&self.store),
             },
-            OperationsApi { jobs },
+            OperationsApi { jobs: jobs.clone() },
+            EventsApi { jobs },
             HealthApi {
                 store: self.store,
                 playback: self.playback,
             },
         );
-        let service = OpenApiService::new(resources, "Balance", env!("CARGO_PKG_VERSION"));
-        let document = service.spec_endpoint();
-        let routes = Route::new()
-            .at("/openapi.json", document)
-            .nest("/", service)
-            .data(tokens);
+        let service = document::service(resources);
+        let routes = document::routes(&service).nest("/", service).data(tokens);
         Edge::around(routes).boxed()
     }
 }

@@ -11,6 +11,8 @@ pub(crate) enum Tag {
     Videos,
     /// Playing and pausing.
     Playback,
+    /// What was watched and what it pays, by day, week and month.
+    Reports,
     /// Ads, for admins.
     Ads,
     /// Settling days: launching, watching, stopping, restarting; for admins.

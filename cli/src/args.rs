@@ -112,6 +112,8 @@ pub(crate) enum Command {
     },
     /// Bring the database's schema up to this program's
     Migrate,
+    /// Print the OpenAPI document of the API
+    Openapi,
     /// Run API and worker in one process
     Serve,
     /// Run the API of a fleet

@@ -46,6 +46,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         return demo::run(settings, &dir, reset, plays, seed).await;
     }
+    if matches!(command, Command::Openapi) {
+        output::text(&balance_api::document());
+        return Ok(ExitCode::SUCCESS);
+    }
     if matches!(command, Command::Migrate)
         && let Database::MySql(url) = settings.database()?
     {
@@ -72,7 +76,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     let app = App::open(settings, !only_reads).await?;
     let result = match command {
-        Command::Demo { .. } | Command::Migrate => {
+        Command::Demo { .. } | Command::Openapi | Command::Migrate => {
             output::line("the database's schema is up to date");
             Ok(ExitCode::SUCCESS)
         }

@@ -4,7 +4,7 @@ use super::{Format, count, json, line, table};
 use balance_core::{
     domain::period::Period,
     port::reports::{CreatorRevenue, PeriodTotal, TopBy},
-    service::reports::{RevenueReport, TopReport},
+    service::reports::{RevenueReport, TopReport, revenue_csv, top_csv},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -123,13 +123,6 @@ fn top_json(report: &TopReport) -> TopJson {
     }
 }
 
-const fn order_name(by: TopBy) -> &'static str {
-    match by {
-        TopBy::ViewCount => "viewCount",
-        TopBy::PlayTime => "playTime",
-    }
-}
-
 fn heading(what: &str, period: Period) -> String {
     format!("{what}, {} {} to {}", period.kind, period.from, period.to)
 }
@@ -146,7 +139,7 @@ pub(crate) fn revenue(reports: &[RevenueReport], format: Format) -> anyhow::Resu
                     .collect::<BTreeMap<_, _>>(),
             ),
         },
-        Format::Csv => revenue_csv(reports),
+        Format::Csv => Ok(revenue_csv(reports, std::io::stdout())?),
         Format::Table => {
             for report in reports {
                 revenue_table(report);
@@ -195,47 +188,11 @@ fn settled_through(date: Option<chrono::NaiveDate>) {
     });
 }
 
-fn revenue_csv(reports: &[RevenueReport]) -> anyhow::Result<()> {
-    let mut csv = csv::Writer::from_writer(std::io::stdout());
-    csv.write_record([
-        "period",
-        "from",
-        "to",
-        "video_id",
-        "title",
-        "owner_id",
-        "view_count",
-        "ad_view_count",
-        "view_revenue",
-        "ad_revenue",
-        "total_revenue",
-    ])?;
-    for report in reports {
-        for item in &report.items {
-            csv.write_record([
-                report.period.kind.name().to_owned(),
-                report.period.from.to_string(),
-                report.period.to.to_string(),
-                item.video_id.to_string(),
-                item.title.clone(),
-                item.owner_id.to_string(),
-                item.view_count.to_string(),
-                item.ad_view_count.to_string(),
-                item.view_revenue.to_string(),
-                item.ad_revenue.to_string(),
-                item.total_revenue.to_string(),
-            ])?;
-        }
-    }
-    csv.flush()?;
-    Ok(())
-}
-
 /// Top lists. In JSON keyed by their order, then by period; one alone is printed as it is.
 pub(crate) fn top(lists: &[(TopBy, TopReport)], format: Format) -> anyhow::Result<()> {
     match format {
         Format::Json => top_lists_json(lists),
-        Format::Csv => top_csv(lists),
+        Format::Csv => Ok(top_csv(lists, std::io::stdout())?),
         Format::Table => {
             for (by, report) in lists {
                 top_table(*by, report);
@@ -252,7 +209,7 @@ fn top_lists_json(lists: &[(TopBy, TopReport)]) -> anyhow::Result<()> {
     let mut orders: BTreeMap<&str, BTreeMap<&str, TopJson>> = BTreeMap::new();
     for (by, report) in lists {
         orders
-            .entry(order_name(*by))
+            .entry(by.name())
             .or_default()
             .insert(report.period.kind.name(), top_json(report));
     }
@@ -279,38 +236,6 @@ fn top_table(by: TopBy, report: &TopReport) {
         ]);
     }
     line(&table.to_string());
-}
-
-fn top_csv(lists: &[(TopBy, TopReport)]) -> anyhow::Result<()> {
-    let mut csv = csv::Writer::from_writer(std::io::stdout());
-    csv.write_record([
-        "by",
-        "period",
-        "from",
-        "to",
-        "rank",
-        "video_id",
-        "title",
-        "view_count",
-        "total_play_time",
-    ])?;
-    for (by, report) in lists {
-        for (rank, item) in (1..).zip(&report.items) {
-            csv.write_record([
-                order_name(*by).to_owned(),
-                report.period.kind.name().to_owned(),
-                report.period.from.to_string(),
-                report.period.to.to_string(),
-                i64::to_string(&rank),
-                item.video_id.to_string(),
-                item.title.clone(),
-                item.view_count.to_string(),
-                item.total_play_time.to_string(),
-            ])?;
-        }
-    }
-    csv.flush()?;
-    Ok(())
 }
 
 /// The creators that earned most.

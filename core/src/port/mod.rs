@@ -37,6 +37,8 @@ pub mod intake;
 
 pub mod stream;
 
+pub mod stray;
+
 /// Everything that a database does for the system.
 pub trait Store:
     jobs::JobStore
@@ -53,6 +55,7 @@ pub trait Store:
     + reports::ReportStore
     + intake::IntakeStore
     + stream::EventStore
+    + stray::StrayEventStore
     + verification::VerificationStore
 {
 }
@@ -72,6 +75,7 @@ impl<T> Store for T where
         + reports::ReportStore
         + intake::IntakeStore
         + stream::EventStore
+        + stray::StrayEventStore
         + verification::VerificationStore
 {
 }

@@ -14,6 +14,17 @@ pub enum TopBy {
     PlayTime,
 }
 
+impl TopBy {
+    /// Its name in output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ViewCount => "viewCount",
+            Self::PlayTime => "playTime",
+        }
+    }
+}
+
 /// A place in a top list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopVideo {

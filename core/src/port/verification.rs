@@ -143,6 +143,23 @@ impl AddAssign for PeriodFacts {
     }
 }
 
+/// Videos and their sums: what a row of `period_total` says, or what it should say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TotalFacts {
+    /// Videos with a row.
+    pub video_count: i128,
+    /// Their sums.
+    pub sums: PeriodFacts,
+}
+
+impl TotalFacts {
+    /// With one video more.
+    pub fn add(&mut self, video: PeriodFacts) {
+        self.video_count += 1;
+        self.sums += video;
+    }
+}
+
 /// A row of `period_rollup`, and the days that it is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollupFacts {
@@ -342,6 +359,9 @@ pub trait VerificationStore: Send + Sync {
         after: i64,
         limit: u32,
     ) -> StoreResult<Vec<i64>>;
+
+    /// What a period comes to over all videos, as it is stored.
+    async fn total_facts(&self, period: Period) -> StoreResult<Option<TotalFacts>>;
 
     /// The job instances of a date.
     async fn instances(&self, date: NaiveDate) -> StoreResult<Vec<InstanceFacts>>;

@@ -1,4 +1,5 @@
-//! Watching jobs: executions, steps, workers, what waits, and who did what.
+//! Watching jobs: executions, steps, workers, what waits, which events were left out, and who did
+//! what.
 
 use super::listing::Listing;
 use crate::{
@@ -8,12 +9,15 @@ use crate::{
         status::BatchStatus,
         step::StepExecution,
     },
+    domain::playback::EventId,
     port::{
         Store,
         audit::{AuditEntry, AuditId},
         error::StoreResult,
         jobs::JobRefusal,
         progress::{Leases, StepProgress},
+        stray::{LateEvent, RejectedEvent},
+        stream::EntryId,
         workers::{Holder, RegisteredWorker},
     },
 };
@@ -155,6 +159,39 @@ impl Jobs {
             slots: self.store.slots().await?,
             leases: self.store.leases().await?,
         })
+    }
+
+    /// A page of late events, of a day or of all, the newest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn late_events(
+        &self,
+        date: Option<NaiveDate>,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> StoreResult<Listing<LateEvent, EventId>> {
+        let items = self
+            .store
+            .late_events(date, before, limit.saturating_add(1))
+            .await?;
+        Ok(Listing::of(items, limit, |last| last.id))
+    }
+
+    /// A page of rejected entries by shard, the oldest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn rejected_events(
+        &self,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> StoreResult<Listing<RejectedEvent, EntryId>> {
+        let items = self
+            .store
+            .rejected_events(after, limit.saturating_add(1))
+            .await?;
+        Ok(Listing::of(items, limit, |last| last.id))
     }
 
     /// A page of the audit, the newest first.

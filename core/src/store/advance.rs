@@ -5,7 +5,7 @@ use super::{
     SqlStore,
     db::{Tx, execute, fetch_all, fetch_one, fetch_optional},
     job_rows::{self, NewStep},
-    rerun,
+    rerun, totals,
 };
 use crate::{
     batch::{
@@ -240,6 +240,9 @@ async fn end(
         BatchStatus::Stopped => ExitCode::STOPPED,
         _ => ExitCode::FAILED,
     };
+    if status == BatchStatus::Completed {
+        totals::write(tx, execution.date).await?;
+    }
     job_rows::set_job_status(tx, execution.id, status, &exit_code, message).await?;
     Ok(Advance::Ended(status))
 }

@@ -51,6 +51,8 @@ mod intake_reply;
 
 mod events;
 
+mod stray;
+
 mod settlement;
 
 mod activity;
@@ -78,6 +80,8 @@ mod ads;
 mod rates;
 
 mod reports;
+
+mod totals;
 
 mod verification;
 

@@ -3,6 +3,7 @@
 use super::{
     SqlStore,
     db::{Tx, fetch_all, fetch_one},
+    totals::{self, SUMMED, TotalRow, sum},
 };
 use crate::{
     domain::{
@@ -25,7 +26,7 @@ use sqlx::AssertSqlSafe;
 
 /// The rows of a period as one relation `p`, with the same columns for each kind; binds two
 /// values, which [`key`] gives.
-const fn relation(kind: PeriodKind) -> &'static str {
+pub(super) const fn relation(kind: PeriodKind) -> &'static str {
     match kind {
         PeriodKind::Day => {
             "(SELECT s.video_id, s.view_count, s.total_play_time, s.ad_view_count, \
@@ -41,19 +42,8 @@ const fn relation(kind: PeriodKind) -> &'static str {
 }
 
 /// The two values that [`relation`] binds.
-const fn key(period: Period) -> (&'static str, NaiveDate) {
+pub(super) const fn key(period: Period) -> (&'static str, NaiveDate) {
     (period.kind.name(), period.from)
-}
-
-#[derive(sqlx::FromRow)]
-struct TotalRow {
-    video_count: i64,
-    view_count: i64,
-    total_play_time: i64,
-    ad_view_count: i64,
-    view_revenue: i64,
-    ad_revenue: i64,
-    total_revenue: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -105,16 +95,11 @@ impl ReportStore for SqlStore {
 
     async fn total(&self, period: Period, owner: Option<UserId>) -> StoreResult<PeriodTotal> {
         let mut tx = self.db.read().await?;
-        let row = total(&mut tx, period, owner).await?;
-        Ok(PeriodTotal {
-            video_count: row.video_count,
-            view_count: row.view_count,
-            total_play_time: row.total_play_time,
-            ad_view_count: row.ad_view_count,
-            view_revenue: Money::from_hundredths(row.view_revenue),
-            ad_revenue: Money::from_hundredths(row.ad_revenue),
-            total_revenue: Money::from_hundredths(row.total_revenue),
-        })
+        let row = match owner {
+            Some(owner) => Some(of_owner(&mut tx, period, owner).await?),
+            None => totals::read(&mut tx, period).await?,
+        };
+        Ok(row.map(Into::into).unwrap_or_default())
     }
 
     async fn revenues(&self, period: Period, page: RevenuePage) -> StoreResult<Vec<RevenueItem>> {
@@ -213,32 +198,14 @@ impl ReportStore for SqlStore {
     }
 }
 
-async fn total(tx: &mut Tx, period: Period, owner: Option<UserId>) -> StoreResult<TotalRow> {
-    let whose = match owner {
-        Some(_) => "p.video_id IN (SELECT id FROM video WHERE owner_id = ?)",
-        None => "? IS NULL",
-    };
-    let sum = |column: &str| format!("CAST(COALESCE(SUM(p.{column}), 0) AS SIGNED) AS {column}");
-    let sums = [
-        "view_count",
-        "total_play_time",
-        "ad_view_count",
-        "view_revenue",
-        "ad_revenue",
-        "total_revenue",
-    ]
-    .map(sum)
-    .join(", ");
+/// What one creator's videos come to: as many look-ups as there are videos.
+async fn of_owner(tx: &mut Tx, period: Period, owner: UserId) -> StoreResult<TotalRow> {
+    let sums = SUMMED.map(sum).join(", ");
     let sql = format!(
-        "SELECT COUNT(*) AS video_count, {sums} FROM {} WHERE {whose}",
+        "SELECT COUNT(*) AS video_count, {sums} FROM {} \
+         WHERE p.video_id IN (SELECT id FROM video WHERE owner_id = ?)",
         relation(period.kind)
     );
     let (kind, from) = key(period);
-    fetch_one!(
-        tx,
-        AssertSqlSafe(sql),
-        kind,
-        from,
-        owner.map(|owner| owner.0)
-    )
+    fetch_one!(tx, AssertSqlSafe(sql), kind, from, owner.0)
 }

@@ -10,7 +10,7 @@ mod periods;
 
 mod plays;
 
-use super::SqlStore;
+use super::{SqlStore, totals};
 use crate::{
     batch::execution::{JobExecutionId, JobInstanceId},
     domain::{
@@ -21,8 +21,8 @@ use crate::{
     port::{
         error::StoreResult,
         verification::{
-            DayFacts, DayPage, EventFacts, ExecutionFacts, InstanceFacts, LooseFacts, RollupPage,
-            VerificationStore,
+            DayFacts, DayPage, EventFacts, ExecutionFacts, InstanceFacts, LooseFacts, PeriodFacts,
+            RollupPage, TotalFacts, VerificationStore,
         },
     },
 };
@@ -125,6 +125,23 @@ impl VerificationStore for SqlStore {
         let missing = periods::missing(&mut tx, period, (since, date), after, limit).await?;
         tx.rollback().await?;
         Ok(missing)
+    }
+
+    async fn total_facts(&self, period: Period) -> StoreResult<Option<TotalFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let row = totals::read(&mut tx, period).await?;
+        tx.rollback().await?;
+        Ok(row.map(|row| TotalFacts {
+            video_count: row.video_count.into(),
+            sums: PeriodFacts {
+                view_count: row.view_count.into(),
+                total_play_time: row.total_play_time.into(),
+                ad_view_count: row.ad_view_count.into(),
+                view_revenue: row.view_revenue.into(),
+                ad_revenue: row.ad_revenue.into(),
+                total_revenue: row.total_revenue.into(),
+            },
+        }))
     }
 
     async fn instances(&self, date: NaiveDate) -> StoreResult<Vec<InstanceFacts>> {

@@ -108,6 +108,11 @@ impl Findings {
         self.totals.iter().all(|total| *total == 0)
     }
 
+    /// How many there are of all kinds.
+    pub(super) fn all(&self) -> u64 {
+        self.totals.iter().sum()
+    }
+
     /// How many there are of a kind.
     #[must_use]
     pub fn total(&self, kind: Kind) -> u64 {

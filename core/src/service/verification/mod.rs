@@ -15,6 +15,8 @@ mod events;
 
 mod period;
 
+mod total;
+
 mod contexts;
 
 mod execution;

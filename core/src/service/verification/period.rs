@@ -22,9 +22,9 @@ impl Display for Key {
 }
 
 /// A column and its value.
-type Column = (&'static str, fn(&PeriodFacts) -> i128);
+pub(super) type Column = (&'static str, fn(&PeriodFacts) -> i128);
 
-const COLUMNS: [Column; 6] = [
+pub(super) const COLUMNS: [Column; 6] = [
     ("view_count", |facts| facts.view_count),
     ("total_play_time", |facts| facts.total_play_time),
     ("ad_view_count", |facts| facts.ad_view_count),

@@ -9,6 +9,7 @@ use super::{
     pay::Rates,
     period,
     report::{Options, Progress, Verified},
+    total,
 };
 use crate::{
     batch::{
@@ -22,7 +23,7 @@ use crate::{
     port::{
         Store,
         error::StoreResult,
-        verification::{DayFacts, InstanceFacts, VideoDay},
+        verification::{DayFacts, InstanceFacts, TotalFacts, VideoDay},
     },
 };
 use chrono::NaiveDate;
@@ -234,6 +235,8 @@ impl Run<'_> {
             rates: rates.as_ref().ok().and_then(Option::as_ref),
             rates_are_damaged: rates.is_err(),
         };
+        let told_before = self.verified.findings.all();
+        let mut sums = TotalFacts::default();
         let mut after = i64::MIN;
         loop {
             let page = self
@@ -243,11 +246,20 @@ impl Run<'_> {
             for video in &page.videos {
                 self.verified.videos += 1;
                 self.settled_video(&settled, video, tally.as_mut());
+                if let Some(sum) = total::of_day(video) {
+                    sums.add(sum);
+                }
             }
             match page.upto {
                 Some(upto) => after = upto,
                 None => break,
             }
+        }
+        // What is wrong in a row is told by itself, and not again in the sum.
+        if self.verified.findings.all() == told_before {
+            let day = PeriodKind::Day.containing(date);
+            let row = self.store.total_facts(day).await?;
+            total::verify(day, row, sums, &mut self.verified.findings);
         }
         if let Some(tally) = tally {
             tally.finish(instance.0, &mut self.verified.findings);
@@ -307,13 +319,20 @@ impl Run<'_> {
     }
 
     async fn period(&mut self, of: Period, days: &[DayFacts]) -> StoreResult<()> {
+        let told_before = self.verified.findings.all();
+        let total = self.store.total_facts(of).await?;
+        let mut sums = TotalFacts::default();
+        let mut is_at_work = false;
         let mut after = i64::MIN;
         loop {
             let page = self.store.rollup_page(of, after, PAGE).await?;
             for row in &page.rows {
                 self.verified.period_rows += 1;
                 period::verify(of, row, page.is_undecided, &mut self.verified.findings);
+                sums.add(row.row);
+                is_at_work |= row.unfinished.is_some();
             }
+            is_at_work |= page.is_undecided;
             match page.upto {
                 Some(upto) => after = upto,
                 None => break,
@@ -330,6 +349,14 @@ impl Run<'_> {
             // Each video is told once, on the first of its days.
             let since = *since.get_or_insert(day.date);
             self.missing_rollups(of, day.date, since).await?;
+        }
+        let findings = &mut self.verified.findings;
+        // Rows of a day at work are in the sums already, and in the total when the day is settled.
+        if findings.all() == told_before
+            && !is_at_work
+            && self.store.total_facts(of).await? == total
+        {
+            total::verify(of, total, sums, findings);
         }
         Ok(())
     }
@@ -358,7 +385,7 @@ impl Run<'_> {
         for loose in self.store.loose_rows(self.options.limit).await? {
             let findings = &mut self.verified.findings;
             let kind = match loose.table {
-                "period_rollup" => Kind::Periods,
+                "period_rollup" | "period_total" => Kind::Periods,
                 "late_event" => Kind::History,
                 _ => Kind::JobTables,
             };

@@ -2,6 +2,7 @@
 //! sequences that are behind.
 
 use crate::{
+    batch::job::Job,
     port::{error::StoreResult, verification::LooseFacts},
     store::db::{Tx, fetch_all, fetch_one},
 };
@@ -148,8 +149,33 @@ async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
     Ok(found)
 }
 
+/// Totals of days that nobody has settled.
+async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Option<LooseFacts>> {
+    const FROM: &str = "period_total t WHERE t.period = 'day' AND NOT EXISTS \
+         (SELECT 1 FROM job_date_instance d JOIN BATCH_JOB_EXECUTION e \
+         ON e.JOB_INSTANCE_ID = d.job_instance_id \
+         WHERE d.job_name = ? AND d.date = t.start_date AND e.STATUS = 'COMPLETED')";
+    let job = Job::DayStatistics.name();
+    let sql = format!("SELECT COUNT(*) FROM {FROM}");
+    let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql), job)?;
+    if total == 0 {
+        return Ok(None);
+    }
+    let sql = format!("SELECT t.start_date FROM {FROM} ORDER BY t.start_date LIMIT ?");
+    let days: Vec<(NaiveDate,)> = fetch_all!(tx, AssertSqlSafe(sql), job, limit)?;
+    let row = |(date,)| (format!("day of {date}"), "a row".to_owned());
+    Ok(Some(LooseFacts {
+        table: "period_total",
+        column: "row",
+        expected: "no row: the day is not settled".to_owned(),
+        total: u64::try_from(total).unwrap_or(0),
+        rows: days.into_iter().map(row).collect(),
+    }))
+}
+
 pub(super) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
     let mut found = late(tx, limit).await?;
+    found.extend(totals(tx, limit).await?);
     for orphan in &ORPHANS {
         let Orphan { id, from, .. } = orphan;
         let sql = format!("SELECT COUNT(*) FROM {from}");

@@ -11,6 +11,7 @@ use crate::{
     store::db::{Tx, fetch_all, fetch_in, fetch_one},
 };
 use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
 use std::collections::{HashMap, HashSet};
 
 pub(super) async fn next(
@@ -18,13 +19,15 @@ pub(super) async fn next(
     kind: PeriodKind,
     after: NaiveDate,
 ) -> StoreResult<Option<NaiveDate>> {
-    let (start,): (Option<NaiveDate>,) = fetch_one!(
-        tx,
-        "SELECT MIN(start_date) FROM period_rollup WHERE period = ? AND start_date > ?",
-        kind.name(),
-        after
-    )?;
-    Ok(start)
+    let mut first: Option<NaiveDate> = None;
+    for table in ["period_rollup", "period_total"] {
+        let sql =
+            format!("SELECT MIN(start_date) FROM {table} WHERE period = ? AND start_date > ?");
+        let (start,): (Option<NaiveDate>,) =
+            fetch_one!(tx, AssertSqlSafe(sql), kind.name(), after)?;
+        first = first.into_iter().chain(start).min();
+    }
+    Ok(first)
 }
 
 /// A row of the table.

@@ -1,5 +1,9 @@
 //! Reports by day, week and month.
 
+mod table;
+
+pub use table::{revenue_csv, top_csv, video_csv};
+
 use super::listing::Listing;
 use crate::{
     domain::{
@@ -14,7 +18,6 @@ use crate::{
     },
 };
 use chrono::NaiveDate;
-use moka::sync::Cache;
 use std::sync::Arc;
 
 /// Places in a top list.
@@ -59,26 +62,17 @@ pub struct VideoReport {
     pub days: Vec<VideoDay>,
 }
 
-/// Totals that are kept at hand.
-const CACHED: u64 = 1_000;
-
 /// Reads what was settled.
 #[derive(Clone)]
 pub struct Reports {
     store: Arc<dyn Store>,
-    /// A period's total over all videos is the one sum that grows with the platform: of a settled
-    /// period it is made once.
-    totals: Cache<Period, PeriodTotal>,
 }
 
 impl Reports {
     /// A service on a store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self {
-            store,
-            totals: Cache::new(CACHED),
-        }
+        Self { store }
     }
 
     /// The last day up to which nothing active is unsettled.
@@ -109,7 +103,7 @@ impl Reports {
         Ok(TopReport {
             period,
             settled_through,
-            total: self.total(period, None, settled_through).await?,
+            total: self.store.total(period, None).await?,
             items: self.store.top(period, by, TOP).await?,
         })
     }
@@ -140,7 +134,7 @@ impl Reports {
         Ok(RevenueReport {
             period,
             settled_through,
-            total: self.total(period, owner, settled_through).await?,
+            total: self.store.total(period, owner).await?,
             items: page.items,
             next: page.next,
         })
@@ -160,23 +154,5 @@ impl Reports {
             settled_through: self.settled_through().await?,
             days: self.store.video_days(id, from, to).await?,
         })
-    }
-
-    async fn total(
-        &self,
-        period: Period,
-        owner: Option<UserId>,
-        settled_through: Option<NaiveDate>,
-    ) -> StoreResult<PeriodTotal> {
-        let is_settled = settled_through.is_some_and(|through| through >= period.to);
-        if owner.is_some() || !is_settled {
-            return self.store.total(period, owner).await;
-        }
-        if let Some(total) = self.totals.get(&period) {
-            return Ok(total);
-        }
-        let total = self.store.total(period, None).await?;
-        self.totals.insert(period, total);
-        Ok(total)
     }
 }

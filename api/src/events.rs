@@ -1,0 +1,221 @@
+//! Events that the history did not take, for admins.
+
+use crate::{
+    auth::Admin,
+    cursor, date,
+    failure::{Failure, refusals},
+    tag::Tag,
+};
+use balance_core::{
+    domain::playback::EventId,
+    port::{
+        stray::{LateEvent, RejectedEvent},
+        stream::EntryId,
+    },
+    service::jobs::Jobs,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An event that came after its day was closed.
+#[derive(Debug, Object)]
+#[oai(rename = "LateEvent", rename_all = "camelCase")]
+struct LateEventView {
+    /// Its id.
+    event_id: Uuid,
+    /// Its business day.
+    date: NaiveDate,
+    /// What was watched.
+    video_id: i64,
+    /// Who watched.
+    user_id: i64,
+    /// When it happened.
+    occurred_at: Option<DateTime<Utc>>,
+    /// Whether it would have counted as a view.
+    is_counted: bool,
+    /// Seconds that would have counted as watched.
+    play_time: i64,
+    /// When it was read.
+    received_at: DateTime<Utc>,
+}
+
+impl From<LateEvent> for LateEventView {
+    fn from(event: LateEvent) -> Self {
+        Self {
+            event_id: Uuid::from_bytes(event.id.0),
+            date: event.date,
+            video_id: event.video_id.0,
+            user_id: event.user_id.0,
+            occurred_at: DateTime::from_timestamp_micros(event.occurred_at_micros),
+            is_counted: event.is_counted,
+            play_time: event.play_time_s,
+            received_at: event.received_at.and_utc(),
+        }
+    }
+}
+
+/// A page of late events, the newest first.
+#[derive(Debug, Object)]
+struct LateEventPage {
+    /// What can be done about them.
+    remedy: String,
+    /// The events.
+    items: Vec<LateEventView>,
+    /// The `cursor` of the next page; null on the last one.
+    next: Option<String>,
+}
+
+/// An entry of a stream that can never be written.
+#[derive(Debug, Object)]
+#[oai(rename = "RejectedEvent", rename_all = "camelCase")]
+struct RejectedEventView {
+    /// The stream's shard.
+    shard: u16,
+    /// Its id there.
+    entry_id: String,
+    /// Its event's id, where it has one.
+    event_id: Option<Uuid>,
+    /// What it said; at most 1,000 characters of it.
+    payload: String,
+    /// What is wrong with it.
+    reason: String,
+    /// When it was read.
+    rejected_at: DateTime<Utc>,
+}
+
+impl From<RejectedEvent> for RejectedEventView {
+    fn from(event: RejectedEvent) -> Self {
+        Self {
+            shard: event.id.shard,
+            entry_id: format!("{}-{}", event.id.ms, event.id.sequence),
+            event_id: event.event_id.map(|id| Uuid::from_bytes(id.0)),
+            payload: event.payload,
+            reason: event.reason,
+            rejected_at: event.rejected_at.and_utc(),
+        }
+    }
+}
+
+/// A page of rejected entries, by shard, the oldest first.
+#[derive(Debug, Object)]
+struct RejectedEventPage {
+    /// What can be done about them.
+    remedy: String,
+    /// The entries.
+    items: Vec<RejectedEventView>,
+    /// The `cursor` of the next page; null on the last one.
+    next: Option<String>,
+}
+
+/// A closed day never changes, whoever asks.
+const LATE_REMEDY: &str = "A late event counts for nothing, for its day is closed. Pay its creator \
+    otherwise if it is owed. Where there are many, look at the clocks of the Redis servers, and for \
+    a stream that was restored from an older copy.";
+
+const REJECTED_REMEDY: &str = "A rejected entry is not one of ours, or cannot be: `reason` says why. \
+    Find who writes to the stream besides `balance api`; where a newer version wrote it, upgrade \
+    the workers.";
+
+/// Where rejected entries go on, as a cursor holds it.
+#[derive(Debug, Serialize, Deserialize)]
+struct After {
+    shard: u16,
+    ms: i64,
+    sequence: i64,
+}
+
+refusals! {
+    EventRefusals: 400 401 403;
+}
+
+const fn default_limit() -> u32 {
+    20
+}
+
+/// Events that were left out.
+pub(crate) struct EventsApi {
+    pub(crate) jobs: Jobs,
+}
+
+#[OpenApi(prefix_path = "/events", tag = "Tag::Operations")]
+impl EventsApi {
+    /// List late events
+    ///
+    /// Plays and pauses that were acknowledged and came out of the stream after their day had been
+    /// closed: the newest first.
+    #[oai(path = "/late", method = "get", operation_id = "listLateEvents")]
+    async fn late(
+        &self,
+        _admin: Admin,
+        /// Only those of this business day.
+        date: Query<Option<NaiveDate>>,
+        /// The `next` of the page before.
+        #[oai(validator(max_length = 2048))]
+        cursor: Query<Option<String>>,
+        /// Events on a page.
+        #[oai(
+            default = "default_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+    ) -> Result<Json<LateEventPage>, Failure<EventRefusals>> {
+        let date = date.0.map(|day| date::business(day, "date")).transpose()?;
+        let before: Option<[u8; 16]> = cursor.0.as_deref().map(cursor::read).transpose()?;
+        let page = self
+            .jobs
+            .late_events(date, before.map(EventId), limit.0)
+            .await?;
+        Ok(Json(LateEventPage {
+            remedy: LATE_REMEDY.to_owned(),
+            items: page.items.into_iter().map(Into::into).collect(),
+            next: page
+                .next
+                .map(|EventId(id)| cursor::write(&id))
+                .transpose()?,
+        }))
+    }
+
+    /// List rejected events
+    ///
+    /// Entries of the stream that can never be written, by shard, the oldest first.
+    #[oai(
+        path = "/rejected",
+        method = "get",
+        operation_id = "listRejectedEvents"
+    )]
+    async fn rejected(
+        &self,
+        _admin: Admin,
+        /// The `next` of the page before.
+        #[oai(validator(max_length = 2048))]
+        cursor: Query<Option<String>>,
+        /// Entries on a page.
+        #[oai(
+            default = "default_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+    ) -> Result<Json<RejectedEventPage>, Failure<EventRefusals>> {
+        let after: Option<After> = cursor.0.as_deref().map(cursor::read).transpose()?;
+        let after = after.map(|after| EntryId {
+            shard: after.shard,
+            ms: after.ms,
+            sequence: after.sequence,
+        });
+        let page = self.jobs.rejected_events(after, limit.0).await?;
+        let next = page.next.map(|id| {
+            cursor::write(&After {
+                shard: id.shard,
+                ms: id.ms,
+                sequence: id.sequence,
+            })
+        });
+        Ok(Json(RejectedEventPage {
+            remedy: REJECTED_REMEDY.to_owned(),
+            items: page.items.into_iter().map(Into::into).collect(),
+            next: next.transpose()?,
+        }))
+    }
+}

@@ -1,0 +1,84 @@
+//! Periods in requests and answers.
+
+use balance_core::domain::period::PeriodKind;
+use poem_openapi::{
+    Enum, Object,
+    types::{ParseFromJSON, ToJSON},
+};
+
+/// The length of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[oai(rename = "PeriodKind", rename_all = "lowercase")]
+pub(crate) enum PeriodName {
+    /// A business day.
+    Day,
+    /// Monday to Sunday.
+    Week,
+    /// A calendar month.
+    Month,
+}
+
+impl From<PeriodName> for PeriodKind {
+    fn from(name: PeriodName) -> Self {
+        match name {
+            PeriodName::Day => Self::Day,
+            PeriodName::Week => Self::Week,
+            PeriodName::Month => Self::Month,
+        }
+    }
+}
+
+impl From<PeriodKind> for PeriodName {
+    fn from(kind: PeriodKind) -> Self {
+        match kind {
+            PeriodKind::Day => Self::Day,
+            PeriodKind::Week => Self::Week,
+            PeriodKind::Month => Self::Month,
+        }
+    }
+}
+
+/// Something for each of several periods.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+pub(crate) struct ByPeriod<T: ParseFromJSON + ToJSON> {
+    /// The day.
+    #[oai(skip_serializing_if_is_none)]
+    day: Option<T>,
+    /// The week that the day is in.
+    #[oai(skip_serializing_if_is_none)]
+    week: Option<T>,
+    /// The month that the day is in.
+    #[oai(skip_serializing_if_is_none)]
+    month: Option<T>,
+}
+
+/// What was asked for: one period as it is, several by their names.
+pub(crate) enum Asked<T: ParseFromJSON + ToJSON> {
+    One(T),
+    Several(ByPeriod<T>),
+}
+
+impl<T: ParseFromJSON + ToJSON> FromIterator<(PeriodKind, T)> for Asked<T> {
+    fn from_iter<I: IntoIterator<Item = (PeriodKind, T)>>(reports: I) -> Self {
+        let mut reports: Vec<(PeriodKind, T)> = reports.into_iter().collect();
+        if reports.len() == 1
+            && let Some((_, one)) = reports.pop()
+        {
+            return Self::One(one);
+        }
+        let mut all = ByPeriod {
+            day: None,
+            week: None,
+            month: None,
+        };
+        for (kind, report) in reports {
+            match kind {
+                PeriodKind::Day => all.day = Some(report),
+                PeriodKind::Week => all.week = Some(report),
+                PeriodKind::Month => all.month = Some(report),
+            }
+        }
+        Self::Several(all)
+    }
+}

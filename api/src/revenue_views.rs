@@ -1,0 +1,147 @@
+//! Revenues as clients read them. Amounts are decimal strings in won: JSON numbers are no money.
+
+use crate::periods::{Asked, ByPeriod, PeriodName};
+use balance_core::{
+    port::reports::{PeriodTotal, RevenueItem},
+    service::reports::RevenueReport,
+};
+use chrono::NaiveDate;
+use poem_openapi::{Object, Union};
+
+/// What videos come to together.
+#[derive(Debug, Object)]
+#[oai(rename = "Total", rename_all = "camelCase", deny_unknown_fields)]
+struct TotalView {
+    /// Videos with activity.
+    #[oai(validator(minimum(value = "0")))]
+    video_count: i64,
+    /// Counted views.
+    #[oai(validator(minimum(value = "0")))]
+    view_count: i64,
+    /// Seconds watched.
+    #[oai(validator(minimum(value = "0")))]
+    total_play_time: i64,
+    /// Ad views.
+    #[oai(validator(minimum(value = "0")))]
+    ad_view_count: i64,
+    /// Pay for views, in won: a decimal of two places.
+    #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
+    view_revenue: String,
+    /// Pay for ad views.
+    #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
+    ad_revenue: String,
+    /// The sum of both.
+    #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
+    total_revenue: String,
+}
+
+impl From<PeriodTotal> for TotalView {
+    fn from(total: PeriodTotal) -> Self {
+        Self {
+            video_count: total.video_count,
+            view_count: total.view_count,
+            total_play_time: total.total_play_time,
+            ad_view_count: total.ad_view_count,
+            view_revenue: total.view_revenue.to_string(),
+            ad_revenue: total.ad_revenue.to_string(),
+            total_revenue: total.total_revenue.to_string(),
+        }
+    }
+}
+
+/// A video's pay in a period.
+#[derive(Debug, Object)]
+#[oai(rename = "RevenueItem", rename_all = "camelCase", deny_unknown_fields)]
+struct RevenueItemView {
+    /// The video.
+    video_id: i64,
+    /// Its title.
+    title: String,
+    /// Its owner.
+    owner_id: i64,
+    /// Counted views.
+    view_count: i64,
+    /// Ad views.
+    ad_view_count: i64,
+    /// Pay for views, in won: a decimal of two places.
+    #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
+    view_revenue: String,
+    /// Pay for ad views.
+    #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
+    ad_revenue: String,
+    /// The sum of both.
+    #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
+    total_revenue: String,
+}
+
+impl From<&RevenueItem> for RevenueItemView {
+    fn from(item: &RevenueItem) -> Self {
+        Self {
+            video_id: item.video_id.0,
+            title: item.title.clone(),
+            owner_id: item.owner_id.0,
+            view_count: item.view_count,
+            ad_view_count: item.ad_view_count,
+            view_revenue: item.view_revenue.to_string(),
+            ad_revenue: item.ad_revenue.to_string(),
+            total_revenue: item.total_revenue.to_string(),
+        }
+    }
+}
+
+/// The revenue of one period.
+#[derive(Debug, Object)]
+#[oai(
+    rename = "PeriodRevenue",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
+pub(crate) struct RevenueView {
+    /// How long the period is.
+    period: PeriodName,
+    /// Its first business day.
+    from: NaiveDate,
+    /// Its last business day.
+    to: NaiveDate,
+    /// The last day up to which nothing with plays is unsettled; null before the first. Where it is
+    /// not before `to`, nothing of the period changes any more.
+    settled_through: Option<NaiveDate>,
+    /// Everything together, other pages included.
+    total: TotalView,
+    /// Pay by video, in the order of their ids.
+    items: Vec<RevenueItemView>,
+    /// The `cursor` of the next page; null on the last one.
+    next: Option<String>,
+}
+
+impl RevenueView {
+    /// A report as clients read it, with the cursor of its next page.
+    pub(crate) fn of(report: &RevenueReport, next: Option<String>) -> Self {
+        Self {
+            period: report.period.kind.into(),
+            from: report.period.from,
+            to: report.period.to,
+            settled_through: report.settled_through,
+            total: report.total.into(),
+            items: report.items.iter().map(Into::into).collect(),
+            next,
+        }
+    }
+}
+
+/// One period as it is, where one was asked for; else one for each name.
+#[derive(Debug, Union)]
+#[oai(rename = "Revenue", one_of)]
+pub(crate) enum RevenueAnswer {
+    One(RevenueView),
+    Several(ByPeriod<RevenueView>),
+}
+
+impl From<Asked<RevenueView>> for RevenueAnswer {
+    fn from(asked: Asked<RevenueView>) -> Self {
+        match asked {
+            Asked::One(one) => Self::One(one),
+            Asked::Several(several) => Self::Several(several),
+        }
+    }
+}
