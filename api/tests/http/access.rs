@@ -9,11 +9,13 @@ use std::collections::BTreeSet;
 enum For {
     Anyone,
     User,
+    /// Whoever registered video 1, and admins.
+    Owner,
     Admin,
 }
 
 /// Every operation: its id, who it is for, how it is asked, and what those are answered who may.
-const OPERATIONS: [(&str, For, &str, &str, u16); 29] = [
+const OPERATIONS: [(&str, For, &str, &str, u16); 35] = [
     ("join", For::Anyone, "POST", "/join", 400),
     ("login", For::Anyone, "POST", "/login", 400),
     ("reissue", For::Anyone, "POST", "/reissue", 400),
@@ -29,6 +31,28 @@ const OPERATIONS: [(&str, For, &str, &str, u16); 29] = [
         For::User,
         "POST",
         "/videos/1/pause?currentPlayedAt=0",
+        200,
+    ),
+    ("listRevenues", For::User, "GET", "/revenues", 200),
+    (
+        "listTopByViewCount",
+        For::User,
+        "GET",
+        "/top5/view-count",
+        200,
+    ),
+    (
+        "listTopByPlayTime",
+        For::User,
+        "GET",
+        "/top5/play-time",
+        200,
+    ),
+    (
+        "getVideoStatistics",
+        For::Owner,
+        "GET",
+        "/videos/1/statistics",
         200,
     ),
     ("registerAd", For::Admin, "POST", "/ads", 201),
@@ -108,6 +132,14 @@ const OPERATIONS: [(&str, For, &str, &str, u16); 29] = [
     ("putRevenueRates", For::Admin, "PUT", "/revenue-rates", 400),
     ("listWorkers", For::Admin, "GET", "/workers", 200),
     ("getQueue", For::Admin, "GET", "/queue", 200),
+    ("listLateEvents", For::Admin, "GET", "/events/late", 200),
+    (
+        "listRejectedEvents",
+        For::Admin,
+        "GET",
+        "/events/rejected",
+        200,
+    ),
     ("listAudit", For::Admin, "GET", "/audit", 200),
 ];
 
@@ -208,11 +240,18 @@ async fn everybody_may_do_what_is_theirs() {
         // The video is the owner's: to play it is for everybody, the owner and others alike.
         for token in [&user, &creator] {
             let answer = send(Some(token)).await;
-            if who == For::Admin {
-                answer.is_problem(403, "admin-only");
-            } else {
-                assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
+            match who {
+                For::Admin => drop(answer.is_problem(403, "admin-only")),
+                For::Owner => drop(answer.is_problem(403, "other-user")),
+                For::Anyone | For::User => {
+                    assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
+                }
             }
+        }
+        if who == For::Owner {
+            let owner = world.login("owner").await;
+            let answer = send(owner["accessToken"].as_str()).await;
+            assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
         }
         let answer = send(Some(&admin)).await;
         assert_eq!(answer.code(), fine, "{operation}: {answer:?}");

@@ -17,6 +17,10 @@ mod health;
 
 mod playback;
 
+mod settled;
+
+mod reports;
+
 mod videos;
 
 mod world;

@@ -14,7 +14,7 @@ use balance_core::{
         clock::Clock,
         intake::{Intake, IntakeRules},
     },
-    queue::EmbeddedQueue,
+    queue::{EmbeddedQueue, QueueBackend},
     service::{accounts::Accounts, launcher::Launcher, playback::Playback},
     store::SqlStore,
 };
@@ -189,6 +189,8 @@ impl Ask {
 pub(crate) struct World {
     pub(crate) clock: Arc<SetClock>,
     pub(crate) store: Arc<dyn Store>,
+    /// Launches jobs by rings that nobody hears.
+    pub(crate) launcher: Launcher,
     api: BoxEndpoint<'static>,
     _folder: TempDir,
 }
@@ -226,7 +228,7 @@ impl World {
                 Arc::clone(&store),
                 Arc::clone(&injected),
             )),
-            launcher,
+            launcher: launcher.clone(),
             secrets: Secrets::parse(SECRET).unwrap(),
             limits,
             proxies: 1,
@@ -235,9 +237,20 @@ impl World {
         Self {
             clock,
             store,
+            launcher,
             api: api.routes(watch::channel(false).1),
             _folder: folder,
         }
+    }
+
+    /// A launcher whose rings a worker hears.
+    pub(crate) fn wired(&self) -> (Launcher, QueueBackend) {
+        let (queue, backend) = EmbeddedQueue::new();
+        let launcher = Launcher {
+            queue: Arc::new(queue),
+            ..self.launcher.clone()
+        };
+        (launcher, QueueBackend::Embedded(backend))
     }
 
     /// Sends a request.

@@ -27,7 +27,7 @@ pub(crate) const VALUES: [(&str, &str); 4] = [
     ("MYSQL_ROOT_PASSWORD", "Wurzel-4711"),
     ("MYSQL_PASSWORD", PASSWORD),
     ("REDIS_PASSWORD", PASSWORD),
-    ("JWT_SECRET", "Siegel-4711-Siegel-4711-Siegel-4711"),
+    ("JWT_SECRET", "Siegel-4711-Wachs-0815-Faden-2342"),
 ];
 /// The databases' user.
 const USER: &str = "balance";

@@ -233,7 +233,7 @@ async fn only_a_failed_partition_of_the_newest_execution_is_retried() {
     let before = job_tables(&world).await;
     assert_eq!(
         name(launcher.retry(StepExecutionId(99)).await),
-        "NotRetryable"
+        "NoSuchStepExecution"
     );
     for step in &steps {
         let is_failed = step.status == BatchStatus::Failed && step.name.partition.is_some();

@@ -303,6 +303,66 @@ async fn faults_of_weeks_and_months_are_found_and_named() {
     world.assert_found(&faults).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_totals_are_found_and_named() {
+    let world = settled().await;
+    let day = "period = 'day' AND start_date = '2024-05-28'";
+    let week = "period = 'week' AND start_date = '2024-05-27'";
+    let set = |what: &str, whose: &str| format!("UPDATE period_total SET {what} WHERE {whose}");
+    let of_day = "periods: period_total (day of 2024-05-28)";
+    let of_week = "periods: period_total (week of 2024-05-27)";
+    let faults = [
+        fault(
+            "period_total",
+            set("video_count = video_count + 1", day),
+            &format!("{of_day} video_count: "),
+        ),
+        fault(
+            "period_total",
+            set("total_revenue = total_revenue - 1", week),
+            &format!("{of_week} total_revenue: "),
+        ),
+        fault(
+            "period_total",
+            format!("DELETE FROM period_total WHERE {day}"),
+            &format!("{of_day} row: a row: 40 videos / no row"),
+        ),
+        fault(
+            "period_total",
+            "INSERT INTO period_total VALUES ('day', '2024-06-20', 1, 2, 3, 4, 5, 6, 7)",
+            "periods: period_total (day of 2024-06-20) period: no row: the day was never launched / a row",
+        ),
+        fault(
+            "period_total",
+            "INSERT INTO period_total VALUES ('week', '2024-06-24', 1, 2, 3, 4, 5, 6, 18)",
+            "periods: period_total (week of 2024-06-24) video_count: 0 / 1
+             periods: period_total (week of 2024-06-24) view_count: 0 / 2
+             periods: period_total (week of 2024-06-24) total_play_time: 0 / 3
+             periods: period_total (week of 2024-06-24) ad_view_count: 0 / 4
+             periods: period_total (week of 2024-06-24) view_revenue: 0 / 5
+             periods: period_total (week of 2024-06-24) ad_revenue: 0 / 6
+             periods: period_total (week of 2024-06-24) total_revenue: 0 / 18",
+        ),
+        fault(
+            "period_total",
+            set("start_date = '2024-05-28'", week),
+            &format!(
+                "{of_week} row: a row: 40 videos / no row
+                 periods: period_total (week of 2024-05-28) start_date: a Monday"
+            ),
+        ),
+        fault(
+            "period_total",
+            set("period = 'year'", week),
+            &format!(
+                "{of_week} row: a row: 40 videos / no row
+                 periods: period_total (year of 2024-05-27) period: day, week or month / a row"
+            ),
+        ),
+    ];
+    world.assert_found(&faults).await;
+}
+
 const PARTITION: &str = "STEP_NAME = 'dayRevenueStep:partition1' AND JOB_EXECUTION_ID = 2";
 const MANAGER: &str = "STEP_NAME = 'partitionedDayRevenueStep' AND JOB_EXECUTION_ID = 2";
 /// How their differences are named.

@@ -339,6 +339,9 @@ impl Run<'_> {
             }
         }
         if !period::begins_rightly(of) {
+            if total.is_some() {
+                total::crooked(of, &mut self.verified.findings);
+            }
             return Ok(());
         }
         let settled = days

@@ -27,6 +27,18 @@ pub(super) fn of_day(video: &VideoDay) -> Option<PeriodFacts> {
     })
 }
 
+/// A total of a week or month that begins on no such day.
+pub(super) fn crooked(period: Period, findings: &mut Findings) {
+    let key = format!("{} of {}", period.kind, period.from);
+    let at = At {
+        kind: Kind::Periods,
+        table: "period_total",
+        key: &key,
+    };
+    let expected = "a Monday, or the first of a month";
+    findings.add(at, "start_date", expected, period.from);
+}
+
 /// Compares a period's total with the sums of its rows. A day without plays that was settled before
 /// totals were kept has none.
 pub(super) fn verify(

@@ -149,28 +149,46 @@ async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
     Ok(found)
 }
 
-/// Totals of days that nobody has settled.
-async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Option<LooseFacts>> {
-    const FROM: &str = "period_total t WHERE t.period = 'day' AND NOT EXISTS \
-         (SELECT 1 FROM job_date_instance d JOIN BATCH_JOB_EXECUTION e \
-         ON e.JOB_INSTANCE_ID = d.job_instance_id \
-         WHERE d.job_name = ? AND d.date = t.start_date AND e.STATUS = 'COMPLETED')";
+/// Totals of days that nobody has launched, and of no period that there is: what should be there, and
+/// the end of the SELECT, which binds the job's name.
+const TOTALS: [(&str, &str); 2] = [
+    (
+        "no row: the day was never launched",
+        "t.period = 'day' AND NOT EXISTS (SELECT 1 FROM job_date_instance d \
+         WHERE d.job_name = ? AND d.date = t.start_date)",
+    ),
+    (
+        "day, week or month",
+        "t.period NOT IN ('day', 'week', 'month', ?)",
+    ),
+];
+
+async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
     let job = Job::DayStatistics.name();
-    let sql = format!("SELECT COUNT(*) FROM {FROM}");
-    let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql), job)?;
-    if total == 0 {
-        return Ok(None);
+    let mut found = Vec::new();
+    for (expected, whose) in TOTALS {
+        let sql = format!("SELECT COUNT(*) FROM period_total t WHERE {whose}");
+        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql), job)?;
+        if total == 0 {
+            continue;
+        }
+        let sql = format!(
+            "SELECT t.period, t.start_date FROM period_total t WHERE {whose} \
+             ORDER BY t.start_date, t.period LIMIT ?"
+        );
+        let rows: Vec<(String, NaiveDate)> = fetch_all!(tx, AssertSqlSafe(sql), job, limit)?;
+        let row = |(period, date): (String, NaiveDate)| {
+            (format!("{period} of {date}"), "a row".to_owned())
+        };
+        found.push(LooseFacts {
+            table: "period_total",
+            column: "period",
+            expected: expected.to_owned(),
+            total: u64::try_from(total).unwrap_or(0),
+            rows: rows.into_iter().map(row).collect(),
+        });
     }
-    let sql = format!("SELECT t.start_date FROM {FROM} ORDER BY t.start_date LIMIT ?");
-    let days: Vec<(NaiveDate,)> = fetch_all!(tx, AssertSqlSafe(sql), job, limit)?;
-    let row = |(date,)| (format!("day of {date}"), "a row".to_owned());
-    Ok(Some(LooseFacts {
-        table: "period_total",
-        column: "row",
-        expected: "no row: the day is not settled".to_owned(),
-        total: u64::try_from(total).unwrap_or(0),
-        rows: days.into_iter().map(row).collect(),
-    }))
+    Ok(found)
 }
 
 pub(super) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
