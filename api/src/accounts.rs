@@ -29,10 +29,15 @@ const COOKIE: &str = "refreshToken";
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 struct Credentials {
-    /// The name to log in with: without white space and invisible characters.
-    #[oai(validator(min_length = 1, max_length = 64))]
+    /// The name to log in with: without white space and invisible characters. Names such as
+    /// `user-1` and `creator-1` are kept for imports.
+    #[oai(validator(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+$"
+    ))]
     username: String,
-    /// At least 8 characters, at most 256 bytes.
+    /// 8 to 256 characters.
     #[oai(validator(min_length = 8, max_length = 256))]
     password: String,
 }
@@ -105,10 +110,10 @@ enum LogoutAnswer {
 }
 
 refusals! {
-    JoinRefusals: 400 409 413 415 429;
-    LoginRefusals: 400 401 413 415 429;
-    ReissueRefusals: 400 401 413 415;
-    LogoutRefusals: 400 413 415;
+    JoinRefusals: 409 415 429;
+    LoginRefusals: 401 415 429;
+    ReissueRefusals: 401 415;
+    LogoutRefusals: 415;
 }
 
 /// Accounts.

@@ -26,7 +26,11 @@ use serde::Deserialize;
 #[oai(deny_unknown_fields)]
 struct NewAd {
     /// What admins read; without control characters, and not white space alone.
-    #[oai(validator(min_length = 1, max_length = 200))]
+    #[oai(validator(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    ))]
     title: String,
 }
 
@@ -66,8 +70,8 @@ enum AdAnswer {
 }
 
 refusals! {
-    RegisterAdRefusals: 400 401 403 409 413 415;
-    ListAdRefusals: 400 401 403;
+    RegisterAdRefusals: 401 403 409 415;
+    ListAdRefusals: 401 403;
 }
 
 const fn default_limit() -> u32 {
@@ -87,7 +91,10 @@ impl AdsApi {
         &self,
         admin: Admin,
         /// The request's own name: sent again with the same body, it registers nothing again.
-        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 128))]
+        #[oai(
+            name = "Idempotency-Key",
+            validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
+        )]
         key: Header<Option<String>>,
         body: Body<NewAd>,
     ) -> Result<AdAnswer, Failure<RegisterAdRefusals>> {

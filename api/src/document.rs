@@ -1,13 +1,14 @@
 //! The OpenAPI document: made from the resources' types alone, so that nothing need run for it.
 
-use crate::server::Resources;
+use crate::{methods::Methods, server::Resources, standard::standard};
 use poem::{
     Response, Route,
     endpoint::{BoxEndpoint, make_sync},
+    get,
     http::Method,
 };
 use poem_openapi::{
-    LicenseObject, OpenApi, OpenApiService,
+    ExtraHeader, LicenseObject, OpenApi, OpenApiService,
     registry::{MetaApi, Registry},
 };
 use std::collections::HashMap;
@@ -33,7 +34,10 @@ strings in won, with two places.";
 
 /// A service of these resources, titled and described.
 pub(crate) fn service<T: OpenApi + 'static>(resources: T) -> OpenApiService<T, ()> {
+    let request_id = ExtraHeader::new("X-Request-Id")
+        .description("The request's id: the client's own, or else a new one.");
     OpenApiService::new(resources, "Balance", env!("CARGO_PKG_VERSION"))
+        .extra_response_header::<String, _>(request_id)
         .description(DESCRIPTION)
         .license(LicenseObject::new(env!("CARGO_PKG_LICENSE")))
 }
@@ -56,14 +60,8 @@ impl OpenApi for Described {
 /// The OpenAPI document of this version, as indented JSON that ends with a line break.
 #[must_use]
 pub fn document() -> String {
-    let mut text = standard(&service(Described).spec());
-    text.push('\n');
-    text
-}
-
-/// The framework has a name of its own for the format of dates; clients know another one.
-fn standard(text: &str) -> String {
-    text.replace("\"naive-date\"", "\"date\"")
+    let document = standard(&service(Described).spec());
+    format!("{document:#}\n")
 }
 
 /// The page that shows the document: all of it comes from this server, and it may load nothing from
@@ -72,10 +70,16 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
     style-src 'unsafe-inline'; img-src data:; font-src data:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The document and the page that shows it, as they are answered.
-pub(crate) fn routes<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> Route {
-    let text = standard(&service.spec());
-    let page = standard(&service.swagger_ui_html());
+/// Where the document is, and the page that shows it.
+const PATHS: [&str; 2] = ["/openapi.json", "/docs"];
+
+/// The document and the page that shows it, as they are answered, and the methods of all paths.
+pub(crate) fn routes<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> (Route, Methods) {
+    let spec = service.spec();
+    let document = standard(&spec);
+    let methods = Methods::of(&document, &PATHS);
+    let text = format!("{document:#}");
+    let page = service.swagger_ui_html().replace(&spec, &text);
     let document = make_sync(move |_| {
         Response::builder()
             .content_type("application/json; charset=utf-8")
@@ -87,5 +91,7 @@ pub(crate) fn routes<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> R
             .header("Content-Security-Policy", PAGE_POLICY)
             .body(page.clone())
     });
-    Route::new().at("/openapi.json", document).at("/docs", page)
+    let [at_document, at_page] = PATHS;
+    let routes = Route::new().at(at_document, get(document));
+    (routes.at(at_page, get(page)), methods)
 }

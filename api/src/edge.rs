@@ -2,10 +2,14 @@
 
 use crate::{
     framework, idempotency,
+    methods::Methods,
     problem::{Code, Fault},
 };
 use futures_util::FutureExt;
-use poem::{Body, Endpoint, IntoResponse, Request, Response, Result, http::HeaderValue};
+use poem::{
+    Body, Endpoint, IntoResponse, Request, Response, Result,
+    http::{HeaderValue, header::ALLOW},
+};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::Semaphore,
@@ -42,13 +46,15 @@ const HEADERS: [(&str, &str); 5] = [
 /// Limits, names and logs requests, and turns every error into a problem.
 pub(crate) struct Edge<E> {
     inner: E,
+    methods: Methods,
     turns: Arc<Semaphore>,
 }
 
 impl<E: Endpoint> Edge<E> {
-    pub(crate) fn around(inner: E) -> Self {
+    pub(crate) fn around(inner: E, methods: Methods) -> Self {
         Self {
             inner,
+            methods,
             turns: Arc::new(Semaphore::new(MAX_REQUESTS)),
         }
     }
@@ -92,7 +98,13 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Ok(response) => response,
             Err(fault) => {
                 report(&fault, &id);
-                fault.response(&id)
+                let mut response = fault.response(&id);
+                if fault.code == Code::MethodNotAllowed
+                    && let Some(allow) = self.methods.allowed(&path)
+                {
+                    response.headers_mut().insert(ALLOW, allow);
+                }
+                response
             }
         };
         let headers = response.headers_mut();

@@ -127,7 +127,7 @@ struct After {
 }
 
 refusals! {
-    EventRefusals: 400 401 403;
+    EventRefusals: 401 403;
 }
 
 const fn default_limit() -> u32 {

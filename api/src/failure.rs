@@ -6,7 +6,7 @@ use poem_openapi::{
     registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::Type,
 };
-use std::marker::PhantomData;
+use std::{collections::BTreeSet, marker::PhantomData};
 
 /// The statuses with which an operation refuses, besides those that every one may answer.
 pub(crate) trait Refusals: Send + Sync + 'static {
@@ -28,8 +28,9 @@ macro_rules! refusals {
 }
 pub(crate) use refusals;
 
-/// What every operation may answer: the server's own fault, and a server that is busy or away.
-const ALWAYS: [u16; 2] = [500, 503];
+/// What every operation may answer: an unreadable header, a body beyond the limit, the server's own
+/// fault, and a server that is busy or away.
+const ALWAYS: [u16; 4] = [400, 413, 500, 503];
 
 /// A fault of an operation that refuses in these ways.
 #[derive(Debug)]
@@ -58,9 +59,9 @@ impl<R> From<Failure<R>> for poem::Error {
 
 impl<R: Refusals> ApiResponse for Failure<R> {
     fn meta() -> MetaResponses {
-        let statuses = R::STATUSES.iter().chain(&ALWAYS);
+        let statuses: BTreeSet<u16> = R::STATUSES.iter().chain(&ALWAYS).copied().collect();
         MetaResponses {
-            responses: statuses.map(|status| refusal(*status)).collect(),
+            responses: statuses.into_iter().map(refusal).collect(),
         }
     }
 

@@ -81,6 +81,10 @@ pub(crate) fn too_large() -> Fault {
 
 /// Parameters are refused with the name of a Rust type, or of a validator with its bound.
 fn readable(reason: &str) -> String {
+    let reason = reason
+        .split(" (occurred while parsing")
+        .next()
+        .unwrap_or(reason);
     if let Some(broken) = reason.strip_prefix("verification failed. ") {
         return bound(broken).unwrap_or_else(|| broken.to_owned());
     }
@@ -97,6 +101,10 @@ fn readable(reason: &str) -> String {
 /// A validator such as `minimum(1, exclusive: false)`, as a sentence.
 fn bound(broken: &str) -> Option<String> {
     let (name, bound) = broken.split_once('(')?;
+    if name == "pattern" {
+        let pattern = bound.split('"').nth(1)?;
+        return Some(format!("must match {pattern}"));
+    }
     let bound = bound.trim_end_matches(')').split(',').next()?;
     let sentence = match name {
         "minimum" => format!("must be at least {bound}"),

@@ -1,11 +1,15 @@
 //! Executions, steps and who holds them, as clients read them.
 
+use crate::{
+    date::Day,
+    job_status::{EndCode, Status},
+};
 use balance_core::{
     batch::{execution::JobExecution, step::StepExecution},
     port::{progress::StepProgress, workers::Holder},
     service::jobs::HeldStepExecution,
 };
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use poem_openapi::Object;
 
 /// An execution: one attempt at settling a day.
@@ -19,13 +23,13 @@ pub(crate) struct ExecutionView {
     /// The job.
     job: String,
     /// The business day.
-    date: NaiveDate,
+    date: Day,
     /// The number of the day's instance where it is not the first: after an abandoned one.
     run_id: Option<i64>,
-    /// STARTING, STARTED, STOPPING, STOPPED, COMPLETED, FAILED, ABANDONED or UNKNOWN.
-    status: String,
-    /// COMPLETED, COMPLETED_WITH_SKIPS, STOPPED, FAILED, or EXECUTING and UNKNOWN before the end.
-    exit_code: String,
+    /// How far it is.
+    status: Status,
+    /// How it ended; EXECUTING or UNKNOWN before the end.
+    exit_code: EndCode,
     /// Why it did not complete.
     exit_message: String,
     /// When it was launched.
@@ -49,16 +53,44 @@ impl From<JobExecution> for ExecutionView {
             id: execution.id.0,
             instance_id: execution.instance_id.0,
             job: execution.job.name().to_owned(),
-            date: execution.date,
+            date: execution.date.into(),
             run_id: execution.run_id,
-            status: execution.status.name().to_owned(),
-            exit_code: execution.exit_code.to_string(),
+            status: execution.status.into(),
+            exit_code: (&execution.exit_code).into(),
             exit_message: execution.exit_message,
             create_time: execution.create_time.and_utc(),
             start_time: execution.start_time.as_ref().map(NaiveDateTime::and_utc),
             end_time: execution.end_time.as_ref().map(NaiveDateTime::and_utc),
         }
     }
+}
+
+/// A job.
+#[derive(Debug, Object)]
+#[oai(rename = "Job", rename_all = "camelCase")]
+pub(crate) struct JobView {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its steps, in the order in which they run.
+    pub(crate) steps: Vec<String>,
+    /// Its newest execution.
+    pub(crate) last_execution: Option<ExecutionView>,
+}
+
+/// All jobs.
+#[derive(Debug, Object)]
+pub(crate) struct JobList {
+    /// The jobs.
+    pub(crate) items: Vec<JobView>,
+}
+
+/// A page of executions, the newest first.
+#[derive(Debug, Object)]
+pub(crate) struct ExecutionPage {
+    /// The executions.
+    pub(crate) items: Vec<ExecutionView>,
+    /// The `cursor` of the next page; null on the last one.
+    pub(crate) next: Option<String>,
 }
 
 /// A step execution: a step's own row, or a partition's.
@@ -69,10 +101,10 @@ pub(crate) struct StepView {
     id: i64,
     /// `closeDayStep`, `partitionedDayStatisticsStep`, `dayStatisticsStep:partition0`, …
     name: String,
-    /// As an execution's.
-    status: String,
-    /// As an execution's.
-    exit_code: String,
+    /// How far it is.
+    status: Status,
+    /// How it ended; EXECUTING or UNKNOWN before the end.
+    exit_code: EndCode,
     /// Why it did not complete.
     exit_message: String,
     /// Chunks written.
@@ -109,8 +141,8 @@ impl From<StepExecution> for StepView {
         Self {
             id: step.id.0,
             name: step.name.to_string(),
-            status: step.status.name().to_owned(),
-            exit_code: step.exit_code.to_string(),
+            status: step.status.into(),
+            exit_code: (&step.exit_code).into(),
             exit_message: step.exit_message,
             commit_count: step.counters.commits,
             read_count: step.counters.reads,
@@ -123,6 +155,15 @@ impl From<StepExecution> for StepView {
             held_by: None,
         }
     }
+}
+
+/// A page of step executions.
+#[derive(Debug, Object)]
+pub(crate) struct StepPage {
+    /// The step executions, by id.
+    pub(crate) items: Vec<StepView>,
+    /// The `cursor` of the next page; null on the last one.
+    pub(crate) next: Option<String>,
 }
 
 /// Who holds a step execution.

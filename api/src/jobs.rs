@@ -3,10 +3,12 @@
 use crate::{
     auth::Admin,
     body::OptionalBody,
-    cursor, date,
+    cursor,
+    date::{self, Day},
     edge::RequestId,
     failure::{Failure, refusals},
-    job_views::{ExecutionView, StepView},
+    job_events::Events,
+    job_views::{ExecutionPage, ExecutionView, JobList, JobView, StepPage},
     problem::{Code, Fault},
     progress::{self, ENDED, ProgressView, Watch},
     tag::Tag,
@@ -20,67 +22,26 @@ use balance_core::{
     port::{audit::Actor, clock::Clock},
     service::{jobs::Jobs, launcher::Launcher},
 };
-use chrono::NaiveDate;
-use futures_util::{Stream, StreamExt, stream::BoxStream};
 use poem::web::Data;
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path, Query},
-    payload::{EventStream, Json},
+    payload::Json,
 };
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 /// Streams of events at a time; more are told to come again.
 const MAX_STREAMS: usize = 256;
-/// How often a silent stream shows that it lives.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// A job.
-#[derive(Debug, Object)]
-#[oai(rename = "Job", rename_all = "camelCase")]
-struct JobView {
-    /// Its name.
-    name: String,
-    /// Its steps, in the order in which they run.
-    steps: Vec<String>,
-    /// Its newest execution.
-    last_execution: Option<ExecutionView>,
-}
-
-/// All jobs.
-#[derive(Debug, Object)]
-struct JobList {
-    /// The jobs.
-    items: Vec<JobView>,
-}
-
-/// A page of executions, the newest first.
-#[derive(Debug, Object)]
-struct ExecutionPage {
-    /// The executions.
-    items: Vec<ExecutionView>,
-    /// The `cursor` of the next page; null on the last one.
-    next: Option<String>,
-}
-
-/// A page of step executions.
-#[derive(Debug, Object)]
-struct StepPage {
-    /// The step executions, by id.
-    items: Vec<StepView>,
-    /// The `cursor` of the next page; null on the last one.
-    next: Option<String>,
-}
 
 /// What to launch.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields)]
 struct Launch {
-    /// The business day; without one, the last that is over.
-    date: Option<String>,
+    /// The business day, from 1970-01-01 to 9998-12-31; without one, the last that is over.
+    date: Option<Day>,
 }
 
 #[derive(ApiResponse)]
@@ -99,7 +60,7 @@ enum Accepted {
 enum EventsAnswer {
     /// Events: `progress` whenever something has changed, `ended` at the end.
     #[oai(status = 200)]
-    Events(EventStream<BoxStream<'static, ProgressView>>),
+    Events(Events),
     /// The end was told: do not come again.
     #[oai(status = 204)]
     Ended,
@@ -107,11 +68,11 @@ enum EventsAnswer {
 
 refusals! {
     JobListRefusals: 401 403;
-    LaunchRefusals: 400 401 403 409;
-    LaunchJobRefusals: 400 401 403 404 409 413 415;
-    ExecutionListRefusals: 400 401 403;
-    ExecutionRefusals: 400 401 403 404;
-    ControlRefusals: 400 401 403 404 409;
+    LaunchRefusals: 401 403 409;
+    LaunchJobRefusals: 401 403 404 409 415;
+    ExecutionListRefusals: 401 403;
+    ExecutionRefusals: 401 403 404;
+    ControlRefusals: 401 403 404 409;
 }
 
 const fn default_limit() -> u32 {
@@ -146,13 +107,9 @@ impl JobsApi {
         })
     }
 
-    async fn launch(
-        &self,
-        launcher: &Launcher,
-        date: Option<NaiveDate>,
-    ) -> Result<Accepted, Fault> {
+    async fn launch(&self, launcher: &Launcher, date: Option<Day>) -> Result<Accepted, Fault> {
         let date = match date {
-            Some(date) => date::business(date, "date")?,
+            Some(Day(date)) => date::business(date, "date")?,
             None => launcher.last_day_over()?,
         };
         let launched = launcher.launch(date).await?;
@@ -181,8 +138,8 @@ impl JobsApi {
         &self,
         admin: Admin,
         request_id: Data<&RequestId>,
-        /// The business day; without one, the last that is over.
-        date: Query<Option<NaiveDate>>,
+        /// The business day, from 1970-01-01 to 9998-12-31; without one, the last that is over.
+        date: Query<Option<Day>>,
     ) -> Result<Accepted, Failure<LaunchRefusals>> {
         let launcher = self.launcher(admin.0, request_id.0);
         Ok(self.launch(&launcher, date.0).await?)
@@ -229,7 +186,6 @@ impl JobsApi {
             return Err(Fault::new(Code::NoSuchJob, "See /jobs for those that there are.").into());
         }
         let date = body.0.and_then(|body| body.date);
-        let date = date.map(|text| date::parse(&text, "date")).transpose()?;
         let launcher = self.launcher(admin.0, request_id.0);
         Ok(self.launch(&launcher, date).await?)
     }
@@ -246,7 +202,7 @@ impl JobsApi {
         &self,
         _admin: Admin,
         /// Only those of this business day; all of them are on one page.
-        date: Query<Option<NaiveDate>>,
+        date: Query<Option<Day>>,
         /// The `next` of the page before.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
@@ -258,7 +214,7 @@ impl JobsApi {
         limit: Query<u32>,
     ) -> Result<Json<ExecutionPage>, Failure<ExecutionListRefusals>> {
         let before: Option<i64> = cursor.0.as_deref().map(cursor::read).transpose()?;
-        if let Some(date) = date.0 {
+        if let Some(Day(date)) = date.0 {
             let date = date::business(date, "date")?;
             let executions = self.jobs.executions_of(Job::DayStatistics, date).await?;
             let items = executions.into_iter().map(Into::into).collect();
@@ -365,7 +321,7 @@ impl JobsApi {
             is_ending: self.is_ending.clone(),
             _place: place,
         });
-        Ok(EventsAnswer::Events(stream(events)))
+        Ok(EventsAnswer::Events(Events::of(events)))
     }
 
     /// Restart an execution
@@ -452,12 +408,4 @@ impl JobsApi {
         let launched = launcher.retry(StepExecutionId(id.0)).await?;
         Ok(self.accepted(launched.id).await?)
     }
-}
-
-fn stream(
-    events: impl Stream<Item = ProgressView> + Send + 'static,
-) -> EventStream<BoxStream<'static, ProgressView>> {
-    EventStream::new(events.boxed())
-        .to_event(progress::event)
-        .keep_alive(KEEP_ALIVE)
 }

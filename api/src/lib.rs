@@ -38,9 +38,13 @@ mod ads;
 
 mod date;
 
+mod job_status;
+
 mod job_views;
 
 mod progress;
+
+mod job_events;
 
 mod jobs;
 
@@ -65,6 +69,10 @@ mod events;
 mod health;
 
 mod server;
+
+mod standard;
+
+mod methods;
 
 mod document;
 

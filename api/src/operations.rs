@@ -8,13 +8,13 @@ use crate::{
 };
 use balance_core::{
     port::{
-        audit::{Actor, AuditEntry, AuditId},
+        audit::{Action, Actor, AuditEntry, AuditId},
         workers::{HeldStep, RegisteredWorker},
     },
     service::jobs::Jobs,
 };
 use chrono::{DateTime, Utc};
-use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
+use poem_openapi::{Enum, Object, OpenApi, param::Query, payload::Json};
 use uuid::Uuid;
 
 /// A partition or tasklet that a worker holds.
@@ -100,18 +100,34 @@ struct Queue {
     run_out: u64,
 }
 
+/// What operators do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(
+    rename = "AuditAction",
+    remote = "Action",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+enum Deed {
+    Launch,
+    Restart,
+    Retry,
+    Stop,
+    Abandon,
+    SetRates,
+}
+
 /// What an operator did.
 #[derive(Debug, Object)]
 #[oai(rename = "AuditEntry", rename_all = "camelCase")]
 struct AuditView {
     /// Its id.
-    id: String,
+    id: Uuid,
     /// When.
     at: DateTime<Utc>,
     /// The admin; null for the program's own command line.
     user_id: Option<i64>,
-    /// LAUNCH, RESTART, RETRY, STOP, ABANDON or SET_RATES.
-    action: String,
+    /// What.
+    action: Deed,
     /// To what.
     subject: String,
     /// The request's id; null for the command line.
@@ -128,10 +144,10 @@ impl From<AuditEntry> for AuditView {
             Actor::Console => (None, None),
         };
         Self {
-            id: Uuid::from_bytes(entry.id.0).to_string(),
+            id: Uuid::from_bytes(entry.id.0),
             at: entry.at.and_utc(),
             user_id,
-            action: entry.action.name().to_owned(),
+            action: entry.action.into(),
             subject: entry.subject,
             request_id,
         }
@@ -149,7 +165,7 @@ struct AuditPage {
 
 refusals! {
     LookRefusals: 401 403;
-    AuditRefusals: 400 401 403;
+    AuditRefusals: 401 403;
 }
 
 const fn default_limit() -> u32 {

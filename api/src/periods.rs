@@ -43,13 +43,13 @@ impl From<PeriodKind> for PeriodName {
 #[oai(deny_unknown_fields)]
 pub(crate) struct ByPeriod<T: ParseFromJSON + ToJSON> {
     /// The day.
-    #[oai(skip_serializing_if_is_none)]
+    #[oai(default, skip_serializing_if_is_none)]
     day: Option<T>,
     /// The week that the day is in.
-    #[oai(skip_serializing_if_is_none)]
+    #[oai(default, skip_serializing_if_is_none)]
     week: Option<T>,
     /// The month that the day is in.
-    #[oai(skip_serializing_if_is_none)]
+    #[oai(default, skip_serializing_if_is_none)]
     month: Option<T>,
 }
 

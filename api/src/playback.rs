@@ -53,8 +53,8 @@ enum PauseAnswer {
 }
 
 refusals! {
-    PlayRefusals: 400 401 403 404 409 429;
-    PauseRefusals: 400 401 403 404 409;
+    PlayRefusals: 401 403 404 409 429;
+    PauseRefusals: 401 403 404 409;
 }
 
 /// Playback.
@@ -79,7 +79,10 @@ impl PlaybackApi {
         #[oai(name = "userId")]
         user_id: Query<Option<i64>>,
         /// The request's own name: sent again, it is answered as the first time, and counts once.
-        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 128))]
+        #[oai(
+            name = "Idempotency-Key",
+            validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
+        )]
         key: Header<Option<String>>,
         /// `en` for English.
         #[oai(name = "Accept-Language")]
@@ -124,7 +127,10 @@ impl PlaybackApi {
         #[oai(name = "userId")]
         user_id: Query<Option<i64>>,
         /// The request's own name: sent again, it is answered as the first time, and counts once.
-        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 128))]
+        #[oai(
+            name = "Idempotency-Key",
+            validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
+        )]
         key: Header<Option<String>>,
         /// `en` for English.
         #[oai(name = "Accept-Language")]

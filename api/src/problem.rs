@@ -23,7 +23,7 @@ pub(crate) struct Problem {
     /// What is wrong with this request.
     pub(crate) detail: String,
     /// The fields that are wrong, where some are.
-    #[oai(skip_serializing_if_is_empty)]
+    #[oai(default, skip_serializing_if_is_empty)]
     pub(crate) errors: Vec<FieldError>,
     /// The request's id, also in the header `X-Request-Id`: what to name when asking for help.
     pub(crate) request_id: String,

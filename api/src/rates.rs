@@ -3,7 +3,7 @@
 use crate::{
     auth::Admin,
     body::Body,
-    date,
+    date::{self, Day},
     edge::RequestId,
     failure::{Failure, refusals},
     problem::{Code, Fault},
@@ -13,7 +13,6 @@ use balance_core::{
     domain::rate::{RateError, RateKind, RateVersion, Tier},
     port::{Store, audit::Actor, rates::RateRefusal},
 };
-use chrono::NaiveDate;
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, payload::Json};
 use serde::Deserialize;
@@ -30,7 +29,7 @@ struct TierView {
     /// The range's end, which belongs to it; null in the last tier.
     to_count: Option<i64>,
     /// Won for one view, a decimal of at most six places, from 0 to 1000000.
-    #[oai(validator(pattern = r"^[0-9]{1,7}(\.[0-9]{1,6})?$"))]
+    #[oai(validator(pattern = r"^(1000000(\.0{1,6})?|[0-9]{1,6}(\.[0-9]{1,6})?)$"))]
     won: String,
 }
 
@@ -40,10 +39,12 @@ struct TierView {
 #[oai(rename = "RateVersion", deny_unknown_fields, rename_all = "camelCase")]
 struct RateVersionView {
     /// The first business day that it pays, after the last closed one.
-    effective_from: String,
+    effective_from: Day,
     /// For views.
+    #[oai(validator(min_items = 1, max_items = 100))]
     video: Vec<TierView>,
     /// For ad views.
+    #[oai(validator(min_items = 1, max_items = 100))]
     ad: Vec<TierView>,
 }
 
@@ -55,6 +56,8 @@ struct RateList {
 }
 
 const MICRO: i64 = 1_000_000;
+/// The most that one view is paid.
+const MOST_WON: &str = "1000000";
 
 impl TierView {
     fn of(tier: &Tier) -> Self {
@@ -87,7 +90,10 @@ fn micro_won(text: &str) -> Option<i64> {
     let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits =
         |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !are_digits(whole) || !are_digits(places) || whole.len() > 7 || places.len() > 6 {
+    if !are_digits(whole) || !are_digits(places) || places.len() > 6 {
+        return None;
+    }
+    if whole.len() > 6 && whole != MOST_WON {
         return None;
     }
     let micro: i64 = format!("{whole}{places:0<6}").parse().ok()?;
@@ -98,7 +104,7 @@ impl From<&RateVersion> for RateVersionView {
     fn from(version: &RateVersion) -> Self {
         let of = |tiers: &[Tier]| tiers.iter().map(TierView::of).collect();
         Self {
-            effective_from: version.effective_from.to_string(),
+            effective_from: version.effective_from.into(),
             video: of(version.video.as_slice()),
             ad: of(version.ad.as_slice()),
         }
@@ -107,8 +113,7 @@ impl From<&RateVersion> for RateVersionView {
 
 impl RateVersionView {
     fn version(&self) -> Result<RateVersion, Fault> {
-        let effective_from: NaiveDate = date::parse(&self.effective_from, "effectiveFrom")?;
-        let effective_from = date::business(effective_from, "effectiveFrom")?;
+        let effective_from = date::business(self.effective_from.0, "effectiveFrom")?;
         let mut tiers = Vec::new();
         for (kind, name, given) in [
             (RateKind::Video, "video", &self.video),
@@ -139,7 +144,7 @@ impl From<RateRefusal> for Fault {
 
 refusals! {
     RateListRefusals: 401 403;
-    SetRatesRefusals: 400 401 403 413 415 422;
+    SetRatesRefusals: 401 403 415 422;
 }
 
 /// Rates.
@@ -212,6 +217,7 @@ mod tests {
             "1.0000001",
             "1000000.1",
             "12345678",
+            "0000001",
             " 1",
         ] {
             assert_eq!(micro_won(text), None, "{text}");

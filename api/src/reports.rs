@@ -49,9 +49,9 @@ struct After {
 }
 
 refusals! {
-    RevenueRefusals: 400 401 403;
-    TopRefusals: 400 401;
-    StatisticsRefusals: 400 401 403 404;
+    RevenueRefusals: 401 403;
+    TopRefusals: 401;
+    StatisticsRefusals: 401 403 404;
 }
 
 const fn default_limit() -> u32 {

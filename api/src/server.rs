@@ -104,8 +104,9 @@ impl Api {
             },
         );
         let service = document::service(resources);
-        let routes = document::routes(&service).nest("/", service).data(tokens);
-        Edge::around(routes).boxed()
+        let (routes, methods) = document::routes(&service);
+        let routes = routes.nest("/", service).data(tokens);
+        Edge::around(routes, methods).boxed()
     }
 }
 

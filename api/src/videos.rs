@@ -27,7 +27,11 @@ use serde::{Deserialize, Serialize};
 #[oai(deny_unknown_fields)]
 struct NewVideo {
     /// What people read; without control characters, and not white space alone.
-    #[oai(validator(min_length = 1, max_length = 200))]
+    #[oai(validator(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    ))]
     title: String,
     /// Its length, in seconds.
     #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
@@ -137,9 +141,9 @@ enum RegisterAnswer {
 }
 
 refusals! {
-    RegisterRefusals: 400 401 409 413 415;
-    ListRefusals: 400 401;
-    VideoRefusals: 400 401 404;
+    RegisterRefusals: 401 409 415;
+    ListRefusals: 401;
+    VideoRefusals: 401 404;
 }
 
 const fn default_limit() -> u32 {
@@ -165,7 +169,10 @@ impl VideosApi {
         &self,
         user: User,
         /// The request's own name: sent again with the same body, it registers nothing again.
-        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 128))]
+        #[oai(
+            name = "Idempotency-Key",
+            validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
+        )]
         key: Header<Option<String>>,
         body: Body<NewVideo>,
     ) -> Result<RegisterAnswer, Failure<RegisterRefusals>> {

@@ -65,6 +65,11 @@ impl Server {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(&format!("http://{}", self.address))
+        Client::new(&self.base())
+    }
+
+    /// Where it is: the beginning of every address.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
     }
 }

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 pub const MAX_USERNAME: usize = 64;
 /// The shortest password, in characters: what NIST SP 800-63B asks for at least.
 pub const MIN_PASSWORD: usize = 8;
-/// The longest password, in bytes: hashing more would cost more.
+/// The longest password, in characters: hashing more would cost more.
 pub const MAX_PASSWORD: usize = 256;
 
 /// Why a text can be no name or no password.
@@ -78,8 +78,7 @@ fn is_invisible(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A password as somebody typed it: [`MIN_PASSWORD`] characters and more, up to [`MAX_PASSWORD`]
-/// bytes. Never shown.
+/// A password as somebody typed it: [`MIN_PASSWORD`] to [`MAX_PASSWORD`] characters. Never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
@@ -100,8 +99,8 @@ impl Password {
     /// # Errors
     /// Where it is too long for any.
     pub fn given(text: &str) -> Result<Self, Unfit> {
-        if text.len() > MAX_PASSWORD {
-            return Err(Unfit("must have at most 256 bytes"));
+        if text.chars().count() > MAX_PASSWORD {
+            return Err(Unfit("must have at most 256 characters"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -211,7 +210,7 @@ mod tests {
     fn passwords_have_bounds_and_are_not_shown() {
         assert!(Password::new("1234567").is_err());
         assert!(Password::new("여덟글자입니다요").is_ok());
-        assert!(Password::new(&"x".repeat(256)).is_ok());
+        assert!(Password::new(&"글".repeat(256)).is_ok());
         assert!(Password::new(&"x".repeat(257)).is_err());
         assert!(Password::given("short").is_ok());
         let shown = format!("{:?}", Password::new("correct horse").unwrap());

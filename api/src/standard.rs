@@ -1,0 +1,257 @@
+//! The OpenAPI document in the standard's words: what the framework says in words of its own, and
+//! what the resources' attributes have no words for.
+
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// Where a reference to a schema leads.
+const SCHEMAS: &str = "#/components/schemas/";
+
+/// The framework's text of the document, mended.
+pub(crate) fn standard(text: &str) -> Value {
+    // It is JSON, whatever else it is.
+    let mut document = serde_json::from_str(text).unwrap_or_default();
+    mend(&mut document);
+    document
+}
+
+fn mend(document: &mut Value) {
+    if document["servers"].as_array().is_some_and(Vec::is_empty) {
+        document["servers"] = json!([{"url": "/", "description": "The server of this document."}]);
+    }
+    for operation in operations(document) {
+        for response in operation.get_mut("responses").into_iter().flat_map(values) {
+            mend_content(response);
+            mend_headers(response);
+        }
+    }
+    let in_requests = in_requests(document);
+    let among_others = among_others(document);
+    let schemas = document["components"]["schemas"].as_object_mut();
+    for (name, schema) in schemas.into_iter().flatten() {
+        mend_object(schema, in_requests.contains(name));
+        if among_others.contains(name) {
+            schema["additionalProperties"] = false.into();
+        }
+    }
+    mend_formats(document);
+}
+
+fn values(map: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let map = map.as_object_mut();
+    map.into_iter().flat_map(Map::values_mut)
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    values(&mut document["paths"]).flat_map(values)
+}
+
+/// JSON has no charset: the media types are those that RFC 8259 and RFC 9457 register.
+fn mend_content(response: &mut Value) {
+    rename(response, "content", |name| {
+        name.split(';').next().map(str::to_owned)
+    });
+}
+
+/// Names of headers are the same in upper and lower case; the framework shouts them.
+fn mend_headers(response: &mut Value) {
+    rename(response, "headers", |name| {
+        let words = name.split('-').map(|word| {
+            let (first, rest) = word.split_at_checked(1)?;
+            Some(first.to_owned() + &rest.to_ascii_lowercase())
+        });
+        let words: Vec<String> = words.collect::<Option<_>>()?;
+        (!name.contains(|c: char| c.is_ascii_lowercase())).then(|| words.join("-"))
+    });
+}
+
+/// Renames the keys of a map, if it is there.
+fn rename(response: &mut Value, map: &str, name: impl Fn(&str) -> Option<String>) {
+    let Some(map) = response.get_mut(map).and_then(Value::as_object_mut) else {
+        return;
+    };
+    *map = std::mem::take(map)
+        .into_iter()
+        .map(|(key, value)| (name(&key).unwrap_or(key), value))
+        .collect();
+}
+
+/// The names of the schemas that requests are made of.
+fn in_requests(document: &mut Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut looked_at: Vec<Value> = operations(document)
+        .map(|operation| operation["requestBody"].clone())
+        .collect();
+    while let Some(part) = looked_at.pop() {
+        match part {
+            Value::Object(map) => looked_at.extend(map.into_iter().map(|(_, value)| value)),
+            Value::Array(items) => looked_at.extend(items),
+            Value::String(text) => {
+                let name = text.strip_prefix(SCHEMAS);
+                let Some(name) = name.filter(|name| found.insert((*name).to_owned())) else {
+                    continue;
+                };
+                looked_at.push(document["components"]["schemas"][name].clone());
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    found
+}
+
+/// The names of the schemas of which a value is one: it is told by its properties which.
+fn among_others(document: &Value) -> BTreeSet<String> {
+    let schemas = document["components"]["schemas"].as_object();
+    let all = schemas.into_iter().flat_map(Map::values);
+    all.filter_map(|schema| schema["oneOf"].as_array())
+        .flatten()
+        .filter_map(|one| one["$ref"].as_str()?.strip_prefix(SCHEMAS))
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+/// A property that is not required and has no default can be null; a response always has it. One
+/// whose default is null is left out instead. A request has no properties but those that are named.
+fn mend_object(schema: &mut Value, is_in_request: bool) {
+    if schema["type"] != "object" {
+        return;
+    }
+    let mut required: Vec<Value> = Vec::new();
+    let named: BTreeSet<String> = strings(&schema["required"]);
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, property) in properties.into_iter().flatten() {
+        let is_named = named.contains(name);
+        let has_default = property.get("default").is_some();
+        if !is_named && !has_default {
+            mend_nullable(property);
+        }
+        if is_named || (!is_in_request && !has_default) {
+            required.push(name.as_str().into());
+        }
+        mend_default(property);
+    }
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    if is_in_request {
+        schema["additionalProperties"] = false.into();
+    }
+}
+
+fn strings(list: &Value) -> BTreeSet<String> {
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(Value::as_str)
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+/// Beside a reference no other word counts: the reference goes inside.
+fn mend_nullable(property: &mut Value) {
+    if let Some(reference) = property.get("$ref").cloned() {
+        *property = json!({"allOf": [{"$ref": reference}]});
+    }
+    property["nullable"] = true.into();
+}
+
+/// A default of null is no value that the property can have.
+fn mend_default(property: &mut Value) {
+    let null = property.get("default").is_some_and(Value::is_null);
+    if let Some(property) = property.as_object_mut().filter(|_| null) {
+        property.remove("default");
+    }
+}
+
+/// Formats that nobody else knows.
+fn mend_formats(part: &mut Value) {
+    match part {
+        Value::Object(map) => {
+            let integer = match map.get("format").and_then(Value::as_str) {
+                Some("naive-date") => {
+                    map.insert("format".to_owned(), "date".into());
+                    None
+                }
+                Some("uint8" | "uint16") => Some("int32"),
+                Some("uint32" | "uint64") => Some("int64"),
+                _ => None,
+            };
+            if let Some(format) = integer {
+                map.insert("format".to_owned(), format.into());
+                map.entry("minimum").or_insert_with(|| 0.into());
+            }
+            map.values_mut().for_each(mend_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(mend_formats),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_attributes_have_no_words_for_is_mended() {
+        let asked = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+        let mut document = json!({
+            "servers": [],
+            "paths": {"/a": {"post": {
+                "requestBody": {"content": {"application/json": {"schema": asked("Outer")}}},
+                "responses": {"200": {
+                    "content": {"application/json; charset=utf-8": {"schema": asked("Answer")}},
+                    "headers": {"SET-COOKIE": {}, "WWW-Authenticate": {}},
+                }},
+            }}},
+            "components": {"schemas": {
+                "Outer": {"type": "object", "required": ["inner"], "properties": {
+                    "inner": asked("Inner"),
+                }},
+                "Inner": {"type": "object", "properties": {
+                    "day": {"type": "string", "format": "naive-date"},
+                }},
+                "Either": {"type": "object", "oneOf": [asked("Answer")]},
+                "Answer": {"type": "object", "required": ["count"], "properties": {
+                    "count": {"type": "integer", "format": "uint64"},
+                    "list": {"type": "array", "default": []},
+                    "left": {"type": "string", "default": null},
+                    "other": asked("Inner"),
+                }},
+            }},
+        });
+        mend(&mut document);
+        assert_eq!(
+            document["paths"]["/a"]["post"]["responses"]["200"],
+            json!({
+                "content": {"application/json": {"schema": asked("Answer")}},
+                "headers": {"Set-Cookie": {}, "WWW-Authenticate": {}},
+            })
+        );
+        assert_eq!(
+            document["components"]["schemas"],
+            json!({
+                "Outer": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["inner"],
+                    "properties": {"inner": asked("Inner")},
+                },
+                "Inner": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {"day": {"type": "string", "format": "date", "nullable": true}},
+                },
+                "Either": {"type": "object", "oneOf": [asked("Answer")]},
+                "Answer": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["count", "other"],
+                    "properties": {
+                        "count": {"type": "integer", "format": "int64", "minimum": 0},
+                        "list": {"type": "array", "default": []},
+                        "left": {"type": "string"},
+                        "other": {"allOf": [asked("Inner")], "nullable": true},
+                    },
+                },
+            })
+        );
+    }
+}
