@@ -48,6 +48,8 @@ mod job_events;
 
 mod jobs;
 
+mod job_control;
+
 mod rates;
 
 mod periods;

@@ -7,6 +7,7 @@ use crate::{
     edge::Edge,
     events::EventsApi,
     health::HealthApi,
+    job_control::JobControlApi,
     jobs::JobsApi,
     limiter::{Limiter, Limits},
     operations::OperationsApi,
@@ -40,6 +41,7 @@ pub(crate) type Resources = (
     ReportsApi,
     AdsApi,
     JobsApi,
+    JobControlApi,
     RatesApi,
     OperationsApi,
     EventsApi,
@@ -92,7 +94,11 @@ impl Api {
                 launcher: self.launcher.clone(),
             },
             AdsApi { videos },
-            JobsApi::new(self.launcher, jobs.clone(), is_ending),
+            JobsApi::new(clock, jobs.clone(), is_ending),
+            JobControlApi {
+                launcher: self.launcher,
+                jobs: jobs.clone(),
+            },
             RatesApi {
                 store: Arc::clone(&self.store),
             },

@@ -54,6 +54,8 @@ mod playback;
 
 mod job_control;
 
+mod reports;
+
 mod stream;
 
 mod bad_input;

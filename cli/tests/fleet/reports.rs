@@ -1,0 +1,142 @@
+//! Reports over many rows: each request reads a bounded number of them, by the server's own count.
+
+use crate::{
+    common::{
+        client::Client,
+        program::{block_on, told},
+    },
+    place::Place,
+    playback,
+    servers::Servers,
+};
+use std::rc::Rc;
+
+/// Days with statistics: a month's.
+const DAYS: u64 = 31;
+/// Creators, who own every video in turn.
+const CREATORS: u64 = 100;
+/// Videos, each with a row on each day, that are there in the end: `TEST_REPORT_VIDEOS`.
+const VIDEOS: u64 = 10_000;
+/// Rows that a request for one page of 20 may read: a handful for each item of each period, besides
+/// what says who asks and what is settled.
+const BOUND: u64 = 600;
+
+/// Statistics, revenue, weeks, months and totals of videos from one number to another, as settling
+/// January 2026 would have left them.
+fn fill(place: &Place, from: u64, to: u64) {
+    let videos = format!("seq_{from}_to_{to}");
+    let days = format!("seq_0_to_{}", DAYS - 1);
+    let sums = "SUM(view_count), SUM(total_play_time), SUM(ad_view_count), SUM(view_count) * 100, \
+         SUM(ad_view_count) * 1000, SUM(view_count) * 100 + SUM(ad_view_count) * 1000";
+    let these = format!("video_id BETWEEN {from} AND {to}");
+    for statement in [
+        format!(
+            "INSERT INTO video SELECT seq, 9000000000 + seq % {CREATORS}, CONCAT('film ', seq), \
+             600, '2026-01-01 00:00:00' FROM {videos}"
+        ),
+        format!(
+            "INSERT INTO video_statistics SELECT v.seq, DATE_ADD('2026-01-01', INTERVAL d.seq DAY), \
+             1 + v.seq % 7, 100 + v.seq % 11, 1, 1, 1 FROM {videos} v, {days} d"
+        ),
+        format!(
+            "INSERT INTO video_revenue SELECT video_id, date, view_count * 100, 1000, \
+             view_count * 100 + 1000 FROM video_statistics WHERE {these}"
+        ),
+        format!(
+            "INSERT INTO period_rollup SELECT 'month', '2026-01-01', video_id, {sums} \
+             FROM video_statistics WHERE {these} GROUP BY video_id"
+        ),
+        format!(
+            "INSERT INTO period_rollup SELECT 'week', \
+             DATE_SUB(date, INTERVAL WEEKDAY(date) DAY) AS monday, video_id, {sums} \
+             FROM video_statistics WHERE {these} GROUP BY video_id, monday"
+        ),
+        format!(
+            "REPLACE INTO period_total SELECT 'day', date, COUNT(*), {sums} \
+             FROM video_statistics GROUP BY date"
+        ),
+    ] {
+        place.database.execute(&statement);
+    }
+    // As a server's own upkeep does in time: without it a plan may be made for an empty table.
+    for table in [
+        "video",
+        "video_statistics",
+        "video_revenue",
+        "period_rollup",
+    ] {
+        place.database.execute(&format!("ANALYZE TABLE {table}"));
+    }
+}
+
+/// Rows that the server has read in the place's tables so far.
+fn rows_read(place: &Place) -> u64 {
+    let sum = place.database.value(
+        "SELECT COALESCE(CAST(SUM(ROWS_READ) AS SIGNED), 0) FROM information_schema.TABLE_STATISTICS \
+         WHERE TABLE_SCHEMA = DATABASE()",
+    );
+    sum.parse().unwrap()
+}
+
+/// Rows that each request reads.
+fn reads(place: &Place, client: &Client, who: &[(&str, &str)]) -> Vec<(String, u64)> {
+    let mut reads = Vec::new();
+    for (name, token) in who {
+        for path in [
+            "/revenues?date=2026-01-15",
+            "/revenues?date=2026-01-15&period=day",
+            "/revenues?date=2026-01-15&period=week",
+            "/revenues?date=2026-01-15&period=month",
+            "/top5/view-count?date=2026-01-15",
+            "/top5/play-time?date=2026-01-15",
+            "/videos/1/statistics?from=2026-01-01&to=2026-12-31",
+        ] {
+            // What is looked up once in a while is known then.
+            let asked = block_on(client.ask("GET", path, token));
+            assert_eq!(asked.status, 200, "{name} {path}: {asked:?}");
+            let before = rows_read(place);
+            block_on(client.ask("GET", path, token)).is(200);
+            reads.push((format!("{name} {path}"), rows_read(place) - before));
+        }
+    }
+    reads
+}
+
+#[test]
+fn a_report_reads_few_rows_however_many_there_are() {
+    let videos = told("TEST_REPORT_VIDEOS").map_or(VIDEOS, |videos| videos.parse().unwrap());
+    let servers = Servers::shared();
+    let place = Place::new(&servers)
+        .with("JWT_SECRET", playback::SECRET)
+        .with("BUSINESS_TIMEZONE", "Asia/Seoul");
+    // The server counts from now on, for each table.
+    place.database.execute("SET GLOBAL userstat = 1");
+    let place = Rc::new(place);
+    let server = playback::api(&place);
+    let client = server.client();
+    block_on(client.user("boss"));
+    place.balance(&["admin", "grant", "boss"]).run().succeeded();
+    let boss = block_on(client.login("boss"));
+    let (minsu_id, minsu) = block_on(client.user("minsu"));
+    let few = videos / 10;
+    fill(&place, 1, few);
+    // Ten videos are minsu's, whatever there is besides.
+    let own = "UPDATE video SET owner_id = ";
+    place
+        .database
+        .execute(&format!("{own}{minsu_id} WHERE id <= 10"));
+    let who = [("boss", boss.as_str()), ("minsu", minsu.as_str())];
+    let of_few = reads(&place, &client, &who);
+    fill(&place, few + 1, videos);
+    let of_many = reads(&place, &client, &who);
+    for ((request, few), (_, many)) in of_few.iter().zip(&of_many) {
+        eprintln!(
+            "{request}: {few} rows read of {}, {many} of {videos} videos",
+            videos / 10
+        );
+        assert!(*many <= BOUND, "{request}: {many} rows");
+        // Not one for each of ten times as many.
+        assert!(*many <= few + BOUND / 10, "{request}: {few}, then {many}");
+    }
+    server.end().succeeded();
+}
