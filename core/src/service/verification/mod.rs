@@ -23,6 +23,8 @@ mod execution;
 
 mod instance;
 
+mod loose;
+
 mod partitions;
 
 mod report;

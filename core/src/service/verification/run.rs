@@ -4,7 +4,7 @@ use super::{
     day::{SettledDay, stray},
     events, execution,
     findings::{At, Findings, Kind},
-    instance,
+    instance, loose,
     partitions::{Book, Tally},
     pay::Rates,
     period,
@@ -73,7 +73,7 @@ pub async fn verify(
         run.period(period, &days).await?;
         step();
     }
-    run.loose_rows().await?;
+    loose::verify(store, options.limit, &mut run.verified.findings).await?;
     Ok(run.verified)
 }
 
@@ -382,27 +382,5 @@ impl Run<'_> {
                 None => return Ok(()),
             }
         }
-    }
-
-    async fn loose_rows(&mut self) -> StoreResult<()> {
-        for loose in self.store.loose_rows(self.options.limit).await? {
-            let findings = &mut self.verified.findings;
-            let kind = match loose.table {
-                "period_rollup" | "period_total" => Kind::Periods,
-                "late_event" => Kind::History,
-                _ => Kind::JobTables,
-            };
-            let told = u64::try_from(loose.rows.len()).unwrap_or(loose.total);
-            for (key, found) in loose.rows {
-                let at = At {
-                    kind,
-                    table: loose.table,
-                    key: &key,
-                };
-                findings.add(at, loose.column, &loose.expected, found);
-            }
-            findings.count(kind, loose.total.saturating_sub(told));
-        }
-        Ok(())
     }
 }
