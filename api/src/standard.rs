@@ -16,6 +16,7 @@ pub(crate) fn standard(text: &str) -> Value {
 }
 
 fn mend(document: &mut Value) {
+    mend_everywhere(document);
     if document["servers"].as_array().is_some_and(Vec::is_empty) {
         document["servers"] = json!([{"url": "/", "description": "The server of this document."}]);
     }
@@ -34,7 +35,6 @@ fn mend(document: &mut Value) {
             schema["additionalProperties"] = false.into();
         }
     }
-    mend_formats(document);
 }
 
 fn values(map: &mut Value) -> impl Iterator<Item = &mut Value> {
@@ -161,10 +161,30 @@ fn mend_default(property: &mut Value) {
     }
 }
 
-/// Formats that nobody else knows.
-fn mend_formats(part: &mut Value) {
+/// What is said of a reference is said beside it and once more within: generators take that for two
+/// things.
+fn mend_said_twice(map: &mut Map<String, Value>) {
+    let Some(Value::Array(all)) = map.get("allOf") else {
+        return;
+    };
+    let [reference, said] = all.as_slice() else {
+        return;
+    };
+    let is_repeated = said.as_object().is_some_and(|said| {
+        let mut words = said.iter();
+        words.all(|(word, value)| map.get(word) == Some(value))
+    });
+    if is_repeated {
+        let once = vec![reference.clone()];
+        map.insert("allOf".to_owned(), once.into());
+    }
+}
+
+/// Formats that nobody else knows, and what is said twice.
+fn mend_everywhere(part: &mut Value) {
     match part {
         Value::Object(map) => {
+            mend_said_twice(map);
             let integer = match map.get("format").and_then(Value::as_str) {
                 Some("naive-date") => {
                     map.insert("format".to_owned(), "date".into());
@@ -178,9 +198,9 @@ fn mend_formats(part: &mut Value) {
                 map.insert("format".to_owned(), format.into());
                 map.entry("minimum").or_insert_with(|| 0.into());
             }
-            map.values_mut().for_each(mend_formats);
+            map.values_mut().for_each(mend_everywhere);
         }
-        Value::Array(items) => items.iter_mut().for_each(mend_formats),
+        Value::Array(items) => items.iter_mut().for_each(mend_everywhere),
         _ => {}
     }
 }
@@ -211,6 +231,7 @@ mod tests {
                 "Either": {"type": "object", "oneOf": [asked("Answer")]},
                 "Answer": {"type": "object", "required": ["count"], "properties": {
                     "count": {"type": "integer", "format": "uint64"},
+                    "said": {"allOf": [asked("Inner"), {"description": "x"}], "description": "x"},
                     "list": {"type": "array", "default": []},
                     "left": {"type": "string", "default": null},
                     "other": asked("Inner"),
@@ -243,9 +264,14 @@ mod tests {
                 "Answer": {
                     "type": "object",
                     "additionalProperties": false,
-                    "required": ["count", "other"],
+                    "required": ["count", "other", "said"],
                     "properties": {
                         "count": {"type": "integer", "format": "int64", "minimum": 0},
+                        "said": {
+                            "allOf": [asked("Inner")],
+                            "description": "x",
+                            "nullable": true,
+                        },
                         "list": {"type": "array", "default": []},
                         "left": {"type": "string"},
                         "other": {"allOf": [asked("Inner")], "nullable": true},

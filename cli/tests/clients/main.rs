@@ -16,3 +16,5 @@ mod platform;
 mod tools;
 
 mod conformance;
+
+mod generated;

@@ -14,6 +14,9 @@ pub(crate) const ADMIN: &str = "boss";
 /// Somebody with videos and a view.
 pub(crate) const CREATOR: &str = "minsu";
 
+/// The last day that is settled.
+pub(crate) const SETTLED: &str = "2026-03-15";
+
 /// A platform that is served; gone with its value.
 pub(crate) struct Platform {
     folder: Rc<TempDir>,

@@ -58,6 +58,41 @@ impl Python {
     }
 }
 
+/// The packages that the lock file names, for Node.
+pub(crate) struct Node(PathBuf);
+
+impl Node {
+    pub(crate) fn installed() -> Self {
+        let files = ["package.json", "package-lock.json"]
+            .map(|name| (name, sources().join("typescript").join(name)));
+        let texts = files
+            .clone()
+            .map(|(_, path)| fs::read_to_string(path).unwrap());
+        let version = run(Command::new("node").arg("--version"));
+        let folder = installed("typescript", &(version, texts), |folder| {
+            fs::create_dir(folder).unwrap();
+            for (name, from) in files {
+                fs::copy(from, folder.join(name)).unwrap();
+            }
+            run(Command::new("npm")
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .arg("--no-update-notifier")
+                .current_dir(folder));
+        });
+        Self(folder)
+    }
+
+    /// The folder of the packages.
+    pub(crate) fn modules(&self) -> PathBuf {
+        self.0.join("node_modules")
+    }
+
+    /// A command that a package brings.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        Command::new(self.modules().join(".bin").join(name))
+    }
+}
+
 /// The folder in which something is installed, by its versions. Whoever comes while another one
 /// installs it waits.
 fn installed(name: &str, key: &impl Hash, install: impl FnOnce(&Path)) -> PathBuf {
