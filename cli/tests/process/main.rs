@@ -30,6 +30,8 @@ mod playback;
 
 mod serve;
 
+mod readme;
+
 mod jobs;
 
 mod quarantine;
