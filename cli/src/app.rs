@@ -41,7 +41,7 @@ pub(crate) struct App {
     /// The fleet's queue, where there is one.
     fleet_queue: Option<RedisQueue>,
     /// The fleet's stream of events, where there is one.
-    events: Option<Events>,
+    pub(crate) events: Option<Events>,
     /// The lock file beside a file; a server's processes know each other by their leases only.
     lock_path: Option<PathBuf>,
 }

@@ -105,6 +105,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         rates: Rates,
     },
+    /// What a fleet's stream of plays holds
+    Events {
+        #[command(subcommand)]
+        events: Events,
+    },
     /// Make accounts and change what they may do
     Admin {
         #[command(subcommand)]
@@ -177,6 +182,21 @@ pub(crate) enum GrantedRole {
 
 fn username(text: &str) -> Result<Username, Unfit> {
     Username::parse(text)
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// Write everything that the stream retains once more, into a restored database
+    ///
+    /// What is there already stays as it is. Plays of days that are closed become late events.
+    Replay {
+        /// There were no ads: go on where the database has none
+        #[arg(long)]
+        without_ads: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,27 +5,35 @@ use tokio_util::task::TaskTracker;
 /// The exit code of a process that was asked to end twice, as shells give it for SIGTERM.
 const ENDED_AT_ONCE: i32 = 143;
 
-/// Done when the process is asked to end. Being asked again ends it at once: leases run out.
-pub(crate) async fn requested() {
-    signal().await;
-    TaskTracker::new().spawn(async {
-        signal().await;
-        crate::progress::line("asked to end again: ended at once; leases run out");
-        std::process::exit(ENDED_AT_ONCE);
-    });
+/// Done when the process is asked to end, which is heard from this call on. Being asked again ends it
+/// at once: leases run out.
+pub(crate) fn requested() -> impl Future<Output = ()> {
+    let first = signal();
+    async move {
+        first.await;
+        TaskTracker::new().spawn(async {
+            signal().await;
+            crate::progress::line("asked to end again: ended at once; leases run out");
+            std::process::exit(ENDED_AT_ONCE);
+        });
+    }
 }
 
-async fn signal() {
+fn signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let mut terminate = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        signal(SignalKind::terminate()).ok()
+    };
+    async move {
+        #[cfg(unix)]
+        if let Some(terminate) = &mut terminate {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -3,15 +3,13 @@
 
 use crate::crew::Crew;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use balance_core::port::{
-    error::{StoreError, StoreResult},
-    stream::{Drained, Entry, EntryId, EventStream},
+use balance_core::{
+    port::stream::{Entry, EntryId, EventStream},
+    service::events::{self, EventRules, GROUP},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// Entries of a group: hundreds in a statement are worth more than any choice of index.
-const GROUP: u32 = 500;
 /// How often an empty stream is looked at.
 const POLL: Duration = Duration::from_millis(50);
 /// How often old entries are dropped.
@@ -98,9 +96,14 @@ async fn turn(crew: &Crew, events: &Events) -> Result<usize, String> {
 
 /// Writes a group at hand. A database that is away is tried again, as long as the worker may.
 async fn write_until_done(crew: &Crew, events: &Events, entries: &[Entry]) -> Result<(), String> {
+    let launcher = &crew.launcher;
+    let rules = EventRules {
+        timezone: launcher.timezone,
+        ad_interval_s: events.ad_interval_s,
+    };
     let mut backoff = new_backoff();
     loop {
-        match write(crew, events, entries).await {
+        match events::write_down(launcher.store.as_ref(), entries, rules).await {
             Ok(drained) => {
                 if drained.late > 0 || drained.rejected > 0 {
                     tracing::warn!(
@@ -118,30 +121,6 @@ async fn write_until_done(crew: &Crew, events: &Events, entries: &[Entry]) -> Re
             Err(error) => return Err(error.to_string()),
         }
     }
-}
-
-/// Writes a group, or, where the database refuses its data, each entry by itself, so that only
-/// the one at fault is rejected.
-async fn write(crew: &Crew, events: &Events, entries: &[Entry]) -> StoreResult<Drained> {
-    let launcher = &crew.launcher;
-    let write = |entries| {
-        launcher
-            .store
-            .write_entries(entries, launcher.timezone, events.ad_interval_s)
-    };
-    match write(entries).await {
-        Err(StoreError::Data(_)) if entries.len() > 1 => {}
-        written => return written,
-    }
-    let mut all = Drained::default();
-    for entry in entries {
-        let one = write(std::slice::from_ref(entry)).await?;
-        all.new += one.new;
-        all.known += one.known;
-        all.late += one.late;
-        all.rejected += one.rejected;
-    }
-    Ok(all)
 }
 
 async fn trim(crew: &Crew, events: &Events) {

@@ -4,7 +4,7 @@
 //! ([`crew`]), which works one claim after the other ([`executor`]) by what its step does
 //! ([`steps`]), while the [`heartbeat`] keeps its leases. The [`rescuer`] heals what the dead left,
 //! the [`schedule`] launches days, and the [`pruner`] deletes what is old. In a fleet the [`drain`]
-//! writes the intake's events into the history.
+//! writes the intake's events into the history, and its [`refusals`] are kept.
 
 pub mod settings;
 
@@ -21,6 +21,8 @@ mod executor;
 mod heartbeat;
 
 mod pruner;
+
+mod refusals;
 
 mod rescuer;
 

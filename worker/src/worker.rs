@@ -5,7 +5,7 @@ use crate::{
     crew::Crew,
     dispatcher,
     drain::{self, Events},
-    heartbeat, pruner, rescuer, schedule,
+    heartbeat, pruner, refusals, rescuer, schedule,
     settings::{Duties, WorkerSettings},
 };
 use balance_core::{port::error::StoreResult, queue::QueueBackend, service::launcher::Launcher};
@@ -51,6 +51,7 @@ impl Worker {
             dispatcher::dispatch,
         ));
         if let Some(events) = events {
+            services.spawn(refusals::run(Arc::clone(&crew), events.clone()));
             services.spawn(drain::run(Arc::clone(&crew), events));
         }
         if let Duties::Resident { retention_days } = duties {

@@ -4,6 +4,8 @@ mod admin;
 
 mod demo;
 
+mod events;
+
 mod import;
 
 mod import_balances;
@@ -27,10 +29,10 @@ mod workers;
 use crate::settings::Database;
 use crate::{
     app::{App, connect},
-    args::{Admin, Args, Command, Rates},
+    args::{Admin, Args, Command, Events, Rates},
     output,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use balance_core::{port::error::StoreError, service::verification::Options, store::SqlStore};
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
@@ -61,6 +63,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         )
         .await
         .context("the database of DATABASE_URL")?;
+    }
+    if matches!(command, Command::Events { .. })
+        && matches!(settings.database()?, Database::Sqlite(_))
+    {
+        bail!(
+            "DATABASE_URL: the database is a file, whose plays come by no stream; `events` is for a \
+             fleet's"
+        );
     }
     // A mistyped path must not make a database where one only wants to read.
     let only_reads = matches!(
@@ -96,6 +106,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             json,
         } => verify::run(&app, Options { from, to, limit }, json).await,
         Command::Jobs { jobs } => jobs::run(&app, jobs).await,
+        Command::Events {
+            events: Events::Replay { without_ads, json },
+        } => events::replay(&app, without_ads, json).await,
         Command::Rates { rates } => rates::run(&app, rates).await,
         Command::Admin { admin } => admin::run(&app, admin).await,
         Command::Serve => serve::serve(&app).await,
@@ -128,7 +141,7 @@ fn open_source(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>
     };
     let (file, metadata) = open().with_context(|| format!("{}: cannot be read", path.display()))?;
     if metadata.is_dir() {
-        anyhow::bail!("{}: is a folder, not a file", path.display());
+        bail!("{}: is a folder, not a file", path.display());
     }
     let length = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(file), length))

@@ -13,9 +13,10 @@ pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
     // First, so that nothing is begun where another process has the address.
     let listener = bind(app).await?;
     let parts = Parts::of(app).await?;
+    let requested = shutdown::requested();
     let crew = app.start_worker(resident(app)).await?;
     let api = parts.api(app, crew.launcher.clone());
-    let served = listen(api, listener).await;
+    let served = listen(api, listener, requested).await;
     let stopped = watch::stop(crew).await;
     served?;
     Ok(stopped)
@@ -26,18 +27,20 @@ pub(super) async fn api(app: &App) -> anyhow::Result<ExitCode> {
     let listener = bind(app).await?;
     let (launcher, _backend) = app.launcher();
     let api = Parts::of(app).await?.api(app, launcher);
-    listen(api, listener).await?;
+    listen(api, listener, shutdown::requested()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A worker alone.
 pub(super) async fn worker(app: &App) -> anyhow::Result<ExitCode> {
     app.need_queue().await?;
+    // Before the registry shows it: whoever sees a worker can ask it to end.
+    let requested = shutdown::requested();
     let crew = app.start_worker(resident(app)).await?;
     if let Some(worker) = &crew.worker {
         progress::line(&format!("worker {} is at work", worker.name()));
     }
-    shutdown::requested().await;
+    requested.await;
     Ok(watch::stop(crew).await)
 }
 
@@ -54,10 +57,14 @@ async fn bind(app: &App) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("LISTEN_ADDR: {address}"))
 }
 
-async fn listen(api: Api, listener: TcpListener) -> anyhow::Result<()> {
+async fn listen(
+    api: Api,
+    listener: TcpListener,
+    requested: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     progress::line(&format!("listening on http://{address}"));
-    balance_api::serve(api, listener, shutdown::requested())
+    balance_api::serve(api, listener, requested)
         .await
         .with_context(|| format!("listening on {address}"))
 }

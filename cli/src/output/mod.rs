@@ -6,9 +6,12 @@ pub(crate) mod verify;
 
 mod jobs;
 
+mod replay;
+
 mod workers;
 
 pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
+pub(crate) use replay::{replayed, replayed_json};
 pub(crate) use workers::{workers, workers_json};
 
 use balance_core::{domain::rate::RateVersion, port::reports::PeriodTotal};

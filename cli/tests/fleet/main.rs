@@ -50,6 +50,10 @@ mod intake_server;
 
 mod drain;
 
+mod replay;
+
+mod refusals;
+
 mod playback;
 
 mod job_control;

@@ -7,9 +7,12 @@ use crate::{
 };
 use balance_core::{
     intake::RedisStream,
-    port::stream::{Closed, Content, Entry, EntryId, EventStream},
+    port::{
+        intake::RefusalReason,
+        stream::{Closed, Content, Entry, EntryId, EventStream},
+    },
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A stream of a test's own.
 struct Stream {
@@ -258,4 +261,74 @@ async fn entries_that_are_not_ours_are_told() {
     stream.ask(&["SET", "{s0}:events", "x"]);
     assert!(stream.stream.read("one", 10).await.is_err());
     assert!(stream.stream.close(END_MS).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_retained_is_read_again_and_nobody_notices() {
+    let stream = Stream::new(2).await;
+    assert_eq!(stream.stream.retained().await.unwrap(), []);
+    for from_end_ms in [-50, -40, -30, -20] {
+        stream.add(1, from_end_ms);
+    }
+    stream.add(5, -10);
+    let delivered = stream.read().await;
+    stream.acknowledge(&delivered[..1]).await;
+    stream.add(1, -10);
+    let group = ["XINFO", "GROUPS", "{s1}:events"];
+    let before = stream.ask(&group);
+    let retained = stream.stream.retained().await.unwrap();
+    let of = |shard: usize| (retained[shard].shard, retained[shard].entries);
+    assert_eq!(
+        (retained.len(), of(0), of(1)),
+        (2, (1, 5), (5, 1)),
+        "a shard beyond ours is told, an empty one is not"
+    );
+    // Up to what was the newest, in groups, whatever became of it.
+    stream.add(1, -5);
+    let (mut after, mut again) = (None, Vec::new());
+    loop {
+        let entries = stream.stream.reread(after, retained[0].newest, 2).await;
+        let entries = entries.unwrap();
+        assert!(entries.len() <= 2);
+        let Some(last) = entries.last() else { break };
+        after = Some(last.id);
+        again.extend(entries.iter().map(|entry| entry.id.ms - END_MS));
+    }
+    assert_eq!(again, [-50, -40, -30, -20, -10]);
+    let unchanged = |lines: &[String]| lines[..lines.len() - 2].to_vec();
+    assert_eq!(unchanged(&stream.ask(&group)), unchanged(&before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_of_refusals_are_read_page_by_page_and_foreign_ones_are_left_out() {
+    const VIDEOS: i64 = 700;
+    let stream = Stream::new(2).await;
+    let script = "for n = 1, tonumber(ARGV[1]) do \
+                  redis.call('HSET', KEYS[1], n .. ':repeat', n, n .. ':capped', 2 * n) end \
+                  redis.call('HSET', KEYS[1], 'x:own', 1, '7:else', 1, '7:own', 'many', '8:own', 0) \
+                  return 'OK'";
+    let key = "{s1}:refused:2024-06-01";
+    stream.ask(&["EVAL", script, "1", key, &VIDEOS.to_string()]);
+    let date = "2024-06-01".parse().unwrap();
+    let (mut found, mut pages, mut cursor) = (BTreeMap::new(), 0, Some(0));
+    while let Some(from) = cursor {
+        let page = stream.stream.refusals(1, date, from, 100).await.unwrap();
+        for one in &page.counts {
+            assert_eq!(one.date, date);
+            found.insert((one.video_id.0, one.reason), one.count);
+        }
+        (pages, cursor) = (pages + 1, page.next);
+    }
+    let expected: BTreeMap<_, _> = (1..=VIDEOS)
+        .flat_map(|video| {
+            [
+                ((video, RefusalReason::Repeat), video),
+                ((video, RefusalReason::Capped), 2 * video),
+            ]
+        })
+        .collect();
+    assert_eq!(found, expected);
+    assert!(pages > 5, "{pages} pages");
+    let nothing = stream.stream.refusals(0, date, 0, 100).await.unwrap();
+    assert_eq!((nothing.counts.len(), nothing.next), (0, None));
 }

@@ -8,6 +8,7 @@ use crate::{
         clock::Clock,
         intake::{
             Act, IdempotencyKey, Intake, IntakeAnswer, IntakeError, IntakeRequest, IntakeRules,
+            REFUSAL_DAYS,
         },
     },
 };
@@ -25,8 +26,8 @@ const PATIENCE: Patience = Patience {
     connect: Duration::from_secs(1),
     tries: 1,
 };
-/// How long the counts of refusals are kept, in seconds: 90 days.
-const REFUSALS_S: u32 = 90 * 86_400;
+/// How long the counts of refusals are kept, in seconds.
+const REFUSALS_S: u32 = REFUSAL_DAYS * 86_400;
 
 static PLAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/view_increment.lua")));
@@ -158,7 +159,7 @@ impl RedisIntake {
     fn refusals(&self, keys: &Keys) -> Result<String, IntakeError> {
         let day = self.timezone.day_of(self.clock.now_micros());
         let day = day.map_err(|error| IntakeError::Unusable(error.to_string()))?;
-        Ok(keys.shard.key(&format!("refused:{}", day.date)))
+        Ok(keys.shard.refusals(day.date))
     }
 
     /// A value of the server's own account of itself.

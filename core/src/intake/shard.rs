@@ -1,6 +1,7 @@
 //! Shards: where a video's keys live, for ever.
 
 use crate::domain::video::VideoId;
+use chrono::NaiveDate;
 
 /// A shard of the intake, 0 and up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,5 +27,10 @@ impl Shard {
     /// The key of its stream of events.
     pub(super) fn stream(self) -> String {
         self.key("events")
+    }
+
+    /// The key of its counts of a day's refusals: a hash by `<video>:<reason>`.
+    pub(super) fn refusals(self, date: NaiveDate) -> String {
+        self.key(&format!("refused:{date}"))
     }
 }

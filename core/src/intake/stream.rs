@@ -4,14 +4,22 @@
 use super::{event, shard::Shard};
 use crate::{
     connection::{self, Fault, Patience},
-    port::stream::{Closed, Entry, EntryId, EventStream, StreamError},
+    domain::video::VideoId,
+    port::{
+        intake::RefusalReason,
+        stream::{
+            Closed, Entry, EntryId, EventStream, MAX_SHARDS, RefusalCount, RefusalPage, Retained,
+            StreamError,
+        },
+    },
 };
 use ::redis::{
     FromRedisValue, RedisError, Script,
     aio::ConnectionManager,
-    streams::{StreamAutoClaimReply, StreamId, StreamReadReply},
+    streams::{StreamAutoClaimReply, StreamId, StreamRangeReply, StreamReadReply},
 };
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 /// The one consumer group.
@@ -126,7 +134,8 @@ impl EventStream for RedisStream {
             let of_shard: Vec<String> = ids
                 .iter()
                 .filter(|id| id.shard == shard.0)
-                .map(|id| format!("{}-{}", id.ms, id.sequence))
+                .copied()
+                .map(stream_id)
                 .collect();
             if of_shard.is_empty() {
                 continue;
@@ -177,6 +186,97 @@ impl EventStream for RedisStream {
         }
         Ok(())
     }
+
+    async fn retained(&self) -> Result<Vec<Retained>, StreamError> {
+        let mut connection = self.connection.clone();
+        let mut all = Vec::new();
+        for shard in Shard::all(MAX_SHARDS) {
+            // Both at one moment: trimming may come between two calls.
+            let (entries, newest): (u64, StreamRangeReply) = ::redis::pipe()
+                .atomic()
+                .cmd("XLEN")
+                .arg(shard.stream())
+                .cmd("XREVRANGE")
+                .arg(shard.stream())
+                .arg("+")
+                .arg("-")
+                .arg("COUNT")
+                .arg(1)
+                .query_async(&mut connection)
+                .await
+                .map_err(stream_error)?;
+            let newest = newest.ids.first().and_then(|id| entry_id(shard, &id.id));
+            all.extend(newest.map(|newest| Retained {
+                shard: shard.0,
+                entries,
+                newest,
+            }));
+        }
+        Ok(all)
+    }
+
+    async fn reread(
+        &self,
+        after: Option<EntryId>,
+        upto: EntryId,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StreamError> {
+        let mut connection = self.connection.clone();
+        let shard = Shard(upto.shard);
+        let found: StreamRangeReply = ::redis::cmd("XRANGE")
+            .arg(shard.stream())
+            .arg(after.map_or_else(|| "-".to_owned(), |id| format!("({}", stream_id(id))))
+            .arg(stream_id(upto))
+            .arg("COUNT")
+            .arg(limit)
+            .query_async(&mut connection)
+            .await
+            .map_err(stream_error)?;
+        Ok(entries(shard, &found.ids))
+    }
+
+    fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    async fn refusals(
+        &self,
+        shard: u16,
+        date: NaiveDate,
+        cursor: u64,
+        limit: u32,
+    ) -> Result<RefusalPage, StreamError> {
+        let mut connection = self.connection.clone();
+        let (next, counts): (u64, Vec<(Vec<u8>, Vec<u8>)>) = ::redis::cmd("HSCAN")
+            .arg(Shard(shard).refusals(date))
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(limit)
+            .query_async(&mut connection)
+            .await
+            .map_err(stream_error)?;
+        Ok(RefusalPage {
+            counts: counts
+                .iter()
+                .filter_map(|(field, count)| refusal(date, field, count))
+                .collect(),
+            next: (next != 0).then_some(next),
+        })
+    }
+}
+
+/// A count as the scripts keep it; nothing where it is none of theirs.
+fn refusal(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<RefusalCount> {
+    let (video, reason) = std::str::from_utf8(field).ok()?.split_once(':')?;
+    let count = std::str::from_utf8(count).ok()?.parse().ok()?;
+    (count > 0).then_some(RefusalCount {
+        date,
+        video_id: VideoId(video.parse().ok()?),
+        reason: RefusalReason::ALL
+            .into_iter()
+            .find(|one| one.name() == reason)?,
+        count,
+    })
 }
 
 /// Entries as they were read. One without fields was trimmed while somebody had it.
@@ -201,6 +301,10 @@ fn text(value: &::redis::Value) -> String {
         ::redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         other => String::from_redis_value_ref(other).unwrap_or_default(),
     }
+}
+
+fn stream_id(id: EntryId) -> String {
+    format!("{}-{}", id.ms, id.sequence)
 }
 
 fn entry_id(shard: Shard, id: &str) -> Option<EntryId> {

@@ -99,6 +99,35 @@ pub enum IntakeAnswer {
     KeyReused,
 }
 
+/// Why something did not enter the statistics. It is counted by day and video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RefusalReason {
+    /// Plays within the window after a counted one.
+    Repeat,
+    /// Plays of the owner.
+    Own,
+    /// Seconds beyond what the clock allows.
+    Capped,
+}
+
+impl RefusalReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Repeat, Self::Own, Self::Capped];
+
+    /// Its name where it is stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Repeat => "repeat",
+            Self::Own => "own",
+            Self::Capped => "capped",
+        }
+    }
+}
+
+/// For how many days a fleet's intake keeps its own counts of refusals.
+pub const REFUSAL_DAYS: u32 = 90;
+
 /// The rules that an intake obeys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntakeRules {

@@ -1,8 +1,9 @@
 //! The intake's stream of events, and what becomes of them: in the history, late or rejected.
 
-use super::error::StoreResult;
+use super::{error::StoreResult, intake::RefusalReason};
 use crate::domain::{calendar::BusinessTimezone, playback::EventId, user::UserId, video::VideoId};
 use async_trait::async_trait;
+use chrono::NaiveDate;
 
 /// The most shards. Their number is stored at first start and never changes.
 pub const MAX_SHARDS: u16 = 64;
@@ -37,6 +38,20 @@ pub enum Happening {
         /// Seconds that the player reported, the credited ones and up.
         reported_s: i64,
     },
+}
+
+impl Happening {
+    /// Whether it shows ads, where ads are registered: a pause whose credited seconds passed a slot,
+    /// of which there is one every `interval_s` seconds (1 and up).
+    #[must_use]
+    pub const fn passes_a_slot(&self, interval_s: i64) -> bool {
+        match *self {
+            Self::Play { .. } => false,
+            Self::Pause {
+                from_s, credited_s, ..
+            } => from_s / interval_s != (from_s + credited_s) / interval_s,
+        }
+    }
 }
 
 /// An event's place: its shard's stream, and the id there, whose milliseconds are its instant.
@@ -88,6 +103,16 @@ pub struct Drained {
     pub rejected: u64,
 }
 
+impl Drained {
+    /// Adds what became of another group.
+    pub const fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.known += other.known;
+        self.late += other.late;
+        self.rejected += other.rejected;
+    }
+}
+
 /// Writes events down.
 #[async_trait]
 pub trait EventStore: Send + Sync {
@@ -100,6 +125,43 @@ pub trait EventStore: Send + Sync {
         timezone: BusinessTimezone,
         ad_interval_s: u32,
     ) -> StoreResult<Drained>;
+
+    /// Keeps what was refused so far, in one transaction. A count that is there already only ever
+    /// grows, so that the same counts, or older ones, change nothing.
+    async fn keep_refusals(&self, counts: &[RefusalCount]) -> StoreResult<()>;
+}
+
+/// How much of a day was refused so far, of one video and for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusalCount {
+    /// The business day.
+    pub date: NaiveDate,
+    /// The video.
+    pub video_id: VideoId,
+    /// The reason.
+    pub reason: RefusalReason,
+    /// Plays or seconds, by the reason; 1 and up.
+    pub count: i64,
+}
+
+/// Some of a shard's counts of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalPage {
+    /// The counts; one may be on two pages.
+    pub counts: Vec<RefusalCount>,
+    /// What to ask for the next page with, if there is one.
+    pub next: Option<u64>,
+}
+
+/// What a shard's stream still holds, written down or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retained {
+    /// The shard.
+    pub shard: u16,
+    /// How many entries.
+    pub entries: u64,
+    /// The newest one.
+    pub newest: EntryId,
 }
 
 /// Whether a shard holds everything of a day, and all of that is in the database.
@@ -130,6 +192,32 @@ pub trait EventStream: Send + Sync {
     /// Drops entries older than an instant, in milliseconds since 1970; never one that is not
     /// written.
     async fn trim(&self, before_ms: i64) -> Result<(), StreamError>;
+
+    /// What there is in each shard whose stream is not empty; also in shards beyond ours, where
+    /// somebody has spread plays over more.
+    async fn retained(&self) -> Result<Vec<Retained>, StreamError>;
+
+    /// The oldest entries of the shard of `upto`, after one of them or from the first, up to and with
+    /// `upto`, at most `limit`. Nobody else notices: nothing is delivered by it.
+    async fn reread(
+        &self,
+        after: Option<EntryId>,
+        upto: EntryId,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StreamError>;
+
+    /// The shards: 0 and up to, without, this one.
+    fn shards(&self) -> u16;
+
+    /// A page of what a shard has refused on a day: the first with cursor 0, some `limit` counts.
+    /// Counts are kept for [`REFUSAL_DAYS`](super::intake::REFUSAL_DAYS).
+    async fn refusals(
+        &self,
+        shard: u16,
+        date: NaiveDate,
+        cursor: u64,
+        limit: u32,
+    ) -> Result<RefusalPage, StreamError>;
 }
 
 /// The stream cannot be reached.

@@ -16,6 +16,8 @@ pub mod videos;
 
 pub mod playback;
 
+pub mod events;
+
 pub mod schedule;
 
 pub mod reports;

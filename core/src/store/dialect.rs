@@ -100,6 +100,19 @@ impl Tx {
         }
     }
 
+    /// The end of an INSERT that raises `column` where a row with its `key` is there already, and
+    /// never lowers it.
+    pub(super) fn on_conflict_raise(&self, key: &str, column: &str) -> String {
+        match self {
+            Self::Sqlite(..) => format!(
+                " ON CONFLICT ({key}) DO UPDATE SET {column} = MAX({column}, excluded.{column})"
+            ),
+            Self::MySql(..) => {
+                format!(" ON DUPLICATE KEY UPDATE {column} = GREATEST({column}, VALUES({column}))")
+            }
+        }
+    }
+
     /// How many of these keys of `ad_history` an insert that keeps what is there will count though
     /// it leaves them alone.
     pub(super) async fn known_ad_views(

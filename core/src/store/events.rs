@@ -14,7 +14,9 @@ use crate::{
     },
     port::{
         error::{StoreError, StoreResult},
-        stream::{Content, Drained, Entry, EntryId, EventStore, Happening, PlaybackEvent},
+        stream::{
+            Content, Drained, Entry, EntryId, EventStore, Happening, PlaybackEvent, RefusalCount,
+        },
     },
 };
 use async_trait::async_trait;
@@ -33,18 +35,25 @@ impl EventStore for SqlStore {
         timezone: BusinessTimezone,
         ad_interval_s: u32,
     ) -> StoreResult<Drained> {
-        let group = Group::sort(entries, timezone)?;
+        let group = Group::sort(entries, timezone);
         match on_conflict(|| write(self, &group, ad_interval_s)).await {
             Err(StoreError::Data(reason)) => match entries {
                 // This very one can never be written.
                 [entry] => {
-                    let group = Group::rejected(entry, reason);
+                    let group = Group::rejected(entry, &reason);
                     on_conflict(|| write(self, &group, ad_interval_s)).await
                 }
                 _ => Err(StoreError::Data(reason)),
             },
             written => written,
         }
+    }
+
+    async fn keep_refusals(&self, counts: &[RefusalCount]) -> StoreResult<()> {
+        let mut counts = counts.to_vec();
+        // In one order, so that workers who keep the same counts wait for each other.
+        counts.sort_unstable_by_key(|one| (one.date, one.video_id.0, one.reason));
+        on_conflict(|| write_refusals(self, &counts)).await
     }
 }
 
@@ -76,6 +85,21 @@ struct Rejected {
     reason: String,
 }
 
+impl Rejected {
+    fn new(entry: &Entry, reason: &str) -> Self {
+        let (event_id, payload) = match &entry.content {
+            Content::Event(event) => (Some(event.id), format!("{event:?}")),
+            content => (None, format!("{content:?}")),
+        };
+        Self {
+            id: entry.id,
+            event_id,
+            payload: cut(&payload),
+            reason: cut(reason),
+        }
+    }
+}
+
 /// A group of entries by what they say.
 #[derive(Default)]
 struct Group {
@@ -84,22 +108,23 @@ struct Group {
 }
 
 impl Group {
-    fn sort(entries: &[Entry], timezone: BusinessTimezone) -> StoreResult<Self> {
+    fn sort(entries: &[Entry], timezone: BusinessTimezone) -> Self {
         let mut group = Self::default();
         for entry in entries {
             match &entry.content {
                 Content::Seal => {}
                 Content::Event(event) => {
                     let at_micros = entry.id.ms.saturating_mul(MICROS_PER_MS);
-                    let date = timezone
-                        .day_of(at_micros)
-                        .map_err(|error| StoreError::Data(error.to_string()))?
-                        .date;
-                    group.events.push(Timed {
-                        event: *event,
-                        at_micros,
-                        date,
-                    });
+                    match timezone.day_of(at_micros) {
+                        Ok(day) => group.events.push(Timed {
+                            event: *event,
+                            at_micros,
+                            date: day.date,
+                        }),
+                        Err(error) => group
+                            .rejected
+                            .push(Rejected::new(entry, &error.to_string())),
+                    }
                 }
                 Content::Foreign { payload, reason } => group.rejected.push(Rejected {
                     id: entry.id,
@@ -109,22 +134,13 @@ impl Group {
                 }),
             }
         }
-        Ok(group)
+        group
     }
 
-    fn rejected(entry: &Entry, reason: String) -> Self {
-        let (event_id, payload) = match &entry.content {
-            Content::Event(event) => (Some(event.id), format!("{event:?}")),
-            content => (None, format!("{content:?}")),
-        };
+    fn rejected(entry: &Entry, reason: &str) -> Self {
         Self {
             events: Vec::new(),
-            rejected: vec![Rejected {
-                id: entry.id,
-                event_id,
-                payload: cut(&payload),
-                reason: cut(&reason),
-            }],
+            rejected: vec![Rejected::new(entry, reason)],
         }
     }
 }
@@ -142,7 +158,8 @@ async fn write(store: &SqlStore, group: &Group, ad_interval_s: u32) -> StoreResu
         .events
         .iter()
         .partition(|timed| closed.is_some_and(|closed| timed.date <= closed));
-    let held = held(&mut tx, &open, &["play_history"]).await?;
+    // What was rejected once stays so, even where it could be written by now.
+    let held = held(&mut tx, &open, &["play_history", "rejected_event"]).await?;
     let new = unheld(open, &held);
     write_history(&mut tx, &new).await?;
     write_ads(&mut tx, &new, ad_interval_s).await?;
@@ -242,7 +259,7 @@ async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreR
         .filter_map(|timed| match timed.event.what {
             Happening::Pause {
                 from_s, credited_s, ..
-            } if from_s / interval_s != (from_s + credited_s) / interval_s => {
+            } if timed.event.what.passes_a_slot(interval_s) => {
                 Some((*timed, from_s, from_s + credited_s))
             }
             _ => None,
@@ -325,4 +342,22 @@ async fn write_rejected(tx: &mut Tx, rejected: &[Rejected]) -> StoreResult<()> {
         keep.as_str()
     );
     Ok(())
+}
+
+async fn write_refusals(store: &SqlStore, counts: &[RefusalCount]) -> StoreResult<()> {
+    let mut tx = store.db.write().await?;
+    let raise = tx.on_conflict_raise("date, video_id, reason", "count");
+    insert_rows!(
+        &mut tx,
+        "INSERT INTO refusal_count (date, video_id, reason, count) ",
+        counts,
+        |row, one| {
+            row.push_bind(one.date)
+                .push_bind(one.video_id.0)
+                .push_bind(one.reason.name())
+                .push_bind(one.count);
+        },
+        raise.as_str()
+    );
+    tx.commit().await
 }

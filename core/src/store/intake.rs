@@ -16,7 +16,9 @@ use crate::{
     },
     port::{
         error::{StoreError, StoreResult},
-        intake::{Act, IntakeAnswer, IntakeRequest, IntakeRules, IntakeStore, VideoFacts},
+        intake::{
+            Act, IntakeAnswer, IntakeRequest, IntakeRules, IntakeStore, RefusalReason, VideoFacts,
+        },
     },
 };
 use async_trait::async_trait;
@@ -135,9 +137,9 @@ impl<'a> Group<'a> {
     async fn play(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
         let is_own = request.user_id == request.video.owner_id;
         if is_own {
-            self.refuse(request, "own", 1).await?;
+            self.refuse(request, RefusalReason::Own, 1).await?;
         } else if let Some(until_micros) = self.gate(request).await? {
-            self.refuse(request, "repeat", 1).await?;
+            self.refuse(request, RefusalReason::Repeat, 1).await?;
             let left = until_micros - self.now_micros;
             return Ok(IntakeAnswer::Repeat {
                 retry_after_ms: (left + MICROS_PER_MS - 1) / MICROS_PER_MS,
@@ -195,7 +197,8 @@ impl<'a> Group<'a> {
         );
         self.stand(request, next).await?;
         if credit.capped_s > 0 {
-            self.refuse(request, "capped", credit.capped_s).await?;
+            self.refuse(request, RefusalReason::Capped, credit.capped_s)
+                .await?;
         }
         let reported_s = credit.credited_s + credit.capped_s;
         self.record(request, false, credit.credited_s, reported_s)
@@ -303,7 +306,7 @@ impl<'a> Group<'a> {
     async fn refuse(
         &mut self,
         request: &IntakeRequest,
-        reason: &str,
+        reason: RefusalReason,
         count: i64,
     ) -> StoreResult<()> {
         let add = self.tx.on_conflict_add("date, video_id, reason", "count");
@@ -315,7 +318,7 @@ impl<'a> Group<'a> {
             )),
             self.date,
             request.video.id.0,
-            reason,
+            reason.name(),
             count
         )?;
         Ok(())

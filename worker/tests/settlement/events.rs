@@ -4,8 +4,11 @@ use crate::world::{World, at, date, day_of_plays};
 use balance_core::{
     domain::{playback::EventId, user::UserId, video::VideoId},
     port::{
+        intake::RefusalReason,
         settlement::SettlementStore,
-        stream::{Content, Drained, Entry, EntryId, EventStore, Happening, PlaybackEvent},
+        stream::{
+            Content, Drained, Entry, EntryId, EventStore, Happening, PlaybackEvent, RefusalCount,
+        },
     },
 };
 
@@ -178,8 +181,10 @@ async fn what_can_never_be_written_is_rejected_with_its_reason_and_the_rest_is_n
         .await;
     assert!(rows[0].contains("poison"), "{rows:?}");
     assert_eq!(rows[1], "2|7|8|it has no id");
-    // Delivered again, and after the close: known, not late.
+    // Delivered again, now that it could be written, and after the close: known, in one place.
     world.sql("DROP TRIGGER refuse").await;
+    let again = world.write(std::slice::from_ref(&poison)).await;
+    assert_eq!((again.new, again.known, again.late), (0, 1, 0));
     world.store.close_day(date(DAY)).await.unwrap();
     let again = world.write(&[poison]).await;
     assert_eq!((again.new, again.known, again.late), (0, 1, 0));
@@ -223,4 +228,55 @@ async fn writers_and_the_closing_of_the_day_do_not_cross() {
         i64::try_from(late).unwrap()
     );
     assert_eq!(closed_with, 20 + i64::try_from(new).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instant_that_no_calendar_has_is_rejected_and_the_rest_is_not() {
+    let world = world().await;
+    let group = [entry(noon_ms(), 1, PLAY), entry(i64::MAX - 1, 2, PLAY)];
+    let drained = world.write(&group).await;
+    assert_eq!((drained.new, drained.rejected), (1, 1));
+    assert_eq!(world.write(&group[1..]).await.rejected, 1, "alone");
+    assert_eq!(world.number("SELECT COUNT(*) FROM rejected_event").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_of_refusals_only_ever_grow() {
+    let world = World::new().await;
+    let of = |video: i64, reason, count| RefusalCount {
+        date: date(DAY),
+        video_id: VideoId(video),
+        reason,
+        count,
+    };
+    let kept = async |counts: &[RefusalCount]| {
+        world.store.keep_refusals(counts).await.unwrap();
+        world
+            .rows(
+                "SELECT date, video_id, reason, count FROM refusal_count ORDER BY video_id, reason",
+            )
+            .await
+    };
+    let first = [
+        of(2, RefusalReason::Capped, 70),
+        of(1, RefusalReason::Repeat, 3),
+        of(1, RefusalReason::Own, 1),
+    ];
+    let expected = [
+        "2024-06-01|1|own|1",
+        "2024-06-01|1|repeat|3",
+        "2024-06-01|2|capped|70",
+    ];
+    for _ in 0..2 {
+        assert_eq!(kept(&first).await, expected);
+    }
+    // Twice in one group, and an older one after it.
+    let later = [
+        of(1, RefusalReason::Repeat, 5),
+        of(1, RefusalReason::Repeat, 4),
+        of(1, RefusalReason::Own, 1),
+    ];
+    assert_eq!(kept(&later).await[1], "2024-06-01|1|repeat|5");
+    assert_eq!(kept(&first).await[1], "2024-06-01|1|repeat|5");
+    assert_eq!(kept(&[]).await.len(), 3);
 }

@@ -1,0 +1,299 @@
+//! `balance events replay`: what the stream retains is written into a restored database, once.
+
+use crate::{
+    common::{
+        client::Client,
+        port::free_port,
+        program::{block_on, until},
+    },
+    fleet::Fleet,
+    place::Place,
+    playback::{SECRET, api},
+    servers::{PASSWORD, Servers},
+};
+use std::{rc::Rc, sync::Arc};
+
+const SHARDS: u16 = 3;
+/// The tables that a replay may add to, each with its columns in the order of its key.
+const TABLES: [(&str, &str); 5] = [
+    (
+        "play_history",
+        "date, HEX(event_id), video_id, user_id, occurred_at_micros, counted, play_time, \
+         reported_time",
+    ),
+    ("ad_history", "date, video_id, user_id, slot_s, ad_id"),
+    (
+        "late_event",
+        "HEX(event_id), date, video_id, user_id, occurred_at_micros, counted, play_time, \
+         reported_time, received_at",
+    ),
+    (
+        "rejected_event",
+        "shard, entry_ms, entry_sequence, payload, reason, rejected_at",
+    ),
+    ("closed_through", "id, date"),
+];
+/// The first instant of 2024-03-31 (Seoul), in milliseconds, and of the day after.
+const DAY_MS: i64 = 1_711_810_800_000;
+const NEXT_DAY_MS: i64 = DAY_MS + 86_400_000;
+
+/// Everything of the tables.
+fn tables(place: &Place) -> Vec<String> {
+    let of_table = |(table, columns): (&str, &str)| {
+        let rows = format!("SELECT {columns} FROM {table} ORDER BY {columns}");
+        let rows = place.database.rows(&rows);
+        let named = rows.into_iter().map(move |row| format!("{table}|{row}"));
+        named.collect::<Vec<_>>()
+    };
+    TABLES.into_iter().flat_map(of_table).collect()
+}
+
+/// Everything of the streams, and of the group that reads them.
+fn streams(place: &Place) -> Vec<String> {
+    (0..SHARDS)
+        .flat_map(|shard| {
+            let key = format!("{{s{shard}}}:events");
+            let ask = |command: &[&str]| place.servers.redis.ask(place.number, command);
+            let mut said = ask(&["XRANGE", &key, "-", "+"]);
+            if ask(&["EXISTS", &key]) == ["1"] {
+                said.extend(ask(&["XINFO", "GROUPS", &key]));
+            }
+            said
+        })
+        .collect()
+}
+
+/// The same place's stream beside another database, which is empty.
+fn restored(servers: &Arc<Servers>, lost: &Place) -> Place {
+    Place::new(servers).with("REDIS_URL", servers.redis.url(PASSWORD, lost.number))
+}
+
+fn replay(place: &Place) -> serde_json::Value {
+    let call = place.balance(&["events", "replay", "--json"]);
+    call.run().succeeded().json()
+}
+
+/// What a replay says of itself: new, known, late.
+fn counts(said: &serde_json::Value) -> [u64; 3] {
+    ["new", "known", "late"].map(|name| said[name].as_u64().unwrap())
+}
+
+/// Five people watch six videos so far that each shows two ads; answers how many deeds that is.
+async fn watch(client: &Client) -> usize {
+    let (_, owner) = client.user("owner").await;
+    let mut deeds = 0;
+    let mut videos = Vec::new();
+    for number in 0..6 {
+        videos.push(client.video(&owner, &format!("film {number}"), 600).await);
+    }
+    for number in 0..5 {
+        let (_, viewer) = client.user(&format!("viewer{number}")).await;
+        for video in &videos {
+            let play = format!("/videos/{video}/play");
+            client.ask("POST", &play, &viewer).await.is(200);
+            let pause = format!("/videos/{video}/pause?currentPlayedAt=130");
+            client.ask("POST", &pause, &viewer).await.is(200);
+            deeds += 2;
+        }
+    }
+    deeds
+}
+
+#[test]
+fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
+    let servers = Servers::shared();
+    let settings = |place: Place| {
+        place
+            .with("INTAKE_SHARDS", SHARDS)
+            .with("AD_INTERVAL_S", 60)
+            .with("MAX_PLAYBACK_RATE", 0)
+            .with("JWT_SECRET", SECRET)
+            .with("LEASE_S", 2)
+    };
+    let place = Rc::new(settings(Place::new(&servers)));
+    let none = place.balance(&["events", "replay"]).run().succeeded();
+    assert!(none.stdout.starts_with("0 plays and pauses"), "{none:#?}");
+    place.database.execute(
+        "INSERT INTO ad VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
+    );
+    let server = api(&place);
+    let client = server.client();
+    let deeds = block_on(watch(&client));
+    let key = "{s1}:events";
+    servers
+        .redis
+        .ask(place.number, &["XADD", key, "*", "what", "ever"]);
+    let fleet = Fleet::start(&place, 2);
+    let written = |table: &str| {
+        let all = format!("SELECT COUNT(*) FROM {table}");
+        place.database.number(&all)
+    };
+    until("everything to be written down", || {
+        written("play_history") == deeds as u64 && written("rejected_event") == 1
+    });
+    fleet.end();
+    server.end().succeeded();
+    assert_eq!(written("ad_history"), 60, "two ads of each of 30");
+
+    // Into a database that holds everything.
+    let (before, in_redis) = (tables(&place), streams(&place));
+    let said = replay(&place);
+    assert_eq!(counts(&said), [0, deeds as u64, 0], "{said}");
+    assert_eq!(said["entries"], deeds as u64 + 1);
+    assert_eq!(
+        (tables(&place), streams(&place)),
+        (before.clone(), in_redis.clone())
+    );
+
+    // Into an empty one: not by another number of shards, and not before its ads are there.
+    let empty = settings(restored(&servers, &place));
+    let call = empty.balance(&["events", "replay"]);
+    let refused = call.env("INTAKE_SHARDS", 1).run();
+    refused.failed(&["INTAKE_SHARDS", "shard 1"]);
+    let refused = empty.balance(&["events", "replay"]).run();
+    refused.failed(&["ads", "--without-ads"]);
+    assert_eq!(tables(&empty), ["closed_through|1|NULL"]);
+    empty.database.execute(
+        "INSERT INTO ad VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
+    );
+    let said = replay(&empty);
+    assert_eq!(counts(&said), [deeds as u64, 0, 0], "{said}");
+    let rows = |all: Vec<String>| {
+        let is_kept = |row: &String| !row.starts_with("rejected_event");
+        all.into_iter().filter(is_kept).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(tables(&empty)), rows(before));
+    assert_eq!(
+        empty.database.rows("SELECT reason FROM rejected_event"),
+        place.database.rows("SELECT reason FROM rejected_event")
+    );
+    assert_eq!(streams(&place), in_redis, "nothing moved, nothing trimmed");
+    // And once more, half of it gone again.
+    empty
+        .database
+        .execute("DELETE FROM play_history ORDER BY event_id LIMIT 30");
+    let said = replay(&empty);
+    assert_eq!(counts(&said), [30, deeds as u64 - 30, 0], "{said}");
+    empty.balance(&["verify"]).run().succeeded();
+}
+
+/// Appends so many views to the stream, each of another user, a millisecond apart.
+fn fill(place: &Place, first_ms: i64, count: usize) {
+    let script = "for n = 0, tonumber(ARGV[2]) - 1 do \
+                  local ms = string.format('%.0f', tonumber(ARGV[1]) + n) \
+                  redis.call('XADD', KEYS[1], ms .. '-0', 'id', string.rep('0', 19) .. ms, \
+                  'kind', 'play', 'user', tostring(10000 + n), 'video', tostring(1 + n % 50), \
+                  'counted', '1') end return 'OK'";
+    let (first, count) = (first_ms.to_string(), count.to_string());
+    let command = ["EVAL", script, "1", "{s0}:events", &first, &count];
+    assert_eq!(place.servers.redis.ask(place.number, &command), ["OK"]);
+}
+
+#[test]
+fn what_is_replayed_into_a_closed_day_is_late_unless_it_is_there() {
+    let servers = Servers::shared();
+    let lost = Place::new(&servers);
+    fill(&lost, DAY_MS, 700);
+    fill(&lost, NEXT_DAY_MS, 600);
+    // The day was closed when the stream was another.
+    let place = Place::new(&servers);
+    let settle = ["settle", "--date", "2024-03-31"];
+    place.balance(&settle).run().succeeded();
+    let place = place.with("REDIS_URL", servers.redis.url(PASSWORD, lost.number));
+    let text = place.balance(&["events", "replay"]).run().succeeded();
+    assert!(
+        text.stdout
+            .contains("1,300 plays and pauses = 600 new + 0 already there + 700 late"),
+        "{text:#?}"
+    );
+    let rows = |table: &str| {
+        let days = format!("SELECT date, COUNT(*) FROM {table} GROUP BY date ORDER BY date");
+        place.database.rows(&days)
+    };
+    assert_eq!(rows("play_history"), ["2024-04-01|600"]);
+    assert_eq!(rows("late_event"), ["2024-03-31|700"]);
+    let before = tables(&place);
+    assert_eq!(counts(&replay(&place)), [0, 1_300, 0]);
+    assert_eq!(tables(&place), before);
+    let group = ["XINFO", "GROUPS", "{s0}:events"];
+    assert_eq!(servers.redis.ask(lost.number, &group), [""], "no group");
+    place.balance(&["verify"]).run().succeeded();
+}
+
+#[test]
+fn replays_and_drains_at_once_write_each_event_once() {
+    const EVENTS: usize = 6_000;
+    let place = Place::new(&Servers::shared()).with("LEASE_S", 2);
+    // The drain waits until the replays are at it.
+    let fleet = Fleet::start(&place, 1);
+    fleet.workers[0].signal("STOP");
+    fill(&place, DAY_MS, EVENTS);
+    let replays = [(); 2].map(|()| place.balance(&["events", "replay", "--json"]).start());
+    until("some events to be written", || {
+        place.database.number("SELECT COUNT(*) FROM play_history") > 0
+    });
+    fleet.workers[0].signal("CONT");
+    for replay in replays {
+        let outcome = replay.wait().succeeded();
+        let all: u64 = counts(&outcome.json()).iter().sum();
+        assert_eq!(all, EVENTS as u64, "{outcome:#?}");
+        assert!(
+            outcome.stderr.contains("workers are at work"),
+            "{outcome:#?}"
+        );
+    }
+    until("the drain to have had everything", || {
+        let group = ["XINFO", "GROUPS", "{s0}:events"];
+        let said = place.servers.redis.ask(place.number, &group);
+        let value = |name: &str| {
+            let at = said.iter().position(|line| line == name);
+            at.map(|at| said[at + 1].clone())
+        };
+        value("lag").as_deref() == Some("0") && value("pending").as_deref() == Some("0")
+    });
+    fleet.end();
+    let rows = "SELECT COUNT(*), COUNT(DISTINCT event_id) FROM play_history";
+    assert_eq!(place.database.value(rows), format!("{EVENTS}|{EVENTS}"));
+    for table in ["late_event", "rejected_event"] {
+        let rows = place.database.rows(&format!("SELECT * FROM {table}"));
+        assert!(rows.is_empty(), "{table}: {rows:?}");
+    }
+}
+
+#[test]
+fn a_replay_without_its_stream_is_refused() {
+    let servers = Servers::shared();
+    let place = Place::new(&servers);
+    let replay = ["events", "replay"];
+    let file = place.balance(&replay).env("DATABASE_URL", "sqlite://x.db");
+    file.run().failed(&["DATABASE_URL", "file", "no stream"]);
+    let nobody = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", free_port());
+    let wrong = servers.redis.url("Falsch-0815", place.number);
+    for (address, words) in [
+        ("x", ["REDIS_URL", "redis://"]),
+        (nobody.as_str(), ["REDIS_URL", "away"]),
+        (wrong.as_str(), ["REDIS_URL", "refuses"]),
+    ] {
+        let outcome = place.balance(&replay).env("REDIS_URL", address).run();
+        let outcome = outcome.failed(&words);
+        assert_eq!(outcome.status.code(), Some(1), "{outcome:#?}");
+        for password in [PASSWORD, "Falsch-0815"] {
+            assert!(!outcome.stderr.contains(password), "{outcome:#?}");
+        }
+    }
+    let foreign = ["SET", "{s0}:events", "no stream"];
+    servers.redis.ask(place.number, &foreign);
+    let outcome = place.balance(&replay).run();
+    outcome.failed(&["REDIS_URL"]);
+    for words in [&["events"][..], &["events", "replay", "now"]] {
+        let outcome = place.balance(words).run();
+        assert_eq!(outcome.status.code(), Some(2), "{outcome:#?}");
+    }
+    let place = place.without("REDIS_URL");
+    place.balance(&replay).run().failed(&["REDIS_URL: needed"]);
+    assert_eq!(
+        place.database.rows("SELECT name FROM setting"),
+        ["business_timezone"],
+        "no number of shards was stored"
+    );
+}
