@@ -13,3 +13,5 @@ pub(crate) mod server;
 pub(crate) mod audience;
 
 pub(crate) mod midnight;
+
+pub(crate) mod examples;

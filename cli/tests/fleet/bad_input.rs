@@ -82,6 +82,21 @@ fn wrong_passwords_are_refused_at_once() {
 }
 
 #[test]
+fn an_api_without_a_secret_or_with_a_weak_one_is_refused() {
+    let place = Place::new(&Servers::shared());
+    let api = || {
+        let address = format!("127.0.0.1:{}", free_port());
+        place.balance(&["api"]).env("LISTEN_ADDR", address)
+    };
+    assert_refused(api().run(), &["JWT_SECRET: needed", "openssl rand"]);
+    for weak in ["", "short", "change-me-change-me-change-me-change-me"] {
+        let outcome = api().env("JWT_SECRET", weak).run();
+        assert!(weak.is_empty() || !outcome.stderr.contains(weak));
+        assert_refused(outcome, &["JWT_SECRET"]);
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_tried_again_and_given_up() {
     let place = Place::new(&Servers::shared());
     let nobody = free_port();

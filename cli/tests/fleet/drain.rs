@@ -2,12 +2,22 @@
 //! closed while the stream is away.
 
 use crate::{
-    common::program::until,
+    common::program::{block_on, until},
     fleet::{Fleet, Worker},
     place::Place,
     plays,
-    servers::Servers,
+    servers::{PASSWORD, Servers},
 };
+use balance_core::{
+    intake::RedisStream,
+    port::{
+        clock::SystemClock,
+        settlement::{Closing, SettlementStore},
+        stream::{Closed, Drained, Entry, EntryId, EventStore, EventStream},
+    },
+    store::SqlStore,
+};
+use std::sync::Arc;
 
 const DAY: &str = "2024-03-30";
 /// The next day (Seoul), in milliseconds.
@@ -141,4 +151,66 @@ fn no_day_is_closed_while_the_stream_is_away() {
     let alone = place.without("REDIS_URL");
     let alone = alone.balance(&["settle", "--date", DAY]).run();
     alone.failed(&["REDIS_URL"]);
+}
+
+#[test]
+fn a_slow_drain_beside_its_successor_writes_nothing_twice_and_nothing_late() {
+    const END_MS: i64 = NEXT_DAY_MS + 86_400_000;
+    let place = Place::new(&Servers::shared());
+    fill(&place);
+    let redis = &place.servers.redis;
+    block_on(async {
+        let stream = RedisStream::open(&redis.url(PASSWORD, place.number), 1).unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = SqlStore::open_mysql(&place.database.url, 4, 15, clock).await;
+        let store = store.unwrap();
+        let write = async |entries: &[Entry]| {
+            let zone = "Asia/Seoul".parse().unwrap();
+            store.write_entries(entries, zone, 300).await.unwrap()
+        };
+        let ids =
+            |entries: &[Entry]| -> Vec<EntryId> { entries.iter().map(|one| one.id).collect() };
+        let slow = stream.read("slow", 500).await.unwrap();
+        assert_eq!(slow.len(), 500);
+        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Waiting);
+
+        // It is taken for dead, and its successor goes on from there.
+        let all: Vec<String> = slow
+            .iter()
+            .map(|entry| format!("{}-{}", entry.id.ms, entry.id.sequence))
+            .collect();
+        let mut claim = vec!["XCLAIM", "{s0}:events", "drain", "slow", "0"];
+        claim.extend(all.iter().map(String::as_str));
+        claim.extend(["IDLE", "60000"]);
+        redis.ask(place.number, &claim);
+        loop {
+            let group = stream.read("successor", 500).await.unwrap();
+            if group.is_empty() {
+                break;
+            }
+            if group[0].id.ms < END_MS {
+                assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Waiting);
+            }
+            let drained = write(&group).await;
+            assert_eq!((drained.known, drained.late), (0, 0));
+            stream.acknowledge(&ids(&group)).await.unwrap();
+        }
+        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Drained);
+        let day = "2024-03-31".parse().unwrap();
+        assert_eq!(store.close_day(day).await.unwrap(), Closing::Closed);
+
+        // The slow one wakes behind the closing of the day.
+        let drained = write(&slow).await;
+        let known = Drained {
+            known: 500,
+            ..Drained::default()
+        };
+        assert_eq!(drained, known);
+        stream.acknowledge(&ids(&slow)).await.unwrap();
+        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Drained);
+        store.close().await;
+    });
+    let rows = "SELECT COUNT(*) FROM play_history";
+    assert_eq!(place.database.value(rows), EVENTS.to_string());
+    assert_eq!(place.database.number("SELECT COUNT(*) FROM late_event"), 0);
 }

@@ -5,6 +5,7 @@ use crate::{
     common::{
         audience::Show,
         client::{Client, Reply},
+        examples,
         midnight::Midnight,
         program::{block_on, until},
         server::Server,
@@ -13,10 +14,16 @@ use crate::{
     place::Place,
     servers::{Redis, Servers},
 };
-use std::{collections::BTreeMap, rc::Rc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 use tokio::task::JoinSet;
 
 pub(crate) const SECRET: &str = "fleet-secret-0123456789-abcdefghijklm";
+/// The window of views, by default.
+const WINDOW: Duration = Duration::from_secs(30);
 pub(crate) const HISTORY: &str = "SELECT user_id, video_id, counted FROM play_history";
 
 /// A place whose API can sign.
@@ -146,65 +153,68 @@ fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
 #[test]
 fn of_a_thousand_clients_of_a_hundred_users_each_user_counts_once() {
     let servers = Servers::shared();
-    let place = Rc::new(place(&servers).with("VIEW_WINDOW_S", 30));
+    let place = Rc::new(place(&servers));
     let server = api(&place);
     let client = server.client();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let answers = runtime.block_on(async {
+    let (path, viewers) = runtime.block_on(async {
         let (_, owner) = client.user("owner").await;
         let video = client.video(&owner, "a film", 600).await;
         let mut viewers = Vec::new();
         for number in 0..100 {
             viewers.push(client.user(&format!("viewer{number}")).await.1);
         }
-        let mut clients = JoinSet::new();
-        for token in viewers.iter().cycle().take(1_000) {
-            let (client, token) = (client.clone(), token.clone());
-            clients.spawn(async move {
-                let path = format!("/videos/{video}/play");
-                client.ask("POST", &path, &token).await
-            });
-        }
-        let mut answers = BTreeMap::new();
-        for reply in clients.join_all().await {
-            assert_eq!(
-                reply.retry_after.is_some(),
-                reply.status == 429,
-                "{reply:?}"
-            );
-            *answers.entry(reply.status).or_insert(0) += 1;
-        }
-        answers
+        (format!("/videos/{video}/play"), viewers)
     });
-    assert_eq!(answers, BTreeMap::from([(200, 100), (429, 900)]));
+    let at_once = || {
+        runtime.block_on(async {
+            let mut clients = JoinSet::new();
+            for token in viewers.iter().cycle().take(1_000) {
+                let (client, path, token) = (client.clone(), path.clone(), token.clone());
+                clients.spawn(async move { client.ask("POST", &path, &token).await });
+            }
+            let mut answers = BTreeMap::new();
+            for reply in clients.join_all().await {
+                assert_eq!(
+                    reply.retry_after.is_some(),
+                    reply.status == 429,
+                    "{reply:?}"
+                );
+                *answers.entry(reply.status).or_insert(0) += 1;
+            }
+            answers
+        })
+    };
+    let expected = BTreeMap::from([(200, 100), (429, 900)]);
+    let began = Instant::now();
+    assert_eq!(at_once(), expected);
+    let ended = Instant::now();
+    // One of them, asking all the time, is not heard a moment too early.
+    until("the first view to count again", || {
+        std::thread::sleep(Duration::from_millis(20));
+        runtime
+            .block_on(client.ask("POST", &path, &viewers[0]))
+            .status
+            == 200
+    });
+    assert!(began.elapsed() >= WINDOW, "after {:?}", began.elapsed());
+    until("everybody's window to be over", || {
+        ended.elapsed() >= WINDOW + Duration::from_millis(5)
+    });
+    let of_others = BTreeMap::from([(200, 99), (429, 901)]);
+    assert_eq!(at_once(), of_others, "30 s later each counts again");
     server.end().succeeded();
 }
 
 #[test]
 fn the_originals_examples() {
     let servers = Servers::shared();
-    // Nothing waits for a clock: any two plays are far enough apart, and any seconds are credited.
-    let place = place(&servers)
-        .with("VIEW_WINDOW_S", 0)
-        .with("MAX_PLAYBACK_RATE", 0);
-    let place = Rc::new(place);
-    let server = api(&place);
-    let client = server.client();
-    block_on(async {
-        let (_, owner) = client.user("owner").await;
-        let (viewer_id, viewer) = client.user("viewer").await;
-        let video = client.video(&owner, "a film", 600).await;
-        let play = format!("/videos/{video}/play?userId={viewer_id}");
-        let pause = format!("/videos/{video}/pause?userId={viewer_id}&currentPlayedAt=120");
-        let said = client.ask("POST", &play, &viewer).await.is(200);
-        assert_eq!(said.json(), "동영상을 처음부터 재생합니다.");
-        let said = client.ask("POST", &pause, &viewer).await.is(200);
-        assert_eq!(said.json(), "동영상 재생을 중단했습니다.");
-        assert_eq!(said.fact.as_deref(), Some("120"));
-        let said = client.ask("POST", &play, &viewer).await.is(200);
-        assert_eq!(said.json(), "동영상을 120초부터 이어서 재생합니다.");
-        client.ask("POST", &play, &owner).await.is(403);
-    });
+    let mut place = place(&servers);
+    for (name, value) in examples::SETTINGS {
+        place = place.with(name, value);
+    }
+    let server = api(&Rc::new(place));
+    block_on(examples::of_the_original(&server.client()));
     server.end().succeeded();
 }
 
@@ -280,7 +290,13 @@ fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
         set(value);
         until("the API to be ready again", || block_on(client.is_ready()));
     }
+    // One that would lose the last second in a power cut is told of, and used.
+    assert!(!server.stderr().contains("appendfsync"));
+    let set = ["CONFIG", "SET", "appendfsync", "everysec"];
+    servers.redis.ask(place.number, &set);
+    assert!(block_on(client.is_ready()));
     let said = server.stderr();
+    assert!(said.contains("appendfsync is everysec"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     server.end().succeeded();
 }

@@ -297,3 +297,32 @@ fn a_replay_without_its_stream_is_refused() {
         "no number of shards was stored"
     );
 }
+
+#[test]
+fn what_was_written_down_is_kept_for_the_replay_as_long_as_it_is_told() {
+    const HOUR_MS: i64 = 3_600_000;
+    let place = Place::new(&Servers::shared()).with("STREAM_RETENTION_H", 2);
+    let now_s: i64 = place.servers.redis.ask(place.number, &["TIME"])[0]
+        .parse()
+        .unwrap();
+    let now_ms = now_s * 1_000;
+    fill(&place, now_ms - 3 * HOUR_MS, 10);
+    fill(&place, now_ms - HOUR_MS, 10);
+    let length = || {
+        place
+            .servers
+            .redis
+            .ask(place.number, &["XLEN", "{s0}:events"])
+    };
+    assert_eq!(length(), ["20"]);
+    let fleet = Fleet::start(&place, 1);
+    until("the old ones to be dropped", || length() == ["10"]);
+    fleet.end();
+    let written = "SELECT COUNT(*) FROM play_history";
+    assert_eq!(
+        place.database.number(written),
+        20,
+        "first written, then dropped"
+    );
+    assert_eq!(counts(&replay(&place)), [0, 10, 0]);
+}

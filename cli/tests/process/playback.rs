@@ -2,8 +2,8 @@
 //! in one day.
 
 use crate::{
-    common::{audience::Show, midnight::Midnight, server::Server},
-    harness::{Place, until},
+    common::{audience::Show, examples, midnight::Midnight, server::Server},
+    harness::{Place, block_on, until},
 };
 use std::{rc::Rc, time::Duration};
 
@@ -12,6 +12,19 @@ const HISTORY: &str = "SELECT user_id, video_id, counted FROM play_history";
 fn serve(place: &Rc<Place>, zone: &str) -> Server {
     let (place, zone) = (Rc::clone(place), zone.to_owned());
     Server::start(move || place.balance(&["serve"]).env("BUSINESS_TIMEZONE", &zone))
+}
+
+#[test]
+fn the_originals_examples() {
+    let place = Rc::new(Place::empty());
+    let server = Server::start(move || {
+        let call = place.balance(&["serve"]);
+        examples::SETTINGS
+            .into_iter()
+            .fold(call, |call, (name, value)| call.env(name, value))
+    });
+    block_on(examples::of_the_original(&server.client()));
+    server.end().succeeded();
 }
 
 #[test]

@@ -15,7 +15,10 @@ use crate::{
 use ::redis::{RedisError, Script, ScriptInvocation, aio::ConnectionManager};
 use async_trait::async_trait;
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -42,6 +45,8 @@ pub struct RedisIntake {
     rules: IntakeRules,
     timezone: BusinessTimezone,
     clock: Arc<dyn Clock>,
+    /// Whether the log was told that a power cut may cost a second.
+    has_warned: AtomicBool,
 }
 
 impl RedisIntake {
@@ -67,6 +72,7 @@ impl RedisIntake {
             rules,
             timezone,
             clock,
+            has_warned: AtomicBool::new(false),
         })
     }
 
@@ -162,6 +168,26 @@ impl RedisIntake {
         Ok(keys.shard.refusals(day.date))
     }
 
+    /// Tells the log, once each time it becomes so, where what is acknowledged is not on the disk
+    /// yet. A server that does not say how it is set up is taken at its word.
+    async fn warn_of_delay(&self) {
+        let mut connection = self.connection.clone();
+        let said: Result<Vec<String>, RedisError> = ::redis::cmd("CONFIG")
+            .arg("GET")
+            .arg("appendfsync")
+            .query_async(&mut connection)
+            .await;
+        let policy = said.ok().and_then(|said| said.into_iter().nth(1));
+        let is_delayed = policy.as_deref().is_some_and(|policy| policy != "always");
+        if is_delayed && !self.has_warned.load(Ordering::Relaxed) {
+            let policy = policy.unwrap_or_default();
+            tracing::warn!(
+                "appendfsync is {policy}, not always: a power cut loses plays that were acknowledged"
+            );
+        }
+        self.has_warned.store(is_delayed, Ordering::Relaxed);
+    }
+
     /// A value of the server's own account of itself.
     async fn info(&self, section: &str, name: &str) -> Result<String, IntakeError> {
         let mut connection = self.connection.clone();
@@ -199,6 +225,7 @@ impl Intake for RedisIntake {
                 "maxmemory-policy is {policy}, not noeviction: it would throw plays away"
             )));
         }
+        self.warn_of_delay().await;
         Ok(())
     }
 }

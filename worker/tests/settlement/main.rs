@@ -12,6 +12,8 @@ mod crashes;
 
 mod events;
 
+mod closing;
+
 mod figures;
 
 mod intake;

@@ -19,7 +19,7 @@ use balance_core::{
     store::SqlStore,
 };
 use balance_worker::{
-    Worker,
+    Events, Worker,
     settings::{Duties, WorkerSettings},
 };
 use chrono::NaiveDate;
@@ -169,18 +169,29 @@ impl World {
 
     /// A worker at work, and the launcher that rings for it.
     pub(crate) async fn worker(&self, shape: Shape) -> (Launcher, Worker) {
-        self.worker_with(shape, Duties::Guest).await
+        self.worker_with(shape, Duties::Guest, None).await
+    }
+
+    /// A worker of a fleet, whose events come by a stream.
+    pub(crate) async fn worker_of_fleet(&self, shape: Shape, events: Events) -> (Launcher, Worker) {
+        self.worker_with(shape, Duties::Guest, Some(events)).await
     }
 
     /// A worker that launches days by itself, and the launcher that rings for it.
     pub(crate) async fn resident(&self, shape: Shape, retention_days: u32) -> (Launcher, Worker) {
-        self.worker_with(shape, Duties::Resident { retention_days })
+        self.worker_with(shape, Duties::Resident { retention_days }, None)
             .await
     }
 
-    async fn worker_with(&self, shape: Shape, duties: Duties) -> (Launcher, Worker) {
+    async fn worker_with(
+        &self,
+        shape: Shape,
+        duties: Duties,
+        events: Option<Events>,
+    ) -> (Launcher, Worker) {
         let (launcher, backend) = self.wired(shape.partitions);
-        let worker = Worker::start(launcher.clone(), settings(shape), backend, None, duties).await;
+        let worker =
+            Worker::start(launcher.clone(), settings(shape), backend, events, duties).await;
         (launcher, worker)
     }
 
