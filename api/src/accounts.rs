@@ -17,7 +17,7 @@ use poem::{
     Request,
     web::cookie::{Cookie as SetCookie, SameSite},
 };
-use poem_openapi::{ApiResponse, Object, OpenApi, param::Cookie, payload::Json};
+use poem_openapi::{ApiResponse, Object, OpenApi, param::Cookie, payload::Json, types::Example};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ const COOKIE: &str = "refreshToken";
 /// Whoever joins or logs in.
 #[derive(Object, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
 struct Credentials {
     /// The name to log in with: without white space and invisible characters. Names such as
     /// `user-1` and `creator-1` are kept for imports.
@@ -42,6 +42,15 @@ struct Credentials {
     password: String,
 }
 
+impl Example for Credentials {
+    fn example() -> Self {
+        Self {
+            username: "minsu".to_owned(),
+            password: "correct horse battery staple".to_owned(),
+        }
+    }
+}
+
 impl Credentials {
     fn username(&self) -> Result<Username, Fault> {
         Username::parse(&self.username).map_err(|unfit| Fault::field("username", unfit.to_string()))
@@ -50,7 +59,7 @@ impl Credentials {
 
 /// An account.
 #[derive(Debug, Object)]
-#[oai(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase", example)]
 struct Joined {
     /// The user's id.
     user_id: i64,
@@ -58,18 +67,35 @@ struct Joined {
     username: String,
 }
 
+impl Example for Joined {
+    fn example() -> Self {
+        Self {
+            user_id: 7,
+            username: "minsu".to_owned(),
+        }
+    }
+}
+
 /// What keeps somebody logged in.
 #[derive(Object, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[oai(deny_unknown_fields, rename_all = "camelCase")]
+#[oai(deny_unknown_fields, rename_all = "camelCase", example)]
 struct Refresh {
     /// The `refreshToken` of `/login` or of the last `/reissue`.
     refresh_token: String,
 }
 
+impl Example for Refresh {
+    fn example() -> Self {
+        Self {
+            refresh_token: TokenPair::example().refresh_token,
+        }
+    }
+}
+
 /// Somebody's tokens.
 #[derive(Object)]
-#[oai(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase", example)]
 struct TokenPair {
     /// For the header `Authorization: Bearer …`.
     access_token: String,
@@ -77,6 +103,16 @@ struct TokenPair {
     refresh_token: String,
     /// How long the access token is taken, in seconds.
     expires_in: i64,
+}
+
+impl Example for TokenPair {
+    fn example() -> Self {
+        Self {
+            access_token: "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJl".to_owned(),
+            refresh_token: "b3BhcXVlLWFuZC1nb29kLWZvci1vbmUtdXNlLW9ubHk".to_owned(),
+            expires_in: ACCESS_S,
+        }
+    }
 }
 
 #[derive(ApiResponse)]
@@ -150,6 +186,8 @@ impl AccountsApi {
     }
 
     /// Log in
+    ///
+    /// Whether the name or the password is wrong is not told.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,

@@ -17,13 +17,14 @@ use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Query},
     payload::Json,
+    types::Example,
 };
 use serde::Deserialize;
 
 /// An ad that an admin registers.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
 struct NewAd {
     /// What admins read; without control characters, and not white space alone.
     #[oai(validator(
@@ -34,14 +35,31 @@ struct NewAd {
     title: String,
 }
 
+impl Example for NewAd {
+    fn example() -> Self {
+        Self {
+            title: AdView::example().title,
+        }
+    }
+}
+
 /// An ad.
 #[derive(Debug, Object)]
-#[oai(rename = "Ad", rename_all = "camelCase")]
+#[oai(rename = "Ad", rename_all = "camelCase", example)]
 struct AdView {
     /// Its id: ads are shown in turn, by id.
     ad_id: i64,
     /// What admins read.
     title: String,
+}
+
+impl Example for AdView {
+    fn example() -> Self {
+        Self {
+            ad_id: 3,
+            title: "Tea for two".to_owned(),
+        }
+    }
 }
 
 impl From<Ad> for AdView {
@@ -55,11 +73,21 @@ impl From<Ad> for AdView {
 
 /// A page of ads.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct AdPage {
     /// The ads, by id.
     items: Vec<AdView>,
     /// The `cursor` of the next page; null on the last one.
     next: Option<String>,
+}
+
+impl Example for AdPage {
+    fn example() -> Self {
+        Self {
+            items: vec![AdView::example()],
+            next: None,
+        }
+    }
 }
 
 #[derive(ApiResponse)]
@@ -86,6 +114,8 @@ pub(crate) struct AdsApi {
 #[OpenApi(prefix_path = "/ads", tag = "Tag::Ads")]
 impl AdsApi {
     /// Register an ad
+    ///
+    /// It is shown in turn with the others, by id, every so many seconds of a video.
     #[oai(path = "/", method = "post", operation_id = "registerAd")]
     async fn register(
         &self,
@@ -107,6 +137,8 @@ impl AdsApi {
     }
 
     /// List ads
+    ///
+    /// By id, in the order in which they are shown.
     #[oai(path = "/", method = "get", operation_id = "listAds")]
     async fn list(
         &self,

@@ -1,10 +1,10 @@
 //! Business days in requests and answers.
 
 use crate::problem::Fault;
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
-    types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
+    types::{Example, ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
@@ -29,6 +29,19 @@ impl Day {
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
         (date.to_string() == text && text.len() == "2026-03-31".len()).then_some(Self(date))
     }
+}
+
+impl Example for Day {
+    fn example() -> Self {
+        Self(moment(0).date_naive())
+    }
+}
+
+/// A moment of the examples: so many seconds after the end of their day.
+pub(crate) fn moment(seconds: i64) -> DateTime<Utc> {
+    /// 2026-03-15T15:00:00Z: midnight in Korea.
+    const END: i64 = 1_773_586_800;
+    DateTime::from_timestamp(END + seconds, 0).unwrap_or_default()
 }
 
 impl From<NaiveDate> for Day {

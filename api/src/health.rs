@@ -9,7 +9,7 @@ use balance_core::{
     port::{Store, intake::IntakeError},
     service::playback::Playback,
 };
-use poem_openapi::{Enum, Object, OpenApi, payload::Json};
+use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::Example};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -25,9 +25,16 @@ enum Health {
 
 /// What a probe answers.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct Probe {
     /// `up`: whatever else is told by a problem.
     status: Health,
+}
+
+impl Example for Probe {
+    fn example() -> Self {
+        Self { status: Health::Up }
+    }
 }
 
 impl Probe {

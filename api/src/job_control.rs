@@ -24,16 +24,25 @@ use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Path, Query},
     payload::Json,
+    types::Example,
 };
 use serde::Deserialize;
 
 /// What to launch.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
 struct Launch {
     /// The business day, from 1970-01-01 to 9998-12-31; without one, the last that is over.
     date: Option<Day>,
+}
+
+impl Example for Launch {
+    fn example() -> Self {
+        Self {
+            date: Some(Day::example()),
+        }
+    }
 }
 
 #[derive(ApiResponse)]

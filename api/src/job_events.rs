@@ -8,7 +8,7 @@ use poem_openapi::{
     Enum, Object,
     payload::{EventStream, Payload},
     registry::{MetaSchemaRef, Registry},
-    types::Type,
+    types::{Example, ToJSON, Type},
 };
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ enum JobEventKind {
 
 /// A server-sent event: its fields, as a client reads them.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct JobEvent {
     /// `progress` whenever something has changed, `ended` at the end.
     event: JobEventKind,
@@ -32,6 +33,16 @@ struct JobEvent {
     id: JobEventKind,
     /// A JobProgress, as JSON on one line.
     data: String,
+}
+
+impl Example for JobEvent {
+    fn example() -> Self {
+        Self {
+            event: JobEventKind::Progress,
+            id: JobEventKind::Progress,
+            data: ProgressView::example().to_json_string(),
+        }
+    }
 }
 
 /// Events of an execution.

@@ -1,7 +1,7 @@
 //! Executions, steps and who holds them, as clients read them.
 
 use crate::{
-    date::Day,
+    date::{Day, moment},
     job_status::{EndCode, Status},
 };
 use balance_core::{
@@ -10,11 +10,11 @@ use balance_core::{
     service::jobs::HeldStepExecution,
 };
 use chrono::{DateTime, NaiveDateTime, Utc};
-use poem_openapi::Object;
+use poem_openapi::{Object, types::Example};
 
 /// An execution: one attempt at settling a day.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
-#[oai(rename = "JobExecution", rename_all = "camelCase")]
+#[oai(rename = "JobExecution", rename_all = "camelCase", example)]
 pub(crate) struct ExecutionView {
     /// Its id.
     pub(crate) id: i64,
@@ -38,6 +38,24 @@ pub(crate) struct ExecutionView {
     start_time: Option<DateTime<Utc>>,
     /// When it ended.
     end_time: Option<DateTime<Utc>>,
+}
+
+impl Example for ExecutionView {
+    fn example() -> Self {
+        Self {
+            id: 14,
+            instance_id: 14,
+            job: "dayStatisticsJob".to_owned(),
+            date: Day::example(),
+            run_id: None,
+            status: Status::Started,
+            exit_code: EndCode::Unknown,
+            exit_message: String::new(),
+            create_time: moment(1),
+            start_time: Some(moment(1)),
+            end_time: None,
+        }
+    }
 }
 
 impl ExecutionView {
@@ -67,7 +85,7 @@ impl From<JobExecution> for ExecutionView {
 
 /// A job.
 #[derive(Debug, Object)]
-#[oai(rename = "Job", rename_all = "camelCase")]
+#[oai(rename = "Job", rename_all = "camelCase", example)]
 pub(crate) struct JobView {
     /// Its name.
     pub(crate) name: String,
@@ -77,15 +95,42 @@ pub(crate) struct JobView {
     pub(crate) last_execution: Option<ExecutionView>,
 }
 
+impl Example for JobView {
+    fn example() -> Self {
+        Self {
+            name: "dayStatisticsJob".to_owned(),
+            steps: [
+                "closeDayStep",
+                "partitionedDayStatisticsStep",
+                "partitionedDayRevenueStep",
+                "partitionedPeriodRollupStep",
+            ]
+            .map(ToOwned::to_owned)
+            .to_vec(),
+            last_execution: Some(ExecutionView::example()),
+        }
+    }
+}
+
 /// All jobs.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct JobList {
     /// The jobs.
     pub(crate) items: Vec<JobView>,
 }
 
+impl Example for JobList {
+    fn example() -> Self {
+        Self {
+            items: vec![JobView::example()],
+        }
+    }
+}
+
 /// A page of executions, the newest first.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct ExecutionPage {
     /// The executions.
     pub(crate) items: Vec<ExecutionView>,
@@ -93,14 +138,23 @@ pub(crate) struct ExecutionPage {
     pub(crate) next: Option<String>,
 }
 
+impl Example for ExecutionPage {
+    fn example() -> Self {
+        Self {
+            items: vec![ExecutionView::example()],
+            next: Some("MTQ".to_owned()),
+        }
+    }
+}
+
 /// A step execution: a step's own row, or a partition's.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
-#[oai(rename = "StepExecution", rename_all = "camelCase")]
+#[oai(rename = "StepExecution", rename_all = "camelCase", example)]
 pub(crate) struct StepView {
     /// Its id.
     id: i64,
     /// `closeDayStep`, `partitionedDayStatisticsStep`, `dayStatisticsStep:partition0`, …
-    name: String,
+    pub(crate) name: String,
     /// How far it is.
     status: Status,
     /// How it ended; EXECUTING or UNKNOWN before the end.
@@ -124,7 +178,28 @@ pub(crate) struct StepView {
     /// When it ended.
     end_time: Option<DateTime<Utc>>,
     /// Who has a lease on it.
-    held_by: Option<HolderView>,
+    pub(crate) held_by: Option<HolderView>,
+}
+
+impl Example for StepView {
+    fn example() -> Self {
+        Self {
+            id: 205,
+            name: "dayStatisticsStep:partition3".to_owned(),
+            status: Status::Started,
+            exit_code: EndCode::Executing,
+            exit_message: String::new(),
+            commit_count: 2,
+            read_count: 2_000,
+            filter_count: 0,
+            write_count: 2_000,
+            skip_count: 0,
+            rollback_count: 0,
+            start_time: Some(moment(2)),
+            end_time: None,
+            held_by: Some(HolderView::example()),
+        }
+    }
 }
 
 impl From<HeldStepExecution> for StepView {
@@ -159,6 +234,7 @@ impl From<StepExecution> for StepView {
 
 /// A page of step executions.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub(crate) struct StepPage {
     /// The step executions, by id.
     pub(crate) items: Vec<StepView>,
@@ -166,16 +242,35 @@ pub(crate) struct StepPage {
     pub(crate) next: Option<String>,
 }
 
+impl Example for StepPage {
+    fn example() -> Self {
+        Self {
+            items: vec![StepView::example()],
+            next: Some("MjA1".to_owned()),
+        }
+    }
+}
+
 /// Who holds a step execution.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
-#[oai(rename = "Holder", rename_all = "camelCase")]
-struct HolderView {
+#[oai(rename = "Holder", rename_all = "camelCase", example)]
+pub(crate) struct HolderView {
     /// The worker.
     worker: String,
     /// The end of its lease.
     until: DateTime<Utc>,
     /// Whether that is over: anybody may take the step over.
     is_over: bool,
+}
+
+impl Example for HolderView {
+    fn example() -> Self {
+        Self {
+            worker: "worker-a-4711-01976f3e".to_owned(),
+            until: moment(17),
+            is_over: false,
+        }
+    }
 }
 
 impl From<Holder> for HolderView {
@@ -190,7 +285,7 @@ impl From<Holder> for HolderView {
 
 /// The partitions of a step, counted.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
-#[oai(rename = "Partitions", rename_all = "camelCase")]
+#[oai(rename = "Partitions", rename_all = "camelCase", example)]
 pub(crate) struct PartitionsView {
     /// The step.
     step: String,
@@ -210,6 +305,22 @@ pub(crate) struct PartitionsView {
     skip_count: i64,
     /// Chunks written.
     commit_count: i64,
+}
+
+impl Example for PartitionsView {
+    fn example() -> Self {
+        Self {
+            step: "partitionedDayStatisticsStep".to_owned(),
+            waiting: 3,
+            at_work: 4,
+            completed: 1,
+            failed: 0,
+            read_count: 9_000,
+            write_count: 9_000,
+            skip_count: 0,
+            commit_count: 9,
+        }
+    }
 }
 
 impl From<StepProgress> for PartitionsView {

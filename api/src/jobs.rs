@@ -72,6 +72,8 @@ impl JobsApi {
 #[OpenApi(tag = "Tag::Jobs")]
 impl JobsApi {
     /// List jobs
+    ///
+    /// Each with its steps and its newest execution.
     #[oai(path = "/jobs", method = "get", operation_id = "listJobs")]
     async fn list(&self, _admin: Admin) -> Result<Json<JobList>, Failure<JobListRefusals>> {
         // There is one job: the newest execution of all is its newest.

@@ -3,6 +3,7 @@
 use crate::{
     auth::Admin,
     cursor,
+    date::moment,
     failure::{Failure, refusals},
     tag::Tag,
 };
@@ -14,12 +15,12 @@ use balance_core::{
     service::jobs::Jobs,
 };
 use chrono::{DateTime, Utc};
-use poem_openapi::{Enum, Object, OpenApi, param::Query, payload::Json};
+use poem_openapi::{Enum, Object, OpenApi, param::Query, payload::Json, types::Example};
 use uuid::Uuid;
 
 /// A partition or tasklet that a worker holds.
 #[derive(Debug, Object)]
-#[oai(rename = "HeldStep", rename_all = "camelCase")]
+#[oai(rename = "HeldStep", rename_all = "camelCase", example)]
 struct HeldStepView {
     /// The step execution.
     id: i64,
@@ -27,6 +28,16 @@ struct HeldStepView {
     job_execution_id: i64,
     /// Its name.
     name: String,
+}
+
+impl Example for HeldStepView {
+    fn example() -> Self {
+        Self {
+            id: 205,
+            job_execution_id: 14,
+            name: "dayStatisticsStep:partition3".to_owned(),
+        }
+    }
 }
 
 impl From<HeldStep> for HeldStepView {
@@ -41,7 +52,7 @@ impl From<HeldStep> for HeldStepView {
 
 /// A worker.
 #[derive(Debug, Object)]
-#[oai(rename = "Worker", rename_all = "camelCase")]
+#[oai(rename = "Worker", rename_all = "camelCase", example)]
 struct WorkerView {
     /// Its name, new for each start.
     name: String,
@@ -63,6 +74,22 @@ struct WorkerView {
     holds: Vec<HeldStepView>,
 }
 
+impl Example for WorkerView {
+    fn example() -> Self {
+        Self {
+            name: "worker-a-4711-01976f3e".to_owned(),
+            host: "worker-a".to_owned(),
+            process_id: 4_711,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            concurrency: 4,
+            started_at: moment(-3_600),
+            last_seen_at: moment(2),
+            is_alive: true,
+            holds: vec![HeldStepView::example()],
+        }
+    }
+}
+
 impl From<RegisteredWorker> for WorkerView {
     fn from(worker: RegisteredWorker) -> Self {
         Self {
@@ -81,14 +108,23 @@ impl From<RegisteredWorker> for WorkerView {
 
 /// The workers, those seen last first.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct WorkerList {
     /// The workers; at most 1,000.
     items: Vec<WorkerView>,
 }
 
+impl Example for WorkerList {
+    fn example() -> Self {
+        Self {
+            items: vec![WorkerView::example()],
+        }
+    }
+}
+
 /// What waits for whom.
 #[derive(Debug, Object)]
-#[oai(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase", example)]
 struct Queue {
     /// Partitions that the living workers can work at a time.
     slots: u32,
@@ -98,6 +134,17 @@ struct Queue {
     held: u64,
     /// Partitions whose worker's lease ran out: they can be taken over.
     run_out: u64,
+}
+
+impl Example for Queue {
+    fn example() -> Self {
+        Self {
+            slots: 8,
+            free: 3,
+            held: 5,
+            run_out: 0,
+        }
+    }
 }
 
 /// What operators do.
@@ -118,7 +165,7 @@ enum Deed {
 
 /// What an operator did.
 #[derive(Debug, Object)]
-#[oai(rename = "AuditEntry", rename_all = "camelCase")]
+#[oai(rename = "AuditEntry", rename_all = "camelCase", example)]
 struct AuditView {
     /// Its id.
     id: Uuid,
@@ -132,6 +179,19 @@ struct AuditView {
     subject: String,
     /// The request's id; null for the command line.
     request_id: Option<String>,
+}
+
+impl Example for AuditView {
+    fn example() -> Self {
+        Self {
+            id: Uuid::from_u128(0x0197_6f3e_4f00_7c3a_9b1d_2e4f_6a8c_0b1d),
+            at: moment(60),
+            user_id: Some(1),
+            action: Deed::Launch,
+            subject: "execution 14 of 2026-03-15".to_owned(),
+            request_id: Some("01976f3e-4f00-7c3a-9b1d-2e4f6a8c0b1d".to_owned()),
+        }
+    }
 }
 
 impl From<AuditEntry> for AuditView {
@@ -156,11 +216,21 @@ impl From<AuditEntry> for AuditView {
 
 /// A page of the audit, the newest first.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct AuditPage {
     /// What was done.
     items: Vec<AuditView>,
     /// The `cursor` of the next page; null on the last one.
     next: Option<String>,
+}
+
+impl Example for AuditPage {
+    fn example() -> Self {
+        Self {
+            items: vec![AuditView::example()],
+            next: None,
+        }
+    }
 }
 
 refusals! {
@@ -180,6 +250,8 @@ pub(crate) struct OperationsApi {
 #[OpenApi(tag = "Tag::Operations")]
 impl OperationsApi {
     /// List workers
+    ///
+    /// Those of the last day, with what each holds.
     #[oai(path = "/workers", method = "get", operation_id = "listWorkers")]
     async fn workers(&self, _admin: Admin) -> Result<Json<WorkerList>, Failure<LookRefusals>> {
         let workers = self.jobs.workers().await?;
@@ -188,6 +260,8 @@ impl OperationsApi {
     }
 
     /// See what waits
+    ///
+    /// The partitions of running executions, and how many the living workers take at a time.
     #[oai(path = "/queue", method = "get", operation_id = "getQueue")]
     async fn queue(&self, _admin: Admin) -> Result<Json<Queue>, Failure<LookRefusals>> {
         let work = self.jobs.work().await?;

@@ -13,18 +13,41 @@ use balance_core::{
     domain::video::VideoId, port::intake::IntakeAnswer, service::playback::Playback,
 };
 use poem_openapi::{
-    ApiResponse, OpenApi,
+    ApiResponse, NewType, OpenApi,
     param::{Header, Path, Query},
     payload::Json,
+    types::Example,
 };
 use std::sync::Arc;
+
+/// A sentence for whoever plays.
+#[derive(Debug, NewType)]
+#[oai(example)]
+struct Playing(String);
+
+impl Example for Playing {
+    fn example() -> Self {
+        Self(Language::Korean.playing(120))
+    }
+}
+
+/// A sentence for whoever pauses.
+#[derive(Debug, NewType)]
+#[oai(example)]
+struct Paused(String);
+
+impl Example for Paused {
+    fn example() -> Self {
+        Self(Language::Korean.paused())
+    }
+}
 
 #[derive(ApiResponse)]
 enum PlayAnswer {
     /// The video plays. The body is a sentence for the viewer; the headers are for programs.
     #[oai(status = 200)]
     Playing(
-        Json<String>,
+        Json<Playing>,
         /// Where it goes on, in seconds; 0 is the beginning.
         #[oai(header = "X-Resume-At")]
         i64,
@@ -42,7 +65,7 @@ enum PauseAnswer {
     /// The video is paused. The body is a sentence for the viewer; the headers are for programs.
     #[oai(status = 200)]
     Paused(
-        Json<String>,
+        Json<Paused>,
         /// Seconds that count as watched.
         #[oai(header = "X-Credited-Seconds")]
         i64,
@@ -100,7 +123,7 @@ impl PlaybackApi {
                 resume_at_s,
                 is_counted,
             } => Ok(PlayAnswer::Playing(
-                Json(language.playing(resume_at_s)),
+                Json(Playing(language.playing(resume_at_s))),
                 resume_at_s,
                 is_counted,
                 language.tag().to_owned(),
@@ -145,7 +168,7 @@ impl PlaybackApi {
         let language = Language::asked(language.0.as_deref());
         match answer {
             IntakeAnswer::Paused { credited_s, .. } => Ok(PauseAnswer::Paused(
-                Json(language.paused()),
+                Json(Paused(language.paused())),
                 credited_s,
                 language.tag().to_owned(),
             )),

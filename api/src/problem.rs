@@ -1,7 +1,10 @@
 //! Problems as clients read them (RFC 9457), and the faults that they are made from.
 
 use poem::{Body, IntoResponse, Response, error::ResponseError, http::StatusCode};
-use poem_openapi::{Object, types::ToJSON};
+use poem_openapi::{
+    Object,
+    types::{Example, ToJSON},
+};
 use std::borrow::Cow;
 
 /// The media type of a problem.
@@ -9,7 +12,7 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json; charset=utf-8";
 
 /// Why a request was refused.
 #[derive(Debug, Object)]
-#[oai(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase", example)]
 pub(crate) struct Problem {
     /// A name of the kind of problem that never changes: `urn:balance:problem:` and the code.
     #[oai(rename = "type")]
@@ -27,6 +30,13 @@ pub(crate) struct Problem {
     pub(crate) errors: Vec<FieldError>,
     /// The request's id, also in the header `X-Request-Id`: what to name when asking for help.
     pub(crate) request_id: String,
+}
+
+impl Example for Problem {
+    fn example() -> Self {
+        let fault = Fault::field("duration", "must be at least 1");
+        fault.problem("01976f3e-4f00-7c3a-9b1d-2e4f6a8c0b1d")
+    }
 }
 
 /// What is wrong with a field.
@@ -171,18 +181,22 @@ impl Fault {
         self
     }
 
-    /// What the client of a request reads.
-    pub(crate) fn response(&self, request_id: &str) -> Response {
-        let status = self.code.status();
-        let problem = Problem {
+    fn problem(&self, request_id: &str) -> Problem {
+        Problem {
             kind: format!("urn:balance:problem:{}", self.code.name()),
             title: self.code.title().to_owned(),
-            status: status.as_u16(),
+            status: self.code.status().as_u16(),
             code: self.code.name().to_owned(),
             detail: self.detail.clone().into_owned(),
             errors: self.errors.clone(),
             request_id: request_id.to_owned(),
-        };
+        }
+    }
+
+    /// What the client of a request reads.
+    pub(crate) fn response(&self, request_id: &str) -> Response {
+        let status = self.code.status();
+        let problem = self.problem(request_id);
         let mut response = Response::builder()
             .status(status)
             .content_type(PROBLEM_JSON);

@@ -8,7 +8,10 @@ use balance_core::{
 };
 use futures_util::Stream;
 use poem::web::sse::Event;
-use poem_openapi::{Object, types::ToJSON};
+use poem_openapi::{
+    Object,
+    types::{Example, ToJSON},
+};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
@@ -25,7 +28,7 @@ const MICROS_PER_S: f64 = 1_000_000.0;
 
 /// An execution and how far it is.
 #[derive(Debug, Clone, PartialEq, Object)]
-#[oai(rename = "JobProgress", rename_all = "camelCase")]
+#[oai(rename = "JobProgress", rename_all = "camelCase", example)]
 pub(crate) struct ProgressView {
     /// The execution.
     execution: ExecutionView,
@@ -38,6 +41,21 @@ pub(crate) struct ProgressView {
     /// Seconds that the step at work will still take, if its partitions go on as so far; null
     /// before the first has completed.
     estimated_s: Option<u64>,
+}
+
+impl Example for ProgressView {
+    fn example() -> Self {
+        let mut step = StepView::example();
+        step.name = "partitionedDayStatisticsStep".to_owned();
+        step.held_by = None;
+        Self {
+            execution: ExecutionView::example(),
+            steps: vec![step],
+            partitions: vec![PartitionsView::example()],
+            rate_per_s: Some(1_812.5),
+            estimated_s: Some(7),
+        }
+    }
 }
 
 impl ProgressView {

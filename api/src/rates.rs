@@ -14,14 +14,19 @@ use balance_core::{
     port::{Store, audit::Actor, rates::RateRefusal},
 };
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, payload::Json};
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// A tier: what a view is paid while the video's lifetime count before it is in a range.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[oai(rename = "Tier", deny_unknown_fields, rename_all = "camelCase")]
+#[oai(
+    rename = "Tier",
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    example
+)]
 struct TierView {
     /// The range's beginning; 0 in the first tier.
     #[oai(validator(minimum(value = "0")))]
@@ -33,10 +38,25 @@ struct TierView {
     won: String,
 }
 
+impl Example for TierView {
+    fn example() -> Self {
+        Self {
+            from_count: 0,
+            to_count: Some(99_999),
+            won: "1.1".to_owned(),
+        }
+    }
+}
+
 /// A version of the rates: a full set of both kinds.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[oai(rename = "RateVersion", deny_unknown_fields, rename_all = "camelCase")]
+#[oai(
+    rename = "RateVersion",
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    example
+)]
 struct RateVersionView {
     /// The first business day that it pays, after the last closed one.
     effective_from: Day,
@@ -48,11 +68,39 @@ struct RateVersionView {
     ad: Vec<TierView>,
 }
 
+impl Example for RateVersionView {
+    fn example() -> Self {
+        let all = |won: &str| TierView {
+            to_count: None,
+            won: won.to_owned(),
+            ..TierView::example()
+        };
+        let above = |won: &str| TierView {
+            from_count: 100_000,
+            ..all(won)
+        };
+        Self {
+            effective_from: Day::example(),
+            video: vec![TierView::example(), above("1.3")],
+            ad: vec![all("10")],
+        }
+    }
+}
+
 /// All versions of the rates, oldest first.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct RateList {
     /// The versions.
     items: Vec<RateVersionView>,
+}
+
+impl Example for RateList {
+    fn example() -> Self {
+        Self {
+            items: vec![RateVersionView::example()],
+        }
+    }
 }
 
 const MICRO: i64 = 1_000_000;

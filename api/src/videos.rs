@@ -18,13 +18,14 @@ use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
     param::{Header, Path, Query},
     payload::Json,
+    types::Example,
 };
 use serde::{Deserialize, Serialize};
 
 /// A video that somebody registers.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
 struct NewVideo {
     /// What people read; without control characters, and not white space alone.
     #[oai(validator(
@@ -38,9 +39,19 @@ struct NewVideo {
     duration: i64,
 }
 
+impl Example for NewVideo {
+    fn example() -> Self {
+        let video = VideoView::example();
+        Self {
+            title: video.title,
+            duration: video.duration,
+        }
+    }
+}
+
 /// A video.
 #[derive(Debug, Object)]
-#[oai(rename = "Video", rename_all = "camelCase")]
+#[oai(rename = "Video", rename_all = "camelCase", example)]
 struct VideoView {
     /// Its id.
     video_id: i64,
@@ -54,6 +65,19 @@ struct VideoView {
     view_count: i64,
     /// Ad views, likewise.
     ad_view_count: i64,
+}
+
+impl Example for VideoView {
+    fn example() -> Self {
+        Self {
+            video_id: 12,
+            title: "How to fold a map".to_owned(),
+            duration: 600,
+            owner_id: 7,
+            view_count: 1_024,
+            ad_view_count: 310,
+        }
+    }
 }
 
 impl From<ListedVideo> for VideoView {
@@ -71,12 +95,21 @@ impl From<ListedVideo> for VideoView {
 
 /// A page of videos.
 #[derive(Debug, Object)]
-#[oai(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase", example)]
 struct VideoPage {
     /// The videos.
     items: Vec<VideoView>,
     /// The `cursor` of the next page; null on the last one.
     next: Option<String>,
+}
+
+impl Example for VideoPage {
+    fn example() -> Self {
+        Self {
+            items: vec![VideoView::example()],
+            next: Some("eyJOZXdlc3QiOjEyfQ".to_owned()),
+        }
+    }
 }
 
 /// The order of a list of videos.
@@ -189,6 +222,8 @@ impl VideosApi {
     }
 
     /// List videos
+    ///
+    /// Everybody's, in the order that is asked for.
     #[oai(path = "/", method = "get", operation_id = "listVideos")]
     async fn list(
         &self,
@@ -227,6 +262,8 @@ impl VideosApi {
     }
 
     /// Read a video
+    ///
+    /// With its views up to now: those of open days are counted, and not yet settled.
     #[oai(path = "/:id", method = "get", operation_id = "getVideo")]
     async fn video(
         &self,
