@@ -54,6 +54,8 @@ mod playback;
 
 mod job_control;
 
+mod metrics;
+
 mod reports;
 
 mod stream;

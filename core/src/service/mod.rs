@@ -22,4 +22,8 @@ pub mod reports;
 
 pub mod settings;
 
+pub mod tally;
+
+pub mod observation;
+
 pub mod verification;

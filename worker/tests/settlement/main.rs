@@ -20,6 +20,8 @@ mod leases;
 
 mod metadata;
 
+mod observation;
+
 mod poison;
 
 mod properties;
