@@ -73,6 +73,11 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
 /// Where the document is, and the page that shows it.
 const PATHS: [&str; 2] = ["/openapi.json", "/docs"];
 
+/// The methods of a service's paths, without a document beside it.
+pub(crate) fn methods<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> Methods {
+    Methods::of(&standard(&service.spec()), &[])
+}
+
 /// The document and the page that shows it, as they are answered, and the methods of all paths.
 pub(crate) fn routes<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> (Route, Methods) {
     let spec = service.spec();

@@ -3,6 +3,7 @@
 use crate::{
     framework, idempotency,
     methods::Methods,
+    metrics::Metrics,
     problem::{Code, Fault},
 };
 use futures_util::FutureExt;
@@ -48,13 +49,15 @@ pub(crate) struct Edge<E> {
     inner: E,
     methods: Methods,
     turns: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 }
 
 impl<E: Endpoint> Edge<E> {
-    pub(crate) fn around(inner: E, methods: Methods) -> Self {
+    pub(crate) fn around(inner: E, methods: Methods, metrics: Arc<Metrics>) -> Self {
         Self {
             inner,
             methods,
+            metrics,
             turns: Arc::new(Semaphore::new(MAX_REQUESTS)),
         }
     }
@@ -94,10 +97,11 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         request.set_data(RequestId(id.clone()));
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
+        let operation = self.methods.operation(&method, &path);
         let mut response = match self.answer(request).await {
             Ok(response) => response,
             Err(fault) => {
-                report(&fault, &id);
+                report(&fault, &operation, &id);
                 let mut response = fault.response(&id);
                 if fault.code == Code::MethodNotAllowed
                     && let Some(allow) = self.methods.allowed(&path)
@@ -116,9 +120,10 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
         }
-        let elapsed_ms = started.elapsed().as_millis();
-        let status = response.status().as_u16();
-        tracing::info!(%method, path, status, elapsed_ms, request_id = id, "served");
+        let elapsed = started.elapsed();
+        let (elapsed_ms, status) = (elapsed.as_millis(), response.status().as_u16());
+        self.metrics.served(&operation, status, elapsed);
+        tracing::info!(%method, path, %operation, status, elapsed_ms, request_id = id, "served");
         Ok(response)
     }
 }
@@ -137,17 +142,29 @@ fn request_id(request: &Request) -> String {
 }
 
 /// Logs a fault of the server; those of clients are their own affair.
-fn report(fault: &Fault, request_id: &str) {
+fn report(fault: &Fault, operation: &str, request_id: &str) {
     let code = fault.code.name();
     let cause = fault.cause.as_deref().unwrap_or(&fault.detail);
     match fault.code {
-        Code::Internal => tracing::error!(request_id, code, cause, "a request failed"),
+        Code::Internal => tracing::error!(request_id, operation, code, cause, "a request failed"),
         _ if fault.code.status().is_server_error() => {
-            tracing::warn!(request_id, code, cause, "a request was not served");
+            tracing::warn!(
+                request_id,
+                operation,
+                code,
+                cause,
+                "a request was not served"
+            );
         }
         // Somebody may have stolen it.
         Code::RefreshTokenReused => {
-            tracing::warn!(request_id, code, cause, "a family of tokens is revoked")
+            tracing::warn!(
+                request_id,
+                operation,
+                code,
+                cause,
+                "a family of tokens is revoked"
+            )
         }
         _ => {}
     }

@@ -47,14 +47,11 @@ refusals! {
     ProbeRefusals:;
 }
 
-/// The probes.
-pub(crate) struct HealthApi {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) playback: Arc<Playback>,
-}
+/// Whether the process runs.
+pub(crate) struct LivenessApi;
 
 #[OpenApi(prefix_path = "/health", tag = "Tag::Health")]
-impl HealthApi {
+impl LivenessApi {
     /// Whether the process runs
     ///
     /// Asks nobody else: a process is not restarted because its database is away.
@@ -62,7 +59,16 @@ impl HealthApi {
     async fn live(&self) -> Result<Json<Probe>, Failure<ProbeRefusals>> {
         Ok(Probe::up())
     }
+}
 
+/// Whether requests can be served.
+pub(crate) struct HealthApi {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) playback: Arc<Playback>,
+}
+
+#[OpenApi(prefix_path = "/health", tag = "Tag::Health")]
+impl HealthApi {
     /// Whether requests can be served
     ///
     /// The database and the intake of plays answer, and the intake keeps what it acknowledges.

@@ -8,6 +8,10 @@ mod failure;
 
 mod framework;
 
+mod exposition;
+
+mod metrics;
+
 mod edge;
 
 mod body;
@@ -80,5 +84,6 @@ mod document;
 
 pub use document::document;
 pub use limiter::Limits;
-pub use server::{Api, serve};
+pub use metrics::Work;
+pub use server::{Api, serve, serve_metrics};
 pub use token::{Secrets, WeakSecret};

@@ -1,7 +1,10 @@
-//! Which methods a path has, as a 405 tells in `Allow`.
+//! Which methods a path has, as a 405 tells in `Allow`, and which operation each is: the one name
+//! that a request has in log, metrics and traces, known before anything is read. There are as many
+//! names as operations, whatever is asked.
 
-use poem::http::HeaderValue;
+use poem::http::{HeaderValue, Method};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// A path of the document and its methods.
 #[derive(Debug)]
@@ -9,7 +12,12 @@ struct Known {
     /// A segment without a name is a parameter's.
     segments: Vec<Option<String>>,
     allow: HeaderValue,
+    /// The operations by method, in lower case.
+    operations: Vec<(String, Arc<str>)>,
 }
+
+/// What is no operation: an unknown path, another method, what lies beside the document.
+const NONE: &str = "none";
 
 /// The paths that there are.
 #[derive(Debug, Default)]
@@ -20,29 +28,52 @@ impl Methods {
     pub(crate) fn of(document: &Value, read: &[&str]) -> Self {
         let paths = document["paths"].as_object();
         let documented = paths.into_iter().flatten().map(|(path, operations)| {
-            let operations = operations.as_object().into_iter();
-            let methods = operations.flat_map(Map::keys).map(String::as_str).collect();
-            (path.as_str(), methods)
+            let ids = operations.as_object().into_iter().flat_map(Map::iter);
+            let ids = ids.map(|(method, operation)| {
+                let id = operation["operationId"].as_str().unwrap_or(NONE);
+                (method.to_owned(), Arc::from(id))
+            });
+            (path.as_str(), ids.collect())
         });
-        let read = read.iter().map(|path| (*path, vec!["get"]));
+        let read = read.iter().map(|path| {
+            let alone = vec![("get".to_owned(), Arc::from(NONE))];
+            (*path, alone)
+        });
         Self(
             documented
                 .chain(read)
-                .filter_map(|(path, methods)| Known::of(path, methods))
+                .filter_map(|(path, operations)| Known::of(path, operations))
                 .collect(),
         )
     }
 
     /// The `Allow` of a request's path; none where there is no such path.
     pub(crate) fn allowed(&self, path: &str) -> Option<HeaderValue> {
+        self.known(path).map(|known| known.allow.clone())
+    }
+
+    /// The operation's id.
+    pub(crate) fn operation(&self, method: &Method, path: &str) -> Arc<str> {
+        // It is answered as GET, without a body.
+        let method = match method {
+            &Method::HEAD => &Method::GET,
+            method => method,
+        };
+        let known = self.known(path);
+        let mut operations = known.into_iter().flat_map(|known| &known.operations);
+        let found = operations.find(|(name, _)| name.eq_ignore_ascii_case(method.as_str()));
+        found.map_or_else(|| Arc::from(NONE), |(_, id)| Arc::clone(id))
+    }
+
+    fn known(&self, path: &str) -> Option<&Known> {
         let asked: Vec<&str> = segments(path).collect();
-        let known = self.0.iter().find(|known| known.is(&asked));
-        known.map(|known| known.allow.clone())
+        self.0.iter().find(|known| known.is(&asked))
     }
 }
 
 impl Known {
-    fn of(path: &str, mut methods: Vec<&str>) -> Option<Self> {
+    fn of(path: &str, operations: Vec<(String, Arc<str>)>) -> Option<Self> {
+        let mut methods: Vec<&str> = operations.iter().map(|one| one.0.as_str()).collect();
         // Whatever can be read answers HEAD too.
         if methods.contains(&"get") {
             methods.push("head");
@@ -54,6 +85,7 @@ impl Known {
                 .map(|segment| (!segment.starts_with('{')).then(|| segment.to_owned()))
                 .collect(),
             allow: HeaderValue::from_str(&allow).ok()?,
+            operations,
         })
     }
 
@@ -95,6 +127,29 @@ mod tests {
             let found = methods.allowed(path);
             let found = found.as_ref().map(|allow| allow.to_str().unwrap());
             assert_eq!(found, allow, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_request_has_one_of_a_few_names() {
+        let document = json!({"paths": {
+            "/jobs": {"get": {"operationId": "list"}},
+            "/jobs/{name}/executions": {"post": {"operationId": "launch"}},
+        }});
+        let methods = Methods::of(&document, &["/docs"]);
+        for (method, path, name) in [
+            (Method::GET, "/jobs", "list"),
+            (Method::HEAD, "/jobs", "list"),
+            (Method::POST, "/jobs/a/executions", "launch"),
+            (Method::POST, "/jobs", NONE),
+            (Method::GET, "/jobs/", NONE),
+            (Method::GET, "/jobs/a/executions", NONE),
+            (Method::POST, "/jobs/a/executions/1", NONE),
+            (Method::GET, "/docs", NONE),
+            (Method::GET, "/", NONE),
+            (Method::OPTIONS, "*", NONE),
+        ] {
+            assert_eq!(&*methods.operation(&method, path), name, "{method} {path}");
         }
     }
 }

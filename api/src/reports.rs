@@ -184,6 +184,7 @@ impl ReportsApi {
     /// admin's all. Weeks and months are sums of settled days. One period is answered as it is,
     /// several by their names. What is settled carries an `ETag`.
     #[oai(path = "/revenues", method = "get", operation_id = "listRevenues")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
     async fn revenues(
         &self,
         user: User,
@@ -341,7 +342,6 @@ impl ReportsApi {
         method = "get",
         operation_id = "getVideoStatistics"
     )]
-    #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
     async fn video(
         &self,
         user: User,

@@ -134,14 +134,14 @@ impl RevenueView {
 #[oai(rename = "Revenue", one_of)]
 pub(crate) enum RevenueAnswer {
     One(RevenueView),
-    Several(ByPeriod<RevenueView>),
+    Several(Box<ByPeriod<RevenueView>>),
 }
 
 impl From<Asked<RevenueView>> for RevenueAnswer {
     fn from(asked: Asked<RevenueView>) -> Self {
         match asked {
             Asked::One(one) => Self::One(one),
-            Asked::Several(several) => Self::Several(several),
+            Asked::Several(several) => Self::Several(Box::new(several)),
         }
     }
 }

@@ -6,10 +6,11 @@ use crate::{
     document,
     edge::Edge,
     events::EventsApi,
-    health::HealthApi,
+    health::{HealthApi, LivenessApi},
     job_control::JobControlApi,
     jobs::JobsApi,
     limiter::{Limiter, Limits},
+    metrics::{Metrics, MetricsApi, Sources, Work},
     operations::OperationsApi,
     playback::PlaybackApi,
     rates::RatesApi,
@@ -18,18 +19,20 @@ use crate::{
     videos::VideosApi,
 };
 use balance_core::{
-    port::{Store, clock::Clock},
+    port::{Store, clock::Clock, stream::EventStream},
     service::{
-        accounts::Accounts, jobs::Jobs, launcher::Launcher, playback::Playback, reports::Reports,
-        videos::Videos,
+        accounts::Accounts, jobs::Jobs, launcher::Launcher, observation::Observer,
+        playback::Playback, reports::Reports, videos::Videos,
     },
 };
-use poem::{EndpointExt, Server, endpoint::BoxEndpoint, listener::TcpAcceptor};
+use poem::{EndpointExt, Route, Server, endpoint::BoxEndpoint, listener::TcpAcceptor};
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
 /// How long requests may go on when the server is asked to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a scrape may go on likewise: the worker's end waits for it.
+const METRICS_GRACE: Duration = Duration::from_secs(1);
 /// How long a connection may be open without a request.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
 
@@ -45,6 +48,8 @@ pub(crate) type Resources = (
     RatesApi,
     OperationsApi,
     EventsApi,
+    MetricsApi,
+    LivenessApi,
     HealthApi,
 );
 
@@ -64,6 +69,10 @@ pub struct Api {
     pub proxies: usize,
     /// Whether cookies are for encrypted connections only.
     pub is_cookie_secure: bool,
+    /// The stream of a fleet's plays, whose lag `/metrics` tells.
+    pub stream: Option<Arc<dyn EventStream>>,
+    /// The worker of this process, if it has one.
+    pub work: Option<Work>,
 }
 
 impl Api {
@@ -74,6 +83,11 @@ impl Api {
         let tokens = Arc::new(Tokens::new(self.secrets, Arc::clone(&clock)));
         let jobs = Jobs::new(Arc::clone(&self.store));
         let videos = Videos::new(Arc::clone(&self.store));
+        let metrics = Arc::new(Metrics::new(Sources {
+            observer: Some(Observer::new(&self.launcher, self.stream)),
+            playback: Some(Arc::clone(&self.playback)),
+            work: self.work,
+        }));
         let resources: Resources = (
             AccountsApi {
                 accounts: Accounts::new(Arc::clone(&self.store)),
@@ -104,6 +118,10 @@ impl Api {
             },
             OperationsApi { jobs: jobs.clone() },
             EventsApi { jobs },
+            MetricsApi {
+                metrics: Arc::clone(&metrics),
+            },
+            LivenessApi,
             HealthApi {
                 store: self.store,
                 playback: self.playback,
@@ -112,7 +130,7 @@ impl Api {
         let service = document::service(resources);
         let (routes, methods) = document::routes(&service);
         let routes = routes.nest("/", service).data(tokens);
-        Edge::around(routes, methods).boxed()
+        Edge::around(routes, methods, metrics).boxed()
     }
 }
 
@@ -131,8 +149,43 @@ pub async fn serve(
         // Nobody may be left to hear it.
         let _ = ending.send(true);
     };
+    run(api.routes(is_ending), listener, shutdown, GRACE).await
+}
+
+/// Serves `/metrics` of a worker that has no API, and `/health/live`, until `shutdown` is done.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve_metrics(
+    work: Work,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let metrics = Arc::new(Metrics::new(Sources {
+        work: Some(work),
+        ..Sources::default()
+    }));
+    let resources = (
+        MetricsApi {
+            metrics: Arc::clone(&metrics),
+        },
+        LivenessApi,
+    );
+    let service = document::service(resources);
+    let methods = document::methods(&service);
+    let routes = Route::new().nest("/", service);
+    let endpoint = Edge::around(routes, methods, metrics).boxed();
+    run(endpoint, listener, shutdown, METRICS_GRACE).await
+}
+
+async fn run(
+    endpoint: BoxEndpoint<'static>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+    grace: Duration,
+) -> io::Result<()> {
     Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
         .idle_timeout(IDLE_LIMIT)
-        .run_with_graceful_shutdown(api.routes(is_ending), shutdown, Some(GRACE))
+        .run_with_graceful_shutdown(endpoint, shutdown, Some(grace))
         .await
 }

@@ -21,6 +21,6 @@ pub(crate) enum Tag {
     Rates,
     /// Workers, what waits, who did what; for admins.
     Operations,
-    /// Probes.
+    /// Probes and metrics.
     Health,
 }

@@ -91,14 +91,14 @@ impl From<&TopReport> for TopView {
 #[oai(rename = "Top", one_of)]
 pub(crate) enum TopAnswer {
     One(TopView),
-    Several(ByPeriod<TopView>),
+    Several(Box<ByPeriod<TopView>>),
 }
 
 impl From<Asked<TopView>> for TopAnswer {
     fn from(asked: Asked<TopView>) -> Self {
         match asked {
             Asked::One(one) => Self::One(one),
-            Asked::Several(several) => Self::Several(several),
+            Asked::Several(several) => Self::Several(Box::new(several)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{app::App, secret};
 use anyhow::Context;
-use balance_api::{Api, Secrets};
+use balance_api::{Api, Secrets, Work};
 use balance_core::{
     intake::{EmbeddedIntake, RedisIntake},
     port::intake::Intake,
@@ -28,8 +28,9 @@ impl Parts {
         })
     }
 
-    /// The API, which launches jobs by a launcher whose rings somebody hears.
-    pub(crate) fn api(self, app: &App, launcher: Launcher) -> Api {
+    /// The API, which launches jobs by a launcher whose rings somebody hears, and tells of the
+    /// worker beside it, if there is one.
+    pub(crate) fn api(self, app: &App, launcher: Launcher, work: Option<Work>) -> Api {
         let settings = &app.settings.api;
         Api {
             store: Arc::clone(&app.store),
@@ -39,6 +40,8 @@ impl Parts {
             limits: settings.limits(),
             proxies: settings.trusted_proxy_hops.into(),
             is_cookie_secure: settings.is_cookie_secure(),
+            stream: app.stream(),
+            work,
         }
     }
 }

@@ -16,6 +16,7 @@ use balance_core::{
         clock::{Clock, SystemClock},
         error::StoreError,
         queue::{Queue, QueueError},
+        stream::EventStream,
     },
     queue::{EmbeddedQueue, QueueBackend, RedisQueue},
     service::{
@@ -212,6 +213,13 @@ impl App {
         )
         .await
         .context("REDIS_URL")
+    }
+
+    /// The fleet's stream of events, where there is one.
+    pub(crate) fn stream(&self) -> Option<Arc<dyn EventStream>> {
+        self.events
+            .as_ref()
+            .map(|events| Arc::clone(&events.stream))
     }
 
     /// Whether the database is a file, and this machine all there is.

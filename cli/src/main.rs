@@ -8,6 +8,8 @@ mod secret;
 
 mod args;
 
+mod log;
+
 mod commands;
 
 mod demo;
@@ -22,28 +24,14 @@ mod shutdown;
 
 use args::Args;
 use clap::Parser;
-use std::{io::IsTerminal, process::ExitCode};
-use tracing_subscriber::EnvFilter;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let filter = match EnvFilter::try_new(&args.settings.log) {
-        Ok(filter) => filter,
-        Err(error) => {
-            progress::line(&format!("error: BALANCE_LOG: {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // Colours are for terminals, not for files and pipes.
-    let log = if std::io::stderr().is_terminal() {
-        log
-    } else {
-        log.with_ansi(false)
-    };
-    log.init();
+    if let Err(error) = log::start(&args.settings.observation) {
+        progress::line(&format!("error: {}", describe(&error)));
+        return ExitCode::FAILURE;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -2,6 +2,8 @@
 
 mod api;
 
+mod observation;
+
 use anyhow::{Context, bail};
 pub(crate) use api::ApiSettings;
 use balance_core::{
@@ -10,6 +12,7 @@ use balance_core::{
     port::{intake::IntakeRules, stream::MAX_SHARDS, workers::WorkerIdentity},
 };
 use balance_worker::settings::WorkerSettings;
+pub(crate) use observation::{LogFormat, ObservationSettings};
 use std::{
     path::{Path, PathBuf},
     thread::available_parallelism,
@@ -189,9 +192,9 @@ pub(crate) struct Settings {
     )]
     pub(crate) job_retention_days: u32,
 
-    /// What is logged to standard error, e.g. info or balance_worker=debug
-    #[arg(long, env = "BALANCE_LOG", default_value = "warn", global = true)]
-    pub(crate) log: String,
+    /// What is told of the program while it runs.
+    #[command(flatten)]
+    pub(crate) observation: ObservationSettings,
 }
 
 /// How long answers to requests with a key are remembered, in seconds: a day.

@@ -11,7 +11,7 @@ use balance_core::{
         claims::{ClaimError, Claimed, Reloaded},
         error::{StoreError, StoreResult},
     },
-    service::launcher::Launcher,
+    service::{launcher::Launcher, tally::WorkTally},
 };
 use rand::seq::SliceRandom;
 use std::{
@@ -38,6 +38,8 @@ pub(crate) struct Crew {
     pub(crate) ending: CancellationToken,
     /// Wakes the schedule's look for a day to settle.
     pub(crate) look: Notify,
+    /// What this worker did.
+    pub(crate) tally: Arc<WorkTally>,
     /// The claim loops.
     pub(crate) loops: TaskTracker,
     permits: Arc<Semaphore>,
@@ -59,6 +61,7 @@ impl Crew {
             held: HeldClaims::default(),
             ending: CancellationToken::new(),
             look: Notify::new(),
+            tally: Arc::default(),
             loops: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(permits)),
             dropped: Mutex::new(Vec::new()),
@@ -124,7 +127,7 @@ impl Crew {
     async fn claim_loop(self: Arc<Self>, first: StepExecutionId, permit: OwnedSemaphorePermit) {
         if let Err(error) = self.claim_until_none(first).await {
             // The dispatcher's poll comes back to whatever was left.
-            tracing::warn!(%error, "claim loop ended");
+            tracing::warn!(first = first.0, %error, "claim loop ended");
         }
         drop(permit);
     }
@@ -160,7 +163,13 @@ impl Crew {
                 job_execution_id,
                 reason,
             } => {
-                tracing::error!(step_execution = id.0, reason, "step execution failed");
+                self.tally.unworkable.add(1);
+                tracing::error!(
+                    job_execution = job_execution_id.0,
+                    step_execution = id.0,
+                    reason,
+                    "step execution failed"
+                );
                 job_execution_id
             }
             Claimed::Ours(claim) => {

@@ -46,6 +46,7 @@ pub(crate) async fn run(crew: Arc<Crew>, events: Events) {
                 Duration::ZERO
             }
             Err(reason) => {
+                crew.tally.drain.failures.add(1);
                 tracing::warn!(reason, "not drained; tried again");
                 backoff.next().unwrap_or(LONGEST_BACKOFF)
             }
@@ -105,6 +106,11 @@ async fn write_until_done(crew: &Crew, events: &Events, entries: &[Entry]) -> Re
     loop {
         match events::write_down(launcher.store.as_ref(), entries, rules).await {
             Ok(drained) => {
+                let tally = &crew.tally.drain;
+                tally.new.add(drained.new);
+                tally.known.add(drained.known);
+                tally.late.add(drained.late);
+                tally.rejected.add(drained.rejected);
                 if drained.late > 0 || drained.rejected > 0 {
                     tracing::warn!(
                         late = drained.late,
@@ -115,7 +121,13 @@ async fn write_until_done(crew: &Crew, events: &Events, entries: &[Entry]) -> Re
                 return Ok(());
             }
             Err(error) if error.is_transient() && !crew.ending.is_cancelled() => {
-                tracing::warn!(%error, "events are written again");
+                crew.tally.drain.failures.add(1);
+                tracing::warn!(
+                    first = ?entries.first().map(|entry| entry.id),
+                    entries = entries.len(),
+                    %error,
+                    "events are written again"
+                );
                 tokio::time::sleep(backoff.next().unwrap_or(LONGEST_BACKOFF)).await;
             }
             Err(error) => return Err(error.to_string()),

@@ -8,7 +8,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use balance_core::{
     batch::{
         chunk::{ChunkCommit, Claim, RejectedItem},
-        job::Step,
+        job::{Step, StepName},
         partition::{IdRange, PartitionState},
         status::BatchStatus,
         step::Counters,
@@ -43,18 +43,21 @@ enum Attempt {
 /// us, or left to whoever takes it over.
 pub(crate) async fn execute(crew: &Crew, claim: Claim) {
     let dropped = claim.clone();
-    let span = (claim.step_execution_id.0, claim.name);
+    let (job_execution, step_execution) = (claim.job_execution_id.0, claim.step_execution_id.0);
+    let name = claim.name;
     let worked = match claim.name.step {
         Step::CloseDay => close_day::run(crew, &claim).await,
         _ => Execution::new(crew, claim).run().await,
     };
     match worked {
-        Ok(()) => {}
+        Ok(()) => crew.tally.ended.add(1),
         Err(ClaimError::Fenced) => {
-            tracing::info!(step_execution = span.0, name = %span.1, "claim lost");
+            crew.tally.lost.add(1);
+            tracing::info!(job_execution, step_execution, %name, "claim lost");
         }
         Err(ClaimError::Store(error)) => {
-            tracing::warn!(step_execution = span.0, name = %span.1, %error, "claim dropped");
+            crew.tally.dropped.add(1);
+            tracing::warn!(job_execution, step_execution, %name, %error, "claim dropped");
             crew.give_back_later(dropped);
         }
     }
@@ -100,12 +103,22 @@ impl<'a> Execution<'a> {
                 }
                 Attempt::Again(reason) => {
                     tries += 1;
-                    let name = self.claim.name;
-                    tracing::warn!(step_execution = self.claim.step_execution_id.0, %name, tries, reason, "chunk is tried again");
+                    let (job_execution, step_execution, name) = self.ids();
+                    tracing::warn!(job_execution, step_execution, %name, tries, reason, "chunk is tried again");
                     tokio::time::sleep(backoff.next().unwrap_or(LONGEST_BACKOFF)).await;
                 }
             }
         }
+    }
+
+    /// What the log names the claim by.
+    fn ids(&self) -> (i64, i64, StepName) {
+        let claim = &self.claim;
+        (
+            claim.job_execution_id.0,
+            claim.step_execution_id.0,
+            claim.name,
+        )
     }
 
     fn backoff(&self) -> impl Iterator<Item = Duration> + use<> {
@@ -136,12 +149,14 @@ impl<'a> Execution<'a> {
     }
 
     async fn end(&mut self, ending: Ending) -> Result<(), ClaimError> {
-        let (id, name) = (self.claim.step_execution_id.0, self.claim.name);
+        let (job_execution, step_execution, name) = self.ids();
         match &ending {
             Ending::Failed(reason) => {
-                tracing::error!(step_execution = id, %name, reason, "partition failed");
+                tracing::error!(job_execution, step_execution, %name, reason, "partition failed");
             }
-            _ => tracing::info!(step_execution = id, %name, ?ending, "partition ended"),
+            _ => {
+                tracing::info!(job_execution, step_execution, %name, ?ending, "partition ended");
+            }
         }
         let store = &self.crew.launcher.store;
         match store.end(&self.claim, ending.clone()).await {
@@ -229,6 +244,9 @@ impl<'a> Execution<'a> {
         let written = store
             .commit_chunk(&mut self.claim, &commit, &output, limits)
             .await;
+        if let Ok(ChunkOutcome::Continues | ChunkOutcome::Completed) = written {
+            self.crew.tally.chunks.add(1);
+        }
         match written {
             Ok(ChunkOutcome::Continues) => Ok(Attempt::Continues),
             Ok(ChunkOutcome::Completed) => Ok(Attempt::Over),
@@ -309,6 +327,7 @@ impl<'a> Execution<'a> {
 
     /// Counts a rolled-back chunk's reads; where that fails the count is let go, not the work.
     async fn rolled_back(&mut self, counters: Counters) -> Result<(), ClaimError> {
+        self.crew.tally.rollbacks.add(1);
         let store = self.crew.launcher.store.as_ref();
         match store.record_rollback(&mut self.claim, counters).await {
             Ok(()) => Ok(()),

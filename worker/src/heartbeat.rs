@@ -54,11 +54,13 @@ pub(crate) async fn run(crew: Arc<Crew>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let worker = &crew.settings.identity.name;
         match tokio::time::timeout(Duration::from_secs(lease_s), beat(&crew)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "heartbeat failed"),
-            Err(_) => tracing::warn!("heartbeat timed out"),
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => tracing::warn!(worker, %error, "heartbeat failed"),
+            Err(_) => tracing::warn!(worker, "heartbeat timed out"),
         }
+        crew.tally.heartbeat_failures.add(1);
     }
 }
 

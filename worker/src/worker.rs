@@ -8,7 +8,11 @@ use crate::{
     heartbeat, pruner, refusals, rescuer, schedule,
     settings::{Duties, WorkerSettings},
 };
-use balance_core::{port::error::StoreResult, queue::QueueBackend, service::launcher::Launcher};
+use balance_core::{
+    port::error::StoreResult,
+    queue::QueueBackend,
+    service::{launcher::Launcher, tally::WorkTally},
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
@@ -71,6 +75,12 @@ impl Worker {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.crew.settings.identity.name
+    }
+
+    /// What it did since it started.
+    #[must_use]
+    pub fn tally(&self) -> Arc<WorkTally> {
+        Arc::clone(&self.crew.tally)
     }
 
     /// Claims nothing more, lets running chunks finish, gives the leases back. Answers whether

@@ -15,13 +15,14 @@ enum For {
 }
 
 /// Every operation: its id, who it is for, how it is asked, and what those are answered who may.
-const OPERATIONS: [(&str, For, &str, &str, u16); 35] = [
+const OPERATIONS: [(&str, For, &str, &str, u16); 36] = [
     ("join", For::Anyone, "POST", "/join", 400),
     ("login", For::Anyone, "POST", "/login", 400),
     ("reissue", For::Anyone, "POST", "/reissue", 400),
     ("logout", For::Anyone, "POST", "/logout", 400),
     ("getLiveness", For::Anyone, "GET", "/health/live", 200),
     ("getReadiness", For::Anyone, "GET", "/health/ready", 200),
+    ("getMetrics", For::Anyone, "GET", "/metrics", 200),
     ("registerVideo", For::User, "POST", "/videos", 201),
     ("listVideos", For::User, "GET", "/videos", 200),
     ("getVideo", For::User, "GET", "/videos/1", 200),

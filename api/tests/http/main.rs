@@ -15,6 +15,8 @@ mod gate;
 
 mod health;
 
+mod metrics;
+
 mod playback;
 
 mod settled;

@@ -13,6 +13,7 @@ use balance_core::{
         audit::Actor,
         clock::Clock,
         intake::{Intake, IntakeRules},
+        stream::EventStream,
     },
     queue::{EmbeddedQueue, QueueBackend},
     service::{accounts::Accounts, launcher::Launcher, playback::Playback},
@@ -191,6 +192,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn Store>,
     /// Launches jobs by rings that nobody hears.
     pub(crate) launcher: Launcher,
+    sql: Arc<SqlStore>,
     api: BoxEndpoint<'static>,
     _folder: TempDir,
 }
@@ -202,12 +204,22 @@ impl World {
 
     /// One with limits, or with another intake than the embedded one.
     pub(crate) async fn with(limits: Limits, intake: Option<Arc<dyn Intake>>) -> Self {
+        Self::of(limits, intake, None).await
+    }
+
+    /// One with a stream besides.
+    pub(crate) async fn of(
+        limits: Limits,
+        intake: Option<Arc<dyn Intake>>,
+        stream: Option<Arc<dyn EventStream>>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(START_MICROS)));
         let path = folder.path().join("balance.db");
         let injected: Arc<dyn Clock> = Arc::<SetClock>::clone(&clock);
         let store = SqlStore::open_sqlite(&path, 2, Arc::clone(&injected)).await;
-        let store: Arc<dyn Store> = Arc::new(store.unwrap());
+        let sql = Arc::new(store.unwrap());
+        let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&sql);
         let zone: BusinessTimezone = "Asia/Seoul".parse().unwrap();
         let intake = intake
             .unwrap_or_else(|| Arc::new(EmbeddedIntake::start(Arc::clone(&store), RULES, zone)));
@@ -233,11 +245,14 @@ impl World {
             limits,
             proxies: 1,
             is_cookie_secure: true,
+            stream,
+            work: None,
         };
         Self {
             clock,
             store,
             launcher,
+            sql,
             api: api.routes(watch::channel(false).1),
             _folder: folder,
         }
@@ -251,6 +266,11 @@ impl World {
             ..self.launcher.clone()
         };
         (launcher, QueueBackend::Embedded(backend))
+    }
+
+    /// Takes the database away.
+    pub(crate) async fn close_database(&self) {
+        self.sql.close().await;
     }
 
     /// Sends a request.

@@ -3,19 +3,20 @@
 use super::watch;
 use crate::{api::Parts, app::App, progress, shutdown};
 use anyhow::Context;
-use balance_api::Api;
-use balance_worker::settings::Duties;
-use std::process::ExitCode;
+use balance_api::{Api, Work};
+use balance_worker::{Worker, settings::Duties};
+use std::{net::SocketAddr, process::ExitCode};
 use tokio::net::TcpListener;
 
 /// API and worker in one process.
 pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
     // First, so that nothing is begun where another process has the address.
-    let listener = bind(app).await?;
+    let listener = bind("LISTEN_ADDR", app.settings.api.listen_addr).await?;
     let parts = Parts::of(app).await?;
     let requested = shutdown::requested();
     let crew = app.start_worker(resident(app)).await?;
-    let api = parts.api(app, crew.launcher.clone());
+    let work = crew.worker.as_ref().map(|worker| work_of(app, worker));
+    let api = parts.api(app, crew.launcher.clone(), work);
     let served = listen(api, listener, requested).await;
     let stopped = watch::stop(crew).await;
     served?;
@@ -24,15 +25,19 @@ pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
 
 /// The API alone: workers are other processes. Starts while the fleet's Redis is away.
 pub(super) async fn api(app: &App) -> anyhow::Result<ExitCode> {
-    let listener = bind(app).await?;
+    let listener = bind("LISTEN_ADDR", app.settings.api.listen_addr).await?;
     let (launcher, _backend) = app.launcher();
-    let api = Parts::of(app).await?.api(app, launcher);
+    let api = Parts::of(app).await?.api(app, launcher, None);
     listen(api, listener, shutdown::requested()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A worker alone.
 pub(super) async fn worker(app: &App) -> anyhow::Result<ExitCode> {
+    let listener = match app.settings.observation.metrics_addr {
+        Some(address) => Some(bind("METRICS_ADDR", address).await?),
+        None => None,
+    };
     app.need_queue().await?;
     // Before the registry shows it: whoever sees a worker can ask it to end.
     let requested = shutdown::requested();
@@ -40,7 +45,12 @@ pub(super) async fn worker(app: &App) -> anyhow::Result<ExitCode> {
     if let Some(worker) = &crew.worker {
         progress::line(&format!("worker {} is at work", worker.name()));
     }
-    requested.await;
+    match crew.worker.as_ref().zip(listener) {
+        Some((worker, listener)) => {
+            tell_metrics(work_of(app, worker), listener, requested).await?;
+        }
+        None => requested.await,
+    }
     Ok(watch::stop(crew).await)
 }
 
@@ -50,11 +60,33 @@ fn resident(app: &App) -> Duties {
     }
 }
 
-async fn bind(app: &App) -> anyhow::Result<TcpListener> {
-    let address = app.settings.api.listen_addr;
+async fn bind(setting: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("LISTEN_ADDR: {address}"))
+        .with_context(|| format!("{setting}: {address}"))
+}
+
+/// Tells a worker's metrics until the process is asked to end. The work outranks them.
+async fn tell_metrics(
+    work: Work,
+    listener: TcpListener,
+    requested: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    progress::line(&format!("metrics on http://{address}/metrics"));
+    let told = balance_api::serve_metrics(work, listener, requested).await;
+    if let Err(error) = told {
+        tracing::error!(%error, "metrics are told no longer");
+        shutdown::requested().await;
+    }
+    Ok(())
+}
+
+fn work_of(app: &App, worker: &Worker) -> Work {
+    Work {
+        tally: worker.tally(),
+        drains: app.stream().is_some(),
+    }
 }
 
 async fn listen(

@@ -58,6 +58,8 @@ mod playback;
 
 mod job_control;
 
+mod metrics;
+
 mod reports;
 
 mod stream;

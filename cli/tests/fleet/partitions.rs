@@ -6,7 +6,7 @@ use crate::{
     plays,
     servers::{PASSWORD, Servers},
 };
-use balance_core::queue::RedisQueue;
+use balance_core::{port::queue::Queue, queue::RedisQueue};
 use std::time::{Duration, Instant};
 
 const DAY: &str = "2024-03-30";

@@ -179,3 +179,42 @@ fn grants_and_passwords_make_no_database() {
         .failed(&["there is no database"]);
     assert!(!place.database().exists());
 }
+
+#[test]
+fn the_log_is_for_programs_where_they_ask_for_it() {
+    let place = Rc::new(Place::empty());
+    let refused = place.balance(&["serve"]).env("BALANCE_LOG_FORMAT", "xml");
+    refused.run().failed(&["--log-format", "xml"]);
+    let of_server = Rc::clone(&place);
+    let server = Server::start(move || {
+        let call = of_server.balance(&["serve"]);
+        call.env("BALANCE_LOG_FORMAT", "json")
+            .env("BALANCE_LOG", "balance_api=info")
+    });
+    let client = server.client();
+    let headers = [("X-Request-Id", "look-for-me")];
+    block_on(client.send("GET", "/videos/1?a=b", &headers, None))
+        .unwrap()
+        .is(401);
+    let said = server.stderr();
+    // What the program says to people is no log.
+    let lines = said.lines().filter(|line| line.starts_with('{'));
+    let of_request: Vec<serde_json::Value> = lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["request_id"] == "look-for-me")
+        .collect();
+    let [line] = &of_request[..] else {
+        panic!("{said}");
+    };
+    for (field, value) in [
+        ("level", json!("INFO")),
+        ("message", json!("served")),
+        ("method", json!("GET")),
+        ("path", json!("/videos/1")),
+        ("operation", json!("getVideo")),
+        ("status", json!(401)),
+    ] {
+        assert_eq!(line[field], value, "{field}: {line}");
+    }
+    server.end().succeeded();
+}

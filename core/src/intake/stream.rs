@@ -16,7 +16,9 @@ use crate::{
 use ::redis::{
     FromRedisValue, RedisError, Script,
     aio::ConnectionManager,
-    streams::{StreamAutoClaimReply, StreamId, StreamRangeReply, StreamReadReply},
+    streams::{
+        StreamAutoClaimReply, StreamId, StreamInfoGroupsReply, StreamRangeReply, StreamReadReply,
+    },
 };
 use async_trait::async_trait;
 use chrono::NaiveDate;
@@ -94,6 +96,27 @@ impl RedisStream {
             .collect())
     }
 
+    /// As `lua/view_increment.lua` counts it.
+    async fn waiting_in(&self, shard: Shard) -> Result<u64, RedisError> {
+        let mut connection = self.connection.clone();
+        let there: u64 = ::redis::cmd("XLEN")
+            .arg(shard.stream())
+            .query_async(&mut connection)
+            .await?;
+        if there == 0 {
+            return Ok(0);
+        }
+        let groups: StreamInfoGroupsReply = ::redis::cmd("XINFO")
+            .arg("GROUPS")
+            .arg(shard.stream())
+            .query_async(&mut connection)
+            .await?;
+        let group = groups.groups.into_iter().find(|group| group.name == GROUP);
+        let waiting = group.and_then(|group| Some(group.lag? + group.pending));
+        // Without a group, or with a lag that is not known, everything that is there may wait.
+        Ok(waiting.map_or(there, |waiting| u64::try_from(waiting).unwrap_or(u64::MAX)))
+    }
+
     async fn make_group(&self, shard: Shard) -> Result<(), RedisError> {
         let mut connection = self.connection.clone();
         let made: Result<(), RedisError> = ::redis::cmd("XGROUP")
@@ -124,6 +147,14 @@ impl EventStream for RedisStream {
                 read => read,
             };
             all.extend(read.map_err(stream_error)?);
+        }
+        Ok(all)
+    }
+
+    async fn waiting(&self) -> Result<Vec<u64>, StreamError> {
+        let mut all = Vec::new();
+        for shard in Shard::all(self.shards) {
+            all.push(self.waiting_in(shard).await.map_err(stream_error)?);
         }
         Ok(all)
     }

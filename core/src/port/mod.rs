@@ -11,6 +11,8 @@ pub mod jobs;
 
 pub mod progress;
 
+pub mod observation;
+
 pub mod claims;
 
 pub mod settlement;
@@ -44,6 +46,7 @@ pub trait Store:
     jobs::JobStore
     + audit::AuditStore
     + progress::ProgressStore
+    + observation::ObservationStore
     + claims::ClaimStore
     + workers::WorkerStore
     + settlement::SettlementStore
@@ -64,6 +67,7 @@ impl<T> Store for T where
     T: jobs::JobStore
         + audit::AuditStore
         + progress::ProgressStore
+        + observation::ObservationStore
         + claims::ClaimStore
         + workers::WorkerStore
         + settlement::SettlementStore

@@ -23,6 +23,9 @@ pub trait Queue: Send + Sync {
     /// by their poll.
     fn ring(&self, ids: &[StepExecutionId], window: u32);
 
+    /// Rings that wait to be taken.
+    async fn waiting(&self) -> Result<u64, QueueError>;
+
     /// Waits until the rings on their way have arrived or are lost; bounded. For processes that
     /// are about to end.
     async fn flush(&self);

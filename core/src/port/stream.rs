@@ -182,6 +182,10 @@ pub trait EventStream: Send + Sync {
     /// left first. Waits a moment where there are none.
     async fn read(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError>;
 
+    /// How many entries of each shard wait to be written down: those that nobody has read, and
+    /// those that were read and not acknowledged.
+    async fn waiting(&self) -> Result<Vec<u64>, StreamError>;
+
     /// Takes entries off the list of those that wait. Only after their commit.
     async fn acknowledge(&self, entries: &[EntryId]) -> Result<(), StreamError>;
 

@@ -1,7 +1,10 @@
 //! The embedded queue: apalis' memory storage over a bounded channel.
 
 use super::Ring;
-use crate::{batch::execution::StepExecutionId, port::queue::Queue};
+use crate::{
+    batch::execution::StepExecutionId,
+    port::queue::{Queue, QueueError},
+};
 use apalis::prelude::{MemorySink, MemoryStorage, MemoryStorageError, Task, TaskBuilder};
 use async_trait::async_trait;
 use futures_channel::mpsc;
@@ -65,6 +68,10 @@ impl Queue for EmbeddedQueue {
                 return;
             }
         }
+    }
+
+    async fn waiting(&self) -> Result<u64, QueueError> {
+        Ok(self.waiting.load(Ordering::SeqCst).into())
     }
 
     async fn flush(&self) {}

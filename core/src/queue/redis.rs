@@ -115,21 +115,6 @@ impl RedisQueue {
         WithCodec::new(storage.poll_with_strategy(Ticks::new()), RingCodec)
     }
 
-    /// Rings that wait to be taken.
-    ///
-    /// # Errors
-    /// Where the server is away.
-    pub async fn waiting(&self) -> Result<u64, QueueError> {
-        let mut connection = self.connection.clone();
-        let (now, later): (u64, u64) = ::redis::pipe()
-            .llen(self.config.active_jobs_list())
-            .zcard(self.config.scheduled_jobs_set())
-            .query_async(&mut connection)
-            .await
-            .map_err(queue_error)?;
-        Ok(now + later)
-    }
-
     /// Takes out what is finished, and what consumers left that died.
     ///
     /// # Errors
@@ -261,6 +246,17 @@ impl Queue for RedisQueue {
             }
             drop(permit);
         });
+    }
+
+    async fn waiting(&self) -> Result<u64, QueueError> {
+        let mut connection = self.connection.clone();
+        let (now, later): (u64, u64) = ::redis::pipe()
+            .llen(self.config.active_jobs_list())
+            .zcard(self.config.scheduled_jobs_set())
+            .query_async(&mut connection)
+            .await
+            .map_err(queue_error)?;
+        Ok(now + later)
     }
 
     async fn flush(&self) {

@@ -25,6 +25,11 @@ const RINGS_PER_SLOT: u32 = 2;
 /// The most rings that may wait at all: thousands of them wedge the fleet's queue.
 const MAX_RINGS: u32 = 1_000;
 
+/// The most rings that wait at a time for so many slots.
+pub(super) fn window(slots: u32) -> u32 {
+    slots.max(1).saturating_mul(RINGS_PER_SLOT).min(MAX_RINGS)
+}
+
 /// Launches and advances executions.
 #[derive(Clone)]
 pub struct Launcher {
@@ -161,10 +166,7 @@ impl Launcher {
             return;
         }
         match self.store.slots().await {
-            Ok(slots) => {
-                let window = slots.max(1).saturating_mul(RINGS_PER_SLOT).min(MAX_RINGS);
-                self.queue.ring(ids, window);
-            }
+            Ok(slots) => self.queue.ring(ids, window(slots)),
             Err(error) => tracing::warn!(%error, "not rung"),
         }
     }

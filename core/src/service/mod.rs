@@ -24,4 +24,8 @@ pub mod reports;
 
 pub mod settings;
 
+pub mod tally;
+
+pub mod observation;
+
 pub mod verification;

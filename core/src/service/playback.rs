@@ -1,5 +1,6 @@
 //! Playing and pausing.
 
+use super::tally::{Count, IntakeTally, PlaybackTally};
 use crate::{
     domain::{playback::EventId, user::UserId, video::VideoId},
     port::{
@@ -48,6 +49,7 @@ pub struct Playback {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     videos: Cache<VideoId, VideoFacts>,
+    tally: PlaybackTally,
 }
 
 impl Playback {
@@ -62,6 +64,7 @@ impl Playback {
                 .max_capacity(CACHED)
                 .time_to_live(CACHED_FOR)
                 .build(),
+            tally: PlaybackTally::default(),
         }
     }
 
@@ -75,8 +78,11 @@ impl Playback {
         video_id: VideoId,
         key: Option<IdempotencyKey>,
     ) -> Result<IntakeAnswer, PlaybackError> {
-        let video = self.facts(video_id).await?;
-        self.take_in(user_id, video, Act::Play, key).await
+        let played = async {
+            let video = self.facts(video_id).await?;
+            self.take_in(user_id, video, Act::Play, key).await
+        };
+        told(&self.tally.plays, played.await)
     }
 
     /// Pauses a video at so many seconds.
@@ -90,16 +96,25 @@ impl Playback {
         current_s: i64,
         key: Option<IdempotencyKey>,
     ) -> Result<IntakeAnswer, PlaybackError> {
-        let video = self.facts(video_id).await?;
-        let duration_s = video.duration_s;
-        if !(0..=duration_s).contains(&current_s) {
-            return Err(PlaybackError::OutsideVideo {
-                current_s,
-                duration_s,
-            });
-        }
-        self.take_in(user_id, video, Act::Pause { current_s }, key)
-            .await
+        let paused = async {
+            let video = self.facts(video_id).await?;
+            let duration_s = video.duration_s;
+            if !(0..=duration_s).contains(&current_s) {
+                return Err(PlaybackError::OutsideVideo {
+                    current_s,
+                    duration_s,
+                });
+            }
+            self.take_in(user_id, video, Act::Pause { current_s }, key)
+                .await
+        };
+        told(&self.tally.pauses, paused.await)
+    }
+
+    /// What became of plays and pauses since the service was made.
+    #[must_use]
+    pub const fn tally(&self) -> &PlaybackTally {
+        &self.tally
     }
 
     /// Whether plays can be taken in now.
@@ -135,5 +150,34 @@ impl Playback {
         let video = video.ok_or(PlaybackError::NoSuchVideo(id))?;
         self.videos.insert(id, video);
         Ok(video)
+    }
+}
+
+/// The same outcome, counted.
+fn told(
+    tally: &IntakeTally,
+    outcome: Result<IntakeAnswer, PlaybackError>,
+) -> Result<IntakeAnswer, PlaybackError> {
+    count_of(tally, &outcome).add(1);
+    outcome
+}
+
+const fn count_of<'a>(
+    tally: &'a IntakeTally,
+    outcome: &Result<IntakeAnswer, PlaybackError>,
+) -> &'a Count {
+    match outcome {
+        Ok(IntakeAnswer::Playing { .. } | IntakeAnswer::Paused { .. }) => &tally.accepted,
+        Ok(IntakeAnswer::Repeat { .. }) => &tally.repeat,
+        Ok(IntakeAnswer::NoSession) => &tally.no_session,
+        Ok(IntakeAnswer::KeyReused) => &tally.key_reused,
+        Err(PlaybackError::NoSuchVideo(_)) => &tally.no_such_video,
+        Err(PlaybackError::OutsideVideo { .. }) => &tally.outside_video,
+        Err(PlaybackError::Intake(IntakeError::Backlog { .. })) => &tally.backlog,
+        Err(PlaybackError::Intake(IntakeError::Away(_))) => &tally.away,
+        Err(PlaybackError::Store(error)) if error.is_transient() => &tally.away,
+        Err(PlaybackError::Intake(IntakeError::Unusable(_)) | PlaybackError::Store(_)) => {
+            &tally.unusable
+        }
     }
 }

@@ -27,6 +27,8 @@ mod job_rows;
 
 mod progress;
 
+mod observation;
+
 mod launch;
 
 mod stop;

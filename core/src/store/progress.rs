@@ -2,7 +2,7 @@
 
 use super::{
     SqlStore,
-    db::{fetch_all, fetch_one},
+    db::{Tx, fetch_all, fetch_one},
     job_rows,
 };
 use crate::{
@@ -80,22 +80,26 @@ impl ProgressStore for SqlStore {
 
     async fn leases(&self) -> StoreResult<Leases> {
         let mut tx = self.db.read().await?;
-        let now_micros = tx.now_micros().await?;
-        let (free, held, run_out): (i64, i64, i64) = fetch_one!(
-            &mut tx,
-            "SELECT CAST(COALESCE(SUM(claim_token IS NULL), 0) AS SIGNED), \
-             CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros > ?), 0) AS SIGNED), \
-             CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros <= ?), 0) AS SIGNED) \
-             FROM step_lease",
-            now_micros,
-            now_micros
-        )?;
-        Ok(Leases {
-            free: free.unsigned_abs(),
-            held: held.unsigned_abs(),
-            run_out: run_out.unsigned_abs(),
-        })
+        leases(&mut tx).await
     }
+}
+
+pub(super) async fn leases(tx: &mut Tx) -> StoreResult<Leases> {
+    let now_micros = tx.now_micros().await?;
+    let (free, held, run_out): (i64, i64, i64) = fetch_one!(
+        tx,
+        "SELECT CAST(COALESCE(SUM(claim_token IS NULL), 0) AS SIGNED), \
+         CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros > ?), 0) AS SIGNED), \
+         CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros <= ?), 0) AS SIGNED) \
+         FROM step_lease",
+        now_micros,
+        now_micros
+    )?;
+    Ok(Leases {
+        free: free.unsigned_abs(),
+        held: held.unsigned_abs(),
+        run_out: run_out.unsigned_abs(),
+    })
 }
 
 fn step_of(worker_name: &str) -> StoreResult<Step> {

@@ -33,10 +33,13 @@ pub(crate) async fn run(crew: &Crew, claim: &Claim) -> Result<(), ClaimError> {
         Look::Closed => store.end(claim, Ending::Completed).await,
         Look::NotItsTurn => store.release_for_turn(claim, AGAIN_MS).await,
         Look::NotYet(reason) => {
-            tracing::info!(date = %claim.date, reason, "the day is not closed yet");
+            let job_execution = claim.job_execution_id.0;
+            tracing::info!(job_execution, date = %claim.date, reason, "the day is not closed yet");
             match waited_too_long(crew, claim) {
                 Some(limit_s) => {
                     let reason = format!("not closed within {limit_s} s: {reason}");
+                    let step_execution = claim.step_execution_id.0;
+                    tracing::error!(job_execution, step_execution, date = %claim.date, reason, "step failed");
                     store.end(claim, Ending::Failed(reason)).await
                 }
                 None => store.release(claim, AGAIN_MS).await,

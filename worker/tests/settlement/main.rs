@@ -22,6 +22,8 @@ mod leases;
 
 mod metadata;
 
+mod observation;
+
 mod poison;
 
 mod properties;

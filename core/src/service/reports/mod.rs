@@ -62,6 +62,19 @@ pub struct VideoReport {
     pub days: Vec<VideoDay>,
 }
 
+/// The last day up to which nothing active is unsettled, by the last closed day and the first
+/// unsettled one.
+pub(in crate::service) fn settled_through(
+    closed: Option<NaiveDate>,
+    unsettled: Option<NaiveDate>,
+) -> Option<NaiveDate> {
+    match unsettled {
+        // Nothing is settled before the first day is closed.
+        Some(unsettled) => closed.and(unsettled.pred_opt()),
+        None => closed,
+    }
+}
+
 /// Reads what was settled.
 #[derive(Clone)]
 pub struct Reports {
@@ -81,11 +94,8 @@ impl Reports {
     /// Where the store fails.
     pub async fn settled_through(&self) -> StoreResult<Option<NaiveDate>> {
         let closed = self.store.closed_through().await?;
-        Ok(match self.store.first_unsettled_day().await? {
-            // Nothing is settled before the first day is closed.
-            Some(unsettled) => closed.and(unsettled.pred_opt()),
-            None => closed,
-        })
+        let unsettled = self.store.first_unsettled_day().await?;
+        Ok(settled_through(closed, unsettled))
     }
 
     /// The top 5 of the period of a kind that holds a date.

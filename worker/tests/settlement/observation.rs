@@ -1,0 +1,125 @@
+//! The state of things in numbers, at each stage of a day.
+
+use crate::{
+    hand::Hand,
+    world::{World, date, even_day, settings},
+};
+use balance_core::{
+    batch::status::BatchStatus,
+    port::{
+        claims::{ClaimStore, Ending},
+        observation::{MAX_COUNTED, Observation, ObservationStore},
+        progress::Leases,
+        workers::WorkerStore,
+    },
+};
+
+const DAY: &str = "2024-06-01";
+const NEXT: &str = "2024-06-02";
+
+async fn observe(world: &World) -> Observation {
+    world.store.observe().await.unwrap()
+}
+
+fn sorted(mut partitions: Vec<(BatchStatus, u64)>) -> Vec<(BatchStatus, u64)> {
+    partitions.sort();
+    partitions
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_follow_a_day_from_its_plays_to_its_end() {
+    let world = World::new().await;
+    let nothing = Observation {
+        closed_through: None,
+        first_unsettled_day: None,
+        running: 0,
+        partitions: Vec::new(),
+        leases: Leases::default(),
+        workers: 0,
+        slots: 0,
+        failed_days: 0,
+        stopped_days: 0,
+        late_events: 0,
+        rejected_events: 0,
+    };
+    assert_eq!(observe(&world).await, nothing);
+
+    for day in [DAY, NEXT] {
+        world.import(&even_day(day, 40, 12), 1).await.unwrap();
+    }
+    let unsettled = observe(&world).await;
+    assert_eq!(unsettled.first_unsettled_day, Some(date(DAY)));
+
+    let hand = Hand::launch(&world, DAY, 4).await;
+    let first = hand.claim(hand.partitions[0], 7).await;
+    let begun = observe(&world).await;
+    assert_eq!((begun.closed_through, begun.running), (Some(date(DAY)), 1));
+    let statuses = [(BatchStatus::Starting, 3), (BatchStatus::Started, 1)];
+    assert_eq!(sorted(begun.partitions), statuses);
+    let leases = |free, held, run_out| Leases {
+        free,
+        held,
+        run_out,
+    };
+    assert_eq!(begun.leases, leases(3, 1, 0));
+    hand.let_leases_run_out().await;
+    assert_eq!(observe(&world).await.leases, leases(3, 0, 1));
+
+    // One partition fails, and with it the day, when the others are done.
+    let failed = Ending::Failed("on purpose".to_owned());
+    world.store.end(&first, failed).await.unwrap();
+    hand.finish(hand.job).await;
+    let failed = observe(&world).await;
+    assert_eq!((failed.running, failed.failed_days), (0, 1));
+    assert_eq!(failed.first_unsettled_day, Some(date(DAY)));
+    assert!(failed.partitions.is_empty());
+
+    // Stopped instead of failed, it is one day all the same; settled, it is none.
+    let again = hand.launcher.restart(hand.job).await.unwrap().id;
+    hand.launcher.stop(again).await.unwrap();
+    let stopped = observe(&world).await;
+    assert_eq!((stopped.failed_days, stopped.stopped_days), (0, 1));
+    let last = hand.launcher.restart(again).await.unwrap().id;
+    hand.finish(last).await;
+    let settled = observe(&world).await;
+    assert_eq!((settled.failed_days, settled.stopped_days), (0, 0));
+    assert_eq!(settled.first_unsettled_day, Some(date(NEXT)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_count_while_they_are_seen() {
+    let world = World::new().await;
+    let worker = settings(crate::world::Shape::default()).identity;
+    world.store.see_worker(&worker, 15).await.unwrap();
+    let seen = observe(&world).await;
+    assert_eq!((seen.workers, seen.slots), (1, 2));
+    world.store.expire_all_leases().await.unwrap();
+    let dead = observe(&world).await;
+    assert_eq!((dead.workers, dead.slots), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_grows_for_ever_is_counted_up_to_a_limit() {
+    let world = World::new().await;
+    world
+        .sql(
+            "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, payload, reason, \
+             rejected_at) VALUES (0, 0, 0, '', '', '2024-06-01 00:00:00')",
+        )
+        .await;
+    let mut rows = 1;
+    while rows <= MAX_COUNTED {
+        world
+            .sql(&format!(
+                "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, payload, reason, \
+                 rejected_at) SELECT shard, entry_ms + {rows}, entry_sequence, payload, reason, \
+                 rejected_at FROM rejected_event"
+            ))
+            .await;
+        rows *= 2;
+    }
+    assert_eq!(
+        observe(&world).await.rejected_events,
+        u64::from(MAX_COUNTED)
+    );
+}
