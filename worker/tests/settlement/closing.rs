@@ -46,6 +46,10 @@ impl EventStream for Told {
         Ok(Vec::new())
     }
 
+    async fn waiting(&self) -> Result<Vec<u64>, StreamError> {
+        Ok(Vec::new())
+    }
+
     async fn acknowledge(&self, _: &[EntryId]) -> Result<(), StreamError> {
         Ok(())
     }
