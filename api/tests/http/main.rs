@@ -9,6 +9,8 @@ mod accounts;
 
 mod bad_input;
 
+mod docs;
+
 mod edge;
 
 mod gate;

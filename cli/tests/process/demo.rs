@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A call of the demo, whose database is the one that the place looks into.
-fn demo(place: &Place, more: &[&str]) -> Outcome {
+pub(crate) fn demo(place: &Place, more: &[&str]) -> Outcome {
     let folder = place.folder().display().to_string();
     let mut args = vec!["demo", "--dir", &folder, "--plays", "20000"];
     args.extend(more);

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 const DAYS: usize = 15;
 
-fn log() -> Option<String> {
+pub(crate) fn log() -> Option<String> {
     given(
         "TEST_WATCH_LOG",
         "the figures of the real log (watch_log.csv)",
@@ -37,7 +37,7 @@ fn imported(log: &str) -> Place {
     place
 }
 
-fn settled(log: &str) -> Place {
+pub(crate) fn settled(log: &str) -> Place {
     let place = imported(log);
     place.balance(&["settle"]).run().succeeded();
     place

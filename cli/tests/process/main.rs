@@ -32,6 +32,8 @@ mod serve;
 
 mod readme;
 
+mod reports;
+
 mod jobs;
 
 mod quarantine;
