@@ -1,6 +1,7 @@
 //! The edge: what every request passes on its way in, and every response on its way out.
 
 use crate::{
+    cors::Origins,
     framework, idempotency,
     methods::Methods,
     metrics::Metrics,
@@ -50,6 +51,7 @@ pub(crate) struct Edge<E> {
     methods: Methods,
     turns: Arc<Semaphore>,
     metrics: Arc<Metrics>,
+    origins: Origins,
 }
 
 impl<E: Endpoint> Edge<E> {
@@ -59,10 +61,19 @@ impl<E: Endpoint> Edge<E> {
             methods,
             metrics,
             turns: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            origins: Origins::default(),
         }
     }
 
+    /// The same, open to the pages of these origins.
+    pub(crate) fn open_to(self, origins: Origins) -> Self {
+        Self { origins, ..self }
+    }
+
     async fn answer(&self, request: Request) -> Result<Response, Fault> {
+        if let Some(answer) = self.origins.preflight(&request) {
+            return Ok(answer);
+        }
         let Ok(_turn) = self.turns.try_acquire() else {
             let detail = "The server has as many requests as it takes at a time.";
             return Err(Fault::new(Code::Overloaded, detail));
@@ -97,6 +108,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         request.set_data(RequestId(id.clone()));
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
+        let origin = self.origins.of(&request).cloned();
         let operation = self.methods.operation(&method, &path);
         let mut response = match self.answer(request).await {
             Ok(response) => response,
@@ -117,6 +129,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
                 headers.insert(name, HeaderValue::from_static(value));
             }
         }
+        self.origins.open(origin, headers);
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
         }

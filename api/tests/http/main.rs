@@ -9,6 +9,8 @@ mod accounts;
 
 mod bad_input;
 
+mod cors;
+
 mod edge;
 
 mod gate;
