@@ -7,6 +7,7 @@ use crate::{
     metrics::Metrics,
     problem::{Code, Fault},
 };
+use balance_core::{batch::trace::TraceParent, trace};
 use futures_util::FutureExt;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
@@ -17,6 +18,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
 };
+use tracing::{Instrument, field::Empty};
 use uuid::Uuid;
 
 /// The longest body, in bytes.
@@ -110,7 +112,20 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let path = request.uri().path().to_owned();
         let origin = self.origins.of(&request).cloned();
         let operation = self.methods.operation(&method, &path);
-        let mut response = match self.answer(request).await {
+        let span = tracing::error_span!(
+            "request",
+            otel.kind = "server",
+            otel.name = %operation,
+            otel.status_code = Empty,
+            http.request.method = %method,
+            http.response.status_code = Empty,
+            request_id = id,
+        );
+        if let Some(parent) = trace_parent(&request) {
+            trace::follow(&span, &parent);
+        }
+        let answered = self.answer(request).instrument(span.clone()).await;
+        let mut response = match answered {
             Ok(response) => response,
             Err(fault) => {
                 report(&fault, &operation, &id);
@@ -135,10 +150,20 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         }
         let elapsed = started.elapsed();
         let (elapsed_ms, status) = (elapsed.as_millis(), response.status().as_u16());
+        span.record("http.response.status_code", status);
+        if response.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
         self.metrics.served(&operation, status, elapsed);
         tracing::info!(%method, path, %operation, status, elapsed_ms, request_id = id, "served");
         Ok(response)
     }
+}
+
+/// Where the client stands in a trace of its own.
+fn trace_parent(request: &Request) -> Option<TraceParent> {
+    let given = request.headers().get("traceparent")?;
+    TraceParent::parse(given.to_str().ok()?)
 }
 
 /// The client's own id of the request if it is fit for one, else a new one.

@@ -25,6 +25,8 @@ mod settled;
 
 mod reports;
 
+mod traces;
+
 mod videos;
 
 mod world;
