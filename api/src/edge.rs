@@ -1,11 +1,13 @@
 //! The edge: what every request passes on its way in, and every response on its way out.
 
 use crate::{
+    cors::Origins,
     framework, idempotency,
     methods::Methods,
     metrics::Metrics,
     problem::{Code, Fault},
 };
+use balance_core::{batch::trace::TraceParent, trace};
 use futures_util::FutureExt;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
@@ -16,6 +18,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
 };
+use tracing::{Instrument, field::Empty};
 use uuid::Uuid;
 
 /// The longest body, in bytes.
@@ -50,6 +53,7 @@ pub(crate) struct Edge<E> {
     methods: Methods,
     turns: Arc<Semaphore>,
     metrics: Arc<Metrics>,
+    origins: Origins,
 }
 
 impl<E: Endpoint> Edge<E> {
@@ -59,10 +63,19 @@ impl<E: Endpoint> Edge<E> {
             methods,
             metrics,
             turns: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            origins: Origins::default(),
         }
     }
 
+    /// The same, open to the pages of these origins.
+    pub(crate) fn open_to(self, origins: Origins) -> Self {
+        Self { origins, ..self }
+    }
+
     async fn answer(&self, request: Request) -> Result<Response, Fault> {
+        if let Some(answer) = self.origins.preflight(&request) {
+            return Ok(answer);
+        }
         let Ok(_turn) = self.turns.try_acquire() else {
             let detail = "The server has as many requests as it takes at a time.";
             return Err(Fault::new(Code::Overloaded, detail));
@@ -97,8 +110,22 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         request.set_data(RequestId(id.clone()));
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
+        let origin = self.origins.of(&request).cloned();
         let operation = self.methods.operation(&method, &path);
-        let mut response = match self.answer(request).await {
+        let span = tracing::error_span!(
+            "request",
+            otel.kind = "server",
+            otel.name = %operation,
+            otel.status_code = Empty,
+            http.request.method = %method,
+            http.response.status_code = Empty,
+            request_id = id,
+        );
+        if let Some(parent) = trace_parent(&request) {
+            trace::follow(&span, &parent);
+        }
+        let answered = self.answer(request).instrument(span.clone()).await;
+        let mut response = match answered {
             Ok(response) => response,
             Err(fault) => {
                 report(&fault, &operation, &id);
@@ -117,15 +144,26 @@ impl<E: Endpoint> Endpoint for Edge<E> {
                 headers.insert(name, HeaderValue::from_static(value));
             }
         }
+        self.origins.open(origin, headers);
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
         }
         let elapsed = started.elapsed();
         let (elapsed_ms, status) = (elapsed.as_millis(), response.status().as_u16());
+        span.record("http.response.status_code", status);
+        if response.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
         self.metrics.served(&operation, status, elapsed);
         tracing::info!(%method, path, %operation, status, elapsed_ms, request_id = id, "served");
         Ok(response)
     }
+}
+
+/// Where the client stands in a trace of its own.
+fn trace_parent(request: &Request) -> Option<TraceParent> {
+    let given = request.headers().get("traceparent")?;
+    TraceParent::parse(given.to_str().ok()?)
 }
 
 /// The client's own id of the request if it is fit for one, else a new one.

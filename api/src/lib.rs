@@ -12,6 +12,8 @@ mod exposition;
 
 mod metrics;
 
+mod cors;
+
 mod edge;
 
 mod body;
@@ -82,6 +84,7 @@ mod methods;
 
 mod document;
 
+pub use cors::Origins;
 pub use document::document;
 pub use limiter::Limits;
 pub use metrics::Work;

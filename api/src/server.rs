@@ -3,6 +3,7 @@
 use crate::{
     accounts::AccountsApi,
     ads::AdsApi,
+    cors::Origins,
     document,
     edge::Edge,
     events::EventsApi,
@@ -69,6 +70,8 @@ pub struct Api {
     pub proxies: usize,
     /// Whether cookies are for encrypted connections only.
     pub is_cookie_secure: bool,
+    /// Whose pages may use it from a browser, besides its own.
+    pub origins: Origins,
     /// The stream of a fleet's plays, whose lag `/metrics` tells.
     pub stream: Option<Arc<dyn EventStream>>,
     /// The worker of this process, if it has one.
@@ -130,7 +133,9 @@ impl Api {
         let service = document::service(resources);
         let (routes, methods) = document::routes(&service);
         let routes = routes.nest("/", service).data(tokens);
-        Edge::around(routes, methods, metrics).boxed()
+        Edge::around(routes, methods, metrics)
+            .open_to(self.origins)
+            .boxed()
     }
 }
 

@@ -40,6 +40,7 @@ impl Parts {
             limits: settings.limits(),
             proxies: settings.trusted_proxy_hops.into(),
             is_cookie_secure: settings.is_cookie_secure(),
+            origins: settings.cors_allowed_origins.clone().unwrap_or_default(),
             stream: app.stream(),
             work,
         }

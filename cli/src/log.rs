@@ -1,19 +1,24 @@
-//! The log: lines on standard error.
+//! The log: lines on standard error, and, where there is a collector, spans beside them.
 
-use crate::settings::{LogFormat, ObservationSettings};
+use crate::{
+    settings::{LogFormat, ObservationSettings},
+    traces::Traces,
+};
 use anyhow::Context;
 use std::io::{self, IsTerminal};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
-/// Starts it.
-pub(crate) fn start(settings: &ObservationSettings) -> anyhow::Result<()> {
+/// Starts it; answers what is to be ended when all is done.
+pub(crate) fn start(settings: &ObservationSettings) -> anyhow::Result<Traces> {
     let filter = EnvFilter::try_new(&settings.log).context("BALANCE_LOG")?;
+    let traces = Traces::to(settings.otlp_endpoint.as_deref())?;
     tracing_subscriber::registry()
         .with(lines(settings.log_format).with_filter(filter))
+        .with(traces.layer())
         .init();
-    Ok(())
+    Ok(traces)
 }
 
 fn lines(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {

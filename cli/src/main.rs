@@ -10,6 +10,8 @@ mod args;
 
 mod log;
 
+mod traces;
+
 mod commands;
 
 mod demo;
@@ -28,10 +30,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if let Err(error) = log::start(&args.settings.observation) {
-        progress::line(&format!("error: {}", describe(&error)));
-        return ExitCode::FAILURE;
-    }
+    let traces = match log::start(&args.settings.observation) {
+        Ok(traces) => traces,
+        Err(error) => {
+            progress::line(&format!("error: {}", describe(&error)));
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(commands::run(args)),
         Err(error) => Err(error.into()),
     };
+    traces.end();
     match result {
         Ok(code) => code,
         Err(error) => {

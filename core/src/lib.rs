@@ -12,6 +12,8 @@ pub mod port;
 
 pub mod service;
 
+pub mod trace;
+
 mod connection;
 
 pub mod intake;

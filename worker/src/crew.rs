@@ -12,6 +12,7 @@ use balance_core::{
         error::{StoreError, StoreResult},
     },
     service::{launcher::Launcher, tally::WorkTally},
+    trace,
 };
 use rand::seq::SliceRandom;
 use std::{
@@ -20,6 +21,7 @@ use std::{
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span};
 
 /// Dropped claims that are remembered; of more the leases run out.
 const MAX_DROPPED: usize = 1_000;
@@ -175,12 +177,29 @@ impl Crew {
             Claimed::Ours(claim) => {
                 let job = claim.job_execution_id;
                 let _held = self.held.hold(token);
-                executor::execute(self, *claim).await;
+                let span = self.span(&claim);
+                executor::execute(self, *claim).instrument(span).await;
                 job
             }
         };
         self.advance(job).await?;
         Ok(true)
+    }
+
+    /// The span of a claim's work, which follows the launch of its execution.
+    fn span(&self, claim: &Claim) -> Span {
+        let span = tracing::info_span!(
+            "partition",
+            otel.kind = "consumer",
+            worker = self.settings.identity.name,
+            job_execution = claim.job_execution_id.0,
+            step_execution = claim.step_execution_id.0,
+            name = %claim.name,
+        );
+        if let Some(parent) = &claim.trace {
+            trace::follow(&span, parent);
+        }
+        span
     }
 
     /// Takes an execution further. Where that settled its day, the next one's turn has come.

@@ -20,6 +20,7 @@ use balance_core::{
     },
 };
 use std::time::Duration;
+use tracing::{Instrument, Span, field::Empty};
 
 /// The first and the longest wait before a chunk is tried again.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -176,7 +177,8 @@ impl<'a> Execution<'a> {
     /// One attempt at the next chunk, within its time limit.
     async fn attempt(&mut self) -> Result<Attempt, ClaimError> {
         let limit = Duration::from_secs(u64::from(self.crew.settings.chunk_timeout_s));
-        match tokio::time::timeout(limit, self.chunk()).await {
+        let span = tracing::info_span!("chunk", reads = Empty, writes = Empty);
+        match tokio::time::timeout(limit, self.chunk().instrument(span)).await {
             Ok(attempt) => attempt,
             Err(_) => {
                 self.rolled_back(Counters::default()).await?;
@@ -208,6 +210,9 @@ impl<'a> Execution<'a> {
             Ok(chunk) => chunk,
             Err(error) => return self.faulted(error, None, Counters::default()).await,
         };
+        let counters = chunk.commit.counters;
+        Span::current().record("reads", counters.reads);
+        Span::current().record("writes", counters.writes);
         if let Some(reason) = self.over_limit(&chunk.commit.rejected) {
             return self.refused(chunk.commit.counters, reason).await;
         }

@@ -9,6 +9,8 @@ mod accounts;
 
 mod bad_input;
 
+mod cors;
+
 mod docs;
 
 mod edge;
@@ -24,6 +26,8 @@ mod playback;
 mod settled;
 
 mod reports;
+
+mod traces;
 
 mod videos;
 

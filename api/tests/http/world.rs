@@ -1,6 +1,6 @@
 //! A world for a test: a fresh database, a set clock, and requests to the API.
 
-use balance_api::{Api, Limits, Secrets};
+use balance_api::{Api, Limits, Origins, Secrets};
 use balance_core::{
     domain::{
         account::{Password, Role, Username},
@@ -207,11 +207,25 @@ impl World {
         Self::of(limits, intake, None).await
     }
 
+    /// One whose API is open to pages of these origins.
+    pub(crate) async fn with_origins(origins: &str) -> Self {
+        Self::built(MANY, None, None, Origins::parse(origins).unwrap()).await
+    }
+
     /// One with a stream besides.
     pub(crate) async fn of(
         limits: Limits,
         intake: Option<Arc<dyn Intake>>,
         stream: Option<Arc<dyn EventStream>>,
+    ) -> Self {
+        Self::built(limits, intake, stream, Origins::default()).await
+    }
+
+    async fn built(
+        limits: Limits,
+        intake: Option<Arc<dyn Intake>>,
+        stream: Option<Arc<dyn EventStream>>,
+        origins: Origins,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(START_MICROS)));
@@ -245,6 +259,7 @@ impl World {
             limits,
             proxies: 1,
             is_cookie_secure: true,
+            origins,
             stream,
             work: None,
         };

@@ -1,6 +1,6 @@
 //! The API's share of the settings.
 
-use balance_api::Limits;
+use balance_api::{Limits, Origins};
 use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
@@ -51,6 +51,16 @@ pub(crate) struct ApiSettings {
         value_parser = clap::value_parser!(u8).range(0..=16)
     )]
     pub(crate) trusted_proxy_hops: u8,
+
+    /// Origins whose pages may use the API from a browser, separated by commas, such as
+    /// https://app.example,http://localhost:3000; none by default
+    #[arg(
+        long,
+        env = "CORS_ALLOWED_ORIGINS",
+        global = true,
+        value_parser = Origins::parse
+    )]
+    pub(crate) cors_allowed_origins: Option<Origins>,
 }
 
 impl ApiSettings {

@@ -1,4 +1,4 @@
-//! What is told of the program while it runs: the settings of log and metrics.
+//! What is told of the program while it runs: the settings of log, metrics and traces.
 
 use clap::ValueEnum;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The settings of log and metrics.
+/// The settings of log, metrics and traces.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ObservationSettings {
     /// What is logged to standard error, e.g. info or balance_worker=debug
@@ -32,4 +32,9 @@ pub(crate) struct ObservationSettings {
     /// The address on which `worker` tells its metrics; without one it listens nowhere
     #[arg(long = "metrics-listen", env = "METRICS_ADDR", global = true)]
     pub(crate) metrics_addr: Option<SocketAddr>,
+
+    /// Where traces are sent by OTLP over HTTP, without /v1/traces, such as http://127.0.0.1:4318;
+    /// without it there are none
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", global = true)]
+    pub(crate) otlp_endpoint: Option<String>,
 }

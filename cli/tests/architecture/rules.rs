@@ -90,6 +90,17 @@ pub(crate) const RULES: &[Rule] = &[
         forbidden: &["redis", "apalis_redis"],
     },
     Rule {
+        why: "traces begin and go on in one place, and are sent from one",
+        within: EVERYWHERE,
+        except: &["core/src/trace.rs", "cli/src/traces.rs"],
+        forbidden: &[
+            "opentelemetry",
+            "opentelemetry_sdk",
+            "opentelemetry_otlp",
+            "tracing_opentelemetry",
+        ],
+    },
+    Rule {
         why: "only the queue's adapters name a storage of apalis",
         within: EVERYWHERE,
         except: &["core/src/queue/"],

@@ -60,6 +60,8 @@ mod job_control;
 
 mod metrics;
 
+mod traces;
+
 mod reports;
 
 mod stream;

@@ -98,6 +98,10 @@ fn what_cannot_be_served_is_refused_before_anything_begins() {
         .run()
         .failed(&["TRUSTED_PROXY_HOPS"]);
     serve()
+        .env("CORS_ALLOWED_ORIGINS", "https://app.example,*")
+        .run()
+        .failed(&["--cors-allowed-origins", "'*' is no origin"]);
+    serve()
         .env("INTAKE_BACKLOG_MAX", 0)
         .run()
         .failed(&["INTAKE_BACKLOG_MAX"]);

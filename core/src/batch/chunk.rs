@@ -5,6 +5,7 @@ use super::{
     job::StepName,
     partition::PartitionState,
     step::Counters,
+    trace::TraceParent,
 };
 use chrono::{NaiveDate, NaiveDateTime};
 
@@ -32,6 +33,8 @@ pub struct Claim {
     pub version: i64,
     /// The range and the cursor; nothing for a tasklet.
     pub state: Option<PartitionState>,
+    /// Where in a trace the execution was launched.
+    pub trace: Option<TraceParent>,
     /// When the row was first claimed (UTC), for time limits.
     pub started_at: NaiveDateTime,
 }

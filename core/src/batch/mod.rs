@@ -21,4 +21,6 @@ pub mod step;
 
 pub mod partition;
 
+pub mod trace;
+
 pub mod chunk;

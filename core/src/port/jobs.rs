@@ -10,6 +10,7 @@ use crate::batch::{
     partition::IdRange,
     status::BatchStatus,
     step::StepExecution,
+    trace::TraceParent,
 };
 use async_trait::async_trait;
 use chrono::{NaiveDate, NaiveDateTime};
@@ -175,12 +176,14 @@ pub struct Plan {
 #[async_trait]
 pub trait JobStore: Send + Sync {
     /// Launches a date: its first instance, and for a person also a restart of one that stopped or
-    /// failed, or a new instance after an abandoned one.
+    /// failed, or a new instance after an abandoned one. Who works the execution goes on from its
+    /// place in a trace.
     async fn launch(
         &self,
         job: Job,
         date: NaiveDate,
         by: &LaunchedBy,
+        trace: Option<&TraceParent>,
     ) -> Result<Launched, JobRefusal>;
 
     /// Restarts a stopped or failed execution. A quarantined partition stays FAILED unless it is
@@ -190,6 +193,7 @@ pub trait JobStore: Send + Sync {
         id: JobExecutionId,
         retry: Option<StepExecutionId>,
         by: &Actor,
+        trace: Option<&TraceParent>,
     ) -> Result<Launched, JobRefusal>;
 
     /// The execution that holds a quarantined or failed partition, for its retry.

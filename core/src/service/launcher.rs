@@ -16,14 +16,25 @@ use crate::{
         jobs::{Advance, JobRefusal, Launched, LaunchedBy, Plan},
         queue::Queue,
     },
+    trace,
 };
 use chrono::NaiveDate;
 use std::sync::Arc;
+use tracing::{Instrument, Span};
 
 /// Rings that may wait for each known slot: one that is taken and one that is next.
 const RINGS_PER_SLOT: u32 = 2;
 /// The most rings that may wait at all: thousands of them wedge the fleet's queue.
 const MAX_RINGS: u32 = 1_000;
+
+/// The span of a launch or a restart: its partitions follow it, in whatever process.
+fn launch_span() -> Span {
+    tracing::info_span!(
+        "launch",
+        otel.kind = "producer",
+        job_execution = tracing::field::Empty
+    )
+}
 
 /// The most rings that wait at a time for so many slots.
 pub(super) fn window(slots: u32) -> u32 {
@@ -89,9 +100,11 @@ impl Launcher {
         if date > last_over {
             return Err(JobRefusal::DayNotOver { date, last_over });
         }
-        let launched = self.store.launch(Job::DayStatistics, date, by).await?;
-        self.advance(launched.id).await?;
-        Ok(launched)
+        let start = async {
+            let (job, trace) = (Job::DayStatistics, trace::current());
+            self.store.launch(job, date, by, trace.as_ref()).await
+        };
+        self.started(start, launch_span()).await
     }
 
     /// Restarts a stopped or failed execution.
@@ -99,9 +112,7 @@ impl Launcher {
     /// # Errors
     /// Where it is refused.
     pub async fn restart(&self, id: JobExecutionId) -> Result<Launched, JobRefusal> {
-        let launched = self.store.restart(id, None, &self.actor).await?;
-        self.advance(launched.id).await?;
-        Ok(launched)
+        self.restart_for(id, None).await
     }
 
     /// Restarts the execution of a failed partition, which runs again even if it is quarantined.
@@ -111,9 +122,35 @@ impl Launcher {
     pub async fn retry(&self, id: StepExecutionId) -> Result<Launched, JobRefusal> {
         let execution = self.store.execution_of_step(id).await?;
         let execution = execution.ok_or(JobRefusal::NoSuchStep(id))?;
-        let launched = self.store.restart(execution, Some(id), &self.actor).await?;
-        self.advance(launched.id).await?;
-        Ok(launched)
+        self.restart_for(execution, Some(id)).await
+    }
+
+    async fn restart_for(
+        &self,
+        id: JobExecutionId,
+        retry: Option<StepExecutionId>,
+    ) -> Result<Launched, JobRefusal> {
+        let start = async {
+            let trace = trace::current();
+            let (store, actor) = (&self.store, &self.actor);
+            store.restart(id, retry, actor, trace.as_ref()).await
+        };
+        self.started(start, launch_span()).await
+    }
+
+    /// Starts an execution and takes it as far as it goes, in a span that its partitions follow.
+    async fn started(
+        &self,
+        start: impl Future<Output = Result<Launched, JobRefusal>> + Send,
+        span: Span,
+    ) -> Result<Launched, JobRefusal> {
+        let launch = async {
+            let launched = start.await?;
+            Span::current().record("job_execution", launched.id.0);
+            self.advance(launched.id).await?;
+            Ok(launched)
+        };
+        launch.instrument(span).await
     }
 
     /// Asks an execution to stop.

@@ -12,6 +12,7 @@ use crate::{
         execution::{JobExecution, JobExecutionId, StepExecutionId},
         job::Job,
         step::StepExecution,
+        trace::TraceParent,
     },
     port::{
         audit::Actor,
@@ -29,8 +30,9 @@ impl JobStore for SqlStore {
         job: Job,
         date: NaiveDate,
         by: &LaunchedBy,
+        trace: Option<&TraceParent>,
     ) -> Result<Launched, JobRefusal> {
-        on_conflict(|| launch::launch(self, job, date, by)).await
+        on_conflict(|| launch::launch(self, job, date, by, trace)).await
     }
 
     async fn restart(
@@ -38,8 +40,9 @@ impl JobStore for SqlStore {
         id: JobExecutionId,
         retry: Option<StepExecutionId>,
         by: &Actor,
+        trace: Option<&TraceParent>,
     ) -> Result<Launched, JobRefusal> {
-        on_conflict(|| launch::restart(self, id, retry, by)).await
+        on_conflict(|| launch::restart(self, id, retry, by, trace)).await
     }
 
     async fn execution_of_step(&self, id: StepExecutionId) -> StoreResult<Option<JobExecutionId>> {

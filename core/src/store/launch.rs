@@ -14,6 +14,7 @@ use crate::{
         key::JobKey,
         parameters::JobParameters,
         status::{BatchStatus, ExitCode},
+        trace::TraceParent,
     },
     port::{
         audit::{Action, Actor},
@@ -36,6 +37,7 @@ pub(super) async fn launch(
     job: Job,
     date: NaiveDate,
     by: &LaunchedBy,
+    trace: Option<&TraceParent>,
 ) -> Result<Launched, JobRefusal> {
     let mut tx = store.db.write().await?;
     lock_date(&mut tx, job, date).await?;
@@ -68,6 +70,7 @@ pub(super) async fn launch(
             }
         }
     };
+    keep_trace(&mut tx, launched.id, trace).await?;
     if let LaunchedBy::Person(actor) = by {
         let subject = subject(launched.id, date);
         audit::record(&mut tx, actor, Action::Launch, &subject).await?;
@@ -111,6 +114,7 @@ pub(super) async fn restart(
     id: JobExecutionId,
     retry: Option<StepExecutionId>,
     by: &Actor,
+    trace: Option<&TraceParent>,
 ) -> Result<Launched, JobRefusal> {
     let mut tx = store.db.write().await?;
     let execution = found(&mut tx, id).await?;
@@ -125,6 +129,7 @@ pub(super) async fn restart(
             }
             let run_id = run_id_of(&executions);
             let id = insert_execution(&mut tx, instance, execution.date, run_id).await?;
+            keep_trace(&mut tx, id, trace).await?;
             let subject = subject(id, execution.date);
             match retry {
                 None => audit::record(&mut tx, by, Action::Restart, &subject).await?,
@@ -144,6 +149,23 @@ pub(super) async fn restart(
             status: execution.status,
         }),
     }
+}
+
+/// Those who work an execution go on in the trace that it was launched in.
+async fn keep_trace(
+    tx: &mut Tx,
+    id: JobExecutionId,
+    trace: Option<&TraceParent>,
+) -> StoreResult<()> {
+    if let Some(trace) = trace {
+        execute!(
+            tx,
+            "INSERT INTO job_execution_trace (job_execution_id, traceparent) VALUES (?, ?)",
+            id.0,
+            trace.as_str()
+        )?;
+    }
+    Ok(())
 }
 
 /// Days settle in order: before a day is closed, plays of an earlier one can still arrive.

@@ -12,6 +12,7 @@ use crate::{
         partition::PartitionState,
         status::BatchStatus,
         step::StepExecution,
+        trace::TraceParent,
     },
     port::{
         claims::{Claimed, Reloaded},
@@ -60,7 +61,7 @@ pub(super) async fn claim(
     lease_s: u32,
 ) -> StoreResult<Claimed> {
     let mut tx = store.db.write().await?;
-    let Some((execution, step, lease)) = free_row(&mut tx, id).await? else {
+    let Some((execution, step, lease, trace)) = free_row(&mut tx, id).await? else {
         return Ok(Claimed::NotClaimable);
     };
     let state = match partition_state(&mut tx, &step).await {
@@ -85,23 +86,26 @@ pub(super) async fn claim(
             return fail(tx, &execution, &step, reason, true).await;
         }
     }
-    let claim = take(&mut tx, &execution, step, state, token, worker, lease_s).await?;
+    let mut claim = take(&mut tx, &execution, step, state, token, worker, lease_s).await?;
+    claim.trace = trace;
     tx.commit().await?;
     Ok(Claimed::Ours(Box::new(claim)))
 }
 
+/// What can be claimed, and where its execution stands in a trace.
+type FreeRow = (JobExecution, StepExecution, LeaseRow, Option<TraceParent>);
+
 /// Locks what can be claimed: a row that nobody holds, or whose lease has run out, of an execution
 /// that is STARTED. The execution comes before its partition, as everywhere.
-async fn free_row(
-    tx: &mut Tx,
-    id: StepExecutionId,
-) -> StoreResult<Option<(JobExecution, StepExecution, LeaseRow)>> {
-    let owner: Option<(i64,)> = fetch_optional!(
+async fn free_row(tx: &mut Tx, id: StepExecutionId) -> StoreResult<Option<FreeRow>> {
+    let owner: Option<(i64, Option<String>)> = fetch_optional!(
         tx,
-        "SELECT job_execution_id FROM step_lease WHERE step_execution_id = ?",
+        "SELECT l.job_execution_id, t.traceparent FROM step_lease l \
+         LEFT JOIN job_execution_trace t ON t.job_execution_id = l.job_execution_id \
+         WHERE l.step_execution_id = ?",
         id.0
     )?;
-    let Some((job_execution_id,)) = owner else {
+    let Some((job_execution_id, trace)) = owner else {
         return Ok(None);
     };
     let lock = tx.for_share();
@@ -125,7 +129,8 @@ async fn free_row(
     let step = job_rows::step(tx, id).await?.ok_or_else(|| {
         StoreError::Damaged(format!("step execution {id} has a lease and no row"))
     })?;
-    Ok(Some((execution, step, lease)))
+    let trace = trace.as_deref().and_then(TraceParent::parse);
+    Ok(Some((execution, step, lease, trace)))
 }
 
 async fn partition_state(tx: &mut Tx, step: &StepExecution) -> StoreResult<Option<PartitionState>> {
@@ -200,6 +205,7 @@ async fn take(
         token,
         version: step.version + 1,
         state,
+        trace: None,
         started_at: step.start_time.unwrap_or(now),
     })
 }

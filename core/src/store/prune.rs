@@ -37,6 +37,11 @@ pub(super) async fn oldest(store: &SqlStore, ended_before: NaiveDateTime) -> Sto
         "DELETE FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ?",
         id
     )?;
+    execute!(
+        &mut tx,
+        "DELETE FROM job_execution_trace WHERE job_execution_id = ?",
+        id
+    )?;
     tx.commit().await?;
     Ok(true)
 }

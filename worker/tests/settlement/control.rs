@@ -207,6 +207,7 @@ async fn a_stop_before_anything_began_restarts_from_the_beginning() {
             Job::DayStatistics,
             date(DAY),
             &LaunchedBy::Person(Actor::Console),
+            None,
         )
         .await
         .unwrap()

@@ -91,6 +91,7 @@ async fn new_rows_are_born_as_springs_are() {
             Job::DayStatistics,
             date(DAY),
             &LaunchedBy::Person(Actor::Console),
+            None,
         )
         .await
         .unwrap();

@@ -30,6 +30,7 @@ async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled
             Job::DayStatistics,
             date(DAY),
             &LaunchedBy::Person(Actor::Console),
+            None,
         )
         .await
         .unwrap();

@@ -183,7 +183,7 @@ async fn each_status_has_its_answers() {
             let by = &Actor::Console;
             let answer = match operation {
                 "stop" => world.store.stop(id, by).await,
-                "restart" => world.store.restart(id, None, by).await.map(|_| ()),
+                "restart" => world.store.restart(id, None, by, None).await.map(|_| ()),
                 _ => world.store.abandon(id, by).await,
             };
             let answer =

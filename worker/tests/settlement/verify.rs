@@ -405,6 +405,14 @@ async fn it_reads_a_database_at_work_without_a_false_difference() {
 }
 
 /// Waits for nobody's locks and sees nothing that is not committed.
+/// Whether a server counts nothing, or cannot say.
+async fn sees_none(url: &str, sql: &str) -> bool {
+    let mut connection = MySqlConnection::connect(url).await.unwrap();
+    let sql = AssertSqlSafe(sql.to_owned());
+    let count: Result<i64, sqlx::Error> = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+    matches!(count, Ok(0) | Err(sqlx::Error::Database(_)))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_reads_beside_one_who_holds_every_row() {
     let world = settled().await;
@@ -428,7 +436,9 @@ async fn it_reads_beside_one_who_holds_every_row() {
                      WHERE p.db = '{name}' AND t.trx_isolation_level = 'REPEATABLE READ' \
                      AND t.trx_is_read_only = 1"
                 );
-                while world.rows(&sql).await == ["0"] {}
+                // MySQL answers with a fault while somebody else's statement, bytes and all, is
+                // among the transactions; what it says of itself is asked again then.
+                while sees_none(url, &sql).await {}
             };
             let watched = async {
                 loop {

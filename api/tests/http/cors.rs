@@ -1,0 +1,113 @@
+//! Pages of other origins.
+
+use crate::world::{Answer, Ask, World};
+
+const LISTED: &str = "https://app.example";
+const OTHER: &str = "https://evil.example";
+
+async fn world(origins: &str) -> World {
+    World::with_origins(origins).await
+}
+
+fn allowed(answer: &Answer) -> Option<&str> {
+    answer.header("Access-Control-Allow-Origin")
+}
+
+#[track_caller]
+fn is_open_to(answer: &Answer, origin: &str) {
+    assert_eq!(allowed(answer), Some(origin), "{answer:?}");
+    let credentials = answer.header("Access-Control-Allow-Credentials");
+    assert_eq!(credentials, Some("true"));
+    let exposed = answer.header("Access-Control-Expose-Headers").unwrap();
+    for header in [
+        "X-Resume-At",
+        "X-View-Counted",
+        "X-Credited-Seconds",
+        "X-Request-Id",
+        "Retry-After",
+        "Location",
+        "ETag",
+    ] {
+        assert!(exposed.split(", ").any(|one| one == header), "{header}");
+    }
+}
+
+#[track_caller]
+fn is_closed(answer: &Answer) {
+    let open = answer.headers.keys();
+    let mut open = open.filter(|name| name.as_str().starts_with("access-control-"));
+    assert_eq!(open.next(), None, "{answer:?}");
+}
+
+fn preflight(origin: &str, path: &str) -> Ask {
+    Ask::new("OPTIONS", path)
+        .header("Origin", origin)
+        .header("Access-Control-Request-Method", "POST")
+        .header("Access-Control-Request-Headers", "authorization")
+}
+
+#[tokio::test]
+async fn a_listed_origin_reads_answers_and_problems_alike() {
+    let world = world(&format!("http://localhost:3000,{LISTED}")).await;
+    for path in ["/health/live", "/videos", "/nothing"] {
+        let ask = Ask::new("GET", path).header("Origin", LISTED);
+        let answer = world.send(ask).await;
+        is_open_to(&answer, LISTED);
+        assert_eq!(answer.header("Vary"), Some("Origin"));
+        assert_eq!(answer.header("X-Frame-Options"), Some("DENY"));
+    }
+    let large = Ask::new("POST", "/join").header("Origin", LISTED);
+    let answer = world.send(large.text("x".repeat(70_000))).await;
+    answer.is_problem(413, "body-too-large");
+    is_open_to(&answer, LISTED);
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_for_a_listed_origin_only() {
+    let world = world(LISTED).await;
+    for path in ["/videos/1/play", "/nothing"] {
+        let answer = world.send(preflight(LISTED, path)).await.is(204);
+        is_open_to(&answer, LISTED);
+        assert!(answer.text.is_empty());
+        let methods = answer.header("Access-Control-Allow-Methods").unwrap();
+        assert_eq!(methods, "GET, POST, PUT");
+        let headers = answer.header("Access-Control-Allow-Headers").unwrap();
+        for header in ["Authorization", "Content-Type", "Idempotency-Key"] {
+            assert!(headers.contains(header), "{headers}");
+        }
+        assert_eq!(answer.header("Access-Control-Max-Age"), Some("600"));
+        assert!(answer.header("X-Request-Id").is_some());
+    }
+    for origin in [OTHER, "null", "https://app.example.evil.example", ""] {
+        let answer = world.send(preflight(origin, "/videos/1/play")).await;
+        answer.is_problem(405, "method-not-allowed");
+        is_closed(&answer);
+    }
+    // Without asking what, it is no preflight.
+    let ask = Ask::new("OPTIONS", "/videos").header("Origin", LISTED);
+    let answer = world.send(ask).await;
+    answer.is_problem(405, "method-not-allowed");
+}
+
+#[tokio::test]
+async fn others_are_served_but_their_pages_read_nothing() {
+    let listed = world(LISTED).await;
+    let none = World::new().await;
+    for origin in [
+        OTHER,
+        "null",
+        "https://app.example:8443",
+        "http://app.example",
+    ] {
+        for world in [&listed, &none] {
+            let ask = Ask::new("GET", "/health/live").header("Origin", origin);
+            is_closed(&world.send(ask).await.is(200));
+        }
+    }
+    let same = Ask::new("GET", "/health/live");
+    assert_eq!(listed.send(same).await.header("Vary"), Some("Origin"));
+    let ask = Ask::new("GET", "/health/live").header("Origin", LISTED);
+    is_closed(&none.send(ask).await.is(200));
+    let preflight = none.send(preflight(LISTED, "/videos")).await;
+    preflight.is_problem(405, "method-not-allowed");
+}

@@ -1,0 +1,147 @@
+//! One trace joins a request, the launch that it asks for, and the partitions and chunks that a
+//! worker makes of it, who knows of it by the database alone.
+
+use crate::world::{Ask, World};
+use balance_core::port::workers::WorkerIdentity;
+use balance_worker::{
+    Worker,
+    settings::{Duties, WorkerSettings},
+};
+use opentelemetry::trace::{SpanId, SpanKind, TraceId, TracerProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use serde_json::json;
+use std::time::Duration;
+use tracing_subscriber::{Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Exports the spans of this process: of the other tests too.
+fn export() -> InMemorySpanExporter {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exporter.clone())
+        .build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let ours = filter_fn(|metadata| metadata.target().starts_with("balance"));
+    tracing_subscriber::registry()
+        .with(layer.with_filter(ours))
+        .init();
+    exporter
+}
+
+fn settings() -> WorkerSettings {
+    WorkerSettings {
+        identity: WorkerIdentity {
+            name: "a worker".to_owned(),
+            host: "test".to_owned(),
+            process_id: 1,
+            version: "0".to_owned(),
+            concurrency: 2,
+        },
+        lease_s: 15,
+        chunk_timeout_s: 60,
+        grace_s: 30,
+        chunk_size: 1,
+        skip_limit: 0,
+        retry_limit: 3,
+    }
+}
+
+/// The attribute of a span, as text.
+fn attribute(span: &SpanData, key: &str) -> Option<String> {
+    let mut all = span.attributes.iter();
+    let found = all.find(|attribute| attribute.key.as_str() == key)?;
+    Some(found.value.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_joins_request_launch_partition_and_chunk() {
+    let exporter = export();
+    let world = World::new().await;
+    let (_, owner) = world.user("owner").await;
+    for title in ["a film", "another"] {
+        let video = world.video(&owner, title, 600).await;
+        let path = format!("/videos/{video}/play");
+        world.ask("POST", &path, &owner).await.is(200);
+    }
+    world.clock.pass_ms(86_400_000);
+    let admin = world.admin("admin").await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let ask = Ask::new("POST", "/jobs/dayStatisticsJob/executions")
+        .by(&admin)
+        .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
+        .header("X-Request-Id", "the-request");
+    let launched = world.send(ask.json(&json!({"date": "2026-03-02"}))).await;
+    let id = launched.is(202).json()["id"].as_i64().unwrap();
+    let (launcher, backend) = world.wired();
+    let worker = Worker::start(launcher, settings(), backend, None, Duties::Guest).await;
+    let path = format!("/jobs/executions/{id}");
+    let ended = async {
+        loop {
+            let progress = world.ask("GET", &path, &admin).await.is(200).json();
+            if progress["execution"]["status"] == "COMPLETED" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), ended).await;
+    in_time.expect("the day is settled");
+    assert!(worker.stop().await);
+
+    let trace = TraceId::from_hex(trace).unwrap();
+    let spans = exporter.get_finished_spans().unwrap();
+    let spans: Vec<SpanData> = spans
+        .into_iter()
+        .filter(|span| span.span_context.trace_id() == trace)
+        .collect();
+    let named =
+        |name: &str| -> Vec<&SpanData> { spans.iter().filter(|span| span.name == name).collect() };
+    let of = |span: &SpanData| span.span_context.span_id();
+    let [request] = named("launchJob")[..] else {
+        panic!("{spans:#?}");
+    };
+    assert_eq!(request.span_kind, SpanKind::Server);
+    assert_eq!(
+        request.parent_span_id,
+        SpanId::from_hex("b7ad6b7169203331").unwrap()
+    );
+    assert_eq!(
+        attribute(request, "request_id").as_deref(),
+        Some("the-request")
+    );
+    let status = attribute(request, "http.response.status_code");
+    assert_eq!(status.as_deref(), Some("202"));
+    let [launch] = named("launch")[..] else {
+        panic!("{spans:#?}");
+    };
+    assert_eq!(launch.parent_span_id, of(request));
+    assert_eq!(attribute(launch, "job_execution"), Some(id.to_string()));
+    let partitions = named("partition");
+    let of_steps: Vec<String> = partitions
+        .iter()
+        .filter_map(|span| attribute(span, "name"))
+        .collect();
+    for step in [
+        "closeDayStep",
+        "dayStatisticsStep:partition0",
+        "periodRollupStep:partition0",
+    ] {
+        assert!(of_steps.iter().any(|name| name == step), "{of_steps:?}");
+    }
+    for partition in &partitions {
+        assert_eq!(partition.parent_span_id, of(launch));
+        assert!(partition.parent_span_is_remote, "by the database");
+        assert_eq!(attribute(partition, "worker").as_deref(), Some("a worker"));
+    }
+    let chunks = named("chunk");
+    assert!(chunks.len() >= 3, "{spans:#?}");
+    let written = chunks
+        .iter()
+        .any(|chunk| attribute(chunk, "writes").as_deref() == Some("1"));
+    assert!(written, "{chunks:#?}");
+    for chunk in chunks {
+        let parent = partitions
+            .iter()
+            .find(|span| of(span) == chunk.parent_span_id);
+        assert!(parent.is_some(), "{chunk:#?}");
+    }
+}
