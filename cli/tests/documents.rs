@@ -6,7 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "docs/OBSERVABILITY.md"];
+const DOCUMENTS: [&str; 4] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "docs/MIGRATING.md",
+    "docs/OBSERVABILITY.md",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
