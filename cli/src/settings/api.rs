@@ -52,8 +52,8 @@ pub(crate) struct ApiSettings {
     )]
     pub(crate) trusted_proxy_hops: u8,
 
-    /// Origins whose pages may use the API from a browser, separated by commas, such as
-    /// https://app.example,http://localhost:3000; none by default
+    /// Origins whose pages may use the API from a browser, such as `https://app.example`, separated
+    /// by commas; none by default
     #[arg(
         long,
         env = "CORS_ALLOWED_ORIGINS",
