@@ -59,7 +59,7 @@ impl Credentials {
 
 /// An account.
 #[derive(Debug, Object)]
-#[oai(rename_all = "camelCase", example)]
+#[oai(rename = "Account", rename_all = "camelCase", example)]
 struct Joined {
     /// The user's id.
     user_id: i64,
@@ -79,7 +79,12 @@ impl Example for Joined {
 /// What keeps somebody logged in.
 #[derive(Object, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[oai(deny_unknown_fields, rename_all = "camelCase", example)]
+#[oai(
+    rename = "RefreshRequest",
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    example
+)]
 struct Refresh {
     /// The `refreshToken` of `/login` or of the last `/reissue`.
     refresh_token: String,

@@ -1,6 +1,6 @@
 //! The OpenAPI document: made from the resources' types alone, so that nothing need run for it.
 
-use crate::{methods::Methods, server::Resources, standard::standard};
+use crate::{methods::Methods, problem::Code, server::Resources, standard::standard};
 use poem::{
     Response, Route,
     endpoint::{BoxEndpoint, make_sync},
@@ -32,13 +32,27 @@ answered as the first time and done once; with another request under the same ke
 **Days** are business days of the platform's time zone; times are RFC 3339, in UTC. Amounts are decimal \
 strings in won, with two places.";
 
+/// A table of the problems' codes.
+fn codes() -> String {
+    let rows = Code::ALL.iter().map(|code| {
+        format!(
+            "| `{}` | {} | {} |\n",
+            code.name(),
+            code.status().as_u16(),
+            code.title()
+        )
+    });
+    let rows: String = rows.collect();
+    format!("| code | status | what it says |\n|---|---|---|\n{rows}")
+}
+
 /// A service of these resources, titled and described.
 pub(crate) fn service<T: OpenApi + 'static>(resources: T) -> OpenApiService<T, ()> {
     let request_id = ExtraHeader::new("X-Request-Id")
         .description("The request's id: the client's own, or else a new one.");
     OpenApiService::new(resources, "Balance", env!("CARGO_PKG_VERSION"))
         .extra_response_header::<String, _>(request_id)
-        .description(DESCRIPTION)
+        .description(format!("{DESCRIPTION}\n\n{}", codes()))
         .license(LicenseObject::new(env!("CARGO_PKG_LICENSE")))
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     auth::Admin,
-    cursor, date,
+    cursor,
+    date::{self, Day, moment},
     failure::{Failure, refusals},
     tag::Tag,
 };
@@ -15,13 +16,13 @@ use balance_core::{
     service::jobs::Jobs,
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
+use poem_openapi::{Object, OpenApi, param::Query, payload::Json, types::Example};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// An event that came after its day was closed.
 #[derive(Debug, Object)]
-#[oai(rename = "LateEvent", rename_all = "camelCase")]
+#[oai(rename = "LateEvent", rename_all = "camelCase", example)]
 struct LateEventView {
     /// Its id.
     event_id: Uuid,
@@ -41,6 +42,21 @@ struct LateEventView {
     received_at: DateTime<Utc>,
 }
 
+impl Example for LateEventView {
+    fn example() -> Self {
+        Self {
+            event_id: Uuid::from_u128(0x0197_6f3e_4f00_7c3a_9b1d_2e4f_6a8c_0b1d),
+            date: Day::example().0,
+            video_id: 12,
+            user_id: 7,
+            occurred_at: Some(moment(-1)),
+            is_counted: true,
+            play_time: 0,
+            received_at: moment(90),
+        }
+    }
+}
+
 impl From<LateEvent> for LateEventView {
     fn from(event: LateEvent) -> Self {
         Self {
@@ -58,6 +74,7 @@ impl From<LateEvent> for LateEventView {
 
 /// A page of late events, the newest first.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct LateEventPage {
     /// What can be done about them.
     remedy: String,
@@ -67,9 +84,19 @@ struct LateEventPage {
     next: Option<String>,
 }
 
+impl Example for LateEventPage {
+    fn example() -> Self {
+        Self {
+            remedy: LATE_REMEDY.to_owned(),
+            items: vec![LateEventView::example()],
+            next: None,
+        }
+    }
+}
+
 /// An entry of a stream that can never be written.
 #[derive(Debug, Object)]
-#[oai(rename = "RejectedEvent", rename_all = "camelCase")]
+#[oai(rename = "RejectedEvent", rename_all = "camelCase", example)]
 struct RejectedEventView {
     /// The stream's shard.
     shard: u16,
@@ -83,6 +110,19 @@ struct RejectedEventView {
     reason: String,
     /// When it was read.
     rejected_at: DateTime<Utc>,
+}
+
+impl Example for RejectedEventView {
+    fn example() -> Self {
+        Self {
+            shard: 0,
+            entry_id: "1773586800000-0".to_owned(),
+            event_id: None,
+            payload: "hello".to_owned(),
+            reason: "it is no event of this program".to_owned(),
+            rejected_at: moment(1),
+        }
+    }
 }
 
 impl From<RejectedEvent> for RejectedEventView {
@@ -100,6 +140,7 @@ impl From<RejectedEvent> for RejectedEventView {
 
 /// A page of rejected entries, by shard, the oldest first.
 #[derive(Debug, Object)]
+#[oai(example)]
 struct RejectedEventPage {
     /// What can be done about them.
     remedy: String,
@@ -107,6 +148,16 @@ struct RejectedEventPage {
     items: Vec<RejectedEventView>,
     /// The `cursor` of the next page; null on the last one.
     next: Option<String>,
+}
+
+impl Example for RejectedEventPage {
+    fn example() -> Self {
+        Self {
+            remedy: REJECTED_REMEDY.to_owned(),
+            items: vec![RejectedEventView::example()],
+            next: None,
+        }
+    }
 }
 
 /// A closed day never changes, whoever asks.

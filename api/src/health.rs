@@ -18,7 +18,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// How the process or its stores are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "lowercase")]
+#[oai(rename = "HealthStatus", rename_all = "lowercase")]
 enum Health {
     Up,
 }

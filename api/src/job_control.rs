@@ -31,7 +31,7 @@ use serde::Deserialize;
 /// What to launch.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[oai(deny_unknown_fields, example)]
+#[oai(rename = "LaunchRequest", deny_unknown_fields, example)]
 struct Launch {
     /// The business day, from 1970-01-01 to 9998-12-31; without one, the last that is over.
     date: Option<Day>,

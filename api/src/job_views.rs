@@ -130,7 +130,7 @@ impl Example for JobList {
 
 /// A page of executions, the newest first.
 #[derive(Debug, Object)]
-#[oai(example)]
+#[oai(rename = "JobExecutionPage", example)]
 pub(crate) struct ExecutionPage {
     /// The executions.
     pub(crate) items: Vec<ExecutionView>,
@@ -234,7 +234,7 @@ impl From<StepExecution> for StepView {
 
 /// A page of step executions.
 #[derive(Debug, Object)]
-#[oai(example)]
+#[oai(rename = "StepExecutionPage", example)]
 pub(crate) struct StepPage {
     /// The step executions, by id.
     pub(crate) items: Vec<StepView>,
@@ -253,7 +253,7 @@ impl Example for StepPage {
 
 /// Who holds a step execution.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
-#[oai(rename = "Holder", rename_all = "camelCase", example)]
+#[oai(rename = "LeaseHolder", rename_all = "camelCase", example)]
 pub(crate) struct HolderView {
     /// The worker.
     worker: String,
@@ -285,7 +285,7 @@ impl From<Holder> for HolderView {
 
 /// The partitions of a step, counted.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
-#[oai(rename = "Partitions", rename_all = "camelCase", example)]
+#[oai(rename = "StepPartitions", rename_all = "camelCase", example)]
 pub(crate) struct PartitionsView {
     /// The step.
     step: String,

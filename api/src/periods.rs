@@ -3,7 +3,7 @@
 use balance_core::domain::period::PeriodKind;
 use poem_openapi::{
     Enum, Object,
-    types::{ParseFromJSON, ToJSON},
+    types::{Example, ParseFromJSON, ToJSON},
 };
 
 /// The length of a period.
@@ -40,8 +40,8 @@ impl From<PeriodKind> for PeriodName {
 
 /// Something for each of several periods.
 #[derive(Debug, Object)]
-#[oai(deny_unknown_fields)]
-pub(crate) struct ByPeriod<T: ParseFromJSON + ToJSON> {
+#[oai(deny_unknown_fields, example)]
+pub(crate) struct ByPeriod<T: ParseFromJSON + ToJSON + Example> {
     /// The day.
     #[oai(default, skip_serializing_if_is_none)]
     day: Option<T>,
@@ -53,13 +53,23 @@ pub(crate) struct ByPeriod<T: ParseFromJSON + ToJSON> {
     month: Option<T>,
 }
 
+impl<T: ParseFromJSON + ToJSON + Example> Example for ByPeriod<T> {
+    fn example() -> Self {
+        Self {
+            day: None,
+            week: Some(T::example()),
+            month: None,
+        }
+    }
+}
+
 /// What was asked for: one period as it is, several by their names.
-pub(crate) enum Asked<T: ParseFromJSON + ToJSON> {
+pub(crate) enum Asked<T: ParseFromJSON + ToJSON + Example> {
     One(T),
     Several(ByPeriod<T>),
 }
 
-impl<T: ParseFromJSON + ToJSON> FromIterator<(PeriodKind, T)> for Asked<T> {
+impl<T: ParseFromJSON + ToJSON + Example> FromIterator<(PeriodKind, T)> for Asked<T> {
     fn from_iter<I: IntoIterator<Item = (PeriodKind, T)>>(reports: I) -> Self {
         let mut reports: Vec<(PeriodKind, T)> = reports.into_iter().collect();
         if reports.len() == 1

@@ -55,6 +55,9 @@ macro_rules! codes {
         pub(crate) enum Code { $($(#[$doc])* $variant),+ }
 
         impl Code {
+            /// All of them, in the order of their statuses.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
+
             /// The HTTP status.
             pub(crate) const fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status),+ }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[oai(
-    rename = "Tier",
+    rename = "RateTier",
     deny_unknown_fields,
     rename_all = "camelCase",
     example

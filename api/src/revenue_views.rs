@@ -1,16 +1,25 @@
 //! Revenues as clients read them. Amounts are decimal strings in won: JSON numbers are no money.
 
-use crate::periods::{Asked, ByPeriod, PeriodName};
+use crate::{
+    date::Day,
+    periods::{Asked, ByPeriod, PeriodName},
+};
 use balance_core::{
+    domain::period::PeriodKind,
     port::reports::{PeriodTotal, RevenueItem},
     service::reports::RevenueReport,
 };
 use chrono::NaiveDate;
-use poem_openapi::{Object, Union};
+use poem_openapi::{Object, Union, types::Example};
 
 /// What videos come to together.
 #[derive(Debug, Object)]
-#[oai(rename = "Total", rename_all = "camelCase", deny_unknown_fields)]
+#[oai(
+    rename = "Total",
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    example
+)]
 struct TotalView {
     /// Videos with activity.
     #[oai(validator(minimum(value = "0")))]
@@ -35,6 +44,21 @@ struct TotalView {
     total_revenue: String,
 }
 
+impl Example for TotalView {
+    fn example() -> Self {
+        let item = RevenueItemView::example();
+        Self {
+            video_count: 1,
+            view_count: item.view_count,
+            total_play_time: 98_304,
+            ad_view_count: item.ad_view_count,
+            view_revenue: item.view_revenue,
+            ad_revenue: item.ad_revenue,
+            total_revenue: item.total_revenue,
+        }
+    }
+}
+
 impl From<PeriodTotal> for TotalView {
     fn from(total: PeriodTotal) -> Self {
         Self {
@@ -51,7 +75,12 @@ impl From<PeriodTotal> for TotalView {
 
 /// A video's pay in a period.
 #[derive(Debug, Object)]
-#[oai(rename = "RevenueItem", rename_all = "camelCase", deny_unknown_fields)]
+#[oai(
+    rename = "RevenueItem",
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    example
+)]
 struct RevenueItemView {
     /// The video.
     video_id: i64,
@@ -74,6 +103,21 @@ struct RevenueItemView {
     total_revenue: String,
 }
 
+impl Example for RevenueItemView {
+    fn example() -> Self {
+        Self {
+            video_id: 12,
+            title: "How to fold a map".to_owned(),
+            owner_id: 7,
+            view_count: 1_024,
+            ad_view_count: 310,
+            view_revenue: "1024.00".to_owned(),
+            ad_revenue: "3100.00".to_owned(),
+            total_revenue: "4124.00".to_owned(),
+        }
+    }
+}
+
 impl From<&RevenueItem> for RevenueItemView {
     fn from(item: &RevenueItem) -> Self {
         Self {
@@ -94,7 +138,8 @@ impl From<&RevenueItem> for RevenueItemView {
 #[oai(
     rename = "PeriodRevenue",
     rename_all = "camelCase",
-    deny_unknown_fields
+    deny_unknown_fields,
+    example
 )]
 pub(crate) struct RevenueView {
     /// How long the period is.
@@ -112,6 +157,22 @@ pub(crate) struct RevenueView {
     items: Vec<RevenueItemView>,
     /// The `cursor` of the next page; null on the last one.
     next: Option<String>,
+}
+
+impl Example for RevenueView {
+    fn example() -> Self {
+        let Day(date) = Day::example();
+        let period = PeriodKind::Week.containing(date);
+        Self {
+            period: period.kind.into(),
+            from: period.from,
+            to: period.to,
+            settled_through: Some(date),
+            total: TotalView::example(),
+            items: vec![RevenueItemView::example()],
+            next: None,
+        }
+    }
 }
 
 impl RevenueView {

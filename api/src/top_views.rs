@@ -1,13 +1,23 @@
 //! Top lists as clients read them.
 
-use crate::periods::{Asked, ByPeriod, PeriodName};
-use balance_core::{port::reports::TopVideo, service::reports::TopReport};
+use crate::{
+    date::Day,
+    periods::{Asked, ByPeriod, PeriodName},
+};
+use balance_core::{
+    domain::period::PeriodKind, port::reports::TopVideo, service::reports::TopReport,
+};
 use chrono::NaiveDate;
-use poem_openapi::{Object, Union};
+use poem_openapi::{Object, Union, types::Example};
 
 /// A place in a top list.
 #[derive(Debug, Object)]
-#[oai(rename = "TopItem", rename_all = "camelCase", deny_unknown_fields)]
+#[oai(
+    rename = "TopItem",
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    example
+)]
 struct TopItemView {
     /// The place, from 1 to 5; ties go to the lower video id.
     rank: u32,
@@ -19,6 +29,18 @@ struct TopItemView {
     view_count: i64,
     /// Seconds watched.
     total_play_time: i64,
+}
+
+impl Example for TopItemView {
+    fn example() -> Self {
+        Self {
+            rank: 1,
+            video_id: 12,
+            title: "How to fold a map".to_owned(),
+            view_count: 1_024,
+            total_play_time: 98_304,
+        }
+    }
 }
 
 impl From<(u32, &TopVideo)> for TopItemView {
@@ -35,7 +57,12 @@ impl From<(u32, &TopVideo)> for TopItemView {
 
 /// What a period comes to over all videos, without pay: that is for its owners.
 #[derive(Debug, Object)]
-#[oai(rename = "TopTotal", rename_all = "camelCase", deny_unknown_fields)]
+#[oai(
+    rename = "TopTotal",
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    example
+)]
 struct TopTotalView {
     /// Videos with activity.
     video_count: i64,
@@ -47,9 +74,25 @@ struct TopTotalView {
     ad_view_count: i64,
 }
 
+impl Example for TopTotalView {
+    fn example() -> Self {
+        Self {
+            video_count: 158,
+            view_count: 20_480,
+            total_play_time: 1_966_080,
+            ad_view_count: 6_200,
+        }
+    }
+}
+
 /// The top list of one period.
 #[derive(Debug, Object)]
-#[oai(rename = "PeriodTop", rename_all = "camelCase", deny_unknown_fields)]
+#[oai(
+    rename = "PeriodTop",
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    example
+)]
 pub(crate) struct TopView {
     /// How long the period is.
     period: PeriodName,
@@ -65,6 +108,22 @@ pub(crate) struct TopView {
     items: Vec<TopItemView>,
     /// There is never a next page: null.
     next: Option<String>,
+}
+
+impl Example for TopView {
+    fn example() -> Self {
+        let Day(date) = Day::example();
+        let period = PeriodKind::Week.containing(date);
+        Self {
+            period: period.kind.into(),
+            from: period.from,
+            to: period.to,
+            settled_through: Some(date),
+            total: TopTotalView::example(),
+            items: vec![TopItemView::example()],
+            next: None,
+        }
+    }
 }
 
 impl From<&TopReport> for TopView {

@@ -1,16 +1,22 @@
 //! A video's settled days as clients read them.
 
+use crate::date::Day;
 use balance_core::{
     domain::{money::Money, video::VideoId},
     port::reports::VideoDay,
     service::reports::VideoReport,
 };
 use chrono::NaiveDate;
-use poem_openapi::Object;
+use poem_openapi::{Object, types::Example};
 
 /// A video's settled day.
 #[derive(Debug, Object)]
-#[oai(rename = "VideoDay", rename_all = "camelCase", deny_unknown_fields)]
+#[oai(
+    rename = "VideoDay",
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    example
+)]
 struct VideoDayView {
     /// The business day.
     date: NaiveDate,
@@ -31,6 +37,20 @@ struct VideoDayView {
     total_revenue: String,
 }
 
+impl Example for VideoDayView {
+    fn example() -> Self {
+        Self {
+            date: Day::example().0,
+            view_count: 1_024,
+            total_play_time: 98_304,
+            ad_view_count: 310,
+            view_revenue: "1024.00".to_owned(),
+            ad_revenue: "3100.00".to_owned(),
+            total_revenue: "4124.00".to_owned(),
+        }
+    }
+}
+
 impl From<&VideoDay> for VideoDayView {
     fn from(day: &VideoDay) -> Self {
         Self {
@@ -47,7 +67,12 @@ impl From<&VideoDay> for VideoDayView {
 
 /// What a video's days come to.
 #[derive(Debug, Object)]
-#[oai(rename = "DaysTotal", rename_all = "camelCase", deny_unknown_fields)]
+#[oai(
+    rename = "DaysTotal",
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    example
+)]
 struct DaysTotalView {
     /// Days with activity.
     day_count: u32,
@@ -68,12 +93,28 @@ struct DaysTotalView {
     total_revenue: String,
 }
 
+impl Example for DaysTotalView {
+    fn example() -> Self {
+        let day = VideoDayView::example();
+        Self {
+            day_count: 1,
+            view_count: day.view_count,
+            total_play_time: day.total_play_time,
+            ad_view_count: day.ad_view_count,
+            view_revenue: day.view_revenue,
+            ad_revenue: day.ad_revenue,
+            total_revenue: day.total_revenue,
+        }
+    }
+}
+
 /// A video's settled days.
 #[derive(Debug, Object)]
 #[oai(
     rename = "VideoStatistics",
     rename_all = "camelCase",
-    deny_unknown_fields
+    deny_unknown_fields,
+    example
 )]
 pub(crate) struct VideoStatisticsView {
     /// The video.
@@ -88,6 +129,20 @@ pub(crate) struct VideoStatisticsView {
     total: DaysTotalView,
     /// The days with activity, in order.
     items: Vec<VideoDayView>,
+}
+
+impl Example for VideoStatisticsView {
+    fn example() -> Self {
+        let day = VideoDayView::example();
+        Self {
+            video_id: 12,
+            from: day.date,
+            to: day.date,
+            settled_through: Some(day.date),
+            total: DaysTotalView::example(),
+            items: vec![day],
+        }
+    }
 }
 
 impl VideoStatisticsView {

@@ -11,9 +11,9 @@ from balance_client.api.playback import pause_video, play_video
 from balance_client.api.reports import get_video_statistics, list_revenues, list_top_by_view_count
 from balance_client.api.videos import register_video
 from balance_client.models import (
+    Account,
     ByPeriodPeriodTop,
     Credentials,
-    Joined,
     NewVideo,
     PeriodKind,
     PeriodRevenue,
@@ -34,7 +34,7 @@ def expect(answer, status, kind):
 
 def person(anyone, username):
     credentials = Credentials(username=username, password="correct horse")
-    joined = expect(join.sync_detailed(client=anyone, body=credentials), 201, Joined)
+    joined = expect(join.sync_detailed(client=anyone, body=credentials), 201, Account)
     tokens = expect(login.sync_detailed(client=anyone, body=credentials), 200, TokenPair)
     api = AuthenticatedClient(base, token=tokens.access_token, raise_on_unexpected_status=True)
     return joined.user_id, api
