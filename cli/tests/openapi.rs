@@ -1,9 +1,6 @@
 //! The committed OpenAPI document is the one that this version serves, and says all that clients
 //! need.
 
-<<<<<<< HEAD
-=======
->>>>>>> clients
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, fs, io, path::Path};
 
@@ -71,13 +68,9 @@ fn missing(document: &Value, operation: &Value) -> Vec<String> {
     bodies.extend(entries(&operation["responses"]).map(|(status, of)| (status.as_str(), of)));
     for (name, body) in bodies {
         for (media_type, content) in entries(&body["content"]) {
-<<<<<<< HEAD
-            if media_type != "text/csv" && !has_example(document, &content["schema"]) {
-=======
             // Tables and metrics are texts for other tools.
             let is_for_tools = ["text/csv", "text/plain"].contains(&media_type.as_str());
             if !is_for_tools && !has_example(document, &content["schema"]) {
->>>>>>> clients
                 missing.push(format!("{name}: an example of {media_type}"));
             }
         }
