@@ -10,9 +10,10 @@ use crate::{
 use balance_core::{
     port::{
         audit::{Action, Actor, AuditEntry, AuditId},
+        progress::Leases,
         workers::{HeldStep, RegisteredWorker},
     },
-    service::jobs::Jobs,
+    service::jobs::{Jobs, Work},
 };
 use chrono::{DateTime, Utc};
 use poem_openapi::{Enum, Object, OpenApi, param::Query, payload::Json, types::Example};
@@ -72,6 +73,8 @@ struct WorkerView {
     is_alive: bool,
     /// What it holds; of a dead worker, what nobody has taken over yet.
     holds: Vec<HeldStepView>,
+    /// What becomes of a dead one, and what to do; null where all is well.
+    remedy: Option<String>,
 }
 
 impl Example for WorkerView {
@@ -86,13 +89,28 @@ impl Example for WorkerView {
             last_seen_at: moment(2),
             is_alive: true,
             holds: vec![HeldStepView::example()],
+            remedy: None,
         }
     }
+}
+
+/// What to do about a worker.
+fn remedy(worker: &RegisteredWorker) -> Option<String> {
+    let remedy = match (worker.is_alive, worker.holds.is_empty()) {
+        (true, _) => return None,
+        (false, true) => "It is dead, and others have what it held. It is forgotten after a day.",
+        (false, false) => {
+            "It is dead. A living worker takes what it held a second after the lease has run out; \
+             where none lives, start one: `balance worker`."
+        }
+    };
+    Some(remedy.to_owned())
 }
 
 impl From<RegisteredWorker> for WorkerView {
     fn from(worker: RegisteredWorker) -> Self {
         Self {
+            remedy: remedy(&worker),
             name: worker.identity.name,
             host: worker.identity.host,
             process_id: worker.identity.process_id,
@@ -134,6 +152,26 @@ struct Queue {
     held: u64,
     /// Partitions whose worker's lease ran out: they can be taken over.
     run_out: u64,
+    /// What to do where something waits for nobody; null where nothing does.
+    remedy: Option<String>,
+}
+
+impl From<Work> for Queue {
+    fn from(work: Work) -> Self {
+        let Leases {
+            free,
+            held,
+            run_out,
+        } = work.leases;
+        let is_stuck = work.slots == 0 && free + held + run_out > 0;
+        Self {
+            slots: work.slots,
+            free,
+            held,
+            run_out,
+            remedy: is_stuck.then(|| "No worker lives: start one, `balance worker`.".to_owned()),
+        }
+    }
 }
 
 impl Example for Queue {
@@ -143,6 +181,7 @@ impl Example for Queue {
             free: 3,
             held: 5,
             run_out: 0,
+            remedy: None,
         }
     }
 }
@@ -264,13 +303,7 @@ impl OperationsApi {
     /// The partitions of running executions, and how many the living workers take at a time.
     #[oai(path = "/queue", method = "get", operation_id = "getQueue")]
     async fn queue(&self, _admin: Admin) -> Result<Json<Queue>, Failure<LookRefusals>> {
-        let work = self.jobs.work().await?;
-        Ok(Json(Queue {
-            slots: work.slots,
-            free: work.leases.free,
-            held: work.leases.held,
-            run_out: work.leases.run_out,
-        }))
+        Ok(Json(self.jobs.work().await?.into()))
     }
 
     /// Read the audit
