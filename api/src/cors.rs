@@ -13,10 +13,10 @@ const MAX_ORIGINS: usize = 64;
 const METHODS: &str = "GET, POST, PUT";
 /// What clients may send.
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, Accept-Language, Idempotency-Key, \
-     If-None-Match, Last-Event-ID, X-Request-Id";
+     If-None-Match, Last-Event-ID, X-Request-Id, traceparent";
 /// What pages may read, besides what every page may.
 const EXPOSED: &str = "X-Resume-At, X-View-Counted, X-Credited-Seconds, X-Request-Id, \
-     Retry-After, Location, ETag";
+     Retry-After, Location, ETag, Link, WWW-Authenticate";
 /// How long a browser remembers what it may send, in seconds.
 const MAX_AGE_S: &str = "600";
 

@@ -11,9 +11,9 @@ use balance_core::{batch::trace::TraceParent, trace};
 use futures_util::FutureExt;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderValue, header::ALLOW},
+    http::{HeaderValue, Method, header::ALLOW},
 };
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -30,6 +30,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// The longest request id that is taken from a client, in characters.
 const MAX_REQUEST_ID: usize = 128;
 const REQUEST_ID: &str = "X-Request-Id";
+/// The most characters of a parameter's name that are repeated to the client.
+const MAX_NAMED: usize = 64;
 
 /// A request's id.
 #[derive(Debug, Clone)]
@@ -93,7 +95,12 @@ impl<E: Endpoint> Edge<E> {
     }
 
     async fn serve(&self, mut request: Request) -> Result<Response> {
+        if request.method() == Method::HEAD && self.methods.has_no_head(request.uri().path()) {
+            let detail = "This GET does something; HEAD only looks.";
+            return Err(Fault::new(Code::MethodNotAllowed, detail).into());
+        }
         idempotency::check(&request)?;
+        check_query(request.uri().query().unwrap_or_default())?;
         // Read whole before anything else: a body beyond the limit is known for one only then.
         let body = request.take_body().into_bytes_limit(MAX_BODY).await?;
         request.set_body(Body::from_bytes(body));
@@ -149,7 +156,8 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             headers.insert(REQUEST_ID, id);
         }
         let elapsed = started.elapsed();
-        let (elapsed_ms, status) = (elapsed.as_millis(), response.status().as_u16());
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let status = response.status().as_u16();
         span.record("http.response.status_code", status);
         if response.status().is_server_error() {
             span.record("otel.status_code", "ERROR");
@@ -158,6 +166,19 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         tracing::info!(%method, path, %operation, status, elapsed_ms, request_id = id, "served");
         Ok(response)
     }
+}
+
+/// Refuses a parameter that is given twice: one of both would be left out, and nobody told.
+fn check_query(query: &str) -> Result<(), Fault> {
+    let mut seen = HashSet::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let name = pair.split('=').next().unwrap_or_default();
+        if !seen.insert(name) {
+            let name: String = name.chars().take(MAX_NAMED).collect();
+            return Err(Fault::field(name, "must be given once"));
+        }
+    }
+    Ok(())
 }
 
 /// Where the client stands in a trace of its own.

@@ -201,7 +201,7 @@ impl EventsApi {
         &self,
         _admin: Admin,
         /// Only those of this business day.
-        date: Query<Option<NaiveDate>>,
+        date: Query<Option<Day>>,
         /// The `next` of the page before.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
@@ -212,7 +212,10 @@ impl EventsApi {
         )]
         limit: Query<u32>,
     ) -> Result<Json<LateEventPage>, Failure<EventRefusals>> {
-        let date = date.0.map(|day| date::business(day, "date")).transpose()?;
+        let date = date
+            .0
+            .map(|Day(day)| date::business(day, "date"))
+            .transpose()?;
         let before: Option<[u8; 16]> = cursor.0.as_deref().map(cursor::read).transpose()?;
         let page = self
             .jobs

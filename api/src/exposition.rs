@@ -122,6 +122,7 @@ impl Exposition {
             vec![
                 (one("status", "FAILED"), database.numbers.failed_days),
                 (one("status", "STOPPED"), database.numbers.stopped_days),
+                (one("status", "ABANDONED"), database.numbers.abandoned_days),
             ],
         );
     }

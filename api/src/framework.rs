@@ -95,7 +95,13 @@ fn readable(reason: &str) -> String {
     if kind.starts_with("integer") {
         return "must be a whole number, within 64 bits".to_owned();
     }
-    reason.to_owned()
+    // What is left says what is wrong behind the type's name.
+    let words = reason.split_once("\": ").map_or(reason, |(_, words)| words);
+    match words {
+        "Expect a valid enumeration value." => "must be one of those that the document names",
+        words => words,
+    }
+    .to_owned()
 }
 
 /// A validator such as `minimum(1, exclusive: false)`, as a sentence.
@@ -109,6 +115,9 @@ fn bound(broken: &str) -> Option<String> {
     let sentence = match name {
         "minimum" => format!("must be at least {bound}"),
         "maximum" => format!("must be at most {bound}"),
+        "uniqueItems" => "must name each once".to_owned(),
+        "minItems" => format!("must have at least {bound} items"),
+        "maxItems" => format!("must have at most {bound} items"),
         "minLength" => format!("must have at least {bound} characters"),
         "maxLength" => format!("must have at most {bound} characters"),
         _ => return None,

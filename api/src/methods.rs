@@ -18,6 +18,8 @@ struct Known {
 
 /// What is no operation: an unknown path, another method, what lies beside the document.
 const NONE: &str = "none";
+/// The one GET that does something.
+const DOES: &str = "runDayBatchJob";
 
 /// The paths that there are.
 #[derive(Debug, Default)]
@@ -65,6 +67,18 @@ impl Methods {
         found.map_or_else(|| Arc::from(NONE), |(_, id)| Arc::clone(id))
     }
 
+    /// Whether a path has a GET and no HEAD.
+    pub(crate) fn has_no_head(&self, path: &str) -> bool {
+        let known = self.known(path);
+        known.is_some_and(|known| {
+            known.allow.to_str().is_ok_and(|allow| {
+                let mut methods = allow.split(", ");
+                methods.clone().any(|method| method == "GET")
+                    && methods.all(|method| method != "HEAD")
+            })
+        })
+    }
+
     fn known(&self, path: &str) -> Option<&Known> {
         let asked: Vec<&str> = segments(path).collect();
         self.0.iter().find(|known| known.is(&asked))
@@ -74,8 +88,9 @@ impl Methods {
 impl Known {
     fn of(path: &str, operations: Vec<(String, Arc<str>)>) -> Option<Self> {
         let mut methods: Vec<&str> = operations.iter().map(|one| one.0.as_str()).collect();
-        // Whatever can be read answers HEAD too.
-        if methods.contains(&"get") {
+        // Whatever can be read answers HEAD too; what does something is not only looked at.
+        let reads = |(method, id): &(String, Arc<str>)| method == "get" && **id != *DOES;
+        if operations.iter().any(reads) {
             methods.push("head");
         }
         methods.sort_unstable();

@@ -2,7 +2,8 @@
 
 use crate::{
     auth::User,
-    cursor, date,
+    cursor,
+    date::{self, Day},
     failure::{Failure, refusals},
     periods::{Asked, PeriodName},
     problem::{Code, Fault},
@@ -76,9 +77,9 @@ pub(crate) struct ReportsApi {
 
 impl ReportsApi {
     /// A day that was asked for, or the last that is over.
-    fn day(&self, asked: Option<NaiveDate>, field: &str) -> Result<NaiveDate, Fault> {
+    fn day(&self, asked: Option<Day>, field: &str) -> Result<NaiveDate, Fault> {
         match asked {
-            Some(asked) => date::business(asked, field),
+            Some(Day(asked)) => date::business(asked, field),
             None => Ok(self.launcher.last_day_over()?),
         }
     }
@@ -86,7 +87,7 @@ impl ReportsApi {
     async fn top(
         &self,
         by: TopBy,
-        date: Option<NaiveDate>,
+        date: Option<Day>,
         periods: &[PeriodName],
         format: Format,
         known: Option<&str>,
@@ -182,14 +183,16 @@ impl ReportsApi {
     ///
     /// Pay by video for the day, the week and the month that hold a date: a creator's own, an
     /// admin's all. Weeks and months are sums of settled days. One period is answered as it is,
-    /// several by their names. What is settled carries an `ETag`.
+    /// several by their names. While a
+    /// day is settled, a week's or month's items may have it before its total does. What is settled
+    /// carries an `ETag`.
     #[oai(path = "/revenues", method = "get", operation_id = "listRevenues")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
     async fn revenues(
         &self,
         user: User,
         /// A day of the periods; without one, the last that is over.
-        date: Query<Option<NaiveDate>>,
+        date: Query<Option<Day>>,
         /// The periods, separated by commas; without any, all three.
         #[oai(
             explode = false,
@@ -233,21 +236,20 @@ impl ReportsApi {
         let is_settled = reports
             .iter()
             .all(|(report, _)| is_settled(report.period, report.settled_through));
-        let link = match reports.as_slice() {
-            [(report, Some(next))] => {
-                let kind = report.period.kind;
-                let owner = owner_id.0.map(|id| format!("&ownerId={id}"));
-                let owner = owner.unwrap_or_default();
-                let form = match format.0 {
-                    Format::Json => "",
-                    Format::Csv => "&format=csv",
-                };
-                Some(format!(
-                    "/revenues?date={date}&period={kind}{owner}&limit={limit}{form}&cursor={next}"
-                ))
-            }
-            _ => None,
+        let owner = owner_id.0.map(|id| format!("&ownerId={id}"));
+        let owner = owner.unwrap_or_default();
+        let form = match format.0 {
+            Format::Json => "",
+            Format::Csv => "&format=csv",
         };
+        let links = reports.iter().filter_map(|(report, next)| {
+            let (kind, next) = (report.period.kind, next.as_ref()?);
+            let address = format!(
+                "/revenues?date={date}&period={kind}{owner}&limit={limit}{form}&cursor={next}"
+            );
+            Some((kind.name(), address))
+        });
+        let links = links.collect();
         let answer = match format.0 {
             Format::Csv => {
                 let mut text = Vec::new();
@@ -262,7 +264,7 @@ impl ReportsApi {
                 Representation::json(&views.collect::<Asked<RevenueView>>().into())
             }
         };
-        Ok(answer.next(link).settled(is_settled, known.0.as_deref()))
+        Ok(answer.next(links).settled(is_settled, known.0.as_deref()))
     }
 
     /// Read the videos viewed most
@@ -278,7 +280,7 @@ impl ReportsApi {
         &self,
         _user: User,
         /// A day of the periods; without one, the last that is over.
-        date: Query<Option<NaiveDate>>,
+        date: Query<Option<Day>>,
         /// The periods, separated by commas; without any, all three.
         #[oai(
             explode = false,
@@ -312,7 +314,7 @@ impl ReportsApi {
         &self,
         _user: User,
         /// A day of the periods; without one, the last that is over.
-        date: Query<Option<NaiveDate>>,
+        date: Query<Option<Day>>,
         /// The periods, separated by commas; without any, all three.
         #[oai(
             explode = false,
@@ -349,9 +351,9 @@ impl ReportsApi {
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
         /// The first day, at most 365 days before the last; without one, 30 days before it.
-        from: Query<Option<NaiveDate>>,
+        from: Query<Option<Day>>,
         /// The last day; without one, the last that is over.
-        to: Query<Option<NaiveDate>>,
+        to: Query<Option<Day>>,
         /// The form.
         #[oai(default = "default_format")]
         format: Query<Format>,
@@ -366,7 +368,7 @@ impl ReportsApi {
         }
         let to = self.day(to.0, "to")?;
         let from = match from.0 {
-            Some(from) => date::business(from, "from")?,
+            Some(Day(from)) => date::business(from, "from")?,
             None => to
                 .checked_sub_days(Days::new(DEFAULT_DAYS - 1))
                 .unwrap_or(to),

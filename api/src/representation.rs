@@ -31,8 +31,8 @@ const CSV: &str = "text/csv; charset=utf-8";
 pub(crate) struct Representation<T> {
     content_type: &'static str,
     body: Vec<u8>,
-    /// Where the next page is.
-    next: Option<String>,
+    /// Periods that go on, and where their next page is.
+    next: Vec<(&'static str, String)>,
     tag: Option<String>,
     /// Whether the client has it already.
     is_known: bool,
@@ -52,16 +52,16 @@ impl<T: ToJSON> Representation<T> {
         Self {
             content_type,
             body,
-            next: None,
+            next: Vec::new(),
             tag: None,
             is_known: false,
             of: PhantomData,
         }
     }
 
-    /// With the address of the next page.
-    pub(crate) fn next(mut self, address: Option<String>) -> Self {
-        self.next = address;
+    /// With the addresses of the next pages, by their periods' names.
+    pub(crate) fn next(mut self, addresses: Vec<(&'static str, String)>) -> Self {
+        self.next = addresses;
         self
     }
 
@@ -98,8 +98,12 @@ impl<T: Send> IntoResponse for Representation<T> {
         let keeping = self.tag.is_some().then(|| "private, no-cache".to_owned());
         put(header::CACHE_CONTROL, keeping);
         put(header::ETAG, self.tag);
-        let link = self.next.map(|next| format!("<{next}>; rel=\"next\""));
-        put(header::LINK, link);
+        let links = self
+            .next
+            .iter()
+            .map(|(period, address)| format!("<{address}>; rel=\"next\"; title=\"{period}\""));
+        let links: Vec<String> = links.collect();
+        put(header::LINK, (!links.is_empty()).then(|| links.join(", ")));
         let mut response = if self.is_known {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
@@ -127,7 +131,11 @@ impl<T: Type> ApiResponse for Representation<T> {
                 "Where everything in the report is settled: send it back as `If-None-Match`.",
             )
         };
-        let link = header("Link", "The next page, as `rel=\"next\"`.");
+        let link = header(
+            "Link",
+            "Of `/revenues`: the next page of each period that goes on, as `rel=\"next\"`, with the period \
+             as `title`.",
+        );
         let media = |content_type, schema| MetaMediaType {
             content_type,
             schema,

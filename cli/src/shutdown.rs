@@ -19,21 +19,24 @@ pub(crate) fn requested() -> impl Future<Output = ()> {
     }
 }
 
+#[cfg(unix)]
 fn signal() -> impl Future<Output = ()> {
-    #[cfg(unix)]
-    let mut terminate = {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate()).ok()
-    };
+    use tokio::signal::unix::{SignalKind, signal};
+    // Both from now on, not from when they are first waited for.
+    let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     async move {
-        #[cfg(unix)]
-        if let Some(terminate) = &mut terminate {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            let _ = tokio::signal::ctrl_c().await;
             return;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-        let _ = tokio::signal::ctrl_c().await;
     }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    let _ = tokio::signal::ctrl_c().await;
 }

@@ -26,6 +26,20 @@ impl Intake for Faulty {
 }
 
 #[tokio::test]
+async fn what_does_something_is_not_only_looked_at() {
+    let world = World::new().await;
+    let boss = world.admin("boss").await;
+    let path = "/run-day-batch-job?date=2026-03-01";
+    let refused = world.ask("HEAD", path, &boss).await;
+    assert_eq!(refused.code(), 405, "{refused:?}");
+    assert_eq!(refused.header("Allow"), Some("GET"));
+    let jobs = world.ask("GET", "/jobs/executions", &boss).await.is(200);
+    assert_eq!(jobs.json()["items"].as_array().unwrap().len(), 0);
+    world.ask("HEAD", "/jobs", &boss).await.is(200);
+    world.ask("GET", path, &boss).await.is(202);
+}
+
+#[tokio::test]
 async fn a_request_keeps_a_fit_name_and_gets_one_otherwise() {
     let world = World::new().await;
     let name = async |given: &[u8]| {

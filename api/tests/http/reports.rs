@@ -269,7 +269,7 @@ async fn pages_hold_every_video_once() {
             };
             let link = link.unwrap();
             assert!(
-                link.ends_with("; rel=\"next\"") && link.contains(next),
+                link.ends_with("; rel=\"next\"; title=\"week\"") && link.contains(next),
                 "{link}"
             );
             path = link[1..link.find('>').unwrap()].to_owned();
@@ -299,6 +299,28 @@ async fn pages_hold_every_video_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_period_that_goes_on_says_where() {
+    let settled = Settled::new().await;
+    let path = format!("/revenues?date={}&limit=2&format=csv", DAYS[1]);
+    let answer = settled
+        .world
+        .ask("GET", &path, &settled.admin)
+        .await
+        .is(200);
+    let links: Vec<&str> = answer.header("Link").unwrap().split(", ").collect();
+    assert_eq!(links.len(), 3, "{links:?}");
+    for (link, kind) in links.iter().zip(PeriodKind::ALL) {
+        assert!(
+            link.ends_with(&format!("; rel=\"next\"; title=\"{kind}\"")),
+            "{link}"
+        );
+        let next = &link[1..link.find('>').unwrap()];
+        let page = settled.world.ask("GET", next, &settled.admin).await.is(200);
+        assert_eq!(rows(&page)[1][0], kind.name());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_parameters_are_named() {
     let settled = Settled::new().await;
     for (query, field) in [
@@ -316,6 +338,9 @@ async fn wrong_parameters_are_named() {
         ("format=xml", "format"),
         ("ownerId=0", "ownerId"),
         ("ownerId=me", "ownerId"),
+        ("date=2026-2-28", "date"),
+        ("period=day&period=week", "period"),
+        ("limit=5&limit=6", "limit"),
     ] {
         let path = format!("/revenues?{query}");
         settled

@@ -26,6 +26,10 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
         timezone: app.timezone,
         ad_interval_s: of_fleet.ad_interval_s,
     };
+    progress::line(&format!(
+        "an ad slot every {} s (AD_INTERVAL_S), as the fleet must have it",
+        rules.ad_interval_s
+    ));
     let bar = progress::count(0, "replaying");
     let store = app.store.as_ref();
     let replayed = events::replay(

@@ -114,7 +114,7 @@ fn what_was_acknowledged_is_kept_whatever_dies() {
 #[test]
 fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
     let servers = Servers::shared();
-    let midnight = Midnight::after_s(15);
+    let midnight = Midnight::after_s(30);
     let place = Place::empty(&servers)
         .with("JWT_SECRET", SECRET)
         .with("BUSINESS_TIMEZONE", &midnight.zone);

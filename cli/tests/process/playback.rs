@@ -56,7 +56,7 @@ fn what_was_acknowledged_is_kept_through_every_kill() {
 #[test]
 fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
     let place = Rc::new(Place::empty());
-    let midnight = Midnight::after_s(10);
+    let midnight = Midnight::after_s(25);
     let server = serve(&place, &midnight.zone);
     let show = Show::begin(server.client(), 16, 300, Duration::from_millis(40));
     let executions = "SELECT e.STATUS FROM BATCH_JOB_EXECUTION e";

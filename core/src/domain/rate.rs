@@ -140,7 +140,13 @@ impl Tiers {
         let mut expected = Some(0_i64);
         for tier in &tiers {
             Self::check(kind, *tier, expected)?;
-            expected = tier.to_count.map(|end| end.saturating_add(1));
+            // Nothing comes after the last count there can be.
+            let after = |end: i64| {
+                let to_count = end;
+                end.checked_add(1)
+                    .ok_or(RateError::Closed { kind, to_count })
+            };
+            expected = tier.to_count.map(after).transpose()?;
         }
         match (tiers.last(), expected) {
             (None, _) => Err(RateError::Missing(kind)),
@@ -309,6 +315,8 @@ mod tests {
         assert!(fault(vec![tier(0, None, 1), tier(9, None, 1)]).contains("overlaps"));
         assert!(fault(vec![tier(0, Some(-1), 1)]).contains("before it begins"));
         assert!(fault(vec![tier(0, Some(9), 1)]).contains("must have no end"));
+        let last = [tier(0, Some(i64::MAX), 1), tier(i64::MAX, None, 1)];
+        assert!(fault(last.to_vec()).contains("must have no end"));
         assert!(fault(vec![tier(0, None, -1)]).contains("out of range"));
         assert!(fault(vec![tier(0, None, 1); 101]).contains("more than"));
     }

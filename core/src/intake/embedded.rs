@@ -76,6 +76,11 @@ async fn write(
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while asked.recv_many(&mut group, GROUP).await > 0 {
+        // Whoever was told that nothing was acknowledged may have asked again.
+        group.retain(|(_, answer): &Asked| !answer.is_closed());
+        if group.is_empty() {
+            continue;
+        }
         let (requests, answers): (Vec<_>, Vec<_>) = group.drain(..).unzip();
         match store.take_in(&requests, &rules, timezone).await {
             Ok(given) => {

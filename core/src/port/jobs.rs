@@ -63,7 +63,10 @@ pub enum JobRefusal {
         status: BatchStatus,
     },
     /// The execution cannot be abandoned as it is.
-    #[error("NotAbandonable: execution {execution} is {status}; stop it first")]
+    #[error(
+        "NotAbandonable: execution {execution} is {status}; only one that is STOPPING, STOPPED or \
+         FAILED can be abandoned"
+    )]
     NotAbandonable {
         /// The execution.
         execution: JobExecutionId,

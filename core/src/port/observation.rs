@@ -29,6 +29,8 @@ pub struct Observation {
     pub failed_days: u64,
     /// Days whose newest execution is STOPPED, likewise.
     pub stopped_days: u64,
+    /// Days whose newest execution is ABANDONED, likewise: launched anew, or they hold up the rest.
+    pub abandoned_days: u64,
     /// Events that came after their day was closed, at most [`MAX_COUNTED`].
     pub late_events: u64,
     /// Events that can never be written, at most [`MAX_COUNTED`].

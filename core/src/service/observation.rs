@@ -86,7 +86,8 @@ impl Observer {
             rings,
             waiting,
         });
-        *last = Some((now, Arc::clone(&sight)));
+        // From when it was seen on: whoever waited for a slow look need not take one of his own.
+        *last = Some((self.clock.now_micros(), Arc::clone(&sight)));
         sight
     }
 

@@ -5,7 +5,8 @@ use super::{
     SqlStore,
     db::{Tx, execute, fetch_all, fetch_one, fetch_optional},
     job_rows::{self, NewStep},
-    rerun, totals,
+    rerun,
+    totals::{self, Totals},
 };
 use crate::{
     batch::{
@@ -21,6 +22,7 @@ use crate::{
         jobs::{Advance, Plan},
     },
 };
+use chrono::NaiveDate;
 
 pub(super) async fn advance(
     store: &SqlStore,
@@ -30,10 +32,36 @@ pub(super) async fn advance(
     if is_at_work(store, id).await? {
         return Ok(Advance::Waiting);
     }
+    match attempt(store, id, plan, None).await? {
+        Attempt::Advanced(advanced) => Ok(advanced),
+        Attempt::NeedsTotals(date) => {
+            // Made before any lock is held; thrown away if another was faster.
+            let totals = totals::of_day(store, date).await?;
+            match attempt(store, id, None, Some(&totals)).await? {
+                Attempt::Advanced(advanced) => Ok(advanced),
+                Attempt::NeedsTotals(_) => Ok(Advance::Waiting),
+            }
+        }
+    }
+}
+
+/// How far an attempt got.
+enum Attempt {
+    Advanced(Advance),
+    /// All steps of the day are done: the execution ends as soon as there are totals.
+    NeedsTotals(NaiveDate),
+}
+
+async fn attempt(
+    store: &SqlStore,
+    id: JobExecutionId,
+    plan: Option<Plan>,
+    totals: Option<&Totals>,
+) -> StoreResult<Attempt> {
     let mut tx = store.db.write().await?;
     let lock = tx.for_update();
     let Some(execution) = job_rows::job(&mut tx, id, lock).await? else {
-        return Ok(Advance::Waiting);
+        return Ok(Attempt::Advanced(Advance::Waiting));
     };
     let advanced = match execution.status {
         BatchStatus::Starting | BatchStatus::Started => {
@@ -44,9 +72,17 @@ pub(super) async fn advance(
     };
     match advanced {
         Advance::Waiting | Advance::NeedsPlan { .. } => tx.rollback().await?,
+        Advance::Ended(BatchStatus::Completed) => {
+            let Some(totals) = totals else {
+                tx.rollback().await?;
+                return Ok(Attempt::NeedsTotals(execution.date));
+            };
+            totals::write(&mut tx, totals).await?;
+            tx.commit().await?;
+        }
         _ => tx.commit().await?,
     }
-    Ok(advanced)
+    Ok(Attempt::Advanced(advanced))
 }
 
 /// Whether an execution is STARTED and has unfinished partitions: then there is nothing to take,
@@ -240,9 +276,6 @@ async fn end(
         BatchStatus::Stopped => ExitCode::STOPPED,
         _ => ExitCode::FAILED,
     };
-    if status == BatchStatus::Completed {
-        totals::write(tx, execution.date).await?;
-    }
     job_rows::set_job_status(tx, execution.id, status, &exit_code, message).await?;
     Ok(Advance::Ended(status))
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use chrono::NaiveDate;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 const MICROS_PER_MS: i64 = 1_000;
 /// The most of a payload or a reason that is kept, in characters.
@@ -53,6 +53,11 @@ impl EventStore for SqlStore {
         let mut counts = counts.to_vec();
         // In one order, so that workers who keep the same counts wait for each other.
         counts.sort_unstable_by_key(|one| (one.date, one.video_id.0, one.reason));
+        // A look costs less than a write, and most are kept already: by us, or by another worker.
+        drop_kept(self, &mut counts).await?;
+        if counts.is_empty() {
+            return Ok(());
+        }
         on_conflict(|| write_refusals(self, &counts)).await
     }
 }
@@ -341,6 +346,35 @@ async fn write_rejected(tx: &mut Tx, rejected: &[Rejected]) -> StoreResult<()> {
         },
         keep.as_str()
     );
+    Ok(())
+}
+
+/// Leaves out the counts that are in the table as they are, or higher.
+async fn drop_kept(store: &SqlStore, counts: &mut Vec<RefusalCount>) -> StoreResult<()> {
+    let kinds: HashSet<(NaiveDate, &str)> = counts
+        .iter()
+        .map(|one| (one.date, one.reason.name()))
+        .collect();
+    let mut tx = store.db.read().await?;
+    for (date, reason) in kinds {
+        let is_of_kind = |one: &RefusalCount| one.date == date && one.reason.name() == reason;
+        let videos = counts.iter().filter(|one| is_of_kind(one));
+        let kept: Vec<(i64, i64)> = fetch_in!(
+            &mut tx,
+            "SELECT video_id, count FROM refusal_count WHERE video_id IN ",
+            videos.map(|one| one.video_id.0),
+            " AND date = ",
+            date,
+            " AND reason = ",
+            reason,
+            ""
+        )?;
+        let kept: HashMap<i64, i64> = kept.into_iter().collect();
+        counts.retain(|one| {
+            let kept = kept.get(&one.video_id.0).filter(|_| is_of_kind(one));
+            kept.is_none_or(|kept| *kept < one.count)
+        });
+    }
     Ok(())
 }
 

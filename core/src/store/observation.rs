@@ -30,6 +30,7 @@ impl ObservationStore for SqlStore {
             slots,
             failed_days: days_with(&mut tx, BatchStatus::Failed).await?,
             stopped_days: days_with(&mut tx, BatchStatus::Stopped).await?,
+            abandoned_days: days_with(&mut tx, BatchStatus::Abandoned).await?,
             late_events: counted(&mut tx, "late_event").await?,
             rejected_events: counted(&mut tx, "rejected_event").await?,
         })

@@ -2,6 +2,7 @@
 //! one row.
 
 use super::{
+    SqlStore,
     db::{Tx, execute, fetch_one, fetch_optional},
     reports::{key, relation},
 };
@@ -9,6 +10,7 @@ use crate::{
     domain::{
         money::Money,
         period::{Period, PeriodKind},
+        user::UserId,
     },
     port::{
         error::{StoreError, StoreResult},
@@ -19,7 +21,7 @@ use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
 /// The columns that are summed.
-pub(super) const SUMMED: [&str; 6] = [
+const SUMMED: [&str; 6] = [
     "view_count",
     "total_play_time",
     "ad_view_count",
@@ -29,7 +31,7 @@ pub(super) const SUMMED: [&str; 6] = [
 ];
 
 /// A row of sums.
-#[derive(sqlx::FromRow)]
+#[derive(Default, sqlx::FromRow)]
 pub(super) struct TotalRow {
     pub(super) video_count: i64,
     pub(super) view_count: i64,
@@ -55,17 +57,167 @@ impl From<TotalRow> for PeriodTotal {
 }
 
 /// The sum of a column of `p`; one that does not fit is the largest number on a server.
-pub(super) fn sum(column: &str) -> String {
+fn sum(column: &str) -> String {
     format!("CAST(COALESCE(SUM(p.{column}), 0) AS SIGNED) AS {column}")
 }
 
-/// Writes the totals of a settled day, and of its week and month so far, in place of those that are
-/// there.
-pub(super) async fn write(tx: &mut Tx, date: NaiveDate) -> StoreResult<()> {
-    for kind in PeriodKind::ALL {
-        let period = kind.containing(date);
-        let total = of_all_videos(tx, period).await?;
-        let (kind, from) = key(period);
+/// The totals of a day, and of its week and month so far, over all videos.
+pub(super) struct Totals([(Period, TotalRow); PeriodKind::ALL.len()]);
+
+/// Sums of pages, in numbers that do not overflow.
+#[derive(Default)]
+struct Sums {
+    video_count: i64,
+    columns: [i128; SUMMED.len()],
+}
+
+impl From<Sums> for TotalRow {
+    fn from(sums: Sums) -> Self {
+        // What is beyond 64 bits is shown as the largest number.
+        let fit = |sum: i128| i64::try_from(sum).unwrap_or(i64::MAX);
+        let [
+            view_count,
+            total_play_time,
+            ad_view_count,
+            view_revenue,
+            ad_revenue,
+            total_revenue,
+        ] = sums.columns.map(fit);
+        Self {
+            video_count: sums.video_count,
+            view_count,
+            total_play_time,
+            ad_view_count,
+            view_revenue,
+            ad_revenue,
+            total_revenue,
+        }
+    }
+}
+
+/// Sums up a day whose steps are all done, with its week and month: page by page, without a lock,
+/// for nothing of them changes any more.
+pub(super) async fn of_day(store: &SqlStore, date: NaiveDate) -> StoreResult<Totals> {
+    let mut totals = PeriodKind::ALL.map(|kind| (kind.containing(date), TotalRow::default()));
+    for (period, total) in &mut totals {
+        *total = of_period(store, *period, None).await?;
+    }
+    Ok(Totals(totals))
+}
+
+/// What a period comes to: over all videos, or over an owner's.
+pub(super) async fn of_period(
+    store: &SqlStore,
+    period: Period,
+    owner: Option<UserId>,
+) -> StoreResult<TotalRow> {
+    let mut sums = Sums::default();
+    let mut after = 0;
+    loop {
+        let page = {
+            let mut tx = store.db.read().await?;
+            page(&mut tx, period, owner, after).await?
+        };
+        sums.video_count += page.video_count;
+        let columns = [
+            page.view_count,
+            page.total_play_time,
+            page.ad_view_count,
+            page.view_revenue,
+            page.ad_revenue,
+            page.total_revenue,
+        ];
+        for (sum, column) in sums.columns.iter_mut().zip(columns) {
+            *sum += i128::from(column);
+        }
+        if page.video_count < i64::from(PAGE) {
+            return Ok(sums.into());
+        }
+        after = page.last;
+    }
+}
+
+/// A page's sums, and its last video.
+#[derive(sqlx::FromRow)]
+struct PageRow {
+    video_count: i64,
+    view_count: i64,
+    total_play_time: i64,
+    ad_view_count: i64,
+    view_revenue: i64,
+    ad_revenue: i64,
+    total_revenue: i64,
+    last: i64,
+}
+
+/// Videos summed by one statement.
+const PAGE: u32 = 10_000;
+
+async fn page(
+    tx: &mut Tx,
+    period: Period,
+    owner: Option<UserId>,
+    after: i64,
+) -> StoreResult<PageRow> {
+    let rows = rows_of_page(period, owner);
+    let sums = SUMMED.map(sum).join(", ");
+    let sql = format!(
+        "SELECT COUNT(*) AS video_count, {sums}, COALESCE(MAX(p.video_id), 0) AS last FROM {rows}"
+    );
+    let (kind, from) = key(period);
+    let owner = owner.map(|owner| owner.0);
+    match fetch_one!(tx, AssertSqlSafe(sql), kind, from, owner, after, PAGE) {
+        // Beyond 64 bits in some column. A settled day must not fail on what is only shown.
+        Err(StoreError::Data(_)) => {}
+        row => return row,
+    }
+    let mut columns = [0; SUMMED.len()];
+    for (place, column) in columns.iter_mut().zip(SUMMED) {
+        let sql = format!("SELECT {} FROM {rows}", sum(column));
+        *place = match fetch_one!(tx, AssertSqlSafe(sql), kind, from, owner, after, PAGE) {
+            Ok((sum,)) => sum,
+            Err(StoreError::Data(_)) => i64::MAX,
+            Err(error) => return Err(error),
+        };
+    }
+    let sql = format!("SELECT COUNT(*), COALESCE(MAX(p.video_id), 0) FROM {rows}");
+    let (video_count, last): (i64, i64) =
+        fetch_one!(tx, AssertSqlSafe(sql), kind, from, owner, after, PAGE)?;
+    let [
+        view_count,
+        total_play_time,
+        ad_view_count,
+        view_revenue,
+        ad_revenue,
+        total_revenue,
+    ] = columns;
+    Ok(PageRow {
+        video_count,
+        view_count,
+        total_play_time,
+        ad_view_count,
+        view_revenue,
+        ad_revenue,
+        total_revenue,
+        last,
+    })
+}
+
+/// The rows of a page as `p`; binds what [`relation`] does, the owner, the video before and the
+/// number of rows.
+fn rows_of_page(period: Period, owner: Option<UserId>) -> String {
+    let whose = match owner {
+        Some(_) => "p.video_id IN (SELECT id FROM video WHERE owner_id = ? AND id > ?)",
+        None => "? IS NULL AND p.video_id > ?",
+    };
+    let relation = relation(period.kind);
+    format!("(SELECT p.* FROM {relation} WHERE {whose} ORDER BY p.video_id LIMIT ?) AS p")
+}
+
+/// Writes totals in place of those that are there.
+pub(super) async fn write(tx: &mut Tx, totals: &Totals) -> StoreResult<()> {
+    for (period, total) in &totals.0 {
+        let (kind, from) = key(*period);
         execute!(
             tx,
             "REPLACE INTO period_total (period, start_date, video_count, view_count, \
@@ -83,52 +235,6 @@ pub(super) async fn write(tx: &mut Tx, date: NaiveDate) -> StoreResult<()> {
         )?;
     }
     Ok(())
-}
-
-async fn of_all_videos(tx: &mut Tx, period: Period) -> StoreResult<TotalRow> {
-    let sums = SUMMED.map(sum).join(", ");
-    let relation = relation(period.kind);
-    let sql = format!("SELECT COUNT(*) AS video_count, {sums} FROM {relation}");
-    let (kind, from) = key(period);
-    match fetch_one!(tx, AssertSqlSafe(sql), kind, from) {
-        // Beyond 64 bits in some column. A settled day must not fail on what is only shown.
-        Err(StoreError::Data(_)) => one_by_one(tx, period).await,
-        row => row,
-    }
-}
-
-/// The same column by column, the largest number for those that do not fit.
-async fn one_by_one(tx: &mut Tx, period: Period) -> StoreResult<TotalRow> {
-    let relation = relation(period.kind);
-    let (kind, from) = key(period);
-    let mut sums = [0; SUMMED.len()];
-    for (place, column) in sums.iter_mut().zip(SUMMED) {
-        let sql = format!("SELECT {} FROM {relation}", sum(column));
-        *place = match fetch_one!(tx, AssertSqlSafe(sql), kind, from) {
-            Ok((sum,)) => sum,
-            Err(StoreError::Data(_)) => i64::MAX,
-            Err(error) => return Err(error),
-        };
-    }
-    let sql = format!("SELECT COUNT(*) FROM {relation}");
-    let (video_count,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql), kind, from)?;
-    let [
-        view_count,
-        total_play_time,
-        ad_view_count,
-        view_revenue,
-        ad_revenue,
-        total_revenue,
-    ] = sums;
-    Ok(TotalRow {
-        video_count,
-        view_count,
-        total_play_time,
-        ad_view_count,
-        view_revenue,
-        ad_revenue,
-        total_revenue,
-    })
 }
 
 /// A period's total, if a day of it was settled.

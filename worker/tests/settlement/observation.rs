@@ -39,6 +39,7 @@ async fn the_numbers_follow_a_day_from_its_plays_to_its_end() {
         slots: 0,
         failed_days: 0,
         stopped_days: 0,
+        abandoned_days: 0,
         late_events: 0,
         rejected_events: 0,
     };

@@ -324,11 +324,6 @@ async fn faults_of_totals_are_found_and_named() {
         ),
         fault(
             "period_total",
-            format!("DELETE FROM period_total WHERE {day}"),
-            &format!("{of_day} row: a row: 40 videos / no row"),
-        ),
-        fault(
-            "period_total",
             "INSERT INTO period_total VALUES ('day', '2024-06-20', 1, 2, 3, 4, 5, 6, 7)",
             "periods: period_total (day of 2024-06-20) period: no row: the day was never launched / a row",
         ),
@@ -346,18 +341,12 @@ async fn faults_of_totals_are_found_and_named() {
         fault(
             "period_total",
             set("start_date = '2024-05-28'", week),
-            &format!(
-                "{of_week} row: a row: 40 videos / no row
-                 periods: period_total (week of 2024-05-28) start_date: a Monday"
-            ),
+            "periods: period_total (week of 2024-05-28) start_date: a Monday",
         ),
         fault(
             "period_total",
             set("period = 'year'", week),
-            &format!(
-                "{of_week} row: a row: 40 videos / no row
-                 periods: period_total (year of 2024-05-27) period: day, week or month / a row"
-            ),
+            "periods: period_total (year of 2024-05-27) period: day, week or month / a row",
         ),
     ];
     world.assert_found(&faults).await;

@@ -69,13 +69,19 @@ pub(in crate::service) fn settled_through(
     unsettled: Option<NaiveDate>,
 ) -> Option<NaiveDate> {
     match unsettled {
-        // Nothing is settled before the first day is closed.
-        Some(unsettled) => closed.and(unsettled.pred_opt()),
+        // What is not closed can still get plays, though it has none yet.
+        Some(unsettled) => closed.min(unsettled.pred_opt()),
         None => closed,
     }
 }
 
-/// Reads what was settled.
+/// Whether nothing from a day on is settled: a day at work has rows already, and they are not whole.
+fn begins_after(from: NaiveDate, settled_through: Option<NaiveDate>) -> bool {
+    settled_through.is_none_or(|through| from > through)
+}
+
+/// Reads what was settled. A week or month that holds a day at work may have that day in its items
+/// already; its total has it when the day is settled.
 #[derive(Clone)]
 pub struct Reports {
     store: Arc<dyn Store>,
@@ -110,6 +116,14 @@ impl Reports {
     ) -> StoreResult<TopReport> {
         let period = kind.containing(date);
         let settled_through = self.settled_through().await?;
+        if begins_after(period.from, settled_through) {
+            return Ok(TopReport {
+                period,
+                settled_through,
+                total: PeriodTotal::default(),
+                items: Vec::new(),
+            });
+        }
         Ok(TopReport {
             period,
             settled_through,
@@ -133,6 +147,15 @@ impl Reports {
         let period = kind.containing(date);
         let limit = limit.clamp(1, MAX_ITEMS);
         let settled_through = self.settled_through().await?;
+        if begins_after(period.from, settled_through) {
+            return Ok(RevenueReport {
+                period,
+                settled_through,
+                total: PeriodTotal::default(),
+                items: Vec::new(),
+                next: None,
+            });
+        }
         let page = RevenuePage {
             owner,
             after,
@@ -160,9 +183,16 @@ impl Reports {
         from: NaiveDate,
         to: NaiveDate,
     ) -> StoreResult<VideoReport> {
+        let settled_through = self.settled_through().await?;
+        let days = match settled_through {
+            Some(through) if from <= through => {
+                self.store.video_days(id, from, to.min(through)).await?
+            }
+            _ => Vec::new(),
+        };
         Ok(VideoReport {
-            settled_through: self.settled_through().await?,
-            days: self.store.video_days(id, from, to).await?,
+            settled_through,
+            days,
         })
     }
 }

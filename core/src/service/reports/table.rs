@@ -4,6 +4,15 @@ use super::{RevenueReport, TopReport, VideoReport};
 use crate::{domain::video::VideoId, port::reports::TopBy};
 use std::io::{self, Write};
 
+/// A text of somebody's as a cell: a spreadsheet takes what begins like a formula for one, and runs
+/// it, so that an apostrophe stands before it.
+fn cell(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@']) {
+        return format!("'{text}");
+    }
+    text.to_owned()
+}
+
 /// Writes revenues, a row for each period and video. Amounts are decimals in won.
 ///
 /// # Errors
@@ -33,7 +42,7 @@ pub fn revenue_csv<'a>(
                 report.period.from.to_string(),
                 report.period.to.to_string(),
                 item.video_id.to_string(),
-                item.title.clone(),
+                cell(&item.title),
                 item.owner_id.to_string(),
                 item.view_count.to_string(),
                 item.ad_view_count.to_string(),
@@ -75,7 +84,7 @@ pub fn top_csv<'a>(
                 report.period.to.to_string(),
                 i64::to_string(&rank),
                 item.video_id.to_string(),
-                item.title.clone(),
+                cell(&item.title),
                 item.view_count.to_string(),
                 item.total_play_time.to_string(),
             ])?;
@@ -113,4 +122,19 @@ pub fn video_csv(id: VideoId, report: &VideoReport, to: impl Write) -> io::Resul
         ])?;
     }
     csv.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    #[test]
+    fn a_title_is_no_formula_to_a_spreadsheet() {
+        for title in ["=HYPERLINK(1)", "+1", "-2+3", "@cmd"] {
+            assert_eq!(cell(title), format!("'{title}"));
+        }
+        for title in ["a film", "1=1", "", "영화"] {
+            assert_eq!(cell(title), title);
+        }
+    }
 }
