@@ -1,10 +1,13 @@
 //! Periods in requests and answers.
 
-use balance_core::domain::period::PeriodKind;
+use crate::problem::Fault;
+use balance_core::domain::period::{Period, PeriodKind};
+use chrono::NaiveDate;
 use poem_openapi::{
     Enum, Object,
     types::{Example, ParseFromJSON, ToJSON},
 };
+use std::collections::HashSet;
 
 /// The length of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
@@ -91,4 +94,26 @@ impl<T: ParseFromJSON + ToJSON + Example> FromIterator<(PeriodKind, T)> for Aske
         }
         Self::Several(all)
     }
+}
+
+/// What is asked for by nobody in particular.
+pub(crate) fn all_periods() -> Vec<PeriodName> {
+    PeriodKind::ALL.map(Into::into).to_vec()
+}
+
+/// The periods asked for, each once.
+pub(crate) fn kinds(asked: &[PeriodName]) -> Result<Vec<PeriodKind>, Fault> {
+    let mut seen = HashSet::new();
+    if asked.is_empty() {
+        return Err(Fault::field("period", "must be day, week or month"));
+    }
+    if !asked.iter().all(|name| seen.insert(*name)) {
+        return Err(Fault::field("period", "must name each period once"));
+    }
+    Ok(asked.iter().copied().map(Into::into).collect())
+}
+
+/// Whether nothing of a period changes any more.
+pub(crate) fn is_settled(period: Period, settled_through: Option<NaiveDate>) -> bool {
+    settled_through.is_some_and(|through| through >= period.to)
 }

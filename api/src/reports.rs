@@ -5,7 +5,7 @@ use crate::{
     cursor,
     date::{self, Day},
     failure::{Failure, refusals},
-    periods::{Asked, PeriodName},
+    periods::{Asked, PeriodName, all_periods, is_settled, kinds},
     problem::{Code, Fault},
     representation::{Format, Representation},
     revenue_views::{RevenueAnswer, RevenueView},
@@ -15,12 +15,7 @@ use crate::{
     video_days::VideoStatisticsView,
 };
 use balance_core::{
-    domain::{
-        account::Role,
-        period::{Period, PeriodKind},
-        user::UserId,
-        video::VideoId,
-    },
+    domain::{account::Role, period::PeriodKind, user::UserId, video::VideoId},
     port::reports::TopBy,
     service::{
         launcher::Launcher,
@@ -34,7 +29,6 @@ use poem_openapi::{
     param::{Header, Path, Query},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 
 /// The most days of a video that are read at once: a leap year's.
 const MAX_DAYS: u64 = 366;
@@ -61,10 +55,6 @@ const fn default_limit() -> u32 {
 
 const fn default_format() -> Format {
     Format::Json
-}
-
-fn all_periods() -> Vec<PeriodName> {
-    PeriodKind::ALL.map(Into::into).to_vec()
 }
 
 /// Reports.
@@ -115,22 +105,6 @@ impl ReportsApi {
         };
         Ok(answer.settled(is_settled, known))
     }
-}
-
-/// The periods asked for, each once.
-fn kinds(asked: &[PeriodName]) -> Result<Vec<PeriodKind>, Fault> {
-    let mut seen = HashSet::new();
-    if asked.is_empty() {
-        return Err(Fault::field("period", "must be day, week or month"));
-    }
-    if !asked.iter().all(|name| seen.insert(*name)) {
-        return Err(Fault::field("period", "must name each period once"));
-    }
-    Ok(asked.iter().copied().map(Into::into).collect())
-}
-
-fn is_settled(period: Period, settled_through: Option<NaiveDate>) -> bool {
-    settled_through.is_some_and(|through| through >= period.to)
 }
 
 /// Whose revenues somebody reads: an admin those of all or of one, everybody else their own.
