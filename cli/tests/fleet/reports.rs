@@ -55,6 +55,10 @@ fn fill(place: &Place, from: u64, to: u64) {
             "REPLACE INTO period_total SELECT 'day', date, COUNT(*), {sums} \
              FROM video_statistics GROUP BY date"
         ),
+        format!(
+            "REPLACE INTO period_total SELECT period, start_date, COUNT(*), {sums} \
+             FROM period_rollup GROUP BY period, start_date"
+        ),
     ] {
         place.database.execute(&statement);
     }
