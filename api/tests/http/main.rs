@@ -15,6 +15,8 @@ mod docs;
 
 mod edge;
 
+mod events;
+
 mod gate;
 
 mod health;

@@ -42,6 +42,41 @@ pub(super) struct TotalRow {
     pub(super) total_revenue: i64,
 }
 
+impl TotalRow {
+    /// Of so many videos and the sums of [`SUMMED`].
+    const fn of(video_count: i64, sums: [i64; SUMMED.len()]) -> Self {
+        let [
+            view_count,
+            total_play_time,
+            ad_view_count,
+            view_revenue,
+            ad_revenue,
+            total_revenue,
+        ] = sums;
+        Self {
+            video_count,
+            view_count,
+            total_play_time,
+            ad_view_count,
+            view_revenue,
+            ad_revenue,
+            total_revenue,
+        }
+    }
+
+    /// The sums of [`SUMMED`].
+    const fn sums(&self) -> [i64; SUMMED.len()] {
+        [
+            self.view_count,
+            self.total_play_time,
+            self.ad_view_count,
+            self.view_revenue,
+            self.ad_revenue,
+            self.total_revenue,
+        ]
+    }
+}
+
 impl From<TotalRow> for PeriodTotal {
     fn from(row: TotalRow) -> Self {
         Self {
@@ -64,37 +99,6 @@ fn sum(column: &str) -> String {
 /// The totals of a day, and of its week and month so far, over all videos.
 pub(super) struct Totals([(Period, TotalRow); PeriodKind::ALL.len()]);
 
-/// Sums of pages, in numbers that do not overflow.
-#[derive(Default)]
-struct Sums {
-    video_count: i64,
-    columns: [i128; SUMMED.len()],
-}
-
-impl From<Sums> for TotalRow {
-    fn from(sums: Sums) -> Self {
-        // What is beyond 64 bits is shown as the largest number.
-        let fit = |sum: i128| i64::try_from(sum).unwrap_or(i64::MAX);
-        let [
-            view_count,
-            total_play_time,
-            ad_view_count,
-            view_revenue,
-            ad_revenue,
-            total_revenue,
-        ] = sums.columns.map(fit);
-        Self {
-            video_count: sums.video_count,
-            view_count,
-            total_play_time,
-            ad_view_count,
-            view_revenue,
-            ad_revenue,
-            total_revenue,
-        }
-    }
-}
-
 /// Sums up a day whose steps are all done, with its week and month: page by page, without a lock,
 /// for nothing of them changes any more.
 pub(super) async fn of_day(store: &SqlStore, date: NaiveDate) -> StoreResult<Totals> {
@@ -111,27 +115,23 @@ pub(super) async fn of_period(
     period: Period,
     owner: Option<UserId>,
 ) -> StoreResult<TotalRow> {
-    let mut sums = Sums::default();
+    let mut video_count = 0;
+    // Numbers that do not overflow.
+    let mut sums = [0_i128; SUMMED.len()];
     let mut after = 0;
     loop {
         let page = {
             let mut tx = store.db.read().await?;
             page(&mut tx, period, owner, after).await?
         };
-        sums.video_count += page.video_count;
-        let columns = [
-            page.view_count,
-            page.total_play_time,
-            page.ad_view_count,
-            page.view_revenue,
-            page.ad_revenue,
-            page.total_revenue,
-        ];
-        for (sum, column) in sums.columns.iter_mut().zip(columns) {
-            *sum += i128::from(column);
+        video_count += page.total.video_count;
+        for (sum, more) in sums.iter_mut().zip(page.total.sums()) {
+            *sum += i128::from(more);
         }
-        if page.video_count < i64::from(PAGE) {
-            return Ok(sums.into());
+        if page.total.video_count < i64::from(PAGE) {
+            // What is beyond 64 bits is shown as the largest number.
+            let fit = |sum: i128| i64::try_from(sum).unwrap_or(i64::MAX);
+            return Ok(TotalRow::of(video_count, sums.map(fit)));
         }
         after = page.last;
     }
@@ -140,13 +140,8 @@ pub(super) async fn of_period(
 /// A page's sums, and its last video.
 #[derive(sqlx::FromRow)]
 struct PageRow {
-    video_count: i64,
-    view_count: i64,
-    total_play_time: i64,
-    ad_view_count: i64,
-    view_revenue: i64,
-    ad_revenue: i64,
-    total_revenue: i64,
+    #[sqlx(flatten)]
+    total: TotalRow,
     last: i64,
 }
 
@@ -183,24 +178,8 @@ async fn page(
     let sql = format!("SELECT COUNT(*), COALESCE(MAX(p.video_id), 0) FROM {rows}");
     let (video_count, last): (i64, i64) =
         fetch_one!(tx, AssertSqlSafe(sql), kind, from, owner, after, PAGE)?;
-    let [
-        view_count,
-        total_play_time,
-        ad_view_count,
-        view_revenue,
-        ad_revenue,
-        total_revenue,
-    ] = columns;
-    Ok(PageRow {
-        video_count,
-        view_count,
-        total_play_time,
-        ad_view_count,
-        view_revenue,
-        ad_revenue,
-        total_revenue,
-        last,
-    })
+    let total = TotalRow::of(video_count, columns);
+    Ok(PageRow { total, last })
 }
 
 /// The rows of a page as `p`; binds what [`relation`] does, the owner, the video before and the

@@ -1,0 +1,147 @@
+//! Events that the history did not take, and what waits for nobody: shown, page by page, with what
+//! can be done.
+
+use crate::{
+    settled::{DAYS, Settled},
+    world::World,
+};
+use balance_core::{
+    domain::{playback::EventId, user::UserId, video::VideoId},
+    port::stream::{Content, Entry, EntryId, Happening, PlaybackEvent},
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// 2026-03-01T12:00:00+09:00, in milliseconds: on the last settled day.
+const CLOSED_MS: i64 = 1_772_334_000_000;
+
+fn entry(sequence: i64, content: Content) -> Entry {
+    let id = EntryId {
+        shard: 1,
+        ms: CLOSED_MS,
+        sequence,
+    };
+    Entry { id, content }
+}
+
+/// So many plays that came too late, and as many entries that are not ours.
+async fn strays(world: &World, count: i64) {
+    let mut entries = Vec::new();
+    for number in 0..count {
+        let id = EventId::new(CLOSED_MS * 1_000, [u8::try_from(number).unwrap(); 10]);
+        entries.push(entry(
+            number,
+            Content::Event(PlaybackEvent {
+                id,
+                user_id: UserId(77),
+                video_id: VideoId(3),
+                what: Happening::Play { is_counted: true },
+            }),
+        ));
+        entries.push(entry(
+            count + number,
+            Content::Foreign {
+                payload: format!("somebody's {number}"),
+                reason: "not one of ours".to_owned(),
+            },
+        ));
+    }
+    let zone = world.launcher.timezone;
+    let drained = world
+        .store
+        .write_entries(&entries, zone, 300)
+        .await
+        .unwrap();
+    assert_eq!((drained.late, drained.rejected), (5, 5), "{drained:?}");
+}
+
+/// The items of all pages, two on each.
+async fn all(world: &World, path: &str, token: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("{path}limit=2{cursor}");
+        let page = world.ask("GET", &path, token).await.is(200).json();
+        assert!(page["remedy"].as_str().is_some_and(|text| !text.is_empty()));
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return items,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_and_rejected_events_are_listed_with_what_can_be_done() {
+    let settled = Settled::new().await;
+    let world = &settled.world;
+    strays(world, 5).await;
+    let late = all(world, "/events/late?", &settled.admin).await;
+    let ids: Vec<&str> = late
+        .iter()
+        .map(|one| one["eventId"].as_str().unwrap())
+        .collect();
+    let distinct: BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!((late.len(), distinct.len()), (5, 5));
+    assert!(ids.is_sorted_by(|one, next| one > next), "the newest first");
+    for event in &late {
+        assert_eq!(event["date"], DAYS[2]);
+        assert_eq!(
+            (&event["videoId"], &event["userId"]),
+            (&3.into(), &77.into())
+        );
+        assert_eq!(
+            (&event["isCounted"], &event["playTime"]),
+            (&true.into(), &0.into())
+        );
+        assert!(
+            event["occurredAt"]
+                .as_str()
+                .unwrap()
+                .starts_with("2026-03-01T03:00:00")
+        );
+    }
+    let of_day = |day: &str| format!("/events/late?date={day}&");
+    assert_eq!(all(world, &of_day(DAYS[2]), &settled.admin).await, late);
+    assert!(
+        all(world, &of_day(DAYS[1]), &settled.admin)
+            .await
+            .is_empty()
+    );
+
+    let rejected = all(world, "/events/rejected?", &settled.admin).await;
+    let places: Vec<&str> = rejected
+        .iter()
+        .map(|one| one["entryId"].as_str().unwrap())
+        .collect();
+    let expected: Vec<String> = (5..10)
+        .map(|number| format!("{CLOSED_MS}-{number}"))
+        .collect();
+    assert_eq!(places, expected, "the oldest first");
+    for entry in &rejected {
+        assert_eq!(
+            (&entry["shard"], &entry["reason"]),
+            (&1.into(), &"not one of ours".into())
+        );
+        assert!(entry["payload"].as_str().unwrap().contains("somebody's"));
+    }
+    for path in ["/events/late?cursor=abc", "/events/rejected?cursor=abc"] {
+        world.ask("GET", path, &settled.admin).await.names("cursor");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_nobody_says_what_to_do() {
+    let world = World::new().await;
+    let boss = world.admin("boss").await;
+    let queue = world.ask("GET", "/queue", &boss).await.is(200).json();
+    assert_eq!(
+        (&queue["free"], &queue["remedy"]),
+        (&0.into(), &Value::Null)
+    );
+    let path = "/run-day-batch-job?date=2026-03-01";
+    world.ask("GET", path, &boss).await.is(202);
+    let queue = world.ask("GET", "/queue", &boss).await.is(200).json();
+    assert_eq!((&queue["slots"], &queue["free"]), (&0.into(), &1.into()));
+    let remedy = queue["remedy"].as_str().unwrap();
+    assert!(remedy.contains("balance worker"), "{remedy}");
+}
