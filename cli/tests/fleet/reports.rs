@@ -17,6 +17,8 @@ const DAYS: u64 = 31;
 const CREATORS: u64 = 100;
 /// Videos, each with a row on each day, that are there in the end: `TEST_REPORT_VIDEOS`.
 const VIDEOS: u64 = 10_000;
+/// Videos filled in by one statement, within the limit of a statement's time.
+const STEP: usize = 10_000;
 /// Rows that a request for one page of 20 may read: a handful for each item of each period, besides
 /// what says who asks and what is settled.
 const BOUND: u64 = 600;
@@ -134,7 +136,9 @@ fn a_report_reads_few_rows_however_many_there_are() {
         .execute(&format!("{own}{minsu_id} WHERE id <= 10"));
     let who = [("boss", boss.as_str()), ("minsu", minsu.as_str())];
     let of_few = reads(&place, &client, &who);
-    fill(&place, few + 1, videos);
+    for from in (few + 1..=videos).step_by(STEP) {
+        fill(&place, from, videos.min(from + STEP as u64 - 1));
+    }
     let of_many = reads(&place, &client, &who);
     for ((request, few), (_, many)) in of_few.iter().zip(&of_many) {
         eprintln!(
