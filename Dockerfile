@@ -1,27 +1,32 @@
-# One image for every role: `balance migrate`, `balance api`, `balance worker`, `balance serve` …
+# One image for every role: `balance migrate`, `balance api`, `balance worker`, `balance serve`.
 FROM rust:1.95-slim-bookworm AS build
-# SQLite is compiled from its source, and so needs a C compiler.
+# SQLite is compiled from source and needs a C compiler.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-# The dependencies first, on empty crates: a change of ours does not build them again.
+# Dependencies are built first, with empty crates: a change in our sources does not rebuild them.
 COPY Cargo.toml Cargo.lock ./
-COPY core/Cargo.toml core/
-COPY api/Cargo.toml api/
+COPY core/domain/Cargo.toml core/domain/
+COPY core/batch/Cargo.toml core/batch/
+COPY core/store/Cargo.toml core/store/
+COPY core/service/Cargo.toml core/service/
+COPY core/redis/Cargo.toml core/redis/
 COPY worker/Cargo.toml worker/
+COPY api/Cargo.toml api/
 COPY cli/Cargo.toml cli/
-RUN for crate in core api worker; do mkdir -p $crate/src && touch $crate/src/lib.rs; done \
+COPY test-support/Cargo.toml test-support/
+RUN for crate in core/* worker api test-support; do mkdir -p $crate/src && touch $crate/src/lib.rs; done \
     && mkdir -p cli/src worker/benches && echo 'fn main() {}' | tee cli/src/main.rs worker/benches/settle.rs >/dev/null \
-    && cargo build --release --locked --package balance-cli \
-    && rm -rf core/src api/src worker/src cli/src
+    && cargo build --release --locked --package balance \
+    && rm -rf core/*/src worker/src api/src test-support/src cli/src
 COPY . .
-# Newer than what was built of the empty crates.
-RUN find core api worker cli -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package balance-cli
+# Makes the sources newer than the artifacts of the empty crates.
+RUN find core worker api cli -name '*.rs' -exec touch {} + \
+    && cargo build --release --locked --package balance
 
 FROM debian:bookworm-slim
-# For the health check of the API, and for whoever looks into a container.
+# curl runs the health check of the API and helps to inspect a container.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
@@ -29,11 +34,11 @@ RUN apt-get update \
 COPY --from=build /build/target/release/balance /usr/local/bin/balance
 USER 10001:10001
 WORKDIR /var/lib/balance
-# Within the container; what the world sees of it is the container's affair.
+# The address inside the container. The published ports decide who can reach it.
 ENV LISTEN_ADDR=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# The API answers, or else a worker of this machine is alive.
+# Healthy if the API is ready or a worker of this machine is alive.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD curl --fail --silent --output /dev/null http://127.0.0.1:8080/health/ready || balance workers --here
 ENTRYPOINT ["balance"]

@@ -1,20 +1,17 @@
 //! Events that the history did not take, for admins.
 
 use crate::{
-    auth::Admin,
-    cursor,
-    date::{self, Day, moment},
-    failure::{Failure, refusals},
-    tag::Tag,
-};
-use balance_core::{
-    domain::playback::EventId,
-    port::{
-        stray::{LateEvent, RejectedEvent},
-        stream::EntryId,
+    auth::user::Admin,
+    errors::responses::{Failure, refusals},
+    extract::{
+        cursor,
+        date::{self, Day, moment},
     },
-    service::jobs::Jobs,
+    openapi::tag::Tag,
 };
+use balance_domain::playback::EventId;
+use balance_service::jobs::queries::Jobs;
+use balance_store::events::{EntryId, LateEvent, RejectedEvent};
 use chrono::{DateTime, NaiveDate, Utc};
 use poem_openapi::{Object, OpenApi, param::Query, payload::Json, types::Example};
 use serde::{Deserialize, Serialize};

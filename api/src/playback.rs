@@ -1,17 +1,17 @@
 //! Playing and pausing.
 
 use crate::{
-    auth::User,
-    failure::{Failure, refusals},
-    idempotency,
-    language::Language,
-    problem::{Code, Fault},
-    tag::Tag,
-    token::Person,
+    auth::{token::Person, user::User},
+    errors::{
+        problem::{Code, Fault},
+        responses::{Failure, refusals},
+    },
+    extract::{idempotency, language::Language},
+    openapi::tag::Tag,
 };
-use balance_core::{
-    domain::video::VideoId, port::intake::IntakeAnswer, service::playback::Playback,
-};
+use balance_domain::videos::VideoId;
+use balance_service::playback::Playback;
+use balance_store::playback::IntakeAnswer;
 use poem_openapi::{
     ApiResponse, NewType, OpenApi,
     param::{Header, Path, Query},

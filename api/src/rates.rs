@@ -1,18 +1,20 @@
 //! What views are paid, for admins.
 
 use crate::{
-    auth::Admin,
-    body::Body,
-    date::{self, Day},
-    edge::RequestId,
-    failure::{Failure, refusals},
-    problem::{Code, Fault},
-    tag::Tag,
+    auth::user::Admin,
+    errors::{
+        problem::{Code, Fault},
+        responses::{Failure, refusals},
+    },
+    extract::{
+        body::Body,
+        date::{self, Day},
+    },
+    middleware::stack::RequestId,
+    openapi::tag::Tag,
 };
-use balance_core::{
-    domain::rate::{RateError, RateKind, RateVersion, Tier},
-    port::{Store, audit::Actor, rates::RateRefusal},
-};
+use balance_domain::rates::{RateError, RateKind, RateVersion, Tier};
+use balance_store::{Store, operations::Actor, rates::RateRefusal};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use serde::Deserialize;
@@ -197,7 +199,7 @@ refusals! {
 
 /// Rates.
 pub(crate) struct RatesApi {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<Store>,
 }
 
 #[OpenApi(prefix_path = "/revenue-rates", tag = "Tag::Rates")]

@@ -1,31 +1,36 @@
 //! The server: resources, middleware, life cycle.
 
 use crate::{
-    accounts::AccountsApi,
-    ads::AdsApi,
-    cors::Origins,
-    document,
-    edge::Edge,
+    accounts::{
+        limiter::{Limiter, Limits},
+        resource::AccountsApi,
+    },
+    auth::token::{Secrets, Tokens},
     events::EventsApi,
-    health::{HealthApi, LivenessApi},
-    job_control::JobControlApi,
-    jobs::JobsApi,
-    limiter::{Limiter, Limits},
-    metrics::{Metrics, MetricsApi, Sources, Work},
-    operations::OperationsApi,
+    jobs::{control::JobControlApi, resource::JobsApi},
+    middleware::{cors::Origins, stack::Edge},
+    openapi::document,
+    operations::{
+        health::{HealthApi, LivenessApi},
+        metrics::{Metrics, MetricsApi, Sources, Work},
+        resource::OperationsApi,
+    },
     playback::PlaybackApi,
     rates::RatesApi,
-    reports::ReportsApi,
-    token::{Secrets, Tokens},
-    videos::VideosApi,
+    reports::resource::ReportsApi,
+    videos::{ads::AdsApi, resource::VideosApi},
 };
-use balance_core::{
-    port::{Store, clock::Clock, stream::EventStream},
-    service::{
-        accounts::Accounts, jobs::Jobs, launcher::Launcher, observation::Observer,
-        playback::Playback, reports::Reports, videos::Videos,
-    },
+use balance_domain::clock::Clock;
+use balance_service::{
+    accounts::Accounts,
+    events::stream::EventStream,
+    jobs::{launcher::Launcher, queries::Jobs},
+    operations::snapshot::Observer,
+    playback::Playback,
+    reports::Reports,
+    videos::Videos,
 };
+use balance_store::Store;
 use poem::{EndpointExt, Route, Server, endpoint::BoxEndpoint, listener::TcpAcceptor};
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
@@ -57,7 +62,7 @@ pub(crate) type Resources = (
 /// What the API needs.
 pub struct Api {
     /// The database.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<Store>,
     /// Plays and pauses.
     pub playback: Arc<Playback>,
     /// Launches and steers jobs, by the clock that tokens and limits go by too.

@@ -3,10 +3,10 @@
 use crate::{app::App, secret};
 use anyhow::Context;
 use balance_api::{Api, Secrets, Work};
-use balance_core::{
-    intake::{EmbeddedIntake, RedisIntake},
-    port::intake::Intake,
-    service::{launcher::Launcher, playback::Playback},
+use balance_redis::RedisIntake;
+use balance_service::{
+    jobs::launcher::Launcher,
+    playback::{EmbeddedIntake, Playback, intake::Intake},
 };
 use std::sync::Arc;
 

@@ -6,26 +6,26 @@ use crate::{
 };
 use anyhow::Context;
 use backon::{ExponentialBuilder, Retryable};
-use balance_core::{
-    batch::execution::JobExecutionId,
-    domain::calendar::BusinessTimezone,
-    intake::RedisStream,
-    port::{
-        Store,
-        audit::Actor,
-        clock::{Clock, SystemClock},
-        error::StoreError,
-        queue::{Queue, QueueError},
-        stream::EventStream,
-    },
-    queue::{EmbeddedQueue, QueueBackend, RedisQueue},
-    service::{
-        launcher::Launcher,
-        settings::{business_timezone, intake_shards, stored_intake_shards},
-    },
-    store::{Company, ProcessLock, SqlStore},
+use balance_batch::execution::JobExecutionId;
+use balance_domain::{
+    calendar::BusinessTimezone,
+    clock::{Clock, SystemClock},
 };
-use balance_worker::{Events, Worker, settings::Duties};
+use balance_redis::{RedisQueue, RedisStream};
+use balance_service::{
+    events::stream::EventStream,
+    jobs::{
+        launcher::Launcher,
+        notifier::{Queue, QueueError},
+    },
+    settings::{business_timezone, intake_shards, stored_intake_shards},
+};
+use balance_store::{Company, ProcessLock, Store, StoreError, operations::Actor};
+use balance_worker::{
+    Events, Worker,
+    queue::{EmbeddedQueue, QueueBackend},
+    settings::Duties,
+};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -35,10 +35,10 @@ use std::{
 /// An open database and what belongs to it.
 pub(crate) struct App {
     pub(crate) settings: Settings,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timezone: BusinessTimezone,
-    sql: Arc<SqlStore>,
+    sql: Arc<Store>,
     /// The fleet's queue, where there is one.
     fleet_queue: Option<RedisQueue>,
     /// The fleet's stream of events, where there is one.
@@ -77,7 +77,7 @@ impl App {
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sql = Arc::new(open_store(&settings, database, &clock).await?);
-        let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&sql);
+        let store: Arc<Store> = Arc::<Store>::clone(&sql);
         let timezone =
             business_timezone(store.as_ref(), settings.business_timezone, DEFAULT_TIMEZONE).await?;
         Ok(Self {
@@ -89,7 +89,7 @@ impl App {
             fleet_queue,
             events,
             lock_path: match database {
-                Database::Sqlite(path) => Some(SqlStore::lock_path(path)),
+                Database::Sqlite(path) => Some(Store::lock_path(path)),
                 Database::MySql(_) => None,
             },
         })
@@ -267,19 +267,17 @@ async fn open_store(
     settings: &Settings,
     database: &Database,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<SqlStore> {
+) -> anyhow::Result<Store> {
     match database {
-        Database::Sqlite(path) => {
-            SqlStore::open_sqlite(path, settings.readers(), Arc::clone(clock))
-                .await
-                .with_context(|| format!("the database {}", path.display()))
-        }
+        Database::Sqlite(path) => Store::open_sqlite(path, settings.readers(), Arc::clone(clock))
+            .await
+            .with_context(|| format!("the database {}", path.display())),
         // The URL may hold a password: it is not repeated.
         Database::MySql(url) => connect(
             settings,
             || {
                 let clock = Arc::clone(clock);
-                SqlStore::open_mysql(url, settings.connections(), settings.lease_s, clock)
+                Store::open_mysql(url, settings.connections(), settings.lease_s, clock)
             },
             StoreError::is_transient,
         )

@@ -1,10 +1,9 @@
 //! The command line.
 
 use crate::settings::Settings;
-use balance_core::domain::{
-    account::{Unfit, Username},
+use balance_domain::{
+    accounts::{Unfit, UserId, Username},
     period::PeriodKind,
-    user::UserId,
 };
 use chrono::{Datelike, NaiveDate};
 use clap::{Parser, Subcommand, ValueEnum};

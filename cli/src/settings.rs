@@ -6,11 +6,9 @@ mod observation;
 
 use anyhow::{Context, bail};
 pub(crate) use api::ApiSettings;
-use balance_core::{
-    batch::partition::MAX_PARTITIONS,
-    domain::{calendar::BusinessTimezone, session::PlaybackRate},
-    port::{intake::IntakeRules, stream::MAX_SHARDS, workers::WorkerIdentity},
-};
+use balance_batch::partition::MAX_PARTITIONS;
+use balance_domain::{calendar::BusinessTimezone, playback::PlaybackRate};
+use balance_store::{events::MAX_SHARDS, operations::WorkerIdentity, playback::IntakeRules};
 use balance_worker::settings::WorkerSettings;
 pub(crate) use observation::{LogFormat, ObservationSettings};
 use std::{

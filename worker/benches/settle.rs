@@ -18,7 +18,7 @@ mod tables;
 #[expect(dead_code, reason = "the tests use more of it")]
 mod world;
 
-use balance_core::domain::playback::Play;
+use balance_domain::playback::Play;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::time::Instant;
 use world::{MICROS, Shape, World, at, date, play};

@@ -1,36 +1,18 @@
-//! The worker: takes claims on partitions and works them in chunks.
+//! The worker: claims partitions and processes them in chunks.
 //!
-//! A ring from the queue ([`consumer`]), or the poll of the [`dispatcher`], starts a claim loop
-//! ([`crew`]), which works one claim after the other ([`executor`]) by what its step does
-//! ([`steps`]), while the [`heartbeat`] keeps its leases. The [`rescuer`] heals what the dead left,
-//! the [`schedule`] launches days, and the [`pruner`] deletes what is old. In a fleet the [`drain`]
-//! writes the intake's events into the history, and its [`refusals`] are kept.
+//! A notification ([`queue`]) or the poll of the dispatcher ([`maintenance`]) starts a claim loop
+//! ([`claims`]), which processes one claim after another by the rules of its step ([`steps`]). The
+//! [`schedule`] launches days. In a fleet, the event writer ([`events`]) persists the intake's
+//! events.
 
-pub mod settings;
-
-mod consumer;
-
-mod crew;
-
-mod dispatcher;
-
-mod drain;
-
-mod executor;
-
-mod heartbeat;
-
-mod pruner;
-
-mod refusals;
-
-mod rescuer;
-
+mod claims;
+mod events;
+mod maintenance;
+pub mod queue;
 mod schedule;
-
+pub mod settings;
 mod steps;
-
 mod worker;
 
-pub use drain::Events;
+pub use events::writer::Events;
 pub use worker::Worker;

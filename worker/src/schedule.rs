@@ -1,10 +1,10 @@
 //! The schedule: looks for a day to settle at every midnight of the business days, every minute in
 //! case one was missed, and whenever a day has been settled.
 
-use crate::crew::Crew;
+use crate::claims::pool::Crew;
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use apalis_cron::{CronScheduler, Schedule, Tick};
-use balance_core::service::launcher::Launcher;
+use balance_service::jobs::launcher::Launcher;
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;

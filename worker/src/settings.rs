@@ -1,6 +1,6 @@
 //! What a worker obeys.
 
-use balance_core::port::workers::WorkerIdentity;
+use balance_store::operations::WorkerIdentity;
 
 /// A worker's settings. Ranges are checked by [`WorkerSettings::check`].
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,18 +1,18 @@
 //! A running worker: its tasks, started together and ended together.
 
 use crate::{
-    consumer,
-    crew::Crew,
-    dispatcher,
-    drain::{self, Events},
-    heartbeat, pruner, refusals, rescuer, schedule,
+    claims::{heartbeat, pool::Crew},
+    events::{
+        suppressed,
+        writer::{self, Events},
+    },
+    maintenance::{dispatcher, pruner, rescuer},
+    queue::{QueueBackend, consumer},
+    schedule,
     settings::{Duties, WorkerSettings},
 };
-use balance_core::{
-    port::error::StoreResult,
-    queue::QueueBackend,
-    service::{launcher::Launcher, tally::WorkTally},
-};
+use balance_service::{jobs::launcher::Launcher, operations::counters::WorkTally};
+use balance_store::StoreResult;
 use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
@@ -55,8 +55,8 @@ impl Worker {
             dispatcher::dispatch,
         ));
         if let Some(events) = events {
-            services.spawn(refusals::run(Arc::clone(&crew), events.clone()));
-            services.spawn(drain::run(Arc::clone(&crew), events));
+            services.spawn(suppressed::run(Arc::clone(&crew), events.clone()));
+            services.spawn(writer::run(Arc::clone(&crew), events));
         }
         if let Duties::Resident { retention_days } = duties {
             services.spawn(schedule::run(Arc::clone(&crew)));

@@ -2,7 +2,8 @@
 
 use crate::world::{Ask, MANY, World};
 use async_trait::async_trait;
-use balance_core::port::intake::{Intake, IntakeAnswer, IntakeError, IntakeRequest};
+use balance_service::playback::intake::{Intake, IntakeError};
+use balance_store::playback::{IntakeAnswer, IntakeRequest};
 use serde_json::json;
 use std::sync::Arc;
 

@@ -5,10 +5,8 @@ use crate::{
     settled::{DAYS, Settled},
     world::World,
 };
-use balance_core::{
-    domain::{playback::EventId, user::UserId, video::VideoId},
-    port::stream::{Content, Entry, EntryId, Happening, PlaybackEvent},
-};
+use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
+use balance_store::events::{Content, Entry, EntryId, Happening, PlaybackEvent};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

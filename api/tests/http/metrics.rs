@@ -2,9 +2,8 @@
 
 use crate::world::{Ask, MANY, World};
 use async_trait::async_trait;
-use balance_core::port::stream::{
-    Closed, Entry, EntryId, EventStream, RefusalPage, Retained, StreamError,
-};
+use balance_service::events::stream::{Closed, EventStream, RefusalPage, Retained, StreamError};
+use balance_store::events::{Entry, EntryId};
 use chrono::NaiveDate;
 use serde_json::json;
 use std::{

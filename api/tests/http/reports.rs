@@ -4,7 +4,8 @@ use crate::{
     settled::{DAYS, Settled, Sum},
     world::{Answer, Ask},
 };
-use balance_core::{domain::period::PeriodKind, service::reports::Reports};
+use balance_domain::period::PeriodKind;
+use balance_service::reports::Reports;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

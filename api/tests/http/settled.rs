@@ -2,13 +2,11 @@
 
 use crate::world::World;
 use async_trait::async_trait;
-use balance_core::{
-    batch::status::BatchStatus,
-    domain::{playback::Play, user::UserId, video::VideoId},
-    port::{
-        plays::{PlayImportError, PlayRules, PlaySource, SourcedPlay},
-        workers::WorkerIdentity,
-    },
+use balance_batch::status::BatchStatus;
+use balance_domain::{accounts::UserId, playback::Play, videos::VideoId};
+use balance_store::{
+    import::{PlayImportError, PlayRules, PlaySource, SourcedPlay},
+    operations::WorkerIdentity,
 };
 use balance_worker::{
     Worker,
@@ -183,7 +181,7 @@ impl Settled {
     }
 
     /// The store of the world.
-    pub(crate) fn store(&self) -> Arc<dyn balance_core::port::Store> {
+    pub(crate) fn store(&self) -> Arc<balance_store::Store> {
         Arc::clone(&self.world.store)
     }
 }

@@ -2,7 +2,7 @@
 //! worker makes of it, who knows of it by the database alone.
 
 use crate::world::{Ask, World};
-use balance_core::port::workers::WorkerIdentity;
+use balance_store::operations::WorkerIdentity;
 use balance_worker::{
     Worker,
     settings::{Duties, WorkerSettings},

@@ -1,24 +1,20 @@
 //! A world for a test: a fresh database, a set clock, and requests to the API.
 
 use balance_api::{Api, Limits, Origins, Secrets};
-use balance_core::{
-    domain::{
-        account::{Password, Role, Username},
-        calendar::BusinessTimezone,
-        session::PlaybackRate,
-    },
-    intake::EmbeddedIntake,
-    port::{
-        Store,
-        audit::Actor,
-        clock::Clock,
-        intake::{Intake, IntakeRules},
-        stream::EventStream,
-    },
-    queue::{EmbeddedQueue, QueueBackend},
-    service::{accounts::Accounts, launcher::Launcher, playback::Playback},
-    store::SqlStore,
+use balance_domain::{
+    accounts::{Password, Role, Username},
+    calendar::BusinessTimezone,
+    clock::Clock,
+    playback::PlaybackRate,
 };
+use balance_service::{
+    accounts::Accounts,
+    events::stream::EventStream,
+    jobs::launcher::Launcher,
+    playback::{EmbeddedIntake, Playback, intake::Intake},
+};
+use balance_store::{Store, operations::Actor, playback::IntakeRules};
+use balance_worker::queue::{EmbeddedQueue, QueueBackend};
 use poem::{
     Endpoint, Request,
     endpoint::BoxEndpoint,
@@ -189,10 +185,10 @@ impl Ask {
 /// An API with its database and clock.
 pub(crate) struct World {
     pub(crate) clock: Arc<SetClock>,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<Store>,
     /// Launches jobs by rings that nobody hears.
     pub(crate) launcher: Launcher,
-    sql: Arc<SqlStore>,
+    sql: Arc<Store>,
     api: BoxEndpoint<'static>,
     _folder: TempDir,
 }
@@ -231,9 +227,9 @@ impl World {
         let clock = Arc::new(SetClock(AtomicI64::new(START_MICROS)));
         let path = folder.path().join("balance.db");
         let injected: Arc<dyn Clock> = Arc::<SetClock>::clone(&clock);
-        let store = SqlStore::open_sqlite(&path, 2, Arc::clone(&injected)).await;
+        let store = Store::open_sqlite(&path, 2, Arc::clone(&injected)).await;
         let sql = Arc::new(store.unwrap());
-        let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&sql);
+        let store: Arc<Store> = Arc::<Store>::clone(&sql);
         let zone: BusinessTimezone = "Asia/Seoul".parse().unwrap();
         let intake = intake
             .unwrap_or_else(|| Arc::new(EmbeddedIntake::start(Arc::clone(&store), RULES, zone)));

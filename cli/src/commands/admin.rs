@@ -1,16 +1,14 @@
 //! `balance admin`: accounts, from the machine that has the database.
 
-use super::open_source;
 use crate::{
     app::App,
     args::{Admin, GrantedRole, PasswordArgs},
+    commands::open_source,
     output,
 };
 use anyhow::Context;
-use balance_core::{
-    domain::account::{MAX_PASSWORD, Password, Role},
-    service::accounts::Accounts,
-};
+use balance_domain::accounts::{MAX_PASSWORD, Password, Role};
+use balance_service::accounts::Accounts;
 use std::{
     io::{IsTerminal, Read},
     path::Path,

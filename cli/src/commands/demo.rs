@@ -1,8 +1,8 @@
 //! `balance demo`.
 
-use super::{import, watch};
 use crate::{
     app::App,
+    commands::{import, watch},
     demo::{DemoSpec, DemoWorld},
     output::{self, report as print},
     progress,
@@ -10,14 +10,12 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use async_trait::async_trait;
-use balance_core::{
-    domain::{period::PeriodKind, playback::Play},
-    port::{
-        plays::{MAX_PLAY_BATCH, PlayImportError, PlaySource, SourcedPlay},
-        reports::TopBy,
-    },
-    service::reports::Reports,
-    store::SqlStore,
+use balance_domain::{period::PeriodKind, playback::Play};
+use balance_service::reports::Reports;
+use balance_store::{
+    Store,
+    import::{MAX_PLAY_BATCH, PlayImportError, PlaySource, SourcedPlay},
+    reports::TopBy,
 };
 use chrono::{Days, NaiveDate};
 use indicatif::ProgressBar;
@@ -88,9 +86,9 @@ fn delete(path: &Path) -> anyhow::Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let lock_path = SqlStore::lock_path(path);
-    let (_lock, company) = balance_core::store::ProcessLock::take(&lock_path)?;
-    if company == balance_core::store::Company::Others {
+    let lock_path = Store::lock_path(path);
+    let (_lock, company) = balance_store::ProcessLock::take(&lock_path)?;
+    if company == balance_store::Company::Others {
         bail!("another process works on {}", path.display());
     }
     for suffix in ["", "-wal", "-shm"] {
@@ -153,7 +151,7 @@ async fn settle_days(app: &App, crew: &crate::app::Crew) -> anyhow::Result<bool>
     for date in days {
         let id = crew.launcher.launch(date).await?.id;
         let execution = watch::until_ended(app.store.as_ref(), id).await?;
-        if execution.status != balance_core::batch::status::BatchStatus::Completed {
+        if execution.status != balance_batch::status::BatchStatus::Completed {
             bar.finish_and_clear();
             output::execution(&execution, &watch::all_steps(app.store.as_ref(), id).await?);
             return Ok(false);

@@ -2,7 +2,7 @@
 
 use crate::{app::App, output, progress};
 use anyhow::{Context, anyhow, bail};
-use balance_core::service::events::{self, EventRules, ReplayError};
+use balance_service::events::replay::{self, EventRules, ReplayError};
 use std::{process::ExitCode, time::Instant};
 
 /// Writes what the stream retains into the database once more.
@@ -14,7 +14,7 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
     let stream = of_fleet.stream.as_ref();
     // Before the number of shards is stored: an empty database would keep a wrong one for ever.
     let retained = stream.retained().await.context("REDIS_URL")?;
-    events::check_shards(stream, &retained).map_err(explained)?;
+    replay::check_shards(stream, &retained).map_err(explained)?;
     app.know_the_stream().await?;
     if app.store.slots().await? > 0 {
         progress::line(
@@ -32,7 +32,7 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
     ));
     let bar = progress::count(0, "replaying");
     let store = app.store.as_ref();
-    let replayed = events::replay(
+    let replayed = replay::replay(
         store,
         stream,
         &retained,

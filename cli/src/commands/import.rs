@@ -1,11 +1,12 @@
 //! `balance import`.
 
-use super::{display_name, open_source};
-use crate::{app::App, output, progress};
-use balance_core::{
-    port::plays::{PlayCounts, PlayRules},
-    service::import::plays::{NamedSource, import_plays},
+use crate::{
+    app::App,
+    commands::{display_name, open_source},
+    output, progress,
 };
+use balance_service::import::plays::{NamedSource, import_plays};
+use balance_store::import::{PlayCounts, PlayRules};
 use indicatif::{HumanCount, ProgressBar};
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 

@@ -1,8 +1,11 @@
 //! `balance import-balances`.
 
-use super::{display_name, open_source};
-use crate::{app::App, output};
-use balance_core::service::import::balance_file::read_balances;
+use crate::{
+    app::App,
+    commands::{display_name, open_source},
+    output,
+};
+use balance_service::import::balance_file::read_balances;
 use indicatif::HumanCount;
 use std::{path::Path, process::ExitCode};
 

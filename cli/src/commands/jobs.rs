@@ -1,12 +1,8 @@
 //! `balance jobs`.
 
-use super::watch;
-use crate::{app::App, args::Jobs, output};
-use balance_core::{
-    batch::execution::{JobExecutionId, StepExecutionId},
-    port::jobs::JobRefusal,
-    store::Company,
-};
+use crate::{app::App, args::Jobs, commands::watch, output};
+use balance_batch::execution::{JobExecutionId, StepExecutionId};
+use balance_store::{Company, jobs::JobRefusal};
 use chrono::NaiveDate;
 use std::process::ExitCode;
 

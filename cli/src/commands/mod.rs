@@ -26,14 +26,15 @@ mod watch;
 
 mod workers;
 
-use crate::settings::Database;
 use crate::{
     app::{App, connect},
     args::{Admin, Args, Command, Events, Rates},
     output,
+    settings::Database,
 };
 use anyhow::{Context, bail};
-use balance_core::{port::error::StoreError, service::verification::Options, store::SqlStore};
+use balance_service::verification::Options;
+use balance_store::{Store, StoreError};
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
 /// Runs a subcommand; answers the process's exit code.
@@ -58,7 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         // A file is migrated by whoever opens it; a server's schema only on request.
         connect(
             &settings,
-            || SqlStore::migrate_mysql(&url),
+            || Store::migrate_mysql(&url),
             StoreError::is_transient,
         )
         .await

@@ -1,11 +1,15 @@
 //! `balance rates`.
 
-use super::{display_name, open_source};
-use crate::{app::App, args::Rates, output};
-use anyhow::Context;
-use balance_core::{
-    domain::rate::RateVersion, port::audit::Actor, service::import::rate_file::read_rates,
+use crate::{
+    app::App,
+    args::Rates,
+    commands::{display_name, open_source},
+    output,
 };
+use anyhow::Context;
+use balance_domain::rates::RateVersion;
+use balance_service::import::rate_file::read_rates;
+use balance_store::operations::Actor;
 use std::process::ExitCode;
 
 pub(super) async fn run(app: &App, rates: Rates) -> anyhow::Result<ExitCode> {

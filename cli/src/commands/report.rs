@@ -5,11 +5,9 @@ use crate::{
     args::{By, Report, ReportArgs},
     output::{self, report as print},
 };
-use balance_core::{
-    domain::{period::PeriodKind, video::VideoId},
-    port::reports::TopBy,
-    service::reports::Reports,
-};
+use balance_domain::{period::PeriodKind, videos::VideoId};
+use balance_service::reports::Reports;
+use balance_store::reports::TopBy;
 use std::{process::ExitCode, sync::Arc};
 
 pub(super) async fn run(app: &App, report: Report) -> anyhow::Result<ExitCode> {

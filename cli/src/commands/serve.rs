@@ -1,7 +1,6 @@
 //! `balance serve`, `balance api` and `balance worker`: the processes that stay.
 
-use super::watch;
-use crate::{api::Parts, app::App, progress, shutdown};
+use crate::{api::Parts, app::App, commands::watch, progress, shutdown};
 use anyhow::Context;
 use balance_api::{Api, Work};
 use balance_worker::{Worker, settings::Duties};

@@ -1,15 +1,13 @@
 //! `balance settle`.
 
-use super::watch;
 use crate::{
     app::{App, Crew},
+    commands::watch,
     output, progress,
 };
-use balance_core::{
-    batch::{execution::JobExecutionId, job::Job},
-    domain::period::PeriodKind,
-    port::{jobs::JobRefusal, reports::PeriodTotal},
-};
+use balance_batch::{execution::JobExecutionId, job::Job};
+use balance_domain::period::PeriodKind;
+use balance_store::{jobs::JobRefusal, reports::PeriodTotal};
 use chrono::NaiveDate;
 use std::{process::ExitCode, time::Instant};
 

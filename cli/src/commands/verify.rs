@@ -2,7 +2,7 @@
 
 use crate::{app::App, output::verify as print, progress};
 use anyhow::bail;
-use balance_core::service::verification::{self, Options};
+use balance_service::verification::{self, Options};
 use std::{process::ExitCode, time::Instant};
 
 pub(super) async fn run(app: &App, options: Options, json: bool) -> anyhow::Result<ExitCode> {

@@ -5,14 +5,12 @@ use crate::{
     output, progress, shutdown,
 };
 use anyhow::bail;
-use balance_core::{
-    batch::{
-        execution::{JobExecution, JobExecutionId, StepExecutionId},
-        status::BatchStatus,
-        step::StepExecution,
-    },
-    port::Store,
+use balance_batch::{
+    execution::{JobExecution, JobExecutionId, StepExecutionId},
+    status::BatchStatus,
+    step::StepExecution,
 };
+use balance_store::Store;
 use std::{process::ExitCode, time::Duration};
 
 /// How often a running execution is looked at.
@@ -21,10 +19,7 @@ const LOOK: Duration = Duration::from_millis(10);
 const STEPS: u32 = 1_000;
 
 /// Waits for an execution's end, or for the process to be asked to end; shows its partitions.
-pub(super) async fn until_ended(
-    store: &dyn Store,
-    id: JobExecutionId,
-) -> anyhow::Result<JobExecution> {
+pub(super) async fn until_ended(store: &Store, id: JobExecutionId) -> anyhow::Result<JobExecution> {
     let bar = progress::spinner("settling");
     let ended = async {
         loop {
@@ -52,7 +47,7 @@ pub(super) async fn until_ended(
 }
 
 /// Videos written so far, for the spinner.
-async fn written(store: &dyn Store, id: JobExecutionId) -> anyhow::Result<u64> {
+async fn written(store: &Store, id: JobExecutionId) -> anyhow::Result<u64> {
     let steps = store.steps(id, None, STEPS).await?;
     let written: i64 = steps
         .iter()
@@ -64,7 +59,7 @@ async fn written(store: &dyn Store, id: JobExecutionId) -> anyhow::Result<u64> {
 
 /// All steps and partitions of an execution, in order.
 pub(super) async fn all_steps(
-    store: &dyn Store,
+    store: &Store,
     id: JobExecutionId,
 ) -> anyhow::Result<Vec<StepExecution>> {
     let mut all: Vec<StepExecution> = Vec::new();

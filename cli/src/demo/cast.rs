@@ -1,9 +1,9 @@
 //! The cast of the demo: who there is, what they have uploaded, and who behaves oddly.
 
-use super::words;
-use balance_core::domain::{
-    user::{User, UserId},
-    video::{Video, VideoId},
+use crate::demo::words;
+use balance_domain::{
+    accounts::{User, UserId},
+    videos::{Video, VideoId},
 };
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;

@@ -1,10 +1,10 @@
 //! One business day of plays.
 
-use super::{
+use crate::demo::{
     cast::{CREATOR_COUNT, FIRST_VIEWER_ID, VIEWER_COUNT},
     generator::{DemoSpec, DemoWorld, Stream},
 };
-use balance_core::domain::{calendar::BusinessDay, playback::Play, user::UserId, video::Video};
+use balance_domain::{accounts::UserId, calendar::BusinessDay, playback::Play, videos::Video};
 use chrono::{Datelike as _, NaiveDate, Weekday};
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;

@@ -1,11 +1,11 @@
 //! The demo's world: people, videos and two weeks of plays, all a pure function of a seed.
 
-use super::{cast, day, opening};
-use balance_core::domain::{
+use crate::demo::{cast, day, opening};
+use balance_domain::{
+    accounts::{User, UserId},
     calendar::{BusinessDay, BusinessTimezone},
     playback::Play,
-    user::{User, UserId},
-    video::{OpeningBalance, Video},
+    videos::{OpeningBalance, Video},
 };
 use chrono::{Days, NaiveDate};
 use rand::{SeedableRng as _, seq::SliceRandom as _};
@@ -130,7 +130,7 @@ impl DemoWorld {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use balance_core::domain::gate::{Admission, Gate};
+    use balance_domain::playback::{Admission, Gate};
     use std::{
         collections::{HashMap, HashSet},
         hash::{DefaultHasher, Hash as _, Hasher as _},

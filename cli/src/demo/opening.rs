@@ -1,15 +1,14 @@
 //! Opening balances: what established videos bring from another system, chosen so that some of
 //! them cross a tier of the rates in the middle of a demo day.
 
-use super::{
+use crate::demo::{
     day,
     generator::{DemoSpec, DemoWorld, ESTABLISHED_RANKS, Stream},
 };
-use balance_core::domain::{
-    gate::{Admission, Gate},
-    playback::Play,
-    user::UserId,
-    video::{OpeningBalance, Video, VideoId},
+use balance_domain::{
+    accounts::UserId,
+    playback::{Admission, Gate, Play},
+    videos::{OpeningBalance, Video, VideoId},
 };
 use rand::RngExt as _;
 use std::collections::HashMap;
@@ -168,7 +167,7 @@ fn new_ad_views(play: &Play, slots_seen: &mut HashMap<(UserId, VideoId), i64>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use balance_core::domain::ad::{AdId, AdSchedule};
+    use balance_domain::videos::{AdId, AdSchedule};
     use std::collections::HashSet;
 
     /// What a video has gained at the end of each day, counted play by play and slot by slot.

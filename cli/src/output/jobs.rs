@@ -1,10 +1,8 @@
 //! Job executions, steps and partitions.
 
-use super::{count, line, table};
-use balance_core::{
-    batch::{execution::JobExecution, status::BatchStatus, step::StepExecution},
-    port::workers::Holder,
-};
+use crate::output::{count, line, table};
+use balance_batch::{execution::JobExecution, status::BatchStatus, step::StepExecution};
+use balance_store::operations::Holder;
 use chrono::NaiveDateTime;
 use serde::Serialize;
 

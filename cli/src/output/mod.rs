@@ -14,7 +14,8 @@ pub(crate) use jobs::{execution, execution_json, execution_table, executions, ex
 pub(crate) use replay::{replayed, replayed_json};
 pub(crate) use workers::{workers, workers_json};
 
-use balance_core::{domain::rate::RateVersion, port::reports::PeriodTotal};
+use balance_domain::rates::RateVersion;
+use balance_store::reports::PeriodTotal;
 use chrono::NaiveDate;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use indicatif::HumanCount;

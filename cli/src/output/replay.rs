@@ -1,8 +1,7 @@
 //! What a replay of the stream did.
 
-use super::line;
-use crate::progress;
-use balance_core::service::events::Replayed;
+use crate::{output::line, progress};
+use balance_service::events::replay::Replayed;
 use indicatif::HumanCount;
 use serde::Serialize;
 use std::time::Duration;
@@ -19,7 +18,7 @@ struct ReplayedJson {
 /// In JSON.
 pub(crate) fn replayed_json(replayed: &Replayed) -> anyhow::Result<()> {
     let drained = replayed.drained;
-    super::json(&ReplayedJson {
+    crate::output::json(&ReplayedJson {
         entries: replayed.entries,
         new: drained.new,
         known: drained.known,

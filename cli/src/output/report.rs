@@ -1,11 +1,9 @@
 //! Reports: top lists and revenues.
 
-use super::{Format, count, json, line, table};
-use balance_core::{
-    domain::period::Period,
-    port::reports::{CreatorRevenue, PeriodTotal, TopBy},
-    service::reports::{RevenueReport, TopReport, revenue_csv, top_csv},
-};
+use crate::output::{Format, count, json, line, table};
+use balance_domain::period::Period;
+use balance_service::reports::{RevenueReport, TopReport, revenue_csv, top_csv};
+use balance_store::reports::{CreatorRevenue, PeriodTotal, TopBy};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -1,8 +1,10 @@
 //! What a verification found.
 
-use super::{days, line};
-use crate::progress;
-use balance_core::service::verification::{Difference, Kind, Verified};
+use crate::{
+    output::{days, line},
+    progress,
+};
+use balance_service::verification::{Difference, Kind, Verified};
 use indicatif::HumanCount;
 use serde::Serialize;
 use std::time::Duration;
@@ -60,7 +62,7 @@ fn kinds(verified: &Verified) -> impl Iterator<Item = (Kind, u64)> {
 
 /// In JSON.
 pub(crate) fn json(verified: &Verified) -> anyhow::Result<()> {
-    super::json(&VerifiedJson {
+    crate::output::json(&VerifiedJson {
         clean: verified.findings.is_clean(),
         days: verified.days,
         settled_days: verified.settled_days,

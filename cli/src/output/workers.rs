@@ -1,7 +1,7 @@
 //! The registry of workers.
 
-use super::{line, table};
-use balance_core::port::workers::RegisteredWorker;
+use crate::output::{line, table};
+use balance_store::operations::RegisteredWorker;
 use serde::Serialize;
 
 /// The workers, one a line.

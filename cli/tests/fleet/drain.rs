@@ -8,14 +8,13 @@ use crate::{
     plays,
     servers::{PASSWORD, Servers},
 };
-use balance_core::{
-    intake::RedisStream,
-    port::{
-        clock::SystemClock,
-        settlement::{Closing, SettlementStore},
-        stream::{Closed, Drained, Entry, EntryId, EventStore, EventStream},
-    },
-    store::SqlStore,
+use balance_domain::clock::SystemClock;
+use balance_redis::RedisStream;
+use balance_service::events::stream::{Closed, EventStream};
+use balance_store::{
+    Store,
+    events::{Drained, Entry, EntryId},
+    settlement::Closing,
 };
 use std::sync::Arc;
 
@@ -162,7 +161,7 @@ fn a_slow_drain_beside_its_successor_writes_nothing_twice_and_nothing_late() {
     block_on(async {
         let stream = RedisStream::open(&redis.url(PASSWORD, place.number), 1).unwrap();
         let clock = Arc::new(SystemClock);
-        let store = SqlStore::open_mysql(&place.database.url, 4, 15, clock).await;
+        let store = Store::open_mysql(&place.database.url, 4, 15, clock).await;
         let store = store.unwrap();
         let write = async |entries: &[Entry]| {
             let zone = "Asia/Seoul".parse().unwrap();

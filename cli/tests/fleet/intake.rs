@@ -4,21 +4,22 @@ use crate::{
     queue::shared,
     servers::{PASSWORD, Servers},
 };
-use balance_core::{
-    domain::{
-        calendar::BusinessTimezone, playback::EventId, session::PlaybackRate, user::UserId,
-        video::VideoId,
-    },
-    intake::{EmbeddedIntake, RedisIntake, RedisStream},
-    port::{
-        Store,
-        clock::SystemClock,
-        intake::{
-            Act, IdempotencyKey, Intake, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts,
-        },
-        stream::{Content, EventStream, Happening},
-    },
-    store::SqlStore,
+use balance_domain::{
+    accounts::UserId,
+    calendar::BusinessTimezone,
+    clock::SystemClock,
+    playback::{EventId, PlaybackRate},
+    videos::VideoId,
+};
+use balance_redis::{RedisIntake, RedisStream};
+use balance_service::{
+    events::stream::EventStream,
+    playback::{EmbeddedIntake, intake::Intake},
+};
+use balance_store::{
+    Store,
+    events::{Content, Happening},
+    playback::{Act, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -106,8 +107,8 @@ impl Written {
 async fn adapters(rules: IntakeRules) -> [Adapter; 2] {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("balance.db");
-    let store = SqlStore::open_sqlite(&path, 2, Arc::new(SystemClock)).await;
-    let store: Arc<dyn Store> = Arc::new(store.unwrap());
+    let store = Store::open_sqlite(&path, 2, Arc::new(SystemClock)).await;
+    let store: Arc<Store> = Arc::new(store.unwrap());
     let servers = shared().await;
     let place = servers.next_place();
     let stream = RedisStream::open(&servers.redis.url(PASSWORD, place), 1).unwrap();

@@ -2,7 +2,7 @@
 //! clock that the test sets.
 
 use crate::{common::program::block_on, queue::shared, servers::Servers};
-use balance_core::domain::session::{PlaybackRate, Session};
+use balance_domain::playback::{PlaybackRate, Session};
 use proptest::prelude::*;
 use std::sync::Arc;
 

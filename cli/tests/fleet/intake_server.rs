@@ -6,14 +6,13 @@ use crate::{
     queue::shared,
     servers::{PASSWORD, Redis, Servers},
 };
-use balance_core::{
-    intake::{RedisIntake, RedisStream},
-    port::{
-        clock::SystemClock,
-        intake::{Act, Intake, IntakeAnswer, IntakeError},
-        stream::EventStream,
-    },
+use balance_domain::clock::SystemClock;
+use balance_redis::{RedisIntake, RedisStream};
+use balance_service::{
+    events::stream::EventStream,
+    playback::intake::{Intake, IntakeError},
 };
+use balance_store::playback::{Act, IntakeAnswer};
 use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use std::{
     rc::Rc,
 };
 
-const PAGE: &str = include_str!("../../../docs/OBSERVABILITY.md");
+const PAGE: &str = include_str!("../../../docs/observability.md");
 const DAY: &str = "2024-03-30";
 
 /// A metric: its type and the names of its labels.

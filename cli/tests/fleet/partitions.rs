@@ -6,7 +6,8 @@ use crate::{
     plays,
     servers::{PASSWORD, Servers},
 };
-use balance_core::{port::queue::Queue, queue::RedisQueue};
+use balance_redis::RedisQueue;
+use balance_service::jobs::notifier::Queue;
 use std::time::{Duration, Instant};
 
 const DAY: &str = "2024-03-30";

@@ -2,11 +2,10 @@
 
 use crate::servers::{PASSWORD, Servers};
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
-use balance_core::{
-    batch::execution::StepExecutionId,
-    port::queue::Queue,
-    queue::{EmbeddedQueue, QueueBackend, RedisQueue, Ring},
-};
+use balance_batch::execution::StepExecutionId;
+use balance_redis::{RedisQueue, Ring};
+use balance_service::jobs::notifier::Queue;
+use balance_worker::queue::{EmbeddedQueue, QueueBackend};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{

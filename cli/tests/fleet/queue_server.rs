@@ -5,10 +5,9 @@ use crate::{
     queue::{Consumer, ids, ring_of, shared},
     servers::{PASSWORD, Redis},
 };
-use balance_core::{
-    port::queue::{Queue, QueueError},
-    queue::{QueueBackend, RedisQueue, Ring},
-};
+use balance_redis::{RedisQueue, Ring};
+use balance_service::jobs::notifier::{Queue, QueueError};
+use balance_worker::queue::QueueBackend;
 use std::time::{Duration, Instant};
 
 const TASKS: usize = 100_000;

@@ -5,12 +5,11 @@ use crate::{
     queue::shared,
     servers::{PASSWORD, Servers},
 };
-use balance_core::{
-    intake::RedisStream,
-    port::{
-        intake::RefusalReason,
-        stream::{Closed, Content, Entry, EntryId, EventStream},
-    },
+use balance_redis::RedisStream;
+use balance_service::events::stream::{Closed, EventStream};
+use balance_store::{
+    events::{Content, Entry, EntryId},
+    playback::RefusalReason,
 };
 use std::{collections::BTreeMap, sync::Arc};
 

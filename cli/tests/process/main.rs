@@ -30,7 +30,7 @@ mod playback;
 
 mod serve;
 
-mod readme;
+mod getting_started;
 
 mod reports;
 

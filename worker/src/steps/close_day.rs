@@ -1,14 +1,12 @@
 //! `closeDayStep`: nothing is added to the day from here on.
 
-use crate::crew::Crew;
-use balance_core::{
-    batch::chunk::Claim,
-    port::{
-        claims::{ClaimError, Ending},
-        error::StoreError,
-        settlement::Closing,
-        stream::Closed,
-    },
+use crate::claims::pool::Crew;
+use balance_batch::chunk::Claim;
+use balance_service::events::stream::Closed;
+use balance_store::{
+    StoreError,
+    claims::{ClaimError, Ending},
+    settlement::Closing,
 };
 use chrono::TimeDelta;
 

@@ -1,14 +1,15 @@
 //! `dayRevenueStep`: each video's pay for the day.
 
-use super::{Chunk, Processed, collect};
-use balance_core::{
-    batch::{chunk::Claim, partition::IdRange},
-    domain::{rate::RateVersion, revenue::VideoRevenue, statistics::Poison},
-    port::{Store, claims::ChunkOutput, error::StoreResult, settlement::RevenueItem},
+use crate::steps::{Chunk, Processed, collect};
+use balance_batch::{chunk::Claim, partition::IdRange};
+use balance_domain::{
+    rates::RateVersion,
+    settlement::{Poison, VideoRevenue},
 };
+use balance_store::{Store, StoreResult, claims::ChunkOutput, settlement::RevenueItem};
 
 pub(super) async fn prepare(
-    store: &dyn Store,
+    store: &Store,
     claim: &Claim,
     range: IdRange,
     limit: u32,

@@ -1,13 +1,11 @@
 //! `dayStatisticsStep`: a day's views, seconds and ad views of each video.
 
-use super::{Chunk, Processed, collect};
-use balance_core::{
-    batch::{chunk::Claim, partition::IdRange},
-    port::{Store, claims::ChunkOutput, error::StoreResult},
-};
+use crate::steps::{Chunk, Processed, collect};
+use balance_batch::{chunk::Claim, partition::IdRange};
+use balance_store::{Store, StoreResult, claims::ChunkOutput};
 
 pub(super) async fn prepare(
-    store: &dyn Store,
+    store: &Store,
     claim: &Claim,
     range: IdRange,
     limit: u32,

@@ -8,20 +8,14 @@ mod period_rollup;
 
 pub(crate) mod close_day;
 
-use balance_core::{
-    batch::{
-        chunk::{ChunkCommit, Claim, RejectedItem},
-        job::Step,
-        partition::IdRange,
-        step::Counters,
-    },
-    domain::statistics::Poison,
-    port::{
-        Store,
-        claims::ChunkOutput,
-        error::{StoreError, StoreResult},
-    },
+use balance_batch::{
+    chunk::{ChunkCommit, Claim, RejectedItem},
+    job::Step,
+    partition::IdRange,
+    step::Counters,
 };
+use balance_domain::settlement::Poison;
+use balance_store::{Store, StoreError, StoreResult, claims::ChunkOutput};
 
 /// A chunk that is ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +27,7 @@ pub(crate) struct Chunk {
 /// Reads and processes at most `limit` videos of a range, without a transaction: a closed day
 /// cannot change.
 pub(crate) async fn prepare(
-    store: &dyn Store,
+    store: &Store,
     claim: &Claim,
     range: IdRange,
     limit: u32,

@@ -1,14 +1,12 @@
 //! `periodRollupStep`: the week and the month of each video that was active on the day.
 
-use super::{Chunk, Processed, collect};
-use balance_core::{
-    batch::{chunk::Claim, partition::IdRange},
-    domain::statistics::Poison,
-    port::{Store, claims::ChunkOutput, error::StoreResult},
-};
+use crate::steps::{Chunk, Processed, collect};
+use balance_batch::{chunk::Claim, partition::IdRange};
+use balance_domain::settlement::Poison;
+use balance_store::{Store, StoreResult, claims::ChunkOutput};
 
 pub(super) async fn prepare(
-    store: &dyn Store,
+    store: &Store,
     claim: &Claim,
     range: IdRange,
     limit: u32,

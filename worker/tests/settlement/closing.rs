@@ -2,20 +2,15 @@
 
 use crate::world::{MICROS, Shape, World, date, day_of_plays};
 use async_trait::async_trait;
-use balance_core::{
-    batch::{
-        execution::{JobExecution, JobExecutionId},
-        job::Step,
-        status::BatchStatus,
-        step::StepExecution,
-    },
-    port::{
-        clock::Clock,
-        jobs::JobStore,
-        settlement::SettlementStore,
-        stream::{Closed, Entry, EntryId, EventStream, RefusalPage, Retained, StreamError},
-    },
+use balance_batch::{
+    execution::{JobExecution, JobExecutionId},
+    job::Step,
+    status::BatchStatus,
+    step::StepExecution,
 };
+use balance_domain::clock::Clock;
+use balance_service::events::stream::{Closed, EventStream, RefusalPage, Retained, StreamError};
+use balance_store::events::{Entry, EntryId};
 use balance_worker::Events;
 use chrono::NaiveDate;
 use std::{

@@ -4,20 +4,17 @@ use crate::{
     hand::{Hand, undisturbed},
     world::{Shape, World, date, even_day},
 };
-use balance_core::{
-    batch::{
-        execution::{JobExecution, JobExecutionId},
-        job::{Job, Step},
-        status::{BatchStatus, ExitCode},
-        step::{Counters, StepExecution},
-    },
-    domain::playback::Play,
-    port::{
-        audit::Actor,
-        claims::{ClaimStore, Ending},
-        jobs::{Advance, JobRefusal, JobStore, LaunchedBy, Plan},
-        settlement::SettlementStore,
-    },
+use balance_batch::{
+    execution::{JobExecution, JobExecutionId},
+    job::{Job, Step},
+    status::{BatchStatus, ExitCode},
+    step::{Counters, StepExecution},
+};
+use balance_domain::playback::Play;
+use balance_store::{
+    claims::Ending,
+    jobs::{Advance, JobRefusal, LaunchedBy, Plan},
+    operations::Actor,
 };
 use tokio::task::JoinSet;
 

@@ -4,11 +4,9 @@ use crate::{
     hand::{Hand, undisturbed},
     world::{MICROS, Shape, World, date, even_day},
 };
-use balance_core::{
-    batch::status::BatchStatus,
-    domain::playback::Play,
-    port::claims::{ClaimStore, Claimed, Reloaded},
-};
+use balance_batch::status::BatchStatus;
+use balance_domain::playback::Play;
+use balance_store::claims::{Claimed, Reloaded};
 use std::time::Duration;
 
 const DAY: &str = "2024-06-01";

@@ -1,15 +1,10 @@
 //! Events of the stream, written down: in the history of their day, late, or rejected.
 
 use crate::world::{World, at, date, day_of_plays};
-use balance_core::{
-    domain::{playback::EventId, user::UserId, video::VideoId},
-    port::{
-        intake::RefusalReason,
-        settlement::SettlementStore,
-        stream::{
-            Content, Drained, Entry, EntryId, EventStore, Happening, PlaybackEvent, RefusalCount,
-        },
-    },
+use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
+use balance_store::{
+    events::{Content, Drained, Entry, EntryId, Happening, PlaybackEvent, RefusalCount},
+    playback::RefusalReason,
 };
 
 const DAY: &str = "2024-06-01";

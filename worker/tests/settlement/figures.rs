@@ -1,20 +1,14 @@
 //! The figures of settled days.
 
 use crate::world::{MICROS, Shape, World, at, date, day_of_plays, play};
-use balance_core::{
-    batch::status::{BatchStatus, ExitCode},
-    domain::{
-        playback::Play,
-        rate::{RateKind, RateVersion, Tier},
-        user::UserId,
-        video::{OpeningBalance, VideoId},
-    },
-    port::{
-        audit::Actor,
-        plays::PlayStore,
-        rates::{RateRefusal, RateStore},
-    },
+use balance_batch::status::{BatchStatus, ExitCode};
+use balance_domain::{
+    accounts::UserId,
+    playback::Play,
+    rates::{RateKind, RateVersion, Tier},
+    videos::{OpeningBalance, VideoId},
 };
+use balance_store::{operations::Actor, rates::RateRefusal};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_settles_with_four_steps() {

@@ -1,18 +1,16 @@
 //! A worker by hand: one call of the store at a time, so that a test decides what happens when.
 
 use crate::world::{MICROS, Shape, World, date};
-use balance_core::{
-    batch::{
-        chunk::{ChunkCommit, Claim, ClaimToken},
-        execution::{JobExecution, JobExecutionId, StepExecutionId},
-        partition::IdRange,
-        step::{Counters, StepExecution},
-    },
-    port::{
-        claims::{ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, ClaimStore, Claimed, Ending},
-        settlement::{Closing, SettlementStore},
-    },
-    service::launcher::Launcher,
+use balance_batch::{
+    chunk::{ChunkCommit, Claim, ClaimToken},
+    execution::{JobExecution, JobExecutionId, StepExecutionId},
+    partition::IdRange,
+    step::{Counters, StepExecution},
+};
+use balance_service::jobs::launcher::Launcher;
+use balance_store::{
+    claims::{ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, Claimed, Ending},
+    settlement::Closing,
 };
 
 /// The length of the leases, in seconds.
@@ -147,7 +145,6 @@ impl<'a> Hand<'a> {
     }
 
     async fn step_job(&self, id: StepExecutionId) -> JobExecutionId {
-        use balance_core::port::jobs::JobStore;
         self.world
             .store
             .execution_of_step(id)
@@ -173,7 +170,7 @@ impl<'a> Hand<'a> {
 
 /// The rows that an undisturbed run of the same day makes.
 pub(crate) async fn undisturbed(
-    plays: &[balance_core::domain::playback::Play],
+    plays: &[balance_domain::playback::Play],
     day: &str,
 ) -> Vec<String> {
     let world = World::new().await;

@@ -2,22 +2,15 @@
 //! writes down, and what is settled of it.
 
 use crate::world::{MICROS, Shape, World, at, date};
-use balance_core::{
-    batch::status::BatchStatus,
-    domain::{
-        playback::EventId,
-        session::PlaybackRate,
-        user::{User, UserId},
-        video::{Video, VideoId},
-    },
-    port::{
-        catalog::CatalogStore,
-        clock::Clock,
-        intake::{
-            Act, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, IntakeStore, VideoFacts,
-        },
-        settlement::SettlementStore,
-    },
+use balance_batch::status::BatchStatus;
+use balance_domain::{
+    accounts::{User, UserId},
+    clock::Clock,
+    playback::{EventId, PlaybackRate},
+    videos::{Video, VideoId},
+};
+use balance_store::playback::{
+    Act, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts,
 };
 
 const RULES: IntakeRules = IntakeRules {

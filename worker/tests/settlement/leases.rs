@@ -4,10 +4,8 @@ use crate::{
     hand::{Hand, undisturbed},
     world::{MICROS, World, even_day},
 };
-use balance_core::{
-    batch::{chunk::ClaimToken, status::BatchStatus, step::Counters},
-    port::claims::{ChunkOutcome, ClaimError, ClaimStore, Claimed, Ending, Reloaded},
-};
+use balance_batch::{chunk::ClaimToken, status::BatchStatus, step::Counters};
+use balance_store::claims::{ChunkOutcome, ClaimError, Claimed, Ending, Reloaded};
 
 const DAY: &str = "2024-06-01";
 
@@ -18,7 +16,7 @@ async fn world() -> World {
     world
 }
 
-fn plays() -> Vec<balance_core::domain::playback::Play> {
+fn plays() -> Vec<balance_domain::playback::Play> {
     even_day(DAY, 300, 40)
 }
 

@@ -4,21 +4,15 @@ use crate::{
     hand::Hand,
     world::{MICROS, Shape, World, date, even_day},
 };
-use balance_core::{
-    batch::{
-        context::{ExecutionContext, GRID_SIZE_KEY},
-        execution::JobExecutionId,
-        job::{Job, StepName},
-        partition::{IdRange, PartitionState},
-        status::BatchStatus,
-    },
-    port::{
-        audit::Actor,
-        claims::{ClaimStore, Ending},
-        clock::Clock,
-        jobs::{JobStore, LaunchedBy},
-    },
+use balance_batch::{
+    execution::JobExecutionId,
+    job::{Job, StepName},
+    partition::{IdRange, PartitionState},
+    spring::context::{ExecutionContext, GRID_SIZE_KEY},
+    status::BatchStatus,
 };
+use balance_domain::clock::Clock;
+use balance_store::{claims::Ending, jobs::LaunchedBy, operations::Actor};
 
 const DAY: &str = "2024-01-01";
 /// The context of a new `ExecutionContext`, as Java writes it.

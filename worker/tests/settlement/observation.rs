@@ -4,14 +4,11 @@ use crate::{
     hand::Hand,
     world::{World, date, even_day, settings},
 };
-use balance_core::{
-    batch::status::BatchStatus,
-    port::{
-        claims::{ClaimStore, Ending},
-        observation::{MAX_COUNTED, Observation, ObservationStore},
-        progress::Leases,
-        workers::WorkerStore,
-    },
+use balance_batch::status::BatchStatus;
+use balance_store::{
+    claims::Ending,
+    jobs::Leases,
+    operations::{MAX_COUNTED, Observation},
 };
 
 const DAY: &str = "2024-06-01";

@@ -4,16 +4,14 @@ use crate::{
     hand::Hand,
     world::{Shape, World, date, day_of_plays},
 };
-use balance_core::{
-    batch::{
-        job::Job,
-        status::{BatchStatus, ExitCode},
-        step::Counters,
-    },
-    port::{
-        audit::Actor,
-        jobs::{JobRefusal, JobStore, LaunchedBy},
-    },
+use balance_batch::{
+    job::Job,
+    status::{BatchStatus, ExitCode},
+    step::Counters,
+};
+use balance_store::{
+    jobs::{JobRefusal, LaunchedBy},
+    operations::Actor,
 };
 
 const EARLIER: &str = "2024-06-01";

@@ -1,11 +1,8 @@
 //! Partitions hold near-equal work, whatever the popularity follows.
 
 use crate::world::{MICROS, World, at, date, play};
-use balance_core::{
-    batch::{job::Step, partition::IdRange},
-    domain::playback::Play,
-    port::settlement::SettlementStore,
-};
+use balance_batch::{job::Step, partition::IdRange};
+use balance_domain::playback::Play;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::collections::BTreeMap;
 

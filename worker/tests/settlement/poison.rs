@@ -1,14 +1,12 @@
 //! Poison: one video that cannot be settled, isolated, named, and never skipped in silence.
 
 use crate::world::{Shape, World, date, even_day};
-use balance_core::{
-    batch::{
-        execution::{JobExecution, JobExecutionId},
-        status::{BatchStatus, ExitCode},
-        step::StepExecution,
-    },
-    domain::playback::Play,
+use balance_batch::{
+    execution::{JobExecution, JobExecutionId},
+    status::{BatchStatus, ExitCode},
+    step::StepExecution,
 };
+use balance_domain::playback::Play;
 
 /// A Monday and its Tuesday.
 const DAY: &str = "2024-06-03";

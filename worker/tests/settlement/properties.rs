@@ -1,17 +1,17 @@
 //! What holds for whatever was watched, and however it is cut up.
 
 use crate::world::{MICROS, Shape, World, at, date, play};
-use balance_core::{
-    batch::status::BatchStatus,
-    domain::{
-        money::Money,
-        period::{Period, PeriodKind},
-        playback::Play,
-        user::UserId,
-    },
-    port::reports::{PeriodTotal, TopBy},
-    service::reports::Reports,
-    store::SqlStore,
+use balance_batch::status::BatchStatus;
+use balance_domain::{
+    accounts::UserId,
+    money::Money,
+    period::{Period, PeriodKind},
+    playback::Play,
+};
+use balance_service::reports::Reports;
+use balance_store::{
+    Store,
+    reports::{PeriodTotal, TopBy},
 };
 use chrono::{Days, NaiveDate};
 use proptest::prelude::*;
@@ -140,7 +140,7 @@ impl Sums {
 }
 
 async fn assert_reports(world: &World, plays: &[Play], period: Period) {
-    let reports = Reports::new(Arc::<SqlStore>::clone(&world.store));
+    let reports = Reports::new(Arc::<Store>::clone(&world.store));
     let sums = expected(plays, period);
     let (day, kind) = (period.from, period.kind);
     let report = reports.revenue(day, kind, None, None, 1_000).await.unwrap();

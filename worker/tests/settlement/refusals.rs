@@ -4,17 +4,12 @@ use crate::{
     hand::{Hand, undisturbed},
     world::{Shape, World, date, even_day},
 };
-use balance_core::{
-    batch::{
-        execution::{JobExecutionId, StepExecutionId},
-        status::BatchStatus,
-    },
-    domain::playback::Play,
-    port::{
-        audit::Actor,
-        jobs::{JobRefusal, JobStore},
-    },
+use balance_batch::{
+    execution::{JobExecutionId, StepExecutionId},
+    status::BatchStatus,
 };
+use balance_domain::playback::Play;
+use balance_store::{jobs::JobRefusal, operations::Actor};
 
 const DAY: &str = "2024-06-01";
 const NEXT: &str = "2024-06-02";

@@ -4,15 +4,9 @@ use crate::{
     hand::Hand,
     world::{MICROS, Shape, World, date, day_of_plays, settings},
 };
-use balance_core::{
-    batch::{chunk::ClaimToken, status::BatchStatus},
-    port::{
-        claims::ClaimStore,
-        clock::Clock,
-        jobs::{JobRefusal, JobStore},
-        workers::{WorkerIdentity, WorkerStore},
-    },
-};
+use balance_batch::{chunk::ClaimToken, status::BatchStatus};
+use balance_domain::clock::Clock;
+use balance_store::{jobs::JobRefusal, operations::WorkerIdentity};
 use chrono::TimeDelta;
 
 const DAYS: [&str; 2] = ["2024-06-01", "2024-06-02"];

@@ -1,19 +1,14 @@
 //! The schedule: which days the clock launches, and which it leaves to people.
 
 use crate::world::{MICROS, Shape, World, date, day_of_plays};
-use balance_core::{
-    batch::{
-        chunk::ClaimToken,
-        execution::{JobExecution, JobExecutionId},
-        job::Job,
-        status::BatchStatus,
-    },
-    port::{
-        claims::{ClaimStore, Claimed},
-        clock::Clock,
-        jobs::JobStore,
-    },
+use balance_batch::{
+    chunk::ClaimToken,
+    execution::{JobExecution, JobExecutionId},
+    job::Job,
+    status::BatchStatus,
 };
+use balance_domain::clock::Clock;
+use balance_store::claims::Claimed;
 
 const DAYS: [&str; 3] = ["2024-06-01", "2024-06-03", "2024-06-04"];
 
@@ -165,7 +160,7 @@ impl World {
     /// Works what runs to its end.
     async fn settle_running(
         &self,
-        launcher: &balance_core::service::launcher::Launcher,
+        launcher: &balance_service::jobs::launcher::Launcher,
     ) -> JobExecution {
         let (_, worker) = self.worker(Shape::default()).await;
         let newest = launcher.store.executions(None, 1).await.unwrap().remove(0);

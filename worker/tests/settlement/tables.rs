@@ -2,7 +2,7 @@
 //! the server that `TEST_SERVER_URL` names.
 
 use crate::world::World;
-use balance_core::port::clock::Clock;
+use balance_domain::clock::Clock;
 use chrono::NaiveDate;
 use sqlx::{Connection, MySqlConnection, Row, SqliteConnection, TypeInfo, ValueRef};
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -4,12 +4,9 @@ use crate::{
     hand::Hand,
     world::{MICROS, Shape, World, date, even_day},
 };
-use balance_core::{
-    batch::status::BatchStatus,
-    domain::playback::Play,
-    port::{clock::Clock, settlement::SettlementStore},
-    service::verification::{Kind, Options, Progress, Verified, verify},
-};
+use balance_batch::status::BatchStatus;
+use balance_domain::{clock::Clock, playback::Play};
+use balance_service::verification::{Kind, Options, Progress, Verified, verify};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, SqliteConnection};
 
 /// A Monday, the days after it, and the month after.
@@ -27,7 +24,7 @@ fn plays(day: &str) -> Vec<Play> {
     let mut plays = even_day(day, 200, 40);
     // Of its owner alone, and of long plays with ads.
     plays.push(Play {
-        user_id: balance_core::domain::user::UserId(1_000_000),
+        user_id: balance_domain::accounts::UserId(1_000_000),
         ..crate::world::play(1, 77, plays[0].started_at_micros)
     });
     for (play, number) in plays.iter_mut().zip(0..) {
@@ -335,7 +332,6 @@ async fn opening_balances_and_versions_of_the_rates_are_obeyed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pruned_executions_are_counted_and_no_difference() {
-    use balance_core::port::jobs::JobStore;
     let world = imported(&[DAY, NEXT]).await;
     let hand = Hand::launch(&world, DAY, 3).await;
     hand.launcher.stop(hand.job).await.unwrap();

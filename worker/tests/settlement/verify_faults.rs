@@ -4,13 +4,11 @@ use crate::{
     verify::{ALL, DAY, NEXT, lines, settled},
     world::{World, date},
 };
-use balance_core::{
-    batch::{
-        context::ExecutionContext,
-        partition::{IdRange, PartitionState},
-    },
-    service::verification::{Kind, Options},
+use balance_batch::{
+    partition::{IdRange, PartitionState},
+    spring::context::ExecutionContext,
 };
+use balance_service::verification::{Kind, Options};
 
 /// A table, a statement that no honest program would run, and how the differences begin.
 type Fault<'a> = (&'a str, String, Vec<String>);

@@ -3,23 +3,20 @@
 
 use crate::tables::server_database;
 use async_trait::async_trait;
-use balance_core::{
-    batch::{execution::JobExecution, step::StepExecution},
-    domain::{calendar::BusinessTimezone, playback::Play, user::UserId, video::VideoId},
-    port::{
-        Store,
-        audit::Actor,
-        clock::Clock,
-        jobs::JobRefusal,
-        plays::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay},
-        workers::WorkerIdentity,
-    },
-    queue::{EmbeddedQueue, QueueBackend},
-    service::launcher::Launcher,
-    store::SqlStore,
+use balance_batch::{execution::JobExecution, step::StepExecution};
+use balance_domain::{
+    accounts::UserId, calendar::BusinessTimezone, clock::Clock, playback::Play, videos::VideoId,
+};
+use balance_service::jobs::launcher::Launcher;
+use balance_store::{
+    Store,
+    import::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay},
+    jobs::JobRefusal,
+    operations::{Actor, WorkerIdentity},
 };
 use balance_worker::{
     Events, Worker,
+    queue::{EmbeddedQueue, QueueBackend},
     settings::{Duties, WorkerSettings},
 };
 use chrono::NaiveDate;
@@ -86,7 +83,7 @@ pub(crate) struct World {
     folder: Arc<TempDir>,
     /// The server's database, where the tests run on one (`TEST_SERVER_URL`).
     pub(crate) server: Option<String>,
-    pub(crate) store: Arc<SqlStore>,
+    pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) timezone: BusinessTimezone,
 }
@@ -110,14 +107,10 @@ impl World {
         let clock_of_store = Arc::<TestClock>::clone(&clock);
         let store = match &server {
             Some(url) => {
-                SqlStore::migrate_mysql(url).await.unwrap();
-                SqlStore::open_mysql(url, 8, 15, clock_of_store)
-                    .await
-                    .unwrap()
+                Store::migrate_mysql(url).await.unwrap();
+                Store::open_mysql(url, 8, 15, clock_of_store).await.unwrap()
             }
-            None => SqlStore::open_sqlite(&path, 4, clock_of_store)
-                .await
-                .unwrap(),
+            None => Store::open_sqlite(&path, 4, clock_of_store).await.unwrap(),
         };
         Self {
             folder: Arc::new(folder),
@@ -132,8 +125,8 @@ impl World {
     pub(crate) async fn another(&self) -> Self {
         let clock = Arc::<TestClock>::clone(&self.clock);
         let store = match &self.server {
-            Some(url) => SqlStore::open_mysql(url, 8, 15, clock).await.unwrap(),
-            None => SqlStore::open_sqlite(&self.path(), 4, clock).await.unwrap(),
+            Some(url) => Store::open_mysql(url, 8, 15, clock).await.unwrap(),
+            None => Store::open_sqlite(&self.path(), 4, clock).await.unwrap(),
         };
         Self {
             folder: Arc::clone(&self.folder),
@@ -155,7 +148,7 @@ impl World {
 
     fn wired(&self, partitions: u32) -> (Launcher, QueueBackend) {
         let (queue, backend) = EmbeddedQueue::new();
-        let store: Arc<dyn Store> = Arc::<SqlStore>::clone(&self.store);
+        let store: Arc<Store> = Arc::<Store>::clone(&self.store);
         let launcher = Launcher {
             store,
             queue: Arc::new(queue),
@@ -210,7 +203,6 @@ impl World {
         let mut sorted = plays.to_vec();
         sorted.sort_by_key(|play| (play.started_at_micros, play.user_id, play.video_id));
         let mut source = Plays(sorted);
-        use balance_core::port::plays::PlayStore;
         self.store.import_plays(&mut source, rules).await
     }
 
@@ -231,11 +223,7 @@ impl World {
     }
 
     /// Waits for an execution's end.
-    pub(crate) async fn wait(
-        &self,
-        id: balance_core::batch::execution::JobExecutionId,
-    ) -> JobExecution {
-        use balance_core::port::jobs::JobStore;
+    pub(crate) async fn wait(&self, id: balance_batch::execution::JobExecutionId) -> JobExecution {
         let ended = async {
             loop {
                 let execution = self.store.execution(id).await.unwrap().unwrap();
@@ -253,9 +241,8 @@ impl World {
     /// All steps and partitions of an execution.
     pub(crate) async fn steps(
         &self,
-        id: balance_core::batch::execution::JobExecutionId,
+        id: balance_batch::execution::JobExecutionId,
     ) -> Vec<StepExecution> {
-        use balance_core::port::jobs::JobStore;
         self.store.steps(id, None, 100_000).await.unwrap()
     }
 }

@@ -1,0 +1,142 @@
+//! The framework's own errors as faults: nothing but problems leaves the server.
+
+use crate::errors::problem::{Code, Fault};
+use poem::{
+    Error,
+    error::{
+        MethodNotAllowedError, NotFoundError, ParsePathError as UnreadablePath, ReadBodyError,
+    },
+    http::StatusCode,
+};
+use poem_openapi::error::{
+    AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
+};
+
+/// The fault that an error stands for.
+pub(crate) fn fault(error: Error) -> Fault {
+    let error = match error.downcast::<Fault>() {
+        Ok(fault) => return fault,
+        Err(error) => error,
+    };
+    if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
+        return Fault::field(*name, readable(reason));
+    }
+    if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
+        // Path parameters are numbered; every path has one at most, and it is an id.
+        let name = if name.starts_with("param") {
+            "id"
+        } else {
+            name
+        };
+        return Fault::field(name, readable(reason));
+    }
+    if let Some(ParseRequestPayloadError { reason }) = error.downcast_ref() {
+        return Fault::field("body", reason.clone());
+    }
+    if error.is::<AuthorizationError>() {
+        let detail = "Send an access token: Authorization: Bearer <accessToken of /login>.";
+        return Fault::new(Code::TokenMissing, detail);
+    }
+    if let Some(error) = error.downcast_ref::<ContentTypeError>() {
+        let detail = match error {
+            ContentTypeError::NotSupported { .. } => "The Content-Type must be application/json.",
+            ContentTypeError::ExpectContentType => {
+                "There is no Content-Type; it must be application/json."
+            }
+        };
+        return Fault::new(Code::UnsupportedMediaType, detail);
+    }
+    if error.is::<UnreadablePath>() {
+        return Fault::field("id", "must be a whole number, within 64 bits");
+    }
+    if error.is::<NotFoundError>() {
+        return Fault::new(
+            Code::NoSuchPath,
+            "No operation has this path; see /openapi.json.",
+        );
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return Fault::new(
+            Code::MethodNotAllowed,
+            "See /openapi.json for the path's methods.",
+        );
+    }
+    match error.downcast_ref::<ReadBodyError>() {
+        Some(ReadBodyError::PayloadTooLarge) => too_large(),
+        Some(ReadBodyError::Utf8(_)) => Fault::field("body", "must be UTF-8"),
+        Some(ReadBodyError::Io(error)) => {
+            Fault::field("body", "ended before it was whole").because(error)
+        }
+        Some(ReadBodyError::BodyHasBeenTaken) | None => unknown(&error),
+    }
+}
+
+/// A body beyond the limit.
+pub(crate) fn too_large() -> Fault {
+    Fault::new(
+        Code::BodyTooLarge,
+        format!(
+            "A body has at most {} bytes.",
+            crate::middleware::stack::MAX_BODY
+        ),
+    )
+}
+
+/// Parameters are refused with the name of a Rust type, or of a validator with its bound.
+fn readable(reason: &str) -> String {
+    let reason = reason
+        .split(" (occurred while parsing")
+        .next()
+        .unwrap_or(reason);
+    if let Some(broken) = reason.strip_prefix("verification failed. ") {
+        return bound(broken).unwrap_or_else(|| broken.to_owned());
+    }
+    if reason.contains("expects an input value") {
+        return "is needed".to_owned();
+    }
+    let kind = reason.split('"').nth(1).unwrap_or_default();
+    if kind.starts_with("integer") {
+        return "must be a whole number, within 64 bits".to_owned();
+    }
+    // What is left says what is wrong behind the type's name.
+    let words = reason.split_once("\": ").map_or(reason, |(_, words)| words);
+    match words {
+        "Expect a valid enumeration value." => "must be one of those that the document names",
+        words => words,
+    }
+    .to_owned()
+}
+
+/// A validator such as `minimum(1, exclusive: false)`, as a sentence.
+fn bound(broken: &str) -> Option<String> {
+    let (name, bound) = broken.split_once('(')?;
+    if name == "pattern" {
+        let pattern = bound.split('"').nth(1)?;
+        return Some(format!("must match {pattern}"));
+    }
+    let bound = bound.trim_end_matches(')').split(',').next()?;
+    let sentence = match name {
+        "minimum" => format!("must be at least {bound}"),
+        "maximum" => format!("must be at most {bound}"),
+        "uniqueItems" => "must name each once".to_owned(),
+        "minItems" => format!("must have at least {bound} items"),
+        "maxItems" => format!("must have at most {bound} items"),
+        "minLength" => format!("must have at least {bound} characters"),
+        "maxLength" => format!("must have at most {bound} characters"),
+        _ => return None,
+    };
+    Some(sentence)
+}
+
+fn unknown(error: &Error) -> Fault {
+    match error.status() {
+        status if status.is_client_error() => {
+            let code = match status {
+                StatusCode::NOT_FOUND => Code::NoSuchPath,
+                _ => Code::InvalidRequest,
+            };
+            Fault::new(code, "The request cannot be read.").because(error)
+        }
+        _ => Fault::internal(error),
+    }
+}

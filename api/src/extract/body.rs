@@ -1,0 +1,184 @@
+//! Bodies of requests: JSON, read strictly, with the field named that is wrong.
+
+use crate::errors::problem::Fault;
+use poem::{FromRequest, Request, RequestBody, Result};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    error::ContentTypeError,
+    payload::{Json, Payload},
+    registry::{MetaMediaType, MetaRequest, Registry},
+    types::Type,
+};
+use serde::de::DeserializeOwned;
+
+/// A body.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+/// A body that may be left out.
+#[derive(Debug)]
+pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
+
+impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(meta::<T>(true))
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> Result<Self> {
+        check_content_type::<T>(request)?;
+        let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for OptionalBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(meta::<T>(false))
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> Result<Self> {
+        let bytes = <Vec<u8> as FromRequest>::from_request(request, body).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        check_content_type::<T>(request)?;
+        Ok(Self(Some(parse(&bytes)?)))
+    }
+}
+
+fn meta<T: Type>(required: bool) -> MetaRequest {
+    MetaRequest {
+        description: None,
+        content: vec![MetaMediaType {
+            content_type: "application/json",
+            schema: T::schema_ref(),
+        }],
+        required,
+    }
+}
+
+fn check_content_type<T: Type>(request: &Request) -> Result<(), ContentTypeError> {
+    match request.content_type() {
+        Some(content_type) if Json::<T>::check_content_type(content_type) => Ok(()),
+        Some(content_type) => Err(ContentTypeError::NotSupported {
+            content_type: content_type.to_owned(),
+        }),
+        None => Err(ContentTypeError::ExpectContentType),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    // An array of the fields' values would be read as well, and nobody is told that it may be one.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Fault::field("body", "must be a JSON object"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.into_inner().to_string();
+        refusal(&path, &message)
+    })?;
+    reader
+        .end()
+        .map_err(|error| refusal(".", &error.to_string()))?;
+    Ok(value)
+}
+
+/// Names the field: a missing one, which has no path, is named by the message alone.
+fn refusal(path: &str, message: &str) -> Fault {
+    // Where in the text it is says nothing beside the field's name.
+    let reason = message.split(" at line ").next().unwrap_or(message);
+    let named = ["missing field `", "unknown field `", "duplicate field `"]
+        .iter()
+        .find_map(|start| reason.strip_prefix(start)?.split('`').next());
+    let field = match (path, named) {
+        ("." | "?", Some(name)) => name,
+        ("." | "?", None) => "body",
+        (path, _) => path,
+    };
+    let field: String = field.chars().take(MAX_NAMED).collect();
+    let reason = reason.replace("expected i64", "expected a whole number");
+    let reason: String = reason.chars().take(MAX_REASON).collect();
+    Fault::field(field, reason)
+}
+
+/// The most characters of a field's name that are repeated to the client.
+const MAX_NAMED: usize = 64;
+/// The most characters of a reason.
+const MAX_REASON: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Two {
+        #[expect(dead_code, reason = "only whether it can be read is of interest")]
+        text: String,
+        #[expect(dead_code, reason = "only whether it can be read is of interest")]
+        number: i64,
+    }
+
+    fn field_of(text: &[u8]) -> String {
+        let fault = parse::<Two>(text).unwrap_err();
+        fault.errors[0].field.clone()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(parse::<Two>(br#"{"text":"a","number":1} "#).is_ok());
+        for (text, field) in [
+            (&br#"{"text":"a"}"#[..], "number"),
+            (br#"{"text":1,"number":1}"#, "text"),
+            (br#"{"text":"a","number":"1"}"#, "number"),
+            (br#"{"text":"a","number":1.5}"#, "number"),
+            (br#"{"text":"a","number":99999999999999999999}"#, "number"),
+            (br#"{"text":null,"number":1}"#, "text"),
+            (br#"{"text":"a","number":1,"more":2}"#, "more"),
+            (br#"{"text":"a","number":1,"number":2}"#, "number"),
+            (b"", "body"),
+            (b"[]", "body"),
+            (br#"["a",1]"#, "body"),
+            (b"null", "body"),
+            (br#"{"text":"a","number":1}{}"#, "body"),
+            (b"{\"text\":\"\xff\",\"number\":1}", "text"),
+            (br#"{"text":"\ud800","number":1}"#, "text"),
+        ] {
+            assert_eq!(field_of(text), field, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn depth_and_length_of_what_is_repeated_have_bounds() {
+        let deep = [b"{\"text\":".as_slice(), &b"[".repeat(10_000)].concat();
+        assert_eq!(field_of(&deep), "text");
+        let long = format!(r#"{{"{}":1}}"#, "x".repeat(10_000));
+        assert_eq!(field_of(long.as_bytes()).len(), MAX_NAMED);
+    }
+}

@@ -1,0 +1,4 @@
+//! Videos and ads.
+
+pub(crate) mod ads;
+pub(crate) mod resource;

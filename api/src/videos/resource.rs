@@ -1,0 +1,275 @@
+//! Registering and finding videos.
+
+use crate::{
+    auth::user::User,
+    errors::{
+        problem::Fault,
+        responses::{Failure, refusals},
+    },
+    extract::{body::Body, cursor, idempotency},
+    openapi::tag::Tag,
+};
+use balance_domain::{accounts::UserId, videos::VideoId};
+use balance_service::videos::Videos;
+use balance_store::videos::{Creation, ListedVideo, VideoOrder, VideoQuery};
+use poem_openapi::{
+    ApiResponse, Enum, Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+    types::Example,
+};
+use serde::{Deserialize, Serialize};
+
+/// A video that somebody registers.
+#[derive(Debug, Object, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
+struct NewVideo {
+    /// What people read; without control characters, and not white space alone.
+    #[oai(validator(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    ))]
+    title: String,
+    /// Its length, in seconds.
+    #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
+    duration: i64,
+}
+
+impl Example for NewVideo {
+    fn example() -> Self {
+        let video = VideoView::example();
+        Self {
+            title: video.title,
+            duration: video.duration,
+        }
+    }
+}
+
+/// A video.
+#[derive(Debug, Object)]
+#[oai(rename = "Video", rename_all = "camelCase", example)]
+struct VideoView {
+    /// Its id.
+    video_id: i64,
+    /// What people read.
+    title: String,
+    /// Its length, in seconds.
+    duration: i64,
+    /// Whoever registered it, and earns from it.
+    owner_id: i64,
+    /// Counted views: of settled days and of the open ones.
+    view_count: i64,
+    /// Ad views, likewise.
+    ad_view_count: i64,
+}
+
+impl Example for VideoView {
+    fn example() -> Self {
+        Self {
+            video_id: 12,
+            title: "How to fold a map".to_owned(),
+            duration: 600,
+            owner_id: 7,
+            view_count: 1_024,
+            ad_view_count: 310,
+        }
+    }
+}
+
+impl From<ListedVideo> for VideoView {
+    fn from(listed: ListedVideo) -> Self {
+        Self {
+            video_id: listed.video.id.0,
+            title: listed.video.title,
+            duration: listed.video.duration_s,
+            owner_id: listed.video.owner_id.0,
+            view_count: listed.view_count,
+            ad_view_count: listed.ad_view_count,
+        }
+    }
+}
+
+/// A page of videos.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase", example)]
+struct VideoPage {
+    /// The videos.
+    items: Vec<VideoView>,
+    /// The `cursor` of the next page; null on the last one.
+    next: Option<String>,
+}
+
+impl Example for VideoPage {
+    fn example() -> Self {
+        Self {
+            items: vec![VideoView::example()],
+            next: Some("eyJOZXdlc3QiOjEyfQ".to_owned()),
+        }
+    }
+}
+
+/// The order of a list of videos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "camelCase")]
+enum VideoSort {
+    /// The newest first.
+    Newest,
+    /// The oldest first.
+    Oldest,
+    /// By title, then by id.
+    Title,
+}
+
+/// Where a list goes on, as a cursor holds it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum After {
+    Newest(i64),
+    Oldest(i64),
+    Title(String, i64),
+}
+
+impl After {
+    /// Where an order goes on, if it does.
+    fn of(order: VideoOrder) -> Option<Self> {
+        match order {
+            VideoOrder::Newest(after) => after.map(|id| Self::Newest(id.0)),
+            VideoOrder::Oldest(after) => after.map(|id| Self::Oldest(id.0)),
+            VideoOrder::Title(after) => after.map(|(title, id)| Self::Title(title, id.0)),
+        }
+    }
+}
+
+impl VideoSort {
+    /// The order from a cursor on, which must be one of the same order.
+    fn after(self, cursor: Option<&str>) -> Result<VideoOrder, Fault> {
+        let after = cursor.map(cursor::read::<After>).transpose()?;
+        match (self, after) {
+            (Self::Newest, None) => Ok(VideoOrder::Newest(None)),
+            (Self::Newest, Some(After::Newest(id))) => Ok(VideoOrder::Newest(Some(VideoId(id)))),
+            (Self::Oldest, None) => Ok(VideoOrder::Oldest(None)),
+            (Self::Oldest, Some(After::Oldest(id))) => Ok(VideoOrder::Oldest(Some(VideoId(id)))),
+            (Self::Title, None) => Ok(VideoOrder::Title(None)),
+            (Self::Title, Some(After::Title(title, id))) => {
+                Ok(VideoOrder::Title(Some((title, VideoId(id)))))
+            }
+            _ => Err(Fault::field(cursor::NAME, "belongs to another sort")),
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+enum RegisterAnswer {
+    /// The video is registered.
+    #[oai(status = 201)]
+    Registered(
+        Json<VideoView>,
+        /// Where it is.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
+
+refusals! {
+    RegisterRefusals: 401 409 415;
+    ListRefusals: 401;
+    VideoRefusals: 401 404;
+}
+
+const fn default_limit() -> u32 {
+    20
+}
+
+const fn default_sort() -> VideoSort {
+    VideoSort::Newest
+}
+
+/// Videos.
+pub(crate) struct VideosApi {
+    pub(crate) videos: Videos,
+}
+
+#[OpenApi(prefix_path = "/videos", tag = "Tag::Videos")]
+impl VideosApi {
+    /// Register a video
+    ///
+    /// It belongs to whoever registers it.
+    #[oai(path = "/", method = "post", operation_id = "registerVideo")]
+    async fn register(
+        &self,
+        user: User,
+        /// The request's own name: sent again with the same body, it registers nothing again.
+        #[oai(
+            name = "Idempotency-Key",
+            validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
+        )]
+        key: Header<Option<String>>,
+        body: Body<NewVideo>,
+    ) -> Result<RegisterAnswer, Failure<RegisterRefusals>> {
+        let creation = Creation {
+            user_id: user.0.user_id,
+            key: idempotency::key(key.0.as_deref())?,
+        };
+        let video = self
+            .videos
+            .register(&creation, &body.0.title, body.0.duration)
+            .await?;
+        let location = format!("/videos/{}", video.video.id);
+        Ok(RegisterAnswer::Registered(Json(video.into()), location))
+    }
+
+    /// List videos
+    ///
+    /// Everybody's, in the order that is asked for.
+    #[oai(path = "/", method = "get", operation_id = "listVideos")]
+    async fn list(
+        &self,
+        _user: User,
+        /// Only those of this user.
+        #[oai(name = "ownerId", validator(minimum(value = "1")))]
+        owner_id: Query<Option<i64>>,
+        /// Only those whose title holds this text, in upper or lower case.
+        #[oai(validator(min_length = 1, max_length = 200))]
+        title: Query<Option<String>>,
+        /// The order.
+        #[oai(default = "default_sort")]
+        sort: Query<VideoSort>,
+        /// The `next` of the page before.
+        #[oai(validator(max_length = 2048))]
+        cursor: Query<Option<String>>,
+        /// Videos on a page.
+        #[oai(
+            default = "default_limit",
+            validator(minimum(value = "1"), maximum(value = "100"))
+        )]
+        limit: Query<u32>,
+    ) -> Result<Json<VideoPage>, Failure<ListRefusals>> {
+        let query = VideoQuery {
+            owner_id: owner_id.0.map(UserId),
+            title: title.0,
+            order: sort.0.after(cursor.0.as_deref())?,
+            limit: limit.0,
+        };
+        let page = self.videos.list(query).await?;
+        let after = page.next.and_then(After::of);
+        Ok(Json(VideoPage {
+            items: page.items.into_iter().map(Into::into).collect(),
+            next: after.map(|after| cursor::write(&after)).transpose()?,
+        }))
+    }
+
+    /// Read a video
+    ///
+    /// With its views up to now: those of open days are counted, and not yet settled.
+    #[oai(path = "/:id", method = "get", operation_id = "getVideo")]
+    async fn video(
+        &self,
+        _user: User,
+        /// The video.
+        #[oai(validator(minimum(value = "1")))]
+        id: Path<i64>,
+    ) -> Result<Json<VideoView>, Failure<VideoRefusals>> {
+        Ok(Json(self.videos.video(VideoId(id.0)).await?.into()))
+    }
+}

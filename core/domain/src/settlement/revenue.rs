@@ -1,0 +1,110 @@
+//! Revenue: what a video earned on a day.
+
+use crate::{
+    money::Money,
+    rates::RateVersion,
+    settlement::{Poison, VideoStatistics},
+    videos::VideoId,
+};
+
+/// One settled row: a video's pay for a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoRevenue {
+    /// The video.
+    pub video_id: VideoId,
+    /// Pay for views.
+    pub view_revenue: Money,
+    /// Pay for ad views.
+    pub ad_revenue: Money,
+    /// The sum of both.
+    pub total_revenue: Money,
+}
+
+impl VideoRevenue {
+    /// Pays a settled day: the count before it decides the tiers; views and ad views are each
+    /// rounded down on their own.
+    ///
+    /// # Errors
+    /// Where an amount does not fit, or the row contradicts itself.
+    pub fn of(statistics: &VideoStatistics, rates: &RateVersion) -> Result<Self, Poison> {
+        let before = |cumulative: i64, day: i64| {
+            cumulative
+                .checked_sub(day)
+                .filter(|before| *before >= 0)
+                .ok_or(Poison::BrokenChain { cumulative, day })
+        };
+        let views_before = before(statistics.cumulative.views, statistics.view_count)?;
+        let ads_before = before(statistics.cumulative.ad_views, statistics.ad_view_count)?;
+        let view_revenue = rates
+            .video
+            .pay(views_before, statistics.view_count)
+            .map_err(|_| Poison::Overflow("view revenue"))?;
+        let ad_revenue = rates
+            .ad
+            .pay(ads_before, statistics.ad_view_count)
+            .map_err(|_| Poison::Overflow("ad revenue"))?;
+        let total_revenue = view_revenue
+            .checked_add(ad_revenue)
+            .map_err(|_| Poison::Overflow("total revenue"))?;
+        Ok(Self {
+            video_id: statistics.video_id,
+            view_revenue,
+            ad_revenue,
+            total_revenue,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        rates::{RateKind, Tier},
+        settlement::LifetimeCounts,
+    };
+    use chrono::NaiveDate;
+
+    fn rates() -> RateVersion {
+        let tier = |from_count, to_count, micro_won| Tier {
+            from_count,
+            to_count,
+            micro_won,
+        };
+        let tiers = [
+            (RateKind::Video, tier(0, Some(2), 1_004_999)),
+            (RateKind::Video, tier(3, None, 1_100_000)),
+            (RateKind::Ad, tier(0, None, 10_009_999)),
+        ];
+        RateVersion::new(NaiveDate::MIN, tiers).unwrap()
+    }
+
+    fn day(view_count: i64, views: i64, ad_view_count: i64, ad_views: i64) -> VideoStatistics {
+        VideoStatistics {
+            video_id: VideoId(1),
+            view_count,
+            total_play_time: 0,
+            ad_view_count,
+            cumulative: LifetimeCounts { views, ad_views },
+        }
+    }
+
+    #[test]
+    fn each_kind_is_rounded_down_on_its_own() {
+        let revenue = VideoRevenue::of(&day(2, 4, 1, 1), &rates()).unwrap();
+        assert_eq!(revenue.view_revenue.to_string(), "2.10");
+        assert_eq!(revenue.ad_revenue.to_string(), "10.00");
+        assert_eq!(revenue.total_revenue.to_string(), "12.10");
+    }
+
+    #[test]
+    fn a_broken_chain_is_refused() {
+        let refused = VideoRevenue::of(&day(5, 4, 0, 0), &rates()).unwrap_err();
+        assert_eq!(
+            refused,
+            Poison::BrokenChain {
+                cumulative: 4,
+                day: 5
+            }
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! The use cases, a module per feature, and the ports with more than one implementation:
+//! [`Notifier`](jobs::notifier::Notifier), [`Intake`](playback::intake::Intake) and
+//! [`EventStream`](events::stream::EventStream).
+
+pub mod accounts;
+pub mod events;
+pub mod import;
+pub mod jobs;
+pub mod listing;
+pub mod operations;
+pub mod playback;
+pub mod reports;
+pub mod settings;
+pub mod trace;
+pub mod verification;
+pub mod videos;

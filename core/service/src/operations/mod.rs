@@ -1,0 +1,4 @@
+//! What operators watch: counters of a process and the snapshot of its stores.
+
+pub mod counters;
+pub mod snapshot;

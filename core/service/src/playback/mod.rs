@@ -1,0 +1,185 @@
+//! Playing and pausing.
+
+mod embedded_intake;
+pub mod intake;
+
+pub use embedded_intake::EmbeddedIntake;
+
+use crate::{
+    operations::counters::{Count, IntakeTally, PlaybackTally},
+    playback::intake::{Intake, IntakeError},
+};
+use balance_domain::{accounts::UserId, clock::Clock, playback::EventId, videos::VideoId};
+use balance_store::{
+    Store, StoreError,
+    playback::{Act, IdempotencyKey, IntakeAnswer, IntakeRequest, VideoFacts},
+};
+use moka::sync::Cache;
+use std::{sync::Arc, time::Duration};
+
+/// Videos whose owner and length are kept at hand.
+const CACHED: u64 = 100_000;
+/// How long they are, so that plays go on while the database is away. They never change; the limit
+/// is for a database that was replaced.
+const CACHED_FOR: Duration = Duration::from_secs(3_600);
+
+/// Why somebody cannot play or pause.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaybackError {
+    /// There is no such video.
+    #[error("there is no video {0}")]
+    NoSuchVideo(VideoId),
+    /// The position lies outside the video.
+    #[error("{current_s} is not from 0 to {duration_s}, the video's length in seconds")]
+    OutsideVideo {
+        /// What was given, in seconds.
+        current_s: i64,
+        /// The video's length, in seconds.
+        duration_s: i64,
+    },
+    /// The intake failed.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Lets people play and pause.
+pub struct Playback {
+    intake: Arc<dyn Intake>,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    videos: Cache<VideoId, VideoFacts>,
+    tally: PlaybackTally,
+}
+
+impl Playback {
+    /// A service on an intake.
+    #[must_use]
+    pub fn new(intake: Arc<dyn Intake>, store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            intake,
+            store,
+            clock,
+            videos: Cache::builder()
+                .max_capacity(CACHED)
+                .time_to_live(CACHED_FOR)
+                .build(),
+            tally: PlaybackTally::default(),
+        }
+    }
+
+    /// Plays a video from where the user left it.
+    ///
+    /// # Errors
+    /// Where there is no such video, or the intake fails.
+    pub async fn play(
+        &self,
+        user_id: UserId,
+        video_id: VideoId,
+        key: Option<IdempotencyKey>,
+    ) -> Result<IntakeAnswer, PlaybackError> {
+        let played = async {
+            let video = self.facts(video_id).await?;
+            self.take_in(user_id, video, Act::Play, key).await
+        };
+        told(&self.tally.plays, played.await)
+    }
+
+    /// Pauses a video at so many seconds.
+    ///
+    /// # Errors
+    /// Where there is no such video, the position lies outside it, or the intake fails.
+    pub async fn pause(
+        &self,
+        user_id: UserId,
+        video_id: VideoId,
+        current_s: i64,
+        key: Option<IdempotencyKey>,
+    ) -> Result<IntakeAnswer, PlaybackError> {
+        let paused = async {
+            let video = self.facts(video_id).await?;
+            let duration_s = video.duration_s;
+            if !(0..=duration_s).contains(&current_s) {
+                return Err(PlaybackError::OutsideVideo {
+                    current_s,
+                    duration_s,
+                });
+            }
+            self.take_in(user_id, video, Act::Pause { current_s }, key)
+                .await
+        };
+        told(&self.tally.pauses, paused.await)
+    }
+
+    /// What became of plays and pauses since the service was made.
+    #[must_use]
+    pub const fn tally(&self) -> &PlaybackTally {
+        &self.tally
+    }
+
+    /// Whether plays can be taken in now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn readiness(&self) -> Result<(), IntakeError> {
+        self.intake.readiness().await
+    }
+
+    async fn take_in(
+        &self,
+        user_id: UserId,
+        video: VideoFacts,
+        act: Act,
+        key: Option<IdempotencyKey>,
+    ) -> Result<IntakeAnswer, PlaybackError> {
+        let request = IntakeRequest {
+            event_id: EventId::new(self.clock.now_micros(), rand::random()),
+            user_id,
+            video,
+            act,
+            key,
+        };
+        Ok(self.intake.take_in(request).await?)
+    }
+
+    async fn facts(&self, id: VideoId) -> Result<VideoFacts, PlaybackError> {
+        if let Some(video) = self.videos.get(&id) {
+            return Ok(video);
+        }
+        let video = self.store.video_facts(id).await?;
+        let video = video.ok_or(PlaybackError::NoSuchVideo(id))?;
+        self.videos.insert(id, video);
+        Ok(video)
+    }
+}
+
+/// The same outcome, counted.
+fn told(
+    tally: &IntakeTally,
+    outcome: Result<IntakeAnswer, PlaybackError>,
+) -> Result<IntakeAnswer, PlaybackError> {
+    count_of(tally, &outcome).add(1);
+    outcome
+}
+
+const fn count_of<'a>(
+    tally: &'a IntakeTally,
+    outcome: &Result<IntakeAnswer, PlaybackError>,
+) -> &'a Count {
+    match outcome {
+        Ok(IntakeAnswer::Playing { .. } | IntakeAnswer::Paused { .. }) => &tally.accepted,
+        Ok(IntakeAnswer::Repeat { .. }) => &tally.repeat,
+        Ok(IntakeAnswer::NoSession) => &tally.no_session,
+        Ok(IntakeAnswer::KeyReused) => &tally.key_reused,
+        Err(PlaybackError::NoSuchVideo(_)) => &tally.no_such_video,
+        Err(PlaybackError::OutsideVideo { .. }) => &tally.outside_video,
+        Err(PlaybackError::Intake(IntakeError::Backlog { .. })) => &tally.backlog,
+        Err(PlaybackError::Intake(IntakeError::Away(_))) => &tally.away,
+        Err(PlaybackError::Store(error)) if error.is_transient() => &tally.away,
+        Err(PlaybackError::Intake(IntakeError::Unusable(_)) | PlaybackError::Store(_)) => {
+            &tally.unusable
+        }
+    }
+}

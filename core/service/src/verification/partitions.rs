@@ -1,0 +1,345 @@
+//! An instance's partitions: ranges that touch and cover everything, and counts of what was
+//! written in each.
+//!
+//! A partition that was restarted has a row in each execution that took it up; the later ones go on
+//! from the cursor of the earlier. A chunk's rows, counts and cursor are committed together, and a
+//! chunk that is rolled back counts no writes. So the writes of all rows of one name are the videos
+//! of its range, whatever happened in between.
+
+use crate::verification::{
+    execution::STEP_EXECUTION,
+    findings::{At, Findings, Kind},
+};
+use balance_batch::{
+    job::{Job, Step, StepName},
+    partition::{IdRange, PartitionState},
+    spring::context::{ExecutionContext, GRID_SIZE_KEY},
+    status::BatchStatus,
+};
+use balance_store::verification::{ExecutionFacts, StepFacts};
+use std::collections::{BTreeMap, HashMap};
+
+const CONTEXT: &str = "BATCH_STEP_EXECUTION_CONTEXT";
+
+/// One partition over all executions of its instance.
+#[derive(Debug, Clone)]
+struct Partition {
+    /// Its range, if every row's context could be read.
+    range: Option<IdRange>,
+    /// Its newest row's status.
+    status: Option<BatchStatus>,
+    written: i128,
+    skipped: i128,
+    rows: Vec<i64>,
+}
+
+/// What the executions of an instance say of its partitions.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    steps: HashMap<Step, BTreeMap<u32, Partition>>,
+    /// Steps that completed.
+    completed: Vec<Step>,
+    grids: Vec<(Step, i64, String)>,
+    /// Whether an execution that has ended has no steps: they were pruned, or it was stopped before
+    /// it began any.
+    has_empty: bool,
+    /// Whether one of these came after the closing of the day; one before had no partitions.
+    has_gap: bool,
+}
+
+impl Book {
+    /// Adds an execution; they come oldest first. Answers whether it was pruned: it ended with
+    /// work done, and has no steps any more.
+    pub(super) fn add(
+        &mut self,
+        execution: &ExecutionFacts,
+        status: Option<BatchStatus>,
+        findings: &mut Findings,
+    ) -> bool {
+        let has_ended = status.is_some_and(|status| !status.is_running());
+        let is_empty = has_ended && execution.steps.is_empty();
+        self.has_empty |= is_empty;
+        self.has_gap |= is_empty && self.completed.contains(&Step::CloseDay);
+        for step in &execution.steps {
+            self.add_step(execution, step, findings);
+        }
+        is_empty && status != Some(BatchStatus::Stopped)
+    }
+
+    /// Whether counts and ranges are not whole any more.
+    fn is_pruned(&self) -> bool {
+        self.has_gap || (self.has_empty && !self.completed.contains(&Step::CloseDay))
+    }
+
+    fn add_step(&mut self, execution: &ExecutionFacts, facts: &StepFacts, findings: &mut Findings) {
+        let Some(name) = StepName::parse(&facts.name) else {
+            return;
+        };
+        let status = facts
+            .run
+            .status
+            .as_deref()
+            .and_then(|word| word.parse().ok());
+        let context = facts.run.context.as_ref().and_then(|(short, serialized)| {
+            ExecutionContext::from_columns(short, serialized.as_deref()).ok()
+        });
+        let key = crate::verification::execution::step_key(execution, facts);
+        let Some(number) = name.partition else {
+            if status == Some(BatchStatus::Completed) {
+                self.completed.push(name.step);
+            }
+            if let Some(grid) = context.as_ref().and_then(|one| one.long(GRID_SIZE_KEY)) {
+                self.grids.push((name.step, grid, key));
+            } else if name.step.is_partitioned() && context.is_some() {
+                let at = job_tables(&key);
+                findings.add(
+                    at,
+                    "SHORT_CONTEXT",
+                    format!("a Long {GRID_SIZE_KEY}"),
+                    "none",
+                );
+            }
+            return;
+        };
+        let range = context
+            .as_ref()
+            .and_then(|context| read_range(context, status, &key, findings));
+        let partition = self
+            .steps
+            .entry(name.step)
+            .or_default()
+            .entry(number)
+            .or_insert_with(|| Partition {
+                range,
+                status,
+                written: 0,
+                skipped: 0,
+                rows: Vec::new(),
+            });
+        if let (Some(before), Some(range)) = (partition.range, range)
+            && before != range
+        {
+            let expected = shown(before);
+            findings.add(
+                partitions_at(CONTEXT, &key),
+                "SHORT_CONTEXT",
+                expected,
+                shown(range),
+            );
+        }
+        // A row whose context is damaged spoils the partition's range.
+        partition.range = partition.range.and(range);
+        partition.status = status;
+        let counter = |place: usize| i128::from(facts.counters[place].unwrap_or(0));
+        partition.written += counter(WRITE_COUNT);
+        partition.skipped += SKIP_COUNTS.map(counter).iter().sum::<i128>();
+        partition.rows.push(facts.id);
+    }
+
+    /// Whether the ranges of each step touch and cover every id, and its managers know their number.
+    pub(super) fn verify_ranges(&self, instance: i64, findings: &mut Findings) {
+        if self.is_pruned() {
+            return;
+        }
+        for (step, grid, key) in &self.grids {
+            let number = self.steps.get(step).map_or(0, BTreeMap::len);
+            let found = i128::from(*grid);
+            let at = partitions_at(CONTEXT, key);
+            let number = i128::try_from(number).unwrap_or(i128::MAX);
+            findings.compare(at, GRID_SIZE_KEY, number, found);
+        }
+        for (step, partitions) in &self.steps {
+            let key = format!("instance {instance}, {}", step.name());
+            if let Some((number, missing)) = (0..).zip(partitions.keys()).find(|(a, b)| a != *b) {
+                let at = partitions_at(STEP_EXECUTION, &key);
+                let found = format!("partition{missing}");
+                findings.add(at, "STEP_NAME", format!("partition{number}"), found);
+            }
+            let Some(ranges) = ranges(partitions) else {
+                continue;
+            };
+            let at = partitions_at(CONTEXT, &key);
+            let mut next = IdRange::ALL.after;
+            for (range, _) in ranges {
+                if range.after != next {
+                    let found = format!("the next begins after {}", range.after);
+                    findings.add(at, "SHORT_CONTEXT", format!("a range after {next}"), found);
+                }
+                next = range.upto;
+            }
+            if next != IdRange::ALL.upto {
+                let expected = format!("ranges up to {}", IdRange::ALL.upto);
+                findings.add(
+                    at,
+                    "SHORT_CONTEXT",
+                    expected,
+                    format!("the last ends at {next}"),
+                );
+            }
+        }
+    }
+
+    /// Whether a COMPLETED instance has completed every step and partition.
+    pub(super) fn verify_completed(&self, instance: i64, findings: &mut Findings) {
+        if self.is_pruned() {
+            return;
+        }
+        for step in Job::DayStatistics.steps() {
+            let key = format!("instance {instance}, {}", step.name());
+            let at = partitions_at(STEP_EXECUTION, &key);
+            if !self.completed.contains(step) {
+                findings.add(at, "STATUS", "COMPLETED: the instance is", "no such row");
+            }
+            let partitions = self.steps.get(step);
+            if step.is_partitioned() && partitions.is_none() {
+                findings.add(at, "STEP_NAME", "partitions of the step", "none");
+            }
+            for (number, partition) in partitions.into_iter().flatten() {
+                if partition.status != Some(BatchStatus::Completed) {
+                    let name = StepName::of_partition(*step, *number);
+                    let key = format!("instance {instance}, {name}");
+                    let at = partitions_at(STEP_EXECUTION, &key);
+                    let found = partition.status;
+                    let found = found.map_or_else(|| "none".to_owned(), |one| one.to_string());
+                    findings.add(at, "STATUS", "COMPLETED: the instance is", found);
+                }
+            }
+        }
+    }
+
+    /// Begins to count what was written in each range; nothing where rows were pruned.
+    pub(super) fn tally(&self) -> Option<Tally> {
+        if self.is_pruned() {
+            return None;
+        }
+        let mut steps = HashMap::new();
+        for (step, partitions) in &self.steps {
+            if let Some(ranges) = ranges(partitions) {
+                let counts = ranges.into_iter().map(|(range, number)| Count {
+                    upto: range.upto,
+                    partition: partitions[&number].clone(),
+                    number,
+                    written: 0,
+                    skipped: 0,
+                });
+                steps.insert(*step, (0, counts.collect()));
+            }
+        }
+        Some(Tally(steps))
+    }
+}
+
+const WRITE_COUNT: usize = 3;
+const SKIP_COUNTS: [usize; 3] = [4, 5, 6];
+
+fn job_tables(key: &String) -> At<'_> {
+    At {
+        kind: Kind::JobTables,
+        table: CONTEXT,
+        key,
+    }
+}
+
+fn partitions_at<'a>(table: &'static str, key: &'a String) -> At<'a> {
+    At {
+        kind: Kind::Partitions,
+        table,
+        key,
+    }
+}
+
+fn shown(range: IdRange) -> String {
+    format!("({}, {}]", range.after, range.upto)
+}
+
+/// A partition's range; one that is COMPLETED has gone through it.
+fn read_range(
+    context: &ExecutionContext,
+    status: Option<BatchStatus>,
+    key: &String,
+    findings: &mut Findings,
+) -> Option<IdRange> {
+    match PartitionState::from_context(context) {
+        Ok(state) => {
+            if status == Some(BatchStatus::Completed) && !state.is_done() {
+                let at = partitions_at(CONTEXT, key);
+                let expected = format!("the cursor at {}: it is COMPLETED", state.range.upto);
+                findings.add(at, "SHORT_CONTEXT", expected, state.cursor);
+            }
+            Some(state.range)
+        }
+        Err(error) => {
+            findings.add(
+                job_tables(key),
+                "SHORT_CONTEXT",
+                "a range and a cursor",
+                error,
+            );
+            None
+        }
+    }
+}
+
+/// The ranges of a step's partitions in order, if all are known.
+fn ranges(partitions: &BTreeMap<u32, Partition>) -> Option<Vec<(IdRange, u32)>> {
+    let mut ranges = partitions
+        .iter()
+        .map(|(number, partition)| Some((partition.range?, *number)))
+        .collect::<Option<Vec<_>>>()?;
+    ranges.sort_by_key(|(range, _)| (range.after, range.upto));
+    Some(ranges)
+}
+
+/// A partition, and what must have been written in its range.
+struct Count {
+    upto: i64,
+    partition: Partition,
+    number: u32,
+    written: i128,
+    skipped: i128,
+}
+
+/// What must have been written in each range of a settled day; videos come in the order of ids.
+pub(super) struct Tally(HashMap<Step, (usize, Vec<Count>)>);
+
+impl Tally {
+    /// Counts a video that a step wrote or skipped.
+    pub(super) fn count(&mut self, step: Step, video_id: i64, written: bool, skipped: bool) {
+        let Some((place, counts)) = self.0.get_mut(&step) else {
+            return;
+        };
+        while counts.get(*place).is_some_and(|one| one.upto < video_id) {
+            *place += 1;
+        }
+        if let Some(count) = counts.get_mut(*place) {
+            count.written += i128::from(written);
+            count.skipped += i128::from(skipped);
+        }
+    }
+
+    /// Compares with what the partitions say.
+    pub(super) fn finish(self, instance: i64, findings: &mut Findings) {
+        let mut steps: Vec<(Step, Vec<Count>)> = self
+            .0
+            .into_iter()
+            .map(|(step, (_, counts))| (step, counts))
+            .collect();
+        steps.sort_by_key(|(step, _)| step.name());
+        for (step, counts) in steps {
+            for count in counts {
+                let name = StepName::of_partition(step, count.number);
+                let rows: Vec<String> = count
+                    .partition
+                    .rows
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect();
+                let rows = rows.join(", ");
+                let key = format!("instance {instance}, {name} (step executions {rows})");
+                let at = partitions_at(STEP_EXECUTION, &key);
+                findings.compare(at, "WRITE_COUNT", count.written, count.partition.written);
+                findings.compare(at, "skip counts", count.skipped, count.partition.skipped);
+            }
+        }
+    }
+}

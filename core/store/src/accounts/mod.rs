@@ -1,0 +1,7 @@
+//! Accounts, their credentials and refresh tokens.
+
+pub(crate) mod credentials;
+pub(crate) mod refresh_tokens;
+pub(crate) mod types;
+
+pub use types::{AccountRefusal, Credential, NewToken, PasswordHash, Rotation, TokenHash};

@@ -1,0 +1,159 @@
+//! Events that the history did not take, as operators read them.
+
+use crate::{Store, StoreError, StoreResult, events::EntryId, sql::db::fetch_all};
+use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
+use chrono::{NaiveDate, NaiveDateTime};
+use sqlx::AssertSqlSafe;
+
+/// An event that came after its day was closed. It counts for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LateEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Its business day, a closed one.
+    pub date: NaiveDate,
+    /// What was watched.
+    pub video_id: VideoId,
+    /// Who watched.
+    pub user_id: UserId,
+    /// When it happened, in microseconds since 1970 (UTC).
+    pub occurred_at_micros: i64,
+    /// Whether it would have counted as a view.
+    pub is_counted: bool,
+    /// Seconds that would have counted as watched.
+    pub play_time_s: i64,
+    /// When it was read, in UTC.
+    pub received_at: NaiveDateTime,
+}
+
+/// An entry of a stream that can never be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedEvent {
+    /// Where it stood.
+    pub id: EntryId,
+    /// Its event's id, where it has one.
+    pub event_id: Option<EventId>,
+    /// What it said, at most 1,000 characters of it.
+    pub payload: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// When it was read, in UTC.
+    pub rejected_at: NaiveDateTime,
+}
+
+/// After every id.
+const LAST: EventId = EventId([0xff; 16]);
+
+#[derive(sqlx::FromRow)]
+struct LateRow {
+    event_id: Vec<u8>,
+    date: NaiveDate,
+    video_id: i64,
+    user_id: i64,
+    occurred_at_micros: i64,
+    counted: i64,
+    play_time: i64,
+    received_at: NaiveDateTime,
+}
+
+#[derive(sqlx::FromRow)]
+struct RejectedRow {
+    shard: i64,
+    entry_ms: i64,
+    entry_sequence: i64,
+    event_id: Option<Vec<u8>>,
+    payload: String,
+    reason: String,
+    rejected_at: NaiveDateTime,
+}
+
+fn event_id(bytes: Vec<u8>) -> StoreResult<EventId> {
+    let id = bytes.try_into().map(EventId);
+    id.map_err(|_| StoreError::Damaged("an event's id is not 16 bytes".to_owned()))
+}
+
+impl TryFrom<LateRow> for LateEvent {
+    type Error = StoreError;
+
+    fn try_from(row: LateRow) -> StoreResult<Self> {
+        Ok(Self {
+            id: event_id(row.event_id)?,
+            date: row.date,
+            video_id: VideoId(row.video_id),
+            user_id: UserId(row.user_id),
+            occurred_at_micros: row.occurred_at_micros,
+            is_counted: row.counted != 0,
+            play_time_s: row.play_time,
+            received_at: row.received_at,
+        })
+    }
+}
+
+impl TryFrom<RejectedRow> for RejectedEvent {
+    type Error = StoreError;
+
+    fn try_from(row: RejectedRow) -> StoreResult<Self> {
+        let shard = u16::try_from(row.shard);
+        Ok(Self {
+            id: EntryId {
+                shard: shard.map_err(|error| StoreError::Damaged(format!("a shard: {error}")))?,
+                ms: row.entry_ms,
+                sequence: row.entry_sequence,
+            },
+            event_id: row.event_id.map(event_id).transpose()?,
+            payload: row.payload,
+            reason: row.reason,
+            rejected_at: row.rejected_at,
+        })
+    }
+}
+
+impl Store {
+    /// The newest late events, of a day or of all, or those before one; at most `limit`.
+    pub async fn late_events(
+        &self,
+        date: Option<NaiveDate>,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> StoreResult<Vec<LateEvent>> {
+        let whose = match date {
+            Some(_) => "date = ?",
+            None => "? IS NULL",
+        };
+        let sql = format!(
+            "SELECT event_id, date, video_id, user_id, occurred_at_micros, \
+             CAST(counted AS SIGNED) AS counted, play_time, received_at FROM late_event \
+             WHERE {whose} AND event_id < ? ORDER BY event_id DESC LIMIT ?"
+        );
+        let EventId(before) = before.unwrap_or(LAST);
+        let mut tx = self.db.read().await?;
+        let rows: Vec<LateRow> = fetch_all!(&mut tx, AssertSqlSafe(sql), date, &before[..], limit)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// Rejected entries by shard, the oldest first, or those after one; at most `limit`.
+    pub async fn rejected_events(
+        &self,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> StoreResult<Vec<RejectedEvent>> {
+        let (shard, ms, sequence) =
+            after.map_or((-1, 0, 0), |id| (i64::from(id.shard), id.ms, id.sequence));
+        let mut tx = self.db.read().await?;
+        // Spelled out: a comparison of rows is no range of the key to a server.
+        let rows: Vec<RejectedRow> = fetch_all!(
+            &mut tx,
+            "SELECT CAST(shard AS SIGNED) AS shard, entry_ms, entry_sequence, event_id, payload, \
+             reason, rejected_at FROM rejected_event WHERE shard >= ? AND (shard > ? \
+             OR entry_ms > ? OR (entry_ms = ? AND entry_sequence > ?)) \
+             ORDER BY shard, entry_ms, entry_sequence LIMIT ?",
+            shard,
+            shard,
+            ms,
+            ms,
+            sequence,
+            limit
+        )?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+}

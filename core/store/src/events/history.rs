@@ -1,0 +1,396 @@
+//! Writing events down: into the history, among the late ones, among the rejected ones.
+
+use crate::{
+    Store, StoreError, StoreResult,
+    events::{Content, Drained, Entry, EntryId, Happening, PlaybackEvent, RefusalCount},
+    settlement::days::closed_through,
+    sql::{
+        db::{Tx, fetch_in, insert_rows},
+        retry::on_conflict,
+    },
+    videos::catalog,
+};
+use balance_domain::{
+    calendar::BusinessTimezone,
+    playback::EventId,
+    videos::{AdId, AdSchedule},
+};
+use chrono::NaiveDate;
+use std::collections::{HashMap, HashSet};
+
+const MICROS_PER_MS: i64 = 1_000;
+/// The most of a payload or a reason that is kept, in characters.
+const KEPT: usize = 1_000;
+
+impl Store {
+    /// Writes a group of entries in one transaction: each event into the history of its instant's
+    /// day, or, where that is closed and nothing holds it yet, among the late ones. Written again
+    /// it changes nothing. `ad_interval_s` is the distance of two ad slots.
+    pub async fn write_entries(
+        &self,
+        entries: &[Entry],
+        timezone: BusinessTimezone,
+        ad_interval_s: u32,
+    ) -> StoreResult<Drained> {
+        let group = Group::sort(entries, timezone);
+        match on_conflict(|| write(self, &group, ad_interval_s)).await {
+            Err(StoreError::Data(reason)) => match entries {
+                // This very one can never be written.
+                [entry] => {
+                    let group = Group::rejected(entry, &reason);
+                    on_conflict(|| write(self, &group, ad_interval_s)).await
+                }
+                _ => Err(StoreError::Data(reason)),
+            },
+            written => written,
+        }
+    }
+
+    /// Keeps what was refused so far, in one transaction. A count that is there already only ever
+    /// grows, so that the same counts, or older ones, change nothing.
+    pub async fn keep_refusals(&self, counts: &[RefusalCount]) -> StoreResult<()> {
+        let mut counts = counts.to_vec();
+        // In one order, so that workers who keep the same counts wait for each other.
+        counts.sort_unstable_by_key(|one| (one.date, one.video_id.0, one.reason));
+        // A look costs less than a write, and most are kept already: by us, or by another worker.
+        drop_kept(self, &mut counts).await?;
+        if counts.is_empty() {
+            return Ok(());
+        }
+        on_conflict(|| write_refusals(self, &counts)).await
+    }
+}
+
+/// An event with its instant and day.
+struct Timed {
+    event: PlaybackEvent,
+    at_micros: i64,
+    date: NaiveDate,
+}
+
+impl Timed {
+    /// Counted views, credited and reported seconds.
+    const fn numbers(&self) -> (i64, i64, i64) {
+        match self.event.what {
+            Happening::Play { is_counted } => (is_counted as i64, 0, 0),
+            Happening::Pause {
+                credited_s,
+                reported_s,
+                ..
+            } => (0, credited_s, reported_s),
+        }
+    }
+}
+
+struct Rejected {
+    id: EntryId,
+    event_id: Option<EventId>,
+    payload: String,
+    reason: String,
+}
+
+impl Rejected {
+    fn new(entry: &Entry, reason: &str) -> Self {
+        let (event_id, payload) = match &entry.content {
+            Content::Event(event) => (Some(event.id), format!("{event:?}")),
+            content => (None, format!("{content:?}")),
+        };
+        Self {
+            id: entry.id,
+            event_id,
+            payload: cut(&payload),
+            reason: cut(reason),
+        }
+    }
+}
+
+/// A group of entries by what they say.
+#[derive(Default)]
+struct Group {
+    events: Vec<Timed>,
+    rejected: Vec<Rejected>,
+}
+
+impl Group {
+    fn sort(entries: &[Entry], timezone: BusinessTimezone) -> Self {
+        let mut group = Self::default();
+        for entry in entries {
+            match &entry.content {
+                Content::Seal => {}
+                Content::Event(event) => {
+                    let at_micros = entry.id.ms.saturating_mul(MICROS_PER_MS);
+                    match timezone.day_of(at_micros) {
+                        Ok(day) => group.events.push(Timed {
+                            event: *event,
+                            at_micros,
+                            date: day.date,
+                        }),
+                        Err(error) => group
+                            .rejected
+                            .push(Rejected::new(entry, &error.to_string())),
+                    }
+                }
+                Content::Foreign { payload, reason } => group.rejected.push(Rejected {
+                    id: entry.id,
+                    event_id: None,
+                    payload: cut(payload),
+                    reason: cut(reason),
+                }),
+            }
+        }
+        group
+    }
+
+    fn rejected(entry: &Entry, reason: &str) -> Self {
+        Self {
+            events: Vec::new(),
+            rejected: vec![Rejected::new(entry, reason)],
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(KEPT).collect()
+}
+
+async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<Drained> {
+    let mut tx = store.db.write().await?;
+    // First, shared: the day stays open, or closed, until the commit.
+    let lock = tx.for_share();
+    let closed = closed_through(&mut tx, lock).await?;
+    let (late, open): (Vec<&Timed>, Vec<&Timed>) = group
+        .events
+        .iter()
+        .partition(|timed| closed.is_some_and(|closed| timed.date <= closed));
+    // What was rejected once stays so, even where it could be written by now.
+    let held = held(&mut tx, &open, &["play_history", "rejected_event"]).await?;
+    let new = unheld(open, &held);
+    write_history(&mut tx, &new).await?;
+    write_ads(&mut tx, &new, ad_interval_s).await?;
+    let held = held_anywhere(&mut tx, &late).await?;
+    let late = unheld(late, &held);
+    write_late(&mut tx, &late).await?;
+    write_rejected(&mut tx, &group.rejected).await?;
+    tx.commit().await?;
+    let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+    Ok(Drained {
+        new: count(new.len()),
+        late: count(late.len()),
+        known: count(group.events.len() - new.len() - late.len()),
+        rejected: count(group.rejected.len()),
+    })
+}
+
+/// Those that nothing holds, each once.
+fn unheld<'a>(events: Vec<&'a Timed>, held: &HashSet<EventId>) -> Vec<&'a Timed> {
+    let mut seen = HashSet::with_capacity(events.len());
+    events
+        .into_iter()
+        .filter(|timed| !held.contains(&timed.event.id) && seen.insert(timed.event.id))
+        .collect()
+}
+
+/// Ids of one IN list.
+const IN_LIST: usize = 1_000;
+
+async fn held_anywhere(tx: &mut Tx, events: &[&Timed]) -> StoreResult<HashSet<EventId>> {
+    held(
+        tx,
+        events,
+        &["play_history", "late_event", "rejected_event"],
+    )
+    .await
+}
+
+/// Which of the events some table holds already.
+async fn held(tx: &mut Tx, events: &[&Timed], tables: &[&str]) -> StoreResult<HashSet<EventId>> {
+    let mut held = HashSet::new();
+    let dates: HashSet<NaiveDate> = events.iter().map(|timed| timed.date).collect();
+    for date in dates {
+        let of_day: Vec<&Timed> = events
+            .iter()
+            .filter(|timed| timed.date == date)
+            .copied()
+            .collect();
+        for table in tables {
+            // The history's key begins with the date.
+            let head = match *table {
+                "play_history" => format!(
+                    "SELECT event_id FROM play_history WHERE date = '{date}' AND event_id IN "
+                ),
+                _ => format!("SELECT event_id FROM {table} WHERE event_id IN "),
+            };
+            for some in of_day.chunks(IN_LIST) {
+                let ids: Vec<&[u8]> = some.iter().map(|timed| &timed.event.id.0[..]).collect();
+                let rows: Vec<(Vec<u8>,)> = fetch_in!(tx, head.as_str(), ids, "")?;
+                held.extend(
+                    rows.iter()
+                        .filter_map(|(id,)| id.as_slice().try_into().ok().map(EventId)),
+                );
+            }
+        }
+    }
+    Ok(held)
+}
+
+async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
+    let keep = tx.on_conflict_keep("date, event_id");
+    insert_rows!(
+        tx,
+        "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
+         counted, play_time, reported_time) ",
+        events,
+        |row, timed| {
+            let (counted, credited_s, reported_s) = timed.numbers();
+            row.push_bind(timed.date)
+                .push_bind(timed.event.id.0.to_vec())
+                .push_bind(timed.event.video_id.0)
+                .push_bind(timed.event.user_id.0)
+                .push_bind(timed.at_micros)
+                .push_bind(counted)
+                .push_bind(credited_s)
+                .push_bind(reported_s);
+        },
+        keep.as_str()
+    );
+    Ok(())
+}
+
+async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreResult<()> {
+    let interval_s = i64::from(ad_interval_s.max(1));
+    let passed: Vec<(&Timed, i64, i64)> = events
+        .iter()
+        .filter_map(|timed| match timed.event.what {
+            Happening::Pause {
+                from_s, credited_s, ..
+            } if timed.event.what.passes_a_slot(interval_s) => {
+                Some((*timed, from_s, from_s + credited_s))
+            }
+            _ => None,
+        })
+        .collect();
+    if passed.is_empty() {
+        return Ok(());
+    }
+    let ids = catalog::ensure_ads(tx, 0).await?;
+    let schedule = AdSchedule::new(interval_s, ids.into_iter().map(AdId).collect());
+    let shown: Vec<_> = passed
+        .into_iter()
+        .flat_map(|(timed, from_s, upto_s)| {
+            schedule
+                .shown(from_s, upto_s)
+                .map(move |slot| (timed, slot))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let keep = tx.on_conflict_keep("date, video_id, user_id, slot_s");
+    insert_rows!(
+        tx,
+        "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
+        shown,
+        |row, shown| {
+            let (timed, slot) = shown;
+            row.push_bind(timed.date)
+                .push_bind(timed.event.video_id.0)
+                .push_bind(timed.event.user_id.0)
+                .push_bind(slot.slot_s)
+                .push_bind(slot.ad_id.0);
+        },
+        keep.as_str()
+    );
+    Ok(())
+}
+
+async fn write_late(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
+    let now = tx.now();
+    let keep = tx.on_conflict_keep("event_id");
+    insert_rows!(
+        tx,
+        "INSERT INTO late_event (event_id, date, video_id, user_id, occurred_at_micros, \
+         counted, play_time, reported_time, received_at) ",
+        events,
+        |row, timed| {
+            let (counted, credited_s, reported_s) = timed.numbers();
+            row.push_bind(timed.event.id.0.to_vec())
+                .push_bind(timed.date)
+                .push_bind(timed.event.video_id.0)
+                .push_bind(timed.event.user_id.0)
+                .push_bind(timed.at_micros)
+                .push_bind(counted)
+                .push_bind(credited_s)
+                .push_bind(reported_s)
+                .push_bind(now);
+        },
+        keep.as_str()
+    );
+    Ok(())
+}
+
+async fn write_rejected(tx: &mut Tx, rejected: &[Rejected]) -> StoreResult<()> {
+    let now = tx.now();
+    let keep = tx.on_conflict_keep("shard, entry_ms, entry_sequence");
+    insert_rows!(
+        tx,
+        "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, event_id, payload, reason, \
+         rejected_at) ",
+        rejected,
+        |row, one| {
+            row.push_bind(i64::from(one.id.shard))
+                .push_bind(one.id.ms)
+                .push_bind(one.id.sequence)
+                .push_bind(one.event_id.map(|id| id.0.to_vec()))
+                .push_bind(one.payload.as_str())
+                .push_bind(one.reason.as_str())
+                .push_bind(now);
+        },
+        keep.as_str()
+    );
+    Ok(())
+}
+
+/// Leaves out the counts that are in the table as they are, or higher.
+async fn drop_kept(store: &Store, counts: &mut Vec<RefusalCount>) -> StoreResult<()> {
+    let kinds: HashSet<(NaiveDate, &str)> = counts
+        .iter()
+        .map(|one| (one.date, one.reason.name()))
+        .collect();
+    let mut tx = store.db.read().await?;
+    for (date, reason) in kinds {
+        let is_of_kind = |one: &RefusalCount| one.date == date && one.reason.name() == reason;
+        let videos = counts.iter().filter(|one| is_of_kind(one));
+        let kept: Vec<(i64, i64)> = fetch_in!(
+            &mut tx,
+            "SELECT video_id, count FROM refusal_count WHERE video_id IN ",
+            videos.map(|one| one.video_id.0),
+            " AND date = ",
+            date,
+            " AND reason = ",
+            reason,
+            ""
+        )?;
+        let kept: HashMap<i64, i64> = kept.into_iter().collect();
+        counts.retain(|one| {
+            let kept = kept.get(&one.video_id.0).filter(|_| is_of_kind(one));
+            kept.is_none_or(|kept| *kept < one.count)
+        });
+    }
+    Ok(())
+}
+
+async fn write_refusals(store: &Store, counts: &[RefusalCount]) -> StoreResult<()> {
+    let mut tx = store.db.write().await?;
+    let raise = tx.on_conflict_raise("date, video_id, reason", "count");
+    insert_rows!(
+        &mut tx,
+        "INSERT INTO refusal_count (date, video_id, reason, count) ",
+        counts,
+        |row, one| {
+            row.push_bind(one.date)
+                .push_bind(one.video_id.0)
+                .push_bind(one.reason.name())
+                .push_bind(one.count);
+        },
+        raise.as_str()
+    );
+    tx.commit().await
+}

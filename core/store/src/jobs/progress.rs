@@ -1,0 +1,165 @@
+//! How far an execution is, and how much work waits, in sums: bounded whatever the number of
+//! partitions.
+
+use crate::{
+    Store, StoreError, StoreResult,
+    jobs::rows,
+    sql::db::{Tx, fetch_all, fetch_one},
+};
+use balance_batch::{
+    execution::JobExecutionId,
+    job::{Job, Step},
+    status::BatchStatus,
+    step::Counters,
+};
+
+/// The partitions of a step of an execution, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepProgress {
+    /// The step.
+    pub step: Step,
+    /// Nobody has begun them.
+    pub waiting: u64,
+    /// Begun and not ended.
+    pub at_work: u64,
+    /// COMPLETED.
+    pub completed: u64,
+    /// Ended in another way.
+    pub failed: u64,
+    /// Their counters, summed.
+    pub counters: Counters,
+}
+
+/// The partitions and tasklets of all executions that have not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leases {
+    /// Nobody has one: they can be claimed.
+    pub free: u64,
+    /// Held by a worker.
+    pub held: u64,
+    /// Held by a worker whose lease ran out: they can be taken over.
+    pub run_out: u64,
+}
+
+/// The partitions of one step in one status.
+#[derive(sqlx::FromRow)]
+struct Row {
+    worker_name: String,
+    status: Option<String>,
+    partitions: i64,
+    commits: i64,
+    reads: i64,
+    filters: i64,
+    writes: i64,
+    read_skips: i64,
+    write_skips: i64,
+    process_skips: i64,
+    rollbacks: i64,
+}
+
+impl Store {
+    /// The partitions of an execution, by step; no row for a step that has none yet.
+    pub async fn progress(&self, id: JobExecutionId) -> StoreResult<Vec<StepProgress>> {
+        let mut tx = self.db.read().await?;
+        let rows: Vec<Row> = fetch_all!(
+            &mut tx,
+            "SELECT SUBSTR(STEP_NAME, 1, INSTR(STEP_NAME, ':') - 1) AS worker_name, \
+             STATUS AS status, COUNT(*) AS partitions, \
+             CAST(SUM(COMMIT_COUNT) AS SIGNED) AS commits, \
+             CAST(SUM(READ_COUNT) AS SIGNED) AS `reads`, \
+             CAST(SUM(FILTER_COUNT) AS SIGNED) AS filters, \
+             CAST(SUM(WRITE_COUNT) AS SIGNED) AS writes, \
+             CAST(SUM(READ_SKIP_COUNT) AS SIGNED) AS read_skips, \
+             CAST(SUM(WRITE_SKIP_COUNT) AS SIGNED) AS write_skips, \
+             CAST(SUM(PROCESS_SKIP_COUNT) AS SIGNED) AS process_skips, \
+             CAST(SUM(ROLLBACK_COUNT) AS SIGNED) AS rollbacks \
+             FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ? AND STEP_NAME LIKE '%:%' \
+             GROUP BY worker_name, STATUS",
+            id.0
+        )?;
+        let mut all: Vec<StepProgress> = Vec::new();
+        for row in rows {
+            let step = step_of(&row.worker_name)?;
+            let status = rows::status(row.status.clone())?;
+            let at = match all.iter().position(|one| one.step == step) {
+                Some(at) => at,
+                None => {
+                    all.push(none_of(step));
+                    all.len() - 1
+                }
+            };
+            add(&mut all[at], status, &row);
+        }
+        let order = |step: Step| {
+            Job::DayStatistics
+                .steps()
+                .iter()
+                .position(|one| *one == step)
+        };
+        all.sort_by_key(|one| order(one.step));
+        Ok(all)
+    }
+
+    /// What is held and what is free.
+    pub async fn leases(&self) -> StoreResult<Leases> {
+        let mut tx = self.db.read().await?;
+        leases(&mut tx).await
+    }
+}
+
+pub(crate) async fn leases(tx: &mut Tx) -> StoreResult<Leases> {
+    let now_micros = tx.now_micros().await?;
+    let (free, held, run_out): (i64, i64, i64) = fetch_one!(
+        tx,
+        "SELECT CAST(COALESCE(SUM(claim_token IS NULL), 0) AS SIGNED), \
+         CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros > ?), 0) AS SIGNED), \
+         CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros <= ?), 0) AS SIGNED) \
+         FROM step_lease",
+        now_micros,
+        now_micros
+    )?;
+    Ok(Leases {
+        free: free.unsigned_abs(),
+        held: held.unsigned_abs(),
+        run_out: run_out.unsigned_abs(),
+    })
+}
+
+fn step_of(worker_name: &str) -> StoreResult<Step> {
+    let mut steps = Job::ALL.iter().flat_map(|job| job.steps());
+    let found = steps.find(|step| step.worker_name() == Some(worker_name));
+    found
+        .copied()
+        .ok_or_else(|| StoreError::Damaged(format!("unknown step '{worker_name}'")))
+}
+
+fn none_of(step: Step) -> StepProgress {
+    StepProgress {
+        step,
+        waiting: 0,
+        at_work: 0,
+        completed: 0,
+        failed: 0,
+        counters: Counters::default(),
+    }
+}
+
+fn add(all: &mut StepProgress, status: BatchStatus, row: &Row) {
+    let partitions = row.partitions.unsigned_abs();
+    match status {
+        BatchStatus::Completed => all.completed += partitions,
+        BatchStatus::Starting => all.waiting += partitions,
+        BatchStatus::Started | BatchStatus::Stopping => all.at_work += partitions,
+        _ => all.failed += partitions,
+    }
+    all.counters += Counters {
+        commits: row.commits,
+        reads: row.reads,
+        filters: row.filters,
+        writes: row.writes,
+        read_skips: row.read_skips,
+        write_skips: row.write_skips,
+        process_skips: row.process_skips,
+        rollbacks: row.rollbacks,
+    };
+}

@@ -1,0 +1,27 @@
+//! The database: one [`Store`] whose methods are grouped by feature, on SQL that is written once for
+//! SQLite, MariaDB and MySQL.
+//!
+//! A method runs one transaction unless its documentation states otherwise, and no transaction
+//! leaves this crate. Locks are taken in the order date, instance, execution, partition,
+//! `closed_through`, never upwards.
+
+mod error;
+mod sql;
+mod store;
+
+pub mod accounts;
+pub mod claims;
+pub mod events;
+pub mod import;
+pub mod jobs;
+pub mod operations;
+pub mod playback;
+pub mod rates;
+pub mod reports;
+pub mod settlement;
+pub mod verification;
+pub mod videos;
+
+pub use error::{StoreError, StoreResult};
+pub use sql::process_lock::{Company, ProcessLock};
+pub use store::Store;

@@ -1,0 +1,239 @@
+//! The registry of workers: who works, and what each holds.
+
+use crate::{
+    Store, StoreError, StoreResult,
+    claims::lease::{MICROS_PER_S, lease_end},
+    sql::{
+        db::{execute, fetch_all, fetch_in, fetch_one},
+        retry::on_conflict,
+    },
+};
+use balance_batch::{
+    execution::{JobExecutionId, StepExecutionId},
+    job::StepName,
+};
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+use std::collections::HashMap;
+
+/// Who a worker is. Its name is new for each start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerIdentity {
+    /// Unique for each incarnation: host, process id, random.
+    pub name: String,
+    /// The machine's name.
+    pub host: String,
+    /// The process's id on it.
+    pub process_id: u32,
+    /// The program's version.
+    pub version: String,
+    /// Claims worked at a time.
+    pub concurrency: u32,
+}
+
+/// A partition or tasklet that a worker has a lease on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldStep {
+    /// The step execution.
+    pub id: StepExecutionId,
+    /// Its job execution.
+    pub job_execution_id: JobExecutionId,
+    /// Its name.
+    pub name: StepName,
+}
+
+/// A worker as the registry shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredWorker {
+    /// Who it is.
+    pub identity: WorkerIdentity,
+    /// When it started, by the database's clock.
+    pub started_at: DateTime<Utc>,
+    /// When it was last seen, by the database's clock.
+    pub last_seen_at: DateTime<Utc>,
+    /// Whether it was seen within its lease.
+    pub is_alive: bool,
+    /// What it holds, in the order of the ids. Of a dead worker: what nobody has taken over yet.
+    pub holds: Vec<HeldStep>,
+}
+
+/// Who holds a step execution, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The step execution.
+    pub step: StepExecutionId,
+    /// The worker's name.
+    pub worker: String,
+    /// The end of its lease, by the database's clock.
+    pub until: DateTime<Utc>,
+    /// Whether that is over: anybody may take the step over.
+    pub is_over: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct WorkerRow {
+    name: String,
+    host: String,
+    process_id: i64,
+    version: String,
+    concurrency: i64,
+    started_at_micros: i64,
+    last_seen_micros: i64,
+    alive_until_micros: i64,
+}
+
+impl Store {
+    /// Registers a worker, or says that it still lives: it is presumed alive for `lease_s` seconds.
+    pub async fn see_worker(&self, worker: &WorkerIdentity, lease_s: u32) -> StoreResult<()> {
+        on_conflict(|| see(self, worker, lease_s)).await
+    }
+
+    /// Takes a worker that ends out of the registry.
+    pub async fn forget_worker(&self, name: &str) -> StoreResult<()> {
+        on_conflict(|| async {
+            let mut tx = self.db.write_heartbeat().await?;
+            execute!(&mut tx, "DELETE FROM worker WHERE name = ?", name)?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// Takes out the workers that have not been seen for so many seconds; answers how many.
+    pub async fn forget_dead_workers(&self, silent_s: u32) -> StoreResult<u64> {
+        on_conflict(|| async {
+            let mut tx = self.db.write_heartbeat().await?;
+            let before = tx.now_micros().await? - i64::from(silent_s) * MICROS_PER_S;
+            let forgotten = execute!(
+                &mut tx,
+                "DELETE FROM worker WHERE alive_until_micros < ? AND last_seen_micros < ?",
+                before,
+                before
+            )?;
+            tx.commit().await?;
+            Ok(forgotten)
+        })
+        .await
+    }
+
+    /// The workers, those seen last first, at most `limit`.
+    pub async fn workers(&self, limit: u32) -> StoreResult<Vec<RegisteredWorker>> {
+        let mut tx = self.db.read().await?;
+        let now_micros = tx.now_micros().await?;
+        let rows: Vec<WorkerRow> = fetch_all!(
+            &mut tx,
+            "SELECT name, host, process_id, version, concurrency, started_at_micros, \
+             last_seen_micros, alive_until_micros FROM worker \
+             ORDER BY last_seen_micros DESC, name LIMIT ?",
+            limit
+        )?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held: Vec<(String, i64, i64, String)> = fetch_in!(
+            &mut tx,
+            "SELECT l.worker, l.step_execution_id, l.job_execution_id, s.STEP_NAME \
+             FROM step_lease l JOIN BATCH_STEP_EXECUTION s \
+             ON s.STEP_EXECUTION_ID = l.step_execution_id \
+             WHERE l.claim_token IS NOT NULL AND l.worker IN ",
+            rows.iter().map(|row| row.name.as_str()),
+            " ORDER BY l.step_execution_id"
+        )?;
+        let mut holds: HashMap<String, Vec<HeldStep>> = HashMap::new();
+        for (worker, id, job, name) in held {
+            let name = StepName::parse(&name)
+                .ok_or_else(|| StoreError::Damaged(format!("unknown step '{name}'")))?;
+            holds.entry(worker).or_default().push(HeldStep {
+                id: StepExecutionId(id),
+                job_execution_id: JobExecutionId(job),
+                name,
+            });
+        }
+        Ok(rows
+            .into_iter()
+            .map(|row| RegisteredWorker {
+                started_at: DateTime::from_timestamp_micros(row.started_at_micros)
+                    .unwrap_or_default(),
+                last_seen_at: DateTime::from_timestamp_micros(row.last_seen_micros)
+                    .unwrap_or_default(),
+                is_alive: row.alive_until_micros > now_micros,
+                holds: holds.remove(&row.name).unwrap_or_default(),
+                identity: WorkerIdentity {
+                    name: row.name,
+                    host: row.host,
+                    process_id: u32::try_from(row.process_id).unwrap_or(0),
+                    version: row.version,
+                    concurrency: u32::try_from(row.concurrency).unwrap_or(0),
+                },
+            })
+            .collect())
+    }
+
+    /// Who holds what of a job execution, in the order of the step executions' ids.
+    pub async fn holders(&self, id: JobExecutionId) -> StoreResult<Vec<Holder>> {
+        let mut tx = self.db.read().await?;
+        let now_micros = tx.now_micros().await?;
+        let rows: Vec<(i64, String, i64)> = fetch_all!(
+            &mut tx,
+            "SELECT step_execution_id, worker, lease_until_micros FROM step_lease \
+             WHERE job_execution_id = ? AND claim_token IS NOT NULL AND worker IS NOT NULL \
+             ORDER BY step_execution_id",
+            id.0
+        )?;
+        Ok(rows
+            .into_iter()
+            .map(|(step, worker, until_micros)| Holder {
+                step: StepExecutionId(step),
+                worker,
+                until: DateTime::from_timestamp_micros(until_micros).unwrap_or_default(),
+                is_over: until_micros <= now_micros,
+            })
+            .collect())
+    }
+
+    /// How many claims the workers that are alive can work at a time, all together.
+    pub async fn slots(&self) -> StoreResult<u32> {
+        let mut tx = self.db.read().await?;
+        let now_micros = tx.now_micros().await?;
+        let (slots,): (i64,) = fetch_one!(
+            &mut tx,
+            "SELECT CAST(COALESCE(SUM(concurrency), 0) AS SIGNED) FROM worker \
+             WHERE alive_until_micros > ?",
+            now_micros
+        )?;
+        Ok(u32::try_from(slots).unwrap_or(u32::MAX))
+    }
+}
+
+async fn see(store: &Store, worker: &WorkerIdentity, lease_s: u32) -> StoreResult<()> {
+    // The heartbeat's connection: a worker whose chunks keep all others busy lives all the same.
+    let mut tx = store.db.write_heartbeat().await?;
+    let now_micros = tx.now_micros().await?;
+    let until = lease_end(now_micros, lease_s);
+    let seen = execute!(
+        &mut tx,
+        "UPDATE worker SET last_seen_micros = ?, alive_until_micros = ? WHERE name = ?",
+        now_micros,
+        until,
+        worker.name.as_str()
+    )?;
+    if seen == 0 {
+        let keep = tx.on_conflict_keep("name");
+        execute!(
+            &mut tx,
+            AssertSqlSafe(format!(
+                "INSERT INTO worker (name, host, process_id, version, concurrency, \
+                 started_at_micros, last_seen_micros, alive_until_micros) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?){keep}"
+            )),
+            worker.name.as_str(),
+            worker.host.as_str(),
+            worker.process_id,
+            worker.version.as_str(),
+            worker.concurrency,
+            now_micros,
+            now_micros,
+            until
+        )?;
+    }
+    tx.commit().await
+}

@@ -1,0 +1,121 @@
+//! Versions of the rates.
+
+use crate::{
+    Store, StoreError, StoreResult,
+    operations::{Action, Actor, audit},
+    settlement::days::closed_through,
+    sql::db::{Tx, execute, fetch_all, fetch_one, insert_rows},
+};
+use balance_domain::rates::{RateKind, RateVersion, Tier};
+use chrono::NaiveDate;
+
+/// Why a version of the rates is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RateRefusal {
+    /// It would change the pay of a closed day.
+    #[error("effectiveFrom: {effective_from} is not after {closed_through}, the last closed day")]
+    ClosedBeginning {
+        /// The day asked for.
+        effective_from: NaiveDate,
+        /// The last closed day.
+        closed_through: NaiveDate,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// All versions, oldest first.
+    pub async fn rate_versions(&self) -> StoreResult<Vec<RateVersion>> {
+        let mut tx = self.db.read().await?;
+        let days: Vec<(NaiveDate,)> = fetch_all!(
+            &mut tx,
+            "SELECT DISTINCT effective_from FROM revenue_rate ORDER BY effective_from"
+        )?;
+        let mut versions = Vec::with_capacity(days.len());
+        for (day,) in days {
+            versions.push(version(&mut tx, day).await?);
+        }
+        Ok(versions)
+    }
+
+    /// The version that pays a day: the newest that begins on or before it.
+    pub async fn rates_on(&self, date: NaiveDate) -> StoreResult<Option<RateVersion>> {
+        let mut tx = self.db.read().await?;
+        let (day,): (Option<NaiveDate>,) = fetch_one!(
+            &mut tx,
+            "SELECT MAX(effective_from) FROM revenue_rate WHERE effective_from <= ?",
+            date
+        )?;
+        match day {
+            Some(day) => Ok(Some(version(&mut tx, day).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Stores a version, in place of one that begins on the same day.
+    pub async fn set_rates(&self, version: &RateVersion, by: &Actor) -> Result<(), RateRefusal> {
+        let mut tx = self.db.write().await?;
+        let effective_from = version.effective_from;
+        let lock = tx.for_share();
+        if let Some(closed_through) = closed_through(&mut tx, lock).await?
+            && effective_from <= closed_through
+        {
+            return Err(RateRefusal::ClosedBeginning {
+                effective_from,
+                closed_through,
+            });
+        }
+        execute!(
+            &mut tx,
+            "DELETE FROM revenue_rate WHERE effective_from = ?",
+            effective_from
+        )?;
+        insert_version(&mut tx, version).await?;
+        let subject = format!("rates from {effective_from}");
+        audit::record(&mut tx, by, Action::SetRates, &subject).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn insert_version(tx: &mut Tx, version: &RateVersion) -> StoreResult<()> {
+    let tiers: Vec<(RateKind, Tier)> = version.tiers().collect();
+    insert_rows!(
+        tx,
+        "INSERT INTO revenue_rate (effective_from, kind, from_count, to_count, rate_micro_won) ",
+        tiers,
+        |row, tier| {
+            let (kind, tier) = tier;
+            row.push_bind(version.effective_from)
+                .push_bind(kind.name())
+                .push_bind(tier.from_count)
+                .push_bind(tier.to_count)
+                .push_bind(tier.micro_won);
+        },
+        ""
+    );
+    Ok(())
+}
+
+async fn version(tx: &mut Tx, effective_from: NaiveDate) -> StoreResult<RateVersion> {
+    let rows: Vec<(String, i64, Option<i64>, i64)> = fetch_all!(
+        tx,
+        "SELECT kind, from_count, to_count, rate_micro_won FROM revenue_rate \
+         WHERE effective_from = ? ORDER BY kind, from_count",
+        effective_from
+    )?;
+    let damaged = |error| StoreError::Damaged(format!("the rates from {effective_from}: {error}"));
+    let mut tiers = Vec::with_capacity(rows.len());
+    for (kind, from_count, to_count, micro_won) in rows {
+        let kind: RateKind = kind.parse().map_err(damaged)?;
+        let tier = Tier {
+            from_count,
+            to_count,
+            micro_won,
+        };
+        tiers.push((kind, tier));
+    }
+    RateVersion::new(effective_from, tiers).map_err(damaged)
+}

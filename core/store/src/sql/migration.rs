@@ -1,0 +1,60 @@
+//! The schema's versions.
+
+use crate::{
+    StoreError, StoreResult,
+    sql::db::{Db, fetch_one},
+};
+use sqlx::migrate::{MigrateError, Migrator};
+
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
+static MYSQL: Migrator = sqlx::migrate!("../../migrations/mysql");
+
+/// Refuses a server's schema that is not this program's: several programs share it, so none
+/// changes it in passing.
+pub(crate) async fn check(db: &Db) -> StoreResult<()> {
+    let mut tx = db.read().await?;
+    let (tables,): (i64,) = fetch_one!(
+        &mut tx,
+        "SELECT COUNT(*) FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name = '_sqlx_migrations'"
+    )?;
+    let found: Option<i64> = if tables == 0 {
+        None
+    } else {
+        let (version,): (Option<i64>,) = fetch_one!(
+            &mut tx,
+            "SELECT MAX(version) FROM _sqlx_migrations WHERE success = TRUE"
+        )?;
+        version
+    };
+    let ours = MYSQL.iter().map(|migration| migration.version).max();
+    if found == ours {
+        return Ok(());
+    }
+    Err(StoreError::Unusable(if found < ours {
+        "the database's schema is older than this program; run `balance migrate`".to_owned()
+    } else {
+        "the database's schema is newer than this program; use the program that made it, or a \
+         newer one"
+            .to_owned()
+    }))
+}
+
+/// Brings the schema up to this program's. Does nothing where it is.
+pub(crate) async fn migrate(db: &Db) -> StoreResult<()> {
+    let result = match db {
+        Db::Sqlite { writer, .. } => SQLITE.run(writer).await,
+        Db::MySql { pool, .. } => MYSQL.run(pool).await,
+    };
+    result.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => StoreError::Unusable(format!(
+            "the database's schema is newer than this program (it has migration {version}); \
+             use the program that made it, or a newer one"
+        )),
+        MigrateError::VersionMismatch(version) => StoreError::Unusable(format!(
+            "migration {version} of the database is not the one of this program"
+        )),
+        MigrateError::Execute(error) => crate::sql::db::store_error(error),
+        other => StoreError::Other(Box::new(other)),
+    })
+}

@@ -1,0 +1,11 @@
+//! Connections, transactions, statements, and what differs between the databases.
+
+pub(crate) mod db;
+pub(crate) mod dialect;
+pub(crate) mod errors;
+pub(crate) mod fault;
+pub(crate) mod migration;
+pub(crate) mod new_id;
+pub(crate) mod process_lock;
+pub(crate) mod retry;
+pub(crate) mod statement;

@@ -1,0 +1,288 @@
+//! Days: what was played, what was made of it, and what an earlier day left.
+
+use crate::{
+    StoreResult,
+    settlement::days::closed_through,
+    sql::db::{Tx, fetch_all, fetch_one, fetch_optional},
+    verification::{
+        DayFacts, DayPage, RevenueFacts, StatisticsFacts, VideoDay, full_page_end, plays::plays,
+    },
+};
+use balance_batch::{
+    execution::{JobExecutionId, JobInstanceId},
+    job::{Job, Step},
+};
+use balance_domain::rates::Tier;
+use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
+use std::collections::BTreeMap;
+
+pub(crate) async fn next(tx: &mut Tx, after: NaiveDate) -> StoreResult<Option<DayFacts>> {
+    let mut first: Option<NaiveDate> = None;
+    // One index probe each: nothing is scanned.
+    for table in [
+        "play_history",
+        "ad_history",
+        "video_statistics",
+        "video_revenue",
+    ] {
+        let sql = AssertSqlSafe(format!("SELECT MIN(date) FROM {table} WHERE date > ?"));
+        let (date,): (Option<NaiveDate>,) = fetch_one!(tx, sql, after)?;
+        first = first.into_iter().chain(date).min();
+    }
+    let (launched,): (Option<NaiveDate>,) = fetch_one!(
+        tx,
+        "SELECT MIN(date) FROM job_date_instance WHERE job_name = ? AND date > ?",
+        Job::DayStatistics.name(),
+        after
+    )?;
+    match first.into_iter().chain(launched).min() {
+        Some(date) => day(tx, date).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn day(tx: &mut Tx, date: NaiveDate) -> StoreResult<DayFacts> {
+    let played: Option<(i64,)> = fetch_optional!(
+        tx,
+        "SELECT 1 FROM play_history WHERE date = ? LIMIT 1",
+        date
+    )?;
+    let settled: Vec<(i64, i64)> = fetch_all!(
+        tx,
+        "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID FROM job_date_instance d \
+         JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
+         WHERE d.job_name = ? AND d.date = ? AND e.STATUS = 'COMPLETED' \
+         ORDER BY e.JOB_EXECUTION_ID",
+        Job::DayStatistics.name(),
+        date
+    )?;
+    Ok(DayFacts {
+        date,
+        is_active: played.is_some(),
+        has_results: has_results(tx, date).await?,
+        is_launched: is_launched(tx, date).await?,
+        settled_by: settled
+            .into_iter()
+            .map(|(execution, instance)| (JobExecutionId(execution), JobInstanceId(instance)))
+            .collect(),
+        closed_through: closed_through(tx, "").await?,
+    })
+}
+
+async fn has_results(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
+    let (found,): (i64,) = fetch_one!(
+        tx,
+        "SELECT EXISTS (SELECT 1 FROM video_statistics WHERE date = ?) \
+         OR EXISTS (SELECT 1 FROM video_revenue WHERE date = ?)",
+        date,
+        date
+    )?;
+    Ok(found != 0)
+}
+
+async fn is_launched(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
+    let row: Option<(i64,)> = fetch_optional!(
+        tx,
+        "SELECT 1 FROM job_date_instance WHERE job_name = ? AND date = ? LIMIT 1",
+        Job::DayStatistics.name(),
+        date
+    )?;
+    Ok(row.is_some())
+}
+
+pub(crate) async fn tiers(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<(String, Tier)>> {
+    let rows: Vec<(String, i64, Option<i64>, i64)> = fetch_all!(
+        tx,
+        "SELECT kind, from_count, to_count, rate_micro_won FROM revenue_rate \
+         WHERE effective_from = (SELECT MAX(r.effective_from) FROM revenue_rate r \
+         WHERE r.effective_from <= ?) ORDER BY kind, from_count",
+        date
+    )?;
+    let tier = |(kind, from_count, to_count, micro_won)| {
+        let tier = Tier {
+            from_count,
+            to_count,
+            micro_won,
+        };
+        (kind, tier)
+    };
+    Ok(rows.into_iter().map(tier).collect())
+}
+
+/// A row of statistics with the row before it, the opening balance and the registration.
+#[derive(sqlx::FromRow)]
+struct StatisticsRow {
+    video_id: i64,
+    view_count: i64,
+    total_play_time: i64,
+    ad_view_count: i64,
+    cumulative_view_count: i64,
+    cumulative_ad_view_count: i64,
+    views_before: i64,
+    ad_views_before: i64,
+    is_registered: i64,
+}
+
+impl From<&StatisticsRow> for StatisticsFacts {
+    fn from(row: &StatisticsRow) -> Self {
+        Self {
+            view_count: row.view_count,
+            total_play_time: row.total_play_time,
+            ad_view_count: row.ad_view_count,
+            cumulative: (row.cumulative_view_count, row.cumulative_ad_view_count),
+            before: (row.views_before, row.ad_views_before),
+            is_registered: row.is_registered != 0,
+        }
+    }
+}
+
+pub(crate) async fn page(
+    tx: &mut Tx,
+    date: NaiveDate,
+    instance: Option<JobInstanceId>,
+    after: i64,
+    limit: u32,
+) -> StoreResult<DayPage> {
+    // Each source is read as far as those before it reach: a server goes to both ends of a range, but
+    // may well read a day from its beginning to where a page begins.
+    let plays = plays(tx, date, after, limit).await?;
+    let upto = full_page_end(limit, plays.len(), plays.last().map(|row| row.0));
+    let ads: Vec<(i64, i64)> = fetch_all!(
+        tx,
+        "SELECT video_id, COUNT(*) FROM ad_history \
+         WHERE date = ? AND video_id > ? AND video_id <= ? \
+         GROUP BY video_id ORDER BY video_id LIMIT ?",
+        date,
+        after,
+        upto.unwrap_or(i64::MAX),
+        limit
+    )?;
+    let ads_upto = full_page_end(limit, ads.len(), ads.last().map(|row| row.0));
+    let upto = ads_upto.or(upto);
+    let statistics = statistics(tx, date, (after, upto.unwrap_or(i64::MAX)), limit).await?;
+    let last = statistics.last().map(|row| row.video_id);
+    let upto = full_page_end(limit, statistics.len(), last).or(upto);
+    let revenue: Vec<(i64, i64, i64, i64)> = fetch_all!(
+        tx,
+        "SELECT video_id, view_revenue, ad_revenue, total_revenue FROM video_revenue \
+         WHERE date = ? AND video_id > ? AND video_id <= ? ORDER BY video_id LIMIT ?",
+        date,
+        after,
+        upto.unwrap_or(i64::MAX),
+        limit
+    )?;
+    let upto = full_page_end(limit, revenue.len(), revenue.last().map(|row| row.0)).or(upto);
+    let mut videos = Videos::new(upto);
+    for (id, facts) in plays {
+        videos.with(id, |video| video.plays = Some(facts));
+    }
+    for (id, count) in ads {
+        videos.with(id, |video| video.ad_views = count);
+    }
+    for row in &statistics {
+        videos.with(row.video_id, |video| video.statistics = Some(row.into()));
+    }
+    for (id, view_revenue, ad_revenue, total_revenue) in revenue {
+        let facts = RevenueFacts {
+            view_revenue,
+            ad_revenue,
+            total_revenue,
+        };
+        videos.with(id, |video| video.revenue = Some(facts));
+    }
+    if let Some(instance) = instance {
+        skips(tx, instance, after, &mut videos).await?;
+    }
+    Ok(DayPage {
+        is_launched: is_launched(tx, date).await?,
+        videos: videos.found.into_values().collect(),
+        upto,
+    })
+}
+
+/// The videos of a page, as its sources tell of them.
+struct Videos {
+    found: BTreeMap<i64, VideoDay>,
+    upto: i64,
+}
+
+impl Videos {
+    const fn new(upto: Option<i64>) -> Self {
+        Self {
+            found: BTreeMap::new(),
+            upto: match upto {
+                Some(upto) => upto,
+                None => i64::MAX,
+            },
+        }
+    }
+
+    /// Adds to a video, if it is of this page.
+    fn with(&mut self, id: i64, add: impl FnOnce(&mut VideoDay)) {
+        if id <= self.upto {
+            add(self.found.entry(id).or_insert_with(|| VideoDay {
+                video_id: id,
+                ..VideoDay::default()
+            }));
+        }
+    }
+}
+
+async fn statistics(
+    tx: &mut Tx,
+    date: NaiveDate,
+    (after, upto): (i64, i64),
+    limit: u32,
+) -> StoreResult<Vec<StatisticsRow>> {
+    // The row before is one step backwards in the primary key.
+    fetch_all!(
+        tx,
+        "SELECT s.video_id AS video_id, s.view_count AS view_count, \
+         s.total_play_time AS total_play_time, s.ad_view_count AS ad_view_count, \
+         s.cumulative_view_count AS cumulative_view_count, \
+         s.cumulative_ad_view_count AS cumulative_ad_view_count, \
+         COALESCE(p.cumulative_view_count, b.view_count, 0) AS views_before, \
+         COALESCE(p.cumulative_ad_view_count, b.ad_view_count, 0) AS ad_views_before, \
+         CASE WHEN v.id IS NULL THEN 0 ELSE 1 END AS is_registered \
+         FROM video_statistics s \
+         LEFT JOIN video_statistics p ON p.video_id = s.video_id AND p.date = \
+         (SELECT q.date FROM video_statistics q WHERE q.video_id = s.video_id \
+         AND q.date < s.date ORDER BY q.date DESC LIMIT 1) \
+         LEFT JOIN opening_balance b ON b.video_id = s.video_id \
+         LEFT JOIN video v ON v.id = s.video_id \
+         WHERE s.date = ? AND s.video_id > ? AND s.video_id <= ? ORDER BY s.video_id LIMIT ?",
+        date,
+        after,
+        upto,
+        limit
+    )
+}
+
+async fn skips(
+    tx: &mut Tx,
+    instance: JobInstanceId,
+    after: i64,
+    videos: &mut Videos,
+) -> StoreResult<()> {
+    for step in Job::DayStatistics.steps().iter().copied() {
+        let skipped: Vec<(i64,)> = fetch_all!(
+            tx,
+            "SELECT video_id FROM rejected_item WHERE job_instance_id = ? AND step_name = ? \
+             AND video_id > ? AND video_id <= ?",
+            instance.0,
+            step.name(),
+            after,
+            videos.upto
+        )?;
+        for (id,) in skipped {
+            videos.with(id, |video| match step {
+                Step::CloseDay => {}
+                Step::DayStatistics => video.skips.statistics = true,
+                Step::DayRevenue => video.skips.revenue = true,
+                Step::PeriodRollup => video.skips.rollup = true,
+            });
+        }
+    }
+    Ok(())
+}

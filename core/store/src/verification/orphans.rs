@@ -1,0 +1,233 @@
+//! What no day and no execution leads to: rows that hang from nothing, late events that are not late,
+//! sequences that are behind.
+
+use crate::{
+    StoreResult,
+    sql::db::{Tx, fetch_all, fetch_one},
+    verification::LooseFacts,
+};
+use balance_batch::job::Job;
+use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
+
+/// Rows that should not be there.
+struct Orphan {
+    table: &'static str,
+    /// What the row's number is called.
+    key: &'static str,
+    column: &'static str,
+    expected: &'static str,
+    found: &'static str,
+    /// The row's number.
+    id: &'static str,
+    /// The rest of the SELECT.
+    from: &'static str,
+}
+
+const ORPHANS: [Orphan; 6] = [
+    Orphan {
+        table: "BATCH_JOB_INSTANCE",
+        key: "instance",
+        column: "JOB_INSTANCE_ID",
+        expected: "a date of it in job_date_instance",
+        found: "there is none",
+        id: "i.JOB_INSTANCE_ID",
+        from: "BATCH_JOB_INSTANCE i LEFT JOIN job_date_instance d \
+               ON d.job_instance_id = i.JOB_INSTANCE_ID WHERE d.job_instance_id IS NULL",
+    },
+    Orphan {
+        table: "job_date_instance",
+        key: "instance",
+        column: "job_instance_id",
+        expected: "a row of it in BATCH_JOB_INSTANCE",
+        found: "there is none",
+        id: "d.job_instance_id",
+        from: "job_date_instance d LEFT JOIN BATCH_JOB_INSTANCE i \
+               ON i.JOB_INSTANCE_ID = d.job_instance_id WHERE i.JOB_INSTANCE_ID IS NULL",
+    },
+    Orphan {
+        table: "BATCH_JOB_EXECUTION",
+        key: "execution",
+        column: "JOB_INSTANCE_ID",
+        expected: "an instance that is there",
+        found: "there is none",
+        id: "e.JOB_EXECUTION_ID",
+        from: "BATCH_JOB_EXECUTION e LEFT JOIN BATCH_JOB_INSTANCE i \
+               ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID WHERE i.JOB_INSTANCE_ID IS NULL",
+    },
+    Orphan {
+        table: "BATCH_STEP_EXECUTION",
+        key: "step execution",
+        column: "JOB_EXECUTION_ID",
+        expected: "an execution that is there",
+        found: "there is none",
+        id: "s.STEP_EXECUTION_ID",
+        from: "BATCH_STEP_EXECUTION s LEFT JOIN BATCH_JOB_EXECUTION e \
+               ON e.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID WHERE e.JOB_EXECUTION_ID IS NULL",
+    },
+    Orphan {
+        table: "step_lease",
+        key: "step execution",
+        column: "job_execution_id",
+        expected: "an execution that is there",
+        found: "there is none",
+        id: "l.step_execution_id",
+        from: "step_lease l LEFT JOIN BATCH_JOB_EXECUTION e \
+               ON e.JOB_EXECUTION_ID = l.job_execution_id WHERE e.JOB_EXECUTION_ID IS NULL",
+    },
+    Orphan {
+        table: "period_rollup",
+        key: "video",
+        column: "period",
+        expected: "week or month",
+        found: "another word",
+        id: "p.video_id",
+        from: "period_rollup p WHERE p.period < 'month' \
+               OR (p.period > 'month' AND p.period < 'week') OR p.period > 'week'",
+    },
+];
+
+/// A sequence, and the ids that it must be past.
+const SEQUENCES: [(&str, &str, &str); 3] = [
+    (
+        "BATCH_JOB_INSTANCE_SEQ",
+        "JOB_INSTANCE_ID",
+        "BATCH_JOB_INSTANCE",
+    ),
+    (
+        "BATCH_JOB_EXECUTION_SEQ",
+        "JOB_EXECUTION_ID",
+        "BATCH_JOB_EXECUTION",
+    ),
+    (
+        "BATCH_STEP_EXECUTION_SEQ",
+        "STEP_EXECUTION_ID",
+        "BATCH_STEP_EXECUTION",
+    ),
+];
+
+/// An event ends in the history of its day or among the late ones, never in both; and late is only
+/// what came after its day was closed. A column, what should be there, what is, the rest of the
+/// SELECT.
+const NOT_LATE: [(&str, &str, &str, &str); 2] = [
+    (
+        "event_id",
+        "an event that the history does not hold",
+        "it is in the history of its day",
+        "late_event l JOIN play_history h ON h.date = l.date AND h.event_id = l.event_id",
+    ),
+    (
+        "date",
+        "a closed day",
+        "an open one",
+        "late_event l JOIN closed_through c ON c.id = 1 WHERE c.date IS NULL OR c.date < l.date",
+    ),
+];
+
+async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+    let mut found = Vec::new();
+    for (column, expected, what, from) in NOT_LATE {
+        let sql = format!("SELECT COUNT(*) FROM {from}");
+        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        if total == 0 {
+            continue;
+        }
+        let sql =
+            format!("SELECT l.date, l.event_id FROM {from} ORDER BY l.date, l.event_id LIMIT ?");
+        let events: Vec<(NaiveDate, Vec<u8>)> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
+        let row = |(date, id): (NaiveDate, Vec<u8>)| {
+            let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            (format!("date {date}, event {id}"), what.to_owned())
+        };
+        found.push(LooseFacts {
+            table: "late_event",
+            column,
+            expected: expected.to_owned(),
+            total: u64::try_from(total).unwrap_or(0),
+            rows: events.into_iter().map(row).collect(),
+        });
+    }
+    Ok(found)
+}
+
+/// Totals of days that nobody has launched, and of no period that there is: what should be there, and
+/// the end of the SELECT, which binds the job's name.
+const TOTALS: [(&str, &str); 2] = [
+    (
+        "no row: the day was never launched",
+        "t.period = 'day' AND NOT EXISTS (SELECT 1 FROM job_date_instance d \
+         WHERE d.job_name = ? AND d.date = t.start_date)",
+    ),
+    (
+        "day, week or month",
+        "t.period NOT IN ('day', 'week', 'month', ?)",
+    ),
+];
+
+async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+    let job = Job::DayStatistics.name();
+    let mut found = Vec::new();
+    for (expected, whose) in TOTALS {
+        let sql = format!("SELECT COUNT(*) FROM period_total t WHERE {whose}");
+        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql), job)?;
+        if total == 0 {
+            continue;
+        }
+        let sql = format!(
+            "SELECT t.period, t.start_date FROM period_total t WHERE {whose} \
+             ORDER BY t.start_date, t.period LIMIT ?"
+        );
+        let rows: Vec<(String, NaiveDate)> = fetch_all!(tx, AssertSqlSafe(sql), job, limit)?;
+        let row = |(period, date): (String, NaiveDate)| {
+            (format!("{period} of {date}"), "a row".to_owned())
+        };
+        found.push(LooseFacts {
+            table: "period_total",
+            column: "period",
+            expected: expected.to_owned(),
+            total: u64::try_from(total).unwrap_or(0),
+            rows: rows.into_iter().map(row).collect(),
+        });
+    }
+    Ok(found)
+}
+
+pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+    let mut found = late(tx, limit).await?;
+    found.extend(totals(tx, limit).await?);
+    for orphan in &ORPHANS {
+        let Orphan { id, from, .. } = orphan;
+        let sql = format!("SELECT COUNT(*) FROM {from}");
+        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        if total == 0 {
+            continue;
+        }
+        let sql = format!("SELECT {id} FROM {from} ORDER BY {id} LIMIT ?");
+        let ids: Vec<(i64,)> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
+        let row = |(id,)| (format!("{} {id}", orphan.key), orphan.found.to_owned());
+        found.push(LooseFacts {
+            table: orphan.table,
+            column: orphan.column,
+            expected: orphan.expected.to_owned(),
+            total: u64::try_from(total).unwrap_or(0),
+            rows: ids.into_iter().map(row).collect(),
+        });
+    }
+    for (sequence, id, table) in SEQUENCES {
+        let sql = format!(
+            "SELECT COALESCE((SELECT MAX(ID) FROM {sequence}), 0), \
+             COALESCE((SELECT MAX({id}) FROM {table}), 0)"
+        );
+        let (last, greatest): (i64, i64) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        if last < greatest {
+            found.push(LooseFacts {
+                table: sequence,
+                column: "ID",
+                expected: format!("{greatest} or more"),
+                total: 1,
+                rows: vec![("the last id given".to_owned(), last.to_string())],
+            });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,143 @@
+//! What was played: sums by video, and single events.
+
+use crate::{
+    StoreError, StoreResult,
+    sql::db::{Tx, fetch_all, fetch_each, fetch_in},
+    verification::{EventFacts, PlayFacts},
+};
+use balance_domain::playback::EventId;
+use chrono::NaiveDate;
+use futures_util::TryStreamExt;
+use std::collections::BTreeMap;
+
+/// Where a sum does not fit into 64 bits SQLite fails, and MySQL answers the largest number.
+const CLAMPED: i64 = i64::MAX;
+
+/// A day of plays of a video: id, views, seconds, the least seconds, the least and the greatest
+/// `counted`.
+type PlaySums = (i64, i64, i64, i64, i64, i64);
+
+/// A day's plays by video. The database sums, unless a sum does not fit; then we do.
+pub(crate) async fn plays(
+    tx: &mut Tx,
+    date: NaiveDate,
+    after: i64,
+    limit: u32,
+) -> StoreResult<Vec<(i64, PlayFacts)>> {
+    let rows: StoreResult<Vec<PlaySums>> = fetch_all!(
+        tx,
+        "SELECT video_id, CAST(SUM(counted) AS SIGNED), CAST(SUM(play_time) AS SIGNED), \
+         MIN(play_time), MIN(counted), MAX(counted) FROM play_history \
+         WHERE date = ? AND video_id > ? GROUP BY video_id ORDER BY video_id LIMIT ?",
+        date,
+        after,
+        limit
+    );
+    match rows {
+        Ok(rows) if rows.iter().all(|row| row.2 < CLAMPED) => Ok(rows
+            .into_iter()
+            .map(|(id, views, seconds, least_seconds, least, most)| {
+                let facts = PlayFacts {
+                    views: views.into(),
+                    seconds: seconds.into(),
+                    least_seconds,
+                    counted: (least, most),
+                };
+                (id, facts)
+            })
+            .collect()),
+        Ok(_) | Err(StoreError::Data(_)) => plays_row_by_row(tx, date, after, limit).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn plays_row_by_row(
+    tx: &mut Tx,
+    date: NaiveDate,
+    after: i64,
+    limit: u32,
+) -> StoreResult<Vec<(i64, PlayFacts)>> {
+    let ids: Vec<(i64,)> = fetch_all!(
+        tx,
+        "SELECT video_id FROM play_history WHERE date = ? AND video_id > ? \
+         GROUP BY video_id ORDER BY video_id LIMIT ?",
+        date,
+        after,
+        limit
+    )?;
+    let upto = ids.last().map_or(after, |(id,)| *id);
+    let mut plays: BTreeMap<i64, PlayFacts> = BTreeMap::new();
+    fetch_each!(
+        tx,
+        (i64, i64, i64),
+        "SELECT video_id, counted, play_time FROM play_history \
+         WHERE date = ? AND video_id > ? AND video_id <= ?",
+        date,
+        after,
+        upto;
+        |row| {
+            let (id, counted, seconds) = row;
+            let facts = plays.entry(id).or_insert(PlayFacts {
+                views: 0,
+                seconds: 0,
+                least_seconds: seconds,
+                counted: (counted, counted),
+            });
+            facts.views += i128::from(counted);
+            facts.seconds += i128::from(seconds);
+            facts.least_seconds = facts.least_seconds.min(seconds);
+            let (least, most) = facts.counted;
+            facts.counted = (least.min(counted), most.max(counted));
+        }
+    );
+    Ok(plays.into_iter().collect())
+}
+
+fn event_id(bytes: &[u8]) -> StoreResult<EventId> {
+    let id = bytes
+        .try_into()
+        .map_err(|_| StoreError::Damaged(format!("an event id of {} bytes", bytes.len())))?;
+    Ok(EventId(id))
+}
+
+pub(crate) async fn events(
+    tx: &mut Tx,
+    date: NaiveDate,
+    above: EventId,
+    below: EventId,
+    limit: u32,
+) -> StoreResult<Vec<EventFacts>> {
+    let rows: Vec<(Vec<u8>, i64)> = fetch_all!(
+        tx,
+        "SELECT event_id, occurred_at_micros FROM play_history \
+         WHERE date = ? AND event_id > ? AND event_id < ? ORDER BY event_id LIMIT ?",
+        date,
+        above.0.to_vec(),
+        below.0.to_vec(),
+        limit
+    )?;
+    rows.into_iter()
+        .map(|(id, occurred_at_micros)| {
+            Ok(EventFacts {
+                event_id: event_id(&id)?,
+                occurred_at_micros,
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn known_events(
+    tx: &mut Tx,
+    date: NaiveDate,
+    events: &[EventId],
+) -> StoreResult<Vec<EventId>> {
+    let rows: Vec<(Vec<u8>,)> = fetch_in!(
+        tx,
+        "SELECT event_id FROM play_history WHERE event_id IN ",
+        events.iter().map(|event| &event.0[..]),
+        " AND date = ",
+        date,
+        ""
+    )?;
+    rows.iter().map(|(id,)| event_id(id)).collect()
+}

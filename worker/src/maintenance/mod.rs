@@ -1,0 +1,5 @@
+//! Periodic tasks of a worker.
+
+pub(crate) mod dispatcher;
+pub(crate) mod pruner;
+pub(crate) mod rescuer;

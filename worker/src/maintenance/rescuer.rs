@@ -1,0 +1,16 @@
+//! The rescuer: heals what dead or cut-off processes left. Once a second it gives back what an
+//! outage of the database made this process drop, and takes every running execution further, in
+//! case whoever should have died between its commit and that.
+
+use crate::claims::pool::Crew;
+use balance_store::StoreResult;
+use std::sync::Arc;
+
+pub(crate) async fn rescue(crew: Arc<Crew>) -> StoreResult<()> {
+    crew.give_back_dropped().await?;
+    let launcher = &crew.launcher;
+    for id in launcher.store.running().await? {
+        crew.advance(id).await?;
+    }
+    Ok(())
+}
