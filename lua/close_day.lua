@@ -1,9 +1,9 @@
--- Seals a day in a shard's stream, and says whether everything before the seal has been written
--- down. One call: asked separately, an event in time could slip in between and become late.
+-- Seals a day in a shard's stream and returns whether every entry before the seal is persisted.
+-- Both happen in one call: between two calls an event that is in time could arrive and become late.
 --
 -- KEYS[1]  stream
 -- ARGV[1]  consumer group
--- ARGV[2]  the day's end, in milliseconds since 1970
+-- ARGV[2]  end of the day, in milliseconds since 1970
 -- Returns 'drained', 'not over' (by this server's clock) or 'waiting'.
 local stream, group, end_ms = KEYS[1], ARGV[1], ARGV[2]
 
@@ -11,7 +11,7 @@ local function ms_of(id)
     return tonumber(string.match(id, '^(%d+)-'))
 end
 
--- A missing stream or group is made at the beginning and sealed, never read as empty.
+-- A missing stream or group is created at ID 0 and sealed. It is never treated as an empty one.
 local made = redis.pcall('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
 if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP') then
     return made
@@ -45,7 +45,7 @@ for _, of_group in ipairs(groups) do
         end
     end
     if name == group then
-        -- Beyond the day's end there is nothing of the day; and a range must not run backwards.
+        -- After the day's end no entry belongs to the day, and a range must not run backwards.
         if ms_of(delivered) < tonumber(end_ms)
             and #redis.call('XRANGE', stream, '(' .. delivered, before, 'COUNT', 1) > 0 then
             return 'waiting'

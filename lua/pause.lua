@@ -1,25 +1,26 @@
--- Pauses: credits what the clock allows, moves the session, writes the event down. One call.
+-- Handles a pause in one call: credits the seconds that the clock allows, moves the session, and
+-- appends the event to the stream.
 --
 -- KEYS[1]   stream of events
 -- KEYS[2]   session of user and video: hash of position (s), since (microseconds), open (0 or 1)
--- KEYS[3]   refusals of the day: hash of counts by video and reason
--- KEYS[4]   answer to the client's key
+-- KEYS[3]   suppressed counts of the day: hash of counts by video and reason
+-- KEYS[4]   stored reply for the client's idempotency key
 -- ARGV[1]   user
 -- ARGV[2]   owner
 -- ARGV[3]   video
 -- ARGV[4]   event id
--- ARGV[5]   where the player stands, in seconds
+-- ARGV[5]   position of the player, in seconds
 -- ARGV[6]   the video's length, in seconds
--- ARGV[7]   how fast a video can be played, in thousandths; 0 is no cap
--- ARGV[8]   how long positions live, in seconds
--- ARGV[9]   how long refusals live, in seconds
--- ARGV[10]  the request as text, or nothing where the client gave no key
--- ARGV[11]  how long answers live, in seconds
--- ARGV[12]  the most entries that may wait to be written down
--- ARGV[13]  consumer group of those who write down
+-- ARGV[7]   maximum playback rate, in thousandths; 0 disables the cap
+-- ARGV[8]   lifetime of positions, in seconds
+-- ARGV[9]   lifetime of suppressed counts, in seconds
+-- ARGV[10]  the request as text; empty if the client gave no idempotency key
+-- ARGV[11]  lifetime of stored replies, in seconds
+-- ARGV[12]  maximum number of entries that may wait to be persisted
+-- ARGV[13]  consumer group of the event writers
 -- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries} or {'reused'}.
 local GRACE_S = 5
--- Beyond this the product below is no longer exact, and no video is as long.
+-- Above this limit the product below is not exact. No video is that long.
 local EXACT = 9000000000000000
 
 if ARGV[10] ~= '' then
@@ -37,8 +38,8 @@ if session[3] ~= '1' then
     return {'no session'}
 end
 
--- What nobody has read yet, and what was read and not written down; as in view_increment.lua.
--- Refused, the session stays as it is: a later pause credits the same seconds.
+-- Counts unread entries and entries that were read but not acknowledged, as view_increment.lua does.
+-- A rejected pause leaves the session unchanged: a later pause credits the same seconds.
 local waiting = 0
 if redis.call('EXISTS', KEYS[1]) == 1 then
     waiting = redis.call('XLEN', KEYS[1])
@@ -58,7 +59,7 @@ end
 
 local position, since = tonumber(session[1]), tonumber(session[2])
 local current, rate = tonumber(ARGV[5]), tonumber(ARGV[7])
--- A session's time never goes back, whatever the server's does: it would pass twice.
+-- A session's time never decreases, even if the server's clock does: that time would count twice.
 local time = redis.call('TIME')
 local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), since)
 local elapsed = now - since
@@ -77,7 +78,7 @@ local function text(number)
     return string.format('%.0f', number)
 end
 
--- The first write: nothing is rolled back.
+-- The first write. Redis does not roll back a script that fails after it.
 redis.call('XADD', KEYS[1], '*', 'id', ARGV[4], 'kind', 'pause', 'user', ARGV[1], 'video', ARGV[3],
     'from', text(position), 'credited', text(credited), 'reported', text(credited + capped))
 redis.call('HSET', KEYS[2], 'position', is_finished and '0' or text(current), 'since', text(now),

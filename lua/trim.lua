@@ -1,12 +1,12 @@
--- Drops old entries of a shard's stream; never one that has not been written down. Forgets consumers
--- that have nothing and have been silent for long. Computed and applied in one call: asked separately,
--- an entry could be delivered in between.
+-- Trims old entries of a shard's stream, but never an entry that is not persisted. Deletes consumers
+-- that have no pending entries and have been idle for long. The limit is computed and applied in one
+-- call: between two calls an entry could be delivered.
 --
 -- KEYS[1]  stream
 -- ARGV[1]  consumer group
--- ARGV[2]  what is older may go, in milliseconds since 1970
--- ARGV[3]  how long a consumer may be silent, in milliseconds
--- Returns how many entries were dropped.
+-- ARGV[2]  retention limit: older entries may be trimmed, in milliseconds since 1970
+-- ARGV[3]  maximum idle time of a consumer, in milliseconds
+-- Returns the number of trimmed entries.
 local stream, group = KEYS[1], ARGV[1]
 
 if redis.call('EXISTS', stream) == 0 then
@@ -26,7 +26,7 @@ for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
         written = delivered
     end
 end
--- Without a group nothing was ever written.
+-- Without a group no entry was ever persisted.
 if not written then
     return 0
 end
@@ -35,7 +35,7 @@ for _, of_consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
     for i = 1, #of_consumer, 2 do
         consumer[of_consumer[i]] = of_consumer[i + 1]
     end
-    -- With entries in its hands it must stay: they would never come to another.
+    -- A consumer with pending entries must stay: no other consumer would ever get them.
     if consumer['pending'] == 0 and consumer['idle'] > tonumber(ARGV[3]) then
         redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer['name'])
     end

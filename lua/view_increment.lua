@@ -1,27 +1,27 @@
--- Counts a view once: the gate of the platform, and, with more keys, all that a play is in one call.
+-- Counts a view once per view window. With more keys it handles a whole play in one call.
 --
--- KEYS[1]   count of the video's views
--- KEYS[2]   gate of user and video: it is there while a view would be a repeat
+-- KEYS[1]   view count of the video
+-- KEYS[2]   view window of user and video: the key exists while a view would be a repeat
 -- ARGV[1]   user
 -- ARGV[2]   owner
--- ARGV[3]   how long the gate stays closed, in seconds (0: it never closes)
--- ARGV[4]   what a view adds to the count
--- Returns -1 for the owner, -2 for a repeat, else the count as GET gives it.
+-- ARGV[3]   length of the view window, in seconds (0: every view counts)
+-- ARGV[4]   increment of the count for a view
+-- Returns -1 for the owner, -2 for a repeat, else the count as GET returns it.
 --
--- With these as well it also writes the event down, opens the session, counts refusals, and remembers
--- what it answered:
+-- With the following keys and arguments it also appends the event to the stream, opens the session,
+-- adds to the suppressed counts, and stores the reply:
 -- KEYS[3]   stream of events
 -- KEYS[4]   session of user and video: hash of position (s), since (microseconds), open (0 or 1)
--- KEYS[5]   refusals of the day: hash of counts by video and reason
--- KEYS[6]   answer to the client's key
+-- KEYS[5]   suppressed counts of the day: hash of counts by video and reason
+-- KEYS[6]   stored reply for the client's idempotency key
 -- ARGV[5]   event id
 -- ARGV[6]   video
--- ARGV[7]   how long positions live, in seconds
--- ARGV[8]   how long refusals live, in seconds
--- ARGV[9]   the request as text, or nothing where the client gave no key
--- ARGV[10]  how long answers live, in seconds
--- ARGV[11]  the most entries that may wait to be written down
--- ARGV[12]  consumer group of those who write down
+-- ARGV[7]   lifetime of positions, in seconds
+-- ARGV[8]   lifetime of suppressed counts, in seconds
+-- ARGV[9]   the request as text; empty if the client gave no idempotency key
+-- ARGV[10]  lifetime of stored replies, in seconds
+-- ARGV[11]  maximum number of entries that may wait to be persisted
+-- ARGV[12]  consumer group of the event writers
 -- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries} or
 -- {'reused'}.
 local is_whole = #KEYS > 2
@@ -51,7 +51,7 @@ end
 
 local position = '0'
 if is_whole then
-    -- What nobody has read yet, and what was read and not written down; as in pause.lua.
+    -- Counts unread entries and entries that were read but not acknowledged, as pause.lua does.
     local waiting = 0
     if redis.call('EXISTS', KEYS[3]) == 1 then
         waiting = redis.call('XLEN', KEYS[3])
@@ -60,8 +60,8 @@ if is_whole then
             for i = 1, #of_group, 2 do
                 group[of_group[i]] = of_group[i + 1]
             end
-            -- The lag is not known while a deleted entry lies ahead of the group: then everything
-            -- that is there may wait.
+            -- The lag is unknown while a deleted entry lies ahead of the group: then every entry of
+            -- the stream counts as waiting.
             if group['name'] == ARGV[12] and group['lag'] then
                 waiting = group['lag'] + group['pending']
             end
@@ -72,10 +72,11 @@ if is_whole then
     end
     local last = redis.call('HMGET', KEYS[4], 'position', 'since')
     position = last[1] or '0'
-    -- A session's time never goes back, whatever the server's does: it would pass twice.
+    -- A session's time never decreases, even if the server's clock does: that time would count
+    -- twice.
     local time = redis.call('TIME')
     local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), tonumber(last[2] or 0))
-    -- The first write: nothing is rolled back.
+    -- The first write. Redis does not roll back a script that fails after it.
     redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
         'video', ARGV[6], 'counted', is_own and '0' or '1')
     redis.call('HSET', KEYS[4], 'position', position, 'since', string.format('%.0f', now),

@@ -2,7 +2,7 @@
 
 use crate::{
     auth::user::Admin,
-    errors::responses::{Failure, refusals},
+    errors::responses::{ErrorResponse, responses},
     extract::{
         cursor,
         date::{self, Day, moment},
@@ -74,7 +74,7 @@ impl From<LateEvent> for LateEventView {
 #[oai(example)]
 struct LateEventPage {
     /// What can be done about them.
-    remedy: String,
+    suggested_action: String,
     /// The events.
     items: Vec<LateEventView>,
     /// The `cursor` of the next page; null on the last one.
@@ -84,7 +84,7 @@ struct LateEventPage {
 impl Example for LateEventPage {
     fn example() -> Self {
         Self {
-            remedy: LATE_REMEDY.to_owned(),
+            suggested_action: LATE_ACTION.to_owned(),
             items: vec![LateEventView::example()],
             next: None,
         }
@@ -140,7 +140,7 @@ impl From<RejectedEvent> for RejectedEventView {
 #[oai(example)]
 struct RejectedEventPage {
     /// What can be done about them.
-    remedy: String,
+    suggested_action: String,
     /// The entries.
     items: Vec<RejectedEventView>,
     /// The `cursor` of the next page; null on the last one.
@@ -150,7 +150,7 @@ struct RejectedEventPage {
 impl Example for RejectedEventPage {
     fn example() -> Self {
         Self {
-            remedy: REJECTED_REMEDY.to_owned(),
+            suggested_action: REJECTED_ACTION.to_owned(),
             items: vec![RejectedEventView::example()],
             next: None,
         }
@@ -158,11 +158,11 @@ impl Example for RejectedEventPage {
 }
 
 /// A closed day never changes, whoever asks.
-const LATE_REMEDY: &str = "A late event counts for nothing, for its day is closed. Pay its creator \
+const LATE_ACTION: &str = "A late event counts for nothing, for its day is closed. Pay its creator \
     otherwise if it is owed. Where there are many, look at the clocks of the Redis servers, and for \
     a stream that was restored from an older copy.";
 
-const REJECTED_REMEDY: &str = "A rejected entry is not one of ours, or cannot be: `reason` says why. \
+const REJECTED_ACTION: &str = "A rejected entry is not one of ours, or cannot be: `reason` says why. \
     Find who writes to the stream besides `balance api`; where a newer version wrote it, upgrade \
     the workers.";
 
@@ -174,8 +174,8 @@ struct After {
     sequence: i64,
 }
 
-refusals! {
-    EventRefusals: 401 403;
+responses! {
+    EventErrors: 401 403;
 }
 
 const fn default_limit() -> u32 {
@@ -208,7 +208,7 @@ impl EventsApi {
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-    ) -> Result<Json<LateEventPage>, Failure<EventRefusals>> {
+    ) -> Result<Json<LateEventPage>, ErrorResponse<EventErrors>> {
         let date = date
             .0
             .map(|Day(day)| date::business(day, "date"))
@@ -219,7 +219,7 @@ impl EventsApi {
             .late_events(date, before.map(EventId), limit.0)
             .await?;
         Ok(Json(LateEventPage {
-            remedy: LATE_REMEDY.to_owned(),
+            suggested_action: LATE_ACTION.to_owned(),
             items: page.items.into_iter().map(Into::into).collect(),
             next: page
                 .next
@@ -248,7 +248,7 @@ impl EventsApi {
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-    ) -> Result<Json<RejectedEventPage>, Failure<EventRefusals>> {
+    ) -> Result<Json<RejectedEventPage>, ErrorResponse<EventErrors>> {
         let after: Option<After> = cursor.0.as_deref().map(cursor::read).transpose()?;
         let after = after.map(|after| EntryId {
             shard: after.shard,
@@ -264,7 +264,7 @@ impl EventsApi {
             })
         });
         Ok(Json(RejectedEventPage {
-            remedy: REJECTED_REMEDY.to_owned(),
+            suggested_action: REJECTED_ACTION.to_owned(),
             items: page.items.into_iter().map(Into::into).collect(),
             next: next.transpose()?,
         }))

@@ -3,8 +3,8 @@
 use crate::{
     auth::{token::Person, user::User},
     errors::{
-        problem::{Code, Fault},
-        responses::{Failure, refusals},
+        problem::{ApiError, Code},
+        responses::{ErrorResponse, responses},
     },
     extract::{idempotency, language::Language},
     openapi::tag::Tag,
@@ -75,9 +75,9 @@ enum PauseAnswer {
     ),
 }
 
-refusals! {
-    PlayRefusals: 401 403 404 409 429;
-    PauseRefusals: 401 403 404 409;
+responses! {
+    PlayErrors: 401 403 404 409 429;
+    PauseErrors: 401 403 404 409;
 }
 
 /// Playback.
@@ -110,7 +110,7 @@ impl PlaybackApi {
         /// `en` for English.
         #[oai(name = "Accept-Language")]
         language: Header<Option<String>>,
-    ) -> Result<PlayAnswer, Failure<PlayRefusals>> {
+    ) -> Result<PlayAnswer, ErrorResponse<PlayErrors>> {
         check_viewer(user.0, user_id.0)?;
         let key = idempotency::key(key.0.as_deref())?;
         let answer = self
@@ -128,7 +128,7 @@ impl PlaybackApi {
                 is_counted,
                 language.tag().to_owned(),
             )),
-            answer => Err(refusal(answer).into()),
+            answer => Err(error_response(answer).into()),
         }
     }
 
@@ -158,7 +158,7 @@ impl PlaybackApi {
         /// `en` for English.
         #[oai(name = "Accept-Language")]
         language: Header<Option<String>>,
-    ) -> Result<PauseAnswer, Failure<PauseRefusals>> {
+    ) -> Result<PauseAnswer, ErrorResponse<PauseErrors>> {
         check_viewer(user.0, user_id.0)?;
         let key = idempotency::key(key.0.as_deref())?;
         let answer = self
@@ -172,14 +172,14 @@ impl PlaybackApi {
                 credited_s,
                 language.tag().to_owned(),
             )),
-            answer => Err(refusal(answer).into()),
+            answer => Err(error_response(answer).into()),
         }
     }
 }
 
-fn check_viewer(person: Person, user_id: Option<i64>) -> Result<(), Fault> {
+fn check_viewer(person: Person, user_id: Option<i64>) -> Result<(), ApiError> {
     match user_id {
-        Some(user_id) if user_id != person.user_id.0 => Err(Fault::new(
+        Some(user_id) if user_id != person.user_id.0 => Err(ApiError::new(
             Code::OtherUser,
             "userId is not the user of the access token; it can be left out.",
         )),
@@ -187,20 +187,20 @@ fn check_viewer(person: Person, user_id: Option<i64>) -> Result<(), Fault> {
     }
 }
 
-fn refusal(answer: IntakeAnswer) -> Fault {
+fn error_response(answer: IntakeAnswer) -> ApiError {
     match answer {
-        IntakeAnswer::Repeat { retry_after_ms } => Fault::new(
+        IntakeAnswer::Repeat { retry_after_ms } => ApiError::new(
             Code::RepeatedView,
             "The same viewer's view was counted a moment ago; nothing was recorded.",
         )
         .retry_after_s(retry_after_ms.max(1).unsigned_abs().div_ceil(1_000)),
-        IntakeAnswer::NoSession => Fault::new(
+        IntakeAnswer::NoSession => ApiError::new(
             Code::NoOpenSession,
             "A pause needs a play of the same viewer before it, and comes before the video's end.",
         ),
         IntakeAnswer::KeyReused => idempotency::reused(),
         IntakeAnswer::Playing { .. } | IntakeAnswer::Paused { .. } => {
-            Fault::internal("the intake answered another question")
+            ApiError::internal("the intake answered another question")
         }
     }
 }

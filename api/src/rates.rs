@@ -3,8 +3,8 @@
 use crate::{
     auth::user::Admin,
     errors::{
-        problem::{Code, Fault},
-        responses::{Failure, refusals},
+        problem::{ApiError, Code},
+        responses::{ErrorResponse, responses},
     },
     extract::{
         body::Body,
@@ -14,7 +14,7 @@ use crate::{
     openapi::tag::Tag,
 };
 use balance_domain::rates::{RateError, RateKind, RateVersion, Tier};
-use balance_store::{Store, operations::Actor, rates::RateRefusal};
+use balance_store::{Store, operations::Actor, rates::SetRatesError};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use serde::Deserialize;
@@ -122,10 +122,10 @@ impl TierView {
         }
     }
 
-    fn tier(&self, field: &str) -> Result<Tier, Fault> {
+    fn tier(&self, field: &str) -> Result<Tier, ApiError> {
         let micro_won = micro_won(&self.won).ok_or_else(|| {
             let reason = "must be a decimal such as 1.1, of at most six places, from 0 to 1000000";
-            Fault::field(format!("{field}.won"), reason)
+            ApiError::field(format!("{field}.won"), reason)
         })?;
         Ok(Tier {
             from_count: self.from_count,
@@ -162,7 +162,7 @@ impl From<&RateVersion> for RateVersionView {
 }
 
 impl RateVersionView {
-    fn version(&self) -> Result<RateVersion, Fault> {
+    fn version(&self) -> Result<RateVersion, ApiError> {
         let effective_from = date::business(self.effective_from.0, "effectiveFrom")?;
         let mut tiers = Vec::new();
         for (kind, name, given) in [
@@ -177,24 +177,26 @@ impl RateVersionView {
     }
 }
 
-impl From<RateError> for Fault {
+impl From<RateError> for ApiError {
     fn from(error: RateError) -> Self {
         Self::new(Code::RatesRefused, error.to_string())
     }
 }
 
-impl From<RateRefusal> for Fault {
-    fn from(error: RateRefusal) -> Self {
+impl From<SetRatesError> for ApiError {
+    fn from(error: SetRatesError) -> Self {
         match error {
-            RateRefusal::ClosedBeginning { .. } => Self::new(Code::RatesRefused, error.to_string()),
-            RateRefusal::Store(error) => error.into(),
+            SetRatesError::ClosedBeginning { .. } => {
+                Self::new(Code::RatesRefused, error.to_string())
+            }
+            SetRatesError::Store(error) => error.into(),
         }
     }
 }
 
-refusals! {
-    RateListRefusals: 401 403;
-    SetRatesRefusals: 401 403 415 422;
+responses! {
+    RateListErrors: 401 403;
+    SetRatesErrors: 401 403 415 422;
 }
 
 /// Rates.
@@ -208,7 +210,7 @@ impl RatesApi {
     ///
     /// All versions, oldest first.
     #[oai(path = "/", method = "get", operation_id = "listRevenueRates")]
-    async fn list(&self, _admin: Admin) -> Result<Json<RateList>, Failure<RateListRefusals>> {
+    async fn list(&self, _admin: Admin) -> Result<Json<RateList>, ErrorResponse<RateListErrors>> {
         let versions = self.store.rate_versions().await?;
         let items = versions.iter().map(Into::into).collect();
         Ok(Json(RateList { items }))
@@ -225,7 +227,7 @@ impl RatesApi {
         admin: Admin,
         request_id: Data<&RequestId>,
         body: Body<RateVersionView>,
-    ) -> Result<Json<RateVersionView>, Failure<SetRatesRefusals>> {
+    ) -> Result<Json<RateVersionView>, ErrorResponse<SetRatesErrors>> {
         let version = body.0.version()?;
         let actor = Actor::Admin {
             user_id: admin.0.user_id,

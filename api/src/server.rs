@@ -8,7 +8,7 @@ use crate::{
     auth::token::{Secrets, Tokens},
     events::EventsApi,
     jobs::{control::JobControlApi, resource::JobsApi},
-    middleware::{cors::Origins, stack::Edge},
+    middleware::{cors::Origins, stack::Middleware},
     openapi::document,
     operations::{
         health::{HealthApi, LivenessApi},
@@ -138,7 +138,7 @@ impl Api {
         let service = document::service(resources);
         let (routes, methods) = document::routes(&service);
         let routes = routes.nest("/", service).data(tokens);
-        Edge::around(routes, methods, metrics)
+        Middleware::around(routes, methods, metrics)
             .open_to(self.origins)
             .boxed()
     }
@@ -184,7 +184,7 @@ pub async fn serve_metrics(
     let service = document::service(resources);
     let methods = document::methods(&service);
     let routes = Route::new().nest("/", service);
-    let endpoint = Edge::around(routes, methods, metrics).boxed();
+    let endpoint = Middleware::around(routes, methods, metrics).boxed();
     run(endpoint, listener, shutdown, METRICS_GRACE).await
 }
 

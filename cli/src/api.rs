@@ -57,7 +57,7 @@ async fn intake(app: &App) -> anyhow::Result<Arc<dyn Intake>> {
     let Some(url) = &app.settings.redis_url else {
         anyhow::bail!("REDIS_URL: needed where the database is on a server");
     };
-    app.know_the_stream().await?;
+    app.check_stream().await?;
     let intake = RedisIntake::open(
         url,
         app.settings.intake_shards,

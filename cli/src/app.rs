@@ -11,20 +11,20 @@ use balance_domain::{
     calendar::BusinessTimezone,
     clock::{Clock, SystemClock},
 };
-use balance_redis::{RedisQueue, RedisStream};
+use balance_redis::{RedisNotifier, RedisStream};
 use balance_service::{
     events::stream::EventStream,
     jobs::{
         launcher::Launcher,
-        notifier::{Queue, QueueError},
+        notifier::{Notifier, NotifierError},
     },
     settings::{business_timezone, intake_shards, stored_intake_shards},
 };
-use balance_store::{Company, ProcessLock, Store, StoreError, operations::Actor};
+use balance_store::{LockOutcome, ProcessLock, Store, StoreError, operations::Actor};
 use balance_worker::{
     Events, Worker,
-    queue::{EmbeddedQueue, QueueBackend},
-    settings::Duties,
+    queue::{MemoryNotifier, NotificationBackend},
+    settings::WorkerMode,
 };
 use std::{
     path::{Path, PathBuf},
@@ -40,7 +40,7 @@ pub(crate) struct App {
     pub(crate) timezone: BusinessTimezone,
     sql: Arc<Store>,
     /// The fleet's queue, where there is one.
-    fleet_queue: Option<RedisQueue>,
+    fleet_notifier: Option<RedisNotifier>,
     /// The fleet's stream of events, where there is one.
     pub(crate) events: Option<Events>,
     /// The lock file beside a file; a server's processes know each other by their leases only.
@@ -67,13 +67,13 @@ impl App {
     pub(crate) async fn open_at(settings: Settings, database: &Database) -> anyhow::Result<Self> {
         // Faults of the settings come before anything is made.
         settings.worker()?;
-        let fleet_queue = match database {
+        let fleet_notifier = match database {
             Database::Sqlite(_) => None,
-            Database::MySql(_) => open_queue(&settings)?,
+            Database::MySql(_) => open_notifier(&settings)?,
         };
         let events = match database {
             Database::Sqlite(_) => None,
-            Database::MySql(_) => open_events(&settings)?,
+            Database::MySql(_) => open_event_stream(&settings)?,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sql = Arc::new(open_store(&settings, database, &clock).await?);
@@ -86,7 +86,7 @@ impl App {
             clock,
             timezone,
             sql,
-            fleet_queue,
+            fleet_notifier,
             events,
             lock_path: match database {
                 Database::Sqlite(path) => Some(Store::lock_path(path)),
@@ -96,12 +96,16 @@ impl App {
     }
 
     /// A launcher, and the backend that its rings arrive at.
-    pub(crate) fn launcher(&self) -> (Launcher, QueueBackend) {
-        let (queue, backend): (Arc<dyn Queue>, QueueBackend) = match &self.fleet_queue {
-            Some(queue) => (Arc::new(queue.clone()), QueueBackend::Redis(queue.clone())),
+    pub(crate) fn launcher(&self) -> (Launcher, NotificationBackend) {
+        let (queue, backend): (Arc<dyn Notifier>, NotificationBackend) = match &self.fleet_notifier
+        {
+            Some(queue) => (
+                Arc::new(queue.clone()),
+                NotificationBackend::Redis(queue.clone()),
+            ),
             None => {
-                let (queue, backend) = EmbeddedQueue::new();
-                (Arc::new(queue), QueueBackend::Embedded(backend))
+                let (queue, backend) = MemoryNotifier::new();
+                (Arc::new(queue), NotificationBackend::Embedded(backend))
             }
         };
         let launcher = Launcher {
@@ -118,28 +122,28 @@ impl App {
     /// Finds out who else works on the database. On a file by a share of its lock file: a process
     /// that is alone lets the leases of dead ones run out at once, so that nobody waits for them;
     /// it lets others in by [`ProcessLock::share`]. On a server by the registry of workers.
-    pub(crate) async fn join(&self) -> anyhow::Result<(Option<ProcessLock>, Company)> {
+    pub(crate) async fn join(&self) -> anyhow::Result<(Option<ProcessLock>, LockOutcome)> {
         let Some(path) = &self.lock_path else {
-            let company = match self.store.slots().await? {
-                0 => Company::Alone,
-                _ => Company::Others,
+            let outcome = match self.store.slots().await? {
+                0 => LockOutcome::Exclusive,
+                _ => LockOutcome::Shared,
             };
-            return Ok((None, company));
+            return Ok((None, outcome));
         };
-        let (lock, company) = ProcessLock::take(path)?;
-        if company == Company::Alone {
+        let (lock, outcome) = ProcessLock::take(path)?;
+        if outcome == LockOutcome::Exclusive {
             self.store.expire_all_leases().await?;
         }
-        Ok((Some(lock), company))
+        Ok((Some(lock), outcome))
     }
 
     /// Starts a worker in this process.
-    pub(crate) async fn start_worker(&self, duties: Duties) -> anyhow::Result<Crew> {
-        self.know_the_stream().await?;
-        let (lock, company) = self.join().await?;
-        let left_behind = match company {
-            Company::Alone => self.store.running().await?,
-            Company::Others => Vec::new(),
+    pub(crate) async fn start_worker(&self, mode: WorkerMode) -> anyhow::Result<LocalWorker> {
+        self.check_stream().await?;
+        let (lock, outcome) = self.join().await?;
+        let orphaned = match outcome {
+            LockOutcome::Exclusive => self.store.running().await?,
+            LockOutcome::Shared => Vec::new(),
         };
         if let Some(lock) = &lock {
             lock.share()?;
@@ -151,12 +155,12 @@ impl App {
             settings,
             backend,
             self.events.clone(),
-            duties,
+            mode,
         )
         .await;
-        Ok(Crew {
+        Ok(LocalWorker {
             launcher,
-            left_behind,
+            orphaned,
             worker: Some(worker),
             _lock: lock,
         })
@@ -164,7 +168,7 @@ impl App {
 
     /// Refuses to work on a database whose plays come by a stream without that stream, or with
     /// another number of shards: a day would be closed before all of it is written down.
-    pub(crate) async fn know_the_stream(&self) -> anyhow::Result<()> {
+    pub(crate) async fn check_stream(&self) -> anyhow::Result<()> {
         let shards = self.settings.intake_shards;
         let stored = match &self.events {
             Some(_) => Some(intake_shards(self.store.as_ref(), shards).await?),
@@ -183,33 +187,33 @@ impl App {
     }
 
     /// A crew for one command: with a worker, or one that leaves the work to others.
-    pub(crate) async fn crew(&self, no_work: bool) -> anyhow::Result<Crew> {
+    pub(crate) async fn local_worker(&self, no_work: bool) -> anyhow::Result<LocalWorker> {
         if !no_work {
-            return self.start_worker(Duties::Guest).await;
+            return self.start_worker(WorkerMode::OneShot).await;
         }
         if self.store.slots().await? == 0 {
             progress::line("no worker is seen; the work waits for one");
         }
-        Ok(Crew {
+        Ok(LocalWorker {
             launcher: self.launcher().0,
-            left_behind: Vec::new(),
+            orphaned: Vec::new(),
             worker: None,
             _lock: None,
         })
     }
 
     /// Refuses a fleet's process without the fleet's queue, and waits until that is there.
-    pub(crate) async fn need_queue(&self) -> anyhow::Result<()> {
+    pub(crate) async fn require_notifier(&self) -> anyhow::Result<()> {
         if self.is_file() {
             return Ok(());
         }
-        let (Some(queue), Some(_)) = (&self.fleet_queue, &self.events) else {
+        let (Some(queue), Some(_)) = (&self.fleet_notifier, &self.events) else {
             anyhow::bail!("REDIS_URL: needed where the database is on a server");
         };
         connect(
             &self.settings,
             || queue.ping(),
-            |error| matches!(error, QueueError::Away(_)),
+            |error| matches!(error, NotifierError::Unavailable(_)),
         )
         .await
         .context("REDIS_URL")
@@ -234,7 +238,7 @@ impl App {
 
     /// Closes the database.
     pub(crate) async fn close(self) {
-        if let Some(queue) = &self.fleet_queue {
+        if let Some(queue) = &self.fleet_notifier {
             queue.flush().await;
         }
         self.sql.close().await;
@@ -242,15 +246,15 @@ impl App {
 }
 
 /// The fleet's queue, where its Redis is named. Connects when it is first used.
-fn open_queue(settings: &Settings) -> anyhow::Result<Option<RedisQueue>> {
+fn open_notifier(settings: &Settings) -> anyhow::Result<Option<RedisNotifier>> {
     let Some((name, url)) = settings.queue_url() else {
         return Ok(None);
     };
-    RedisQueue::open(url).map(Some).context(name)
+    RedisNotifier::open(url).map(Some).context(name)
 }
 
 /// The fleet's stream of events, where its Redis is named. Connects when it is first used.
-fn open_events(settings: &Settings) -> anyhow::Result<Option<Events>> {
+fn open_event_stream(settings: &Settings) -> anyhow::Result<Option<Events>> {
     let Some(url) = &settings.redis_url else {
         return Ok(None);
     };
@@ -290,7 +294,7 @@ async fn open_store(
 pub(crate) async fn connect<T, E, F, Fut>(
     settings: &Settings,
     call: F,
-    is_away: fn(&E) -> bool,
+    is_unavailable: fn(&E) -> bool,
 ) -> anyhow::Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -306,14 +310,14 @@ where
     let mut given_up = false;
     let connected = call
         .retry(backoff)
-        .when(is_away)
+        .when(is_unavailable)
         .notify(|error, _| {
             given_up = true;
             progress::line(&format!("{error}; trying again for at most {limit_s} s"));
         })
         .await;
     match connected {
-        Err(error) if given_up && is_away(&error) => {
+        Err(error) if given_up && is_unavailable(&error) => {
             Err(anyhow::Error::from(error).context(format!("gave up after {limit_s} s")))
         }
         connected => Ok(connected?),
@@ -321,10 +325,10 @@ where
 }
 
 /// A launcher, and the worker in this process that it rings for, if there is one.
-pub(crate) struct Crew {
+pub(crate) struct LocalWorker {
     pub(crate) launcher: Launcher,
     /// Executions that were running when this process found itself alone: dead ones left them.
-    pub(crate) left_behind: Vec<JobExecutionId>,
+    pub(crate) orphaned: Vec<JobExecutionId>,
     pub(crate) worker: Option<Worker>,
     _lock: Option<ProcessLock>,
 }

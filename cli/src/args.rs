@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use balance_domain::{
-    accounts::{Unfit, UserId, Username},
+    accounts::{InvalidInput, UserId, Username},
     period::PeriodKind,
 };
 use chrono::{Datelike, NaiveDate};
@@ -179,7 +179,7 @@ pub(crate) enum GrantedRole {
     Admin,
 }
 
-fn username(text: &str) -> Result<Username, Unfit> {
+fn username(text: &str) -> Result<Username, InvalidInput> {
     Username::parse(text)
 }
 

@@ -1,7 +1,7 @@
 //! The log: lines on standard error, and, where there is a collector, spans beside them.
 
 use crate::{
-    settings::{LogFormat, ObservationSettings},
+    settings::{LogFormat, ObservabilitySettings},
     traces::Traces,
 };
 use anyhow::Context;
@@ -11,7 +11,7 @@ use tracing_subscriber::{
 };
 
 /// Starts it; answers what is to be ended when all is done.
-pub(crate) fn start(settings: &ObservationSettings) -> anyhow::Result<Traces> {
+pub(crate) fn start(settings: &ObservabilitySettings) -> anyhow::Result<Traces> {
     let filter = EnvFilter::try_new(&settings.log).context("BALANCE_LOG")?;
     let traces = Traces::to(settings.otlp_endpoint.as_deref())?;
     tracing_subscriber::registry()

@@ -10,7 +10,7 @@ use balance_batch::partition::MAX_PARTITIONS;
 use balance_domain::{calendar::BusinessTimezone, playback::PlaybackRate};
 use balance_store::{events::MAX_SHARDS, operations::WorkerIdentity, playback::IntakeRules};
 use balance_worker::settings::WorkerSettings;
-pub(crate) use observation::{LogFormat, ObservationSettings};
+pub(crate) use observation::{LogFormat, ObservabilitySettings};
 use std::{
     path::{Path, PathBuf},
     thread::available_parallelism,
@@ -192,7 +192,7 @@ pub(crate) struct Settings {
 
     /// What is told of the program while it runs.
     #[command(flatten)]
-    pub(crate) observation: ObservationSettings,
+    pub(crate) observation: ObservabilitySettings,
 }
 
 /// How long answers to requests with a key are remembered, in seconds: a day.

@@ -14,14 +14,14 @@
 #[expect(dead_code, reason = "the tests use more of it")]
 mod tables;
 
-#[path = "../tests/settlement/world.rs"]
+#[path = "../tests/settlement/env.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
-mod world;
+mod env;
 
 use balance_domain::playback::Play;
+use env::{MICROS, Shape, TestEnv, at, date, play};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::time::Instant;
-use world::{MICROS, Shape, World, at, date, play};
 
 /// The limit: the day's statistics and nothing else, in one statement.
 const LIMIT: &str = "INSERT INTO limit_statistics \
@@ -49,19 +49,19 @@ async fn main() {
     let count = numbers.next().unwrap_or(1_000_000);
     let videos = numbers.next().unwrap_or(5_000);
 
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let began = Instant::now();
-    world.import(&plays(count, videos), 0).await.unwrap();
+    env.import(&plays(count, videos), 0).await.unwrap();
     println!(
         "import of {count} plays of {videos} videos: {:?}",
         began.elapsed()
     );
 
-    world
+    env
         .sql("CREATE TABLE limit_statistics (video_id BIGINT, date DATE, views BIGINT, seconds BIGINT, PRIMARY KEY (video_id, date))")
         .await;
     let began = Instant::now();
-    world.sql(LIMIT).await;
+    env.sql(LIMIT).await;
     let limit = began.elapsed();
     println!("one set-based statement, statistics only: {limit:?}");
 
@@ -73,7 +73,7 @@ async fn main() {
             skip_limit: 0,
         };
         let began = Instant::now();
-        let execution = world.settle(date("2024-06-01"), shape).await.unwrap();
+        let execution = env.settle(date("2024-06-01"), shape).await.unwrap();
         let took = began.elapsed();
         println!(
             "four steps, {partitions} partitions, {concurrency} workers: {took:?}, x limit {:.2}",
@@ -81,13 +81,12 @@ async fn main() {
         );
         // The same day again: the tables as if it had never been settled.
         for table in ["video_statistics", "video_revenue", "period_rollup"] {
-            world.sql(&format!("DELETE FROM {table}")).await;
+            env.sql(&format!("DELETE FROM {table}")).await;
         }
         let id = execution.id;
-        world
-            .sql(&format!(
-                "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'ABANDONED' WHERE JOB_EXECUTION_ID = {id}"
-            ))
-            .await;
+        env.sql(&format!(
+            "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'ABANDONED' WHERE JOB_EXECUTION_ID = {id}"
+        ))
+        .await;
     }
 }

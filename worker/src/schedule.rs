@@ -1,7 +1,7 @@
 //! The schedule: looks for a day to settle at every midnight of the business days, every minute in
 //! case one was missed, and whenever a day has been settled.
 
-use crate::claims::pool::Crew;
+use crate::claims::pool::ClaimPool;
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use apalis_cron::{CronScheduler, Schedule, Tick};
 use balance_service::jobs::launcher::Launcher;
@@ -17,20 +17,20 @@ const AGAIN: Duration = Duration::from_secs(1);
 const MICROS_PER_S: i64 = 1_000_000;
 
 /// Runs until the worker is asked to end.
-pub(crate) async fn run(crew: Arc<Crew>) {
-    tokio::join!(looks(&crew), clock(&crew));
+pub(crate) async fn run(pool: Arc<ClaimPool>) {
+    tokio::join!(looks(&pool), clock(&pool));
 }
 
-async fn looks(crew: &Crew) {
+async fn looks(pool: &ClaimPool) {
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = crew.ending.cancelled() => return,
+            () = pool.ending.cancelled() => return,
             _ = ticks.tick() => {}
-            () = crew.look.notified() => {}
+            () = pool.look.notified() => {}
         }
-        if let Err(error) = crew.launcher.look().await {
+        if let Err(error) = pool.launcher.look().await {
             tracing::warn!(%error, "look failed");
         }
     }
@@ -38,10 +38,10 @@ async fn looks(crew: &Crew) {
 
 /// Wakes the look at every midnight until the worker is asked to end. A tick that comes too late
 /// ends the crate's worker, so it is replaced; what it missed is found by the look.
-async fn clock(crew: &Arc<Crew>) {
+async fn clock(pool: &Arc<ClaimPool>) {
     loop {
-        let ended = midnights(Arc::clone(crew)).await;
-        if crew.ending.is_cancelled() {
+        let ended = midnights(Arc::clone(pool)).await;
+        if pool.ending.is_cancelled() {
             return;
         }
         let reason = ended
@@ -49,18 +49,18 @@ async fn clock(crew: &Arc<Crew>) {
             .map_or_else(String::new, |error| error.to_string());
         tracing::warn!(reason, "the schedule ended; another takes its place");
         tokio::select! {
-            () = crew.ending.cancelled() => return,
+            () = pool.ending.cancelled() => return,
             () = tokio::time::sleep(AGAIN) => {}
         }
     }
 }
 
-fn midnights(crew: Arc<Crew>) -> BoxFuture<'static, Result<(), WorkerError>> {
-    let ending = crew.ending.clone();
-    let schedule = Midnights(crew.launcher.clone());
-    let worker = WorkerBuilder::new(format!("{}-schedule", crew.settings.identity.name))
+fn midnights(pool: Arc<ClaimPool>) -> BoxFuture<'static, Result<(), WorkerError>> {
+    let ending = pool.ending.clone();
+    let schedule = Midnights(pool.launcher.clone());
+    let worker = WorkerBuilder::new(format!("{}-schedule", pool.settings.identity.name))
         .backend(CronScheduler::new(schedule))
-        .data(crew)
+        .data(pool)
         .build(midnight);
     worker
         .run_until(async move {
@@ -70,8 +70,8 @@ fn midnights(crew: Arc<Crew>) -> BoxFuture<'static, Result<(), WorkerError>> {
         .boxed()
 }
 
-async fn midnight(_: Tick, crew: Data<Arc<Crew>>) {
-    crew.look.notify_one();
+async fn midnight(_: Tick, pool: Data<Arc<ClaimPool>>) {
+    pool.look.notify_one();
 }
 
 /// The midnights of the business days: a cron expression knows no fixed offset with seconds, nor

@@ -48,11 +48,11 @@ impl WorkerSettings {
 
 /// What a worker does beside working what it is rung for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duties {
+pub enum WorkerMode {
     /// Nothing: it is there for one command.
-    Guest,
+    OneShot,
     /// It launches days by the schedule, and prunes job metadata that is older than so many days.
-    Resident {
+    Daemon {
         /// Days that finished step executions are kept (`JOB_RETENTION_DAYS`).
         retention_days: u32,
     },

@@ -1,6 +1,6 @@
 //! Limits on attempts to log in and to join: by account and by address, in this process.
 
-use crate::errors::problem::{Code, Fault};
+use crate::errors::problem::{ApiError, Code};
 use balance_domain::{accounts::Username, clock::Clock};
 use governor::{
     Quota, RateLimiter, clock::Clock as Ticks, middleware::NoOpMiddleware,
@@ -53,7 +53,7 @@ impl Limiter {
     ///
     /// # Errors
     /// Where there were too many.
-    pub(crate) fn attempt(&self, username: &Username, address: IpAddr) -> Result<(), Fault> {
+    pub(crate) fn attempt(&self, username: &Username, address: IpAddr) -> Result<(), ApiError> {
         // The address first: who asks too much does not fill the table of accounts as well.
         check(&self.addresses, &network(address))?;
         check(&self.accounts, &username.as_str().to_owned())
@@ -69,7 +69,7 @@ fn keyed<K: Hash + Eq + Clone>(per_minute: NonZeroU32, clock: &Arc<dyn Clock>) -
     )
 }
 
-fn check<K: Hash + Eq + Clone>(limiter: &Keyed<K>, key: &K) -> Result<(), Fault> {
+fn check<K: Hash + Eq + Clone>(limiter: &Keyed<K>, key: &K) -> Result<(), ApiError> {
     if limiter.len() >= MAX_KEYS {
         limiter.retain_recent();
         if limiter.len() >= MAX_KEYS {
@@ -82,8 +82,8 @@ fn check<K: Hash + Eq + Clone>(limiter: &Keyed<K>, key: &K) -> Result<(), Fault>
     })
 }
 
-fn too_many(wait: Duration) -> Fault {
-    Fault::new(
+fn too_many(wait: Duration) -> ApiError {
+    ApiError::new(
         Code::TooManyAttempts,
         "Too many attempts to log in or to join; wait a while.",
     )
@@ -134,8 +134,8 @@ mod tests {
         let beside: IpAddr = "2001:db8::2".parse().unwrap();
         limiter.attempt(&name("a"), here).unwrap();
         limiter.attempt(&name("a"), here).unwrap();
-        let fault = limiter.attempt(&name("a"), there).unwrap_err();
-        assert_eq!(fault.retry_after_s, Some(31), "every 30 s another one");
+        let error = limiter.attempt(&name("a"), there).unwrap_err();
+        assert_eq!(error.retry_after_s, Some(31), "every 30 s another one");
         limiter.attempt(&name("b"), here).unwrap();
         limiter.attempt(&name("c"), here).unwrap_err();
         limiter.attempt(&name("c"), there).unwrap();

@@ -4,8 +4,8 @@ use crate::{
     accounts::{address, limiter::Limiter},
     auth::token::{ACCESS_S, Tokens},
     errors::{
-        problem::{Code, Fault},
-        responses::{Failure, refusals},
+        problem::{ApiError, Code},
+        responses::{ErrorResponse, responses},
     },
     extract::body::{Body, OptionalBody},
     openapi::tag::Tag,
@@ -51,8 +51,9 @@ impl Example for Credentials {
 }
 
 impl Credentials {
-    fn username(&self) -> Result<Username, Fault> {
-        Username::parse(&self.username).map_err(|unfit| Fault::field("username", unfit.to_string()))
+    fn username(&self) -> Result<Username, ApiError> {
+        Username::parse(&self.username)
+            .map_err(|invalid_input| ApiError::field("username", invalid_input.to_string()))
     }
 }
 
@@ -149,11 +150,11 @@ enum LogoutAnswer {
     ),
 }
 
-refusals! {
-    JoinRefusals: 409 415 429;
-    LoginRefusals: 401 415 429;
-    ReissueRefusals: 401 415;
-    LogoutRefusals: 415;
+responses! {
+    JoinErrors: 409 415 429;
+    LoginErrors: 401 415 429;
+    ReissueErrors: 401 415;
+    LogoutErrors: 415;
 }
 
 /// Accounts.
@@ -177,10 +178,10 @@ impl AccountsApi {
         &self,
         request: &Request,
         body: Body<Credentials>,
-    ) -> Result<JoinAnswer, Failure<JoinRefusals>> {
+    ) -> Result<JoinAnswer, ErrorResponse<JoinErrors>> {
         let username = body.0.username()?;
         let password = Password::new(&body.0.password)
-            .map_err(|unfit| Fault::field("password", unfit.to_string()))?;
+            .map_err(|invalid_input| ApiError::field("password", invalid_input.to_string()))?;
         self.attempt(request, &username)?;
         let account = self.accounts.join(&username, password).await?;
         Ok(JoinAnswer::Joined(Json(Joined {
@@ -197,10 +198,10 @@ impl AccountsApi {
         &self,
         request: &Request,
         body: Body<Credentials>,
-    ) -> Result<LoginAnswer, Failure<LoginRefusals>> {
+    ) -> Result<LoginAnswer, ErrorResponse<LoginErrors>> {
         let username = body.0.username()?;
         let password = Password::given(&body.0.password)
-            .map_err(|unfit| Fault::field("password", unfit.to_string()))?;
+            .map_err(|invalid_input| ApiError::field("password", invalid_input.to_string()))?;
         self.attempt(request, &username)?;
         let logged_in = self.accounts.login(&username, password).await?;
         Ok(self.answer(&logged_in)?)
@@ -218,14 +219,14 @@ impl AccountsApi {
         #[oai(name = "refreshToken")]
         cookie: Cookie<Option<String>>,
         body: OptionalBody<Refresh>,
-    ) -> Result<LoginAnswer, Failure<ReissueRefusals>> {
+    ) -> Result<LoginAnswer, ErrorResponse<ReissueErrors>> {
         let Some(shown) = given(cookie, body) else {
             let detail = "There is no refresh token, in the body or the cookie.";
-            return Err(Fault::new(Code::RefreshTokenInvalid, detail).into());
+            return Err(ApiError::new(Code::RefreshTokenInvalid, detail).into());
         };
         let Some(shown) = RefreshToken::shown(&shown) else {
             let detail = "It is not one of this server's.";
-            return Err(Fault::new(Code::RefreshTokenInvalid, detail).into());
+            return Err(ApiError::new(Code::RefreshTokenInvalid, detail).into());
         };
         let logged_in = self.accounts.reissue(&shown).await?;
         Ok(self.answer(&logged_in)?)
@@ -242,7 +243,7 @@ impl AccountsApi {
         #[oai(name = "refreshToken")]
         cookie: Cookie<Option<String>>,
         body: OptionalBody<Refresh>,
-    ) -> Result<LogoutAnswer, Failure<LogoutRefusals>> {
+    ) -> Result<LogoutAnswer, ErrorResponse<LogoutErrors>> {
         let shown = given(cookie, body);
         if let Some(shown) = shown.as_deref().and_then(RefreshToken::shown) {
             self.accounts.logout(&shown).await?;
@@ -258,15 +259,15 @@ fn given(cookie: Cookie<Option<String>>, body: OptionalBody<Refresh>) -> Option<
 }
 
 impl AccountsApi {
-    fn attempt(&self, request: &Request, username: &Username) -> Result<(), Fault> {
+    fn attempt(&self, request: &Request, username: &Username) -> Result<(), ApiError> {
         self.limiter
             .attempt(username, address::client(request, self.proxies))
     }
 
-    fn answer(&self, logged_in: &LoggedIn) -> Result<LoginAnswer, Fault> {
+    fn answer(&self, logged_in: &LoggedIn) -> Result<LoginAnswer, ApiError> {
         let access_token = self.tokens.issue(&logged_in.account);
         let access_token =
-            access_token.ok_or_else(|| Fault::internal("a token cannot be signed"))?;
+            access_token.ok_or_else(|| ApiError::internal("a token cannot be signed"))?;
         let refresh_token = logged_in.refresh_token.secret().to_owned();
         let cookie = self.cookie(&refresh_token, Duration::from_secs(REFRESH_S.into()));
         let pair = TokenPair {

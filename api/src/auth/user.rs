@@ -2,7 +2,7 @@
 
 use crate::{
     auth::token::{ACCESS_S, Person, TokenError, Tokens},
-    errors::problem::{Code, Fault},
+    errors::problem::{ApiError, Code},
 };
 use balance_domain::accounts::Role;
 use poem::{Request, Result};
@@ -31,14 +31,14 @@ pub(crate) struct Admin(pub(crate) Person);
 
 async fn check_user(request: &Request, bearer: Bearer) -> Result<Person> {
     let Some(tokens) = request.data::<Arc<Tokens>>() else {
-        return Err(Fault::internal("no tokens are set up").into());
+        return Err(ApiError::internal("no tokens are set up").into());
     };
     let person = tokens.read(&bearer.token).map_err(|error| match error {
-        TokenError::Expired => Fault::new(
+        TokenError::Expired => ApiError::new(
             Code::TokenExpired,
             format!("It is taken for {ACCESS_S} s; /reissue gives another one."),
         ),
-        TokenError::Invalid => Fault::new(
+        TokenError::Invalid => ApiError::new(
             Code::TokenInvalid,
             "It is not one of this server's, or was signed with another secret.",
         ),
@@ -50,6 +50,6 @@ async fn check_admin(request: &Request, bearer: Bearer) -> Result<Person> {
     let person = check_user(request, bearer).await?;
     match person.role {
         Role::Admin => Ok(person),
-        Role::User => Err(Fault::new(Code::AdminOnly, "It needs the role ADMIN.").into()),
+        Role::User => Err(ApiError::new(Code::AdminOnly, "It needs the role ADMIN.").into()),
     }
 }

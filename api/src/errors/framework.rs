@@ -1,6 +1,6 @@
 //! The framework's own errors as faults: nothing but problems leaves the server.
 
-use crate::errors::problem::{Code, Fault};
+use crate::errors::problem::{ApiError, Code};
 use poem::{
     Error,
     error::{
@@ -13,13 +13,13 @@ use poem_openapi::error::{
 };
 
 /// The fault that an error stands for.
-pub(crate) fn fault(error: Error) -> Fault {
-    let error = match error.downcast::<Fault>() {
-        Ok(fault) => return fault,
+pub(crate) fn error(error: Error) -> ApiError {
+    let error = match error.downcast::<ApiError>() {
+        Ok(error) => return error,
         Err(error) => error,
     };
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
-        return Fault::field(*name, readable(reason));
+        return ApiError::field(*name, readable(reason));
     }
     if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
         // Path parameters are numbered; every path has one at most, and it is an id.
@@ -28,14 +28,14 @@ pub(crate) fn fault(error: Error) -> Fault {
         } else {
             name
         };
-        return Fault::field(name, readable(reason));
+        return ApiError::field(name, readable(reason));
     }
     if let Some(ParseRequestPayloadError { reason }) = error.downcast_ref() {
-        return Fault::field("body", reason.clone());
+        return ApiError::field("body", reason.clone());
     }
     if error.is::<AuthorizationError>() {
         let detail = "Send an access token: Authorization: Bearer <accessToken of /login>.";
-        return Fault::new(Code::TokenMissing, detail);
+        return ApiError::new(Code::TokenMissing, detail);
     }
     if let Some(error) = error.downcast_ref::<ContentTypeError>() {
         let detail = match error {
@@ -44,36 +44,36 @@ pub(crate) fn fault(error: Error) -> Fault {
                 "There is no Content-Type; it must be application/json."
             }
         };
-        return Fault::new(Code::UnsupportedMediaType, detail);
+        return ApiError::new(Code::UnsupportedMediaType, detail);
     }
     if error.is::<UnreadablePath>() {
-        return Fault::field("id", "must be a whole number, within 64 bits");
+        return ApiError::field("id", "must be a whole number, within 64 bits");
     }
     if error.is::<NotFoundError>() {
-        return Fault::new(
+        return ApiError::new(
             Code::NoSuchPath,
             "No operation has this path; see /openapi.json.",
         );
     }
     if error.is::<MethodNotAllowedError>() {
-        return Fault::new(
+        return ApiError::new(
             Code::MethodNotAllowed,
             "See /openapi.json for the path's methods.",
         );
     }
     match error.downcast_ref::<ReadBodyError>() {
         Some(ReadBodyError::PayloadTooLarge) => too_large(),
-        Some(ReadBodyError::Utf8(_)) => Fault::field("body", "must be UTF-8"),
+        Some(ReadBodyError::Utf8(_)) => ApiError::field("body", "must be UTF-8"),
         Some(ReadBodyError::Io(error)) => {
-            Fault::field("body", "ended before it was whole").because(error)
+            ApiError::field("body", "ended before it was whole").caused_by(error)
         }
         Some(ReadBodyError::BodyHasBeenTaken) | None => unknown(&error),
     }
 }
 
 /// A body beyond the limit.
-pub(crate) fn too_large() -> Fault {
-    Fault::new(
+pub(crate) fn too_large() -> ApiError {
+    ApiError::new(
         Code::BodyTooLarge,
         format!(
             "A body has at most {} bytes.",
@@ -128,15 +128,15 @@ fn bound(broken: &str) -> Option<String> {
     Some(sentence)
 }
 
-fn unknown(error: &Error) -> Fault {
+fn unknown(error: &Error) -> ApiError {
     match error.status() {
         status if status.is_client_error() => {
             let code = match status {
                 StatusCode::NOT_FOUND => Code::NoSuchPath,
                 _ => Code::InvalidRequest,
             };
-            Fault::new(code, "The request cannot be read.").because(error)
+            ApiError::new(code, "The request cannot be read.").caused_by(error)
         }
-        _ => Fault::internal(error),
+        _ => ApiError::internal(error),
     }
 }

@@ -34,8 +34,8 @@ pub(crate) struct Problem {
 
 impl Example for Problem {
     fn example() -> Self {
-        let fault = Fault::field("duration", "must be at least 1");
-        fault.problem("01976f3e-4f00-7c3a-9b1d-2e4f6a8c0b1d")
+        let error = ApiError::field("duration", "must be at least 1");
+        error.problem("01976f3e-4f00-7c3a-9b1d-2e4f6a8c0b1d")
     }
 }
 
@@ -115,7 +115,7 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong on the server";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once";
     TimedOut = SERVICE_UNAVAILABLE, "timed-out", "The request took too long";
-    Away = SERVICE_UNAVAILABLE, "store-away", "A store is away";
+    Unavailable = SERVICE_UNAVAILABLE, "store-away", "A store is away";
     Backlog = SERVICE_UNAVAILABLE, "backlog-full", "More plays wait to be written down than may";
     NotReady = SERVICE_UNAVAILABLE, "not-ready", "The server cannot serve requests now";
 }
@@ -123,7 +123,7 @@ codes! {
 /// Why a request fails: what its client is told, and what only the log is.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {detail}", .code.name())]
-pub(crate) struct Fault {
+pub(crate) struct ApiError {
     pub(crate) code: Code,
     pub(crate) detail: Cow<'static, str>,
     pub(crate) errors: Vec<FieldError>,
@@ -134,13 +134,13 @@ pub(crate) struct Fault {
 }
 
 /// When to try again after a store was away, in seconds.
-const AWAY_RETRY_S: u64 = 1;
+const UNAVAILABLE_RETRY_S: u64 = 1;
 
-impl Fault {
+impl ApiError {
     /// A fault of a kind.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after_s =
-            (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(AWAY_RETRY_S);
+            (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(UNAVAILABLE_RETRY_S);
         Self {
             code,
             detail: detail.into(),
@@ -153,9 +153,9 @@ impl Fault {
     /// A field that is refused.
     pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
         let (field, reason) = (field.into(), reason.into());
-        let mut fault = Self::new(Code::InvalidRequest, format!("{field}: {reason}"));
-        fault.errors.push(FieldError { field, reason });
-        fault
+        let mut error = Self::new(Code::InvalidRequest, format!("{field}: {reason}"));
+        error.errors.push(FieldError { field, reason });
+        error
     }
 
     /// Something that must not happen.
@@ -164,12 +164,12 @@ impl Fault {
             Code::Internal,
             "The request's id leads to the cause in the log.",
         )
-        .because(cause)
+        .caused_by(cause)
     }
 
     /// A store that is away for a moment.
-    pub(crate) fn away(what: &'static str, cause: impl ToString) -> Self {
-        Self::new(Code::Away, what).because(cause)
+    pub(crate) fn unavailable(what: &'static str, cause: impl ToString) -> Self {
+        Self::new(Code::Unavailable, what).caused_by(cause)
     }
 
     /// The same, and when to try again.
@@ -179,7 +179,7 @@ impl Fault {
     }
 
     /// The same, with a cause for the log.
-    pub(crate) fn because(mut self, cause: impl ToString) -> Self {
+    pub(crate) fn caused_by(mut self, cause: impl ToString) -> Self {
         self.cause = Some(cause.to_string());
         self
     }
@@ -224,7 +224,7 @@ impl Fault {
     }
 }
 
-impl ResponseError for Fault {
+impl ResponseError for ApiError {
     fn status(&self) -> StatusCode {
         self.code.status()
     }
@@ -241,8 +241,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_names_kind_field_and_request_and_hides_the_cause() {
-        let response = Fault::field("title", "must not be empty")
-            .because("innards")
+        let response = ApiError::field("title", "must not be empty")
+            .caused_by("innards")
             .response("r-1");
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         assert_eq!(response.content_type(), Some(PROBLEM_JSON));
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_401_says_what_it_asks_for_and_a_503_when_to_come_again() {
         let header = |code: Code, name: &str| {
-            let response = Fault::new(code, "").response("");
+            let response = ApiError::new(code, "").response("");
             response.header(name).map(ToOwned::to_owned)
         };
         assert_eq!(
@@ -278,7 +278,10 @@ mod tests {
                 .contains("invalid_token")
         );
         assert_eq!(header(Code::NoSuchVideo, "WWW-Authenticate"), None);
-        assert_eq!(header(Code::Away, "Retry-After").as_deref(), Some("1"));
+        assert_eq!(
+            header(Code::Unavailable, "Retry-After").as_deref(),
+            Some("1")
+        );
         assert_eq!(header(Code::Internal, "Retry-After"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What an operation's refusals are called in the document.
 
-use crate::errors::problem::{Fault, PROBLEM_JSON, Problem};
+use crate::errors::problem::{ApiError, PROBLEM_JSON, Problem};
 use poem_openapi::{
     ApiResponse,
     registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
@@ -9,24 +9,24 @@ use poem_openapi::{
 use std::{collections::BTreeSet, marker::PhantomData};
 
 /// The statuses with which an operation refuses, besides those that every one may answer.
-pub(crate) trait Refusals: Send + Sync + 'static {
+pub(crate) trait ErrorResponses: Send + Sync + 'static {
     /// Which.
     const STATUSES: &'static [u16];
 }
 
 /// Names sets of refusals.
-macro_rules! refusals {
+macro_rules! responses {
     ($($(#[$doc:meta])* $name:ident: $($status:literal)*;)+) => {
         $($(#[$doc])*
         #[derive(Debug)]
         pub(crate) enum $name {}
 
-        impl $crate::errors::responses::Refusals for $name {
+        impl $crate::errors::responses::ErrorResponses for $name {
             const STATUSES: &'static [u16] = &[$($status),*];
         })+
     };
 }
-pub(crate) use refusals;
+pub(crate) use responses;
 
 /// What every operation may answer: an unreadable header, a body beyond the limit, the server's own
 /// fault, and a server that is busy or away.
@@ -34,34 +34,34 @@ const ALWAYS: [u16; 4] = [400, 413, 500, 503];
 
 /// A fault of an operation that refuses in these ways.
 #[derive(Debug)]
-pub(crate) struct Failure<R> {
-    fault: Box<Fault>,
-    refusals: PhantomData<fn() -> R>,
+pub(crate) struct ErrorResponse<R> {
+    error: Box<ApiError>,
+    responses: PhantomData<fn() -> R>,
 }
 
-impl<R, E> From<E> for Failure<R>
+impl<R, E> From<E> for ErrorResponse<R>
 where
-    Fault: From<E>,
+    ApiError: From<E>,
 {
     fn from(error: E) -> Self {
         Self {
-            fault: Box::new(error.into()),
-            refusals: PhantomData,
+            error: Box::new(error.into()),
+            responses: PhantomData,
         }
     }
 }
 
-impl<R> From<Failure<R>> for poem::Error {
-    fn from(failure: Failure<R>) -> Self {
-        (*failure.fault).into()
+impl<R> From<ErrorResponse<R>> for poem::Error {
+    fn from(failure: ErrorResponse<R>) -> Self {
+        (*failure.error).into()
     }
 }
 
-impl<R: Refusals> ApiResponse for Failure<R> {
+impl<R: ErrorResponses> ApiResponse for ErrorResponse<R> {
     fn meta() -> MetaResponses {
         let statuses: BTreeSet<u16> = R::STATUSES.iter().chain(&ALWAYS).copied().collect();
         MetaResponses {
-            responses: statuses.into_iter().map(refusal).collect(),
+            responses: statuses.into_iter().map(error_response).collect(),
         }
     }
 
@@ -70,7 +70,7 @@ impl<R: Refusals> ApiResponse for Failure<R> {
     }
 }
 
-fn refusal(status: u16) -> MetaResponse {
+fn error_response(status: u16) -> MetaResponse {
     MetaResponse {
         description: description(status),
         status: Some(status),

@@ -1,7 +1,7 @@
 //! What services refuse, as faults.
 
 use crate::{
-    errors::problem::{Code, Fault},
+    errors::problem::{ApiError, Code},
     extract::idempotency,
 };
 use balance_domain::videos::VideoId;
@@ -10,22 +10,24 @@ use balance_service::{
     playback::{PlaybackError, intake::IntakeError},
     videos::VideoError,
 };
-use balance_store::{StoreError, accounts::AccountRefusal, jobs::JobRefusal};
+use balance_store::{StoreError, accounts::CredentialError, jobs::JobError};
 
 /// When to try again where the stream is full, in seconds: the drain needs a moment.
 const BACKLOG_RETRY_S: u64 = 5;
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            error if error.is_transient() => Self::away("The database is away or busy.", error),
-            StoreError::DiskFull => Self::away("The database has no room left.", error),
+            error if error.is_transient() => {
+                Self::unavailable("The database is away or busy.", error)
+            }
+            StoreError::DiskFull => Self::unavailable("The database has no room left.", error),
             error => Self::internal(chain(&error)),
         }
     }
 }
 
-impl From<IntakeError> for Fault {
+impl From<IntakeError> for ApiError {
     fn from(error: IntakeError) -> Self {
         match error {
             IntakeError::Backlog { .. } => Self::new(
@@ -33,26 +35,27 @@ impl From<IntakeError> for Fault {
                 "What was played is still being written down.",
             )
             .retry_after_s(BACKLOG_RETRY_S)
-            .because(error),
-            IntakeError::Away(_) | IntakeError::Unusable(_) => {
-                Self::away("Plays cannot be taken in now.", error)
+            .caused_by(error),
+            IntakeError::Unavailable(_) | IntakeError::Unusable(_) => {
+                Self::unavailable("Plays cannot be taken in now.", error)
             }
         }
     }
 }
 
-impl From<PasswordError> for Fault {
+impl From<PasswordError> for ApiError {
     fn from(error: PasswordError) -> Self {
         match error {
             PasswordError::Busy => {
-                Self::new(Code::Overloaded, "Too many passwords are being checked.").because(error)
+                Self::new(Code::Overloaded, "Too many passwords are being checked.")
+                    .caused_by(error)
             }
             PasswordError::Failed(_) => Self::internal(error),
         }
     }
 }
 
-impl From<AccountError> for Fault {
+impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::ReservedUsername => Self::field("username", error.to_string()),
@@ -67,32 +70,32 @@ impl From<AccountError> for Fault {
                 Code::RefreshTokenReused,
                 "Everybody who holds one of its successors is logged out; log in again.",
             )
-            .because(format!("user {user_id}")),
-            AccountError::Refused(AccountRefusal::UsernameTaken) => {
+            .caused_by(format!("user {user_id}")),
+            AccountError::Refused(CredentialError::UsernameTaken) => {
                 Self::new(Code::UsernameTaken, "Choose another one.")
             }
-            AccountError::Refused(AccountRefusal::Store(error)) | AccountError::Store(error) => {
+            AccountError::Refused(CredentialError::Store(error)) | AccountError::Store(error) => {
                 error.into()
             }
             // For operators only: no operation names somebody else.
-            AccountError::Refused(error @ AccountRefusal::NoSuchUser(_)) => Self::internal(error),
+            AccountError::Refused(error @ CredentialError::NoSuchUser(_)) => Self::internal(error),
             AccountError::Password(error) => error.into(),
         }
     }
 }
 
-impl From<VideoError> for Fault {
+impl From<VideoError> for ApiError {
     fn from(error: VideoError) -> Self {
         match error {
             VideoError::NoSuchVideo(id) => no_such_video(id),
-            VideoError::Unfit { field, reason } => Self::field(field, reason),
+            VideoError::InvalidInput { field, reason } => Self::field(field, reason),
             VideoError::KeyReused => idempotency::reused(),
             VideoError::Store(error) => error.into(),
         }
     }
 }
 
-impl From<PlaybackError> for Fault {
+impl From<PlaybackError> for ApiError {
     fn from(error: PlaybackError) -> Self {
         match error {
             PlaybackError::NoSuchVideo(id) => no_such_video(id),
@@ -106,23 +109,23 @@ impl From<PlaybackError> for Fault {
     }
 }
 
-impl From<JobRefusal> for Fault {
-    fn from(error: JobRefusal) -> Self {
+impl From<JobError> for ApiError {
+    fn from(error: JobError) -> Self {
         let code = match error {
-            JobRefusal::Store(error) => return error.into(),
-            JobRefusal::AlreadyComplete { .. } => Code::AlreadyComplete,
-            JobRefusal::AlreadyRunning { .. } => Code::AlreadyRunning,
-            JobRefusal::Unknown { .. } => Code::UnknownExecution,
-            JobRefusal::NotRestartable { .. } => Code::NotRestartable,
-            JobRefusal::NotRunning { .. } => Code::NotRunning,
-            JobRefusal::NotAbandonable { .. } => Code::NotAbandonable,
-            JobRefusal::NotNewest { .. } => Code::NotNewest,
-            JobRefusal::NoSuchExecution(_) => Code::NoSuchExecution,
-            JobRefusal::NoSuchStep(_) => Code::NoSuchStep,
-            JobRefusal::NotRetryable { .. } => Code::NotRetryable,
-            JobRefusal::DayNotOver { .. } => Code::DayNotOver,
-            JobRefusal::InstanceExists { .. } => Code::InstanceExists,
-            JobRefusal::EarlierDayUnsettled { .. } => Code::EarlierDayUnsettled,
+            JobError::Store(error) => return error.into(),
+            JobError::AlreadyComplete { .. } => Code::AlreadyComplete,
+            JobError::AlreadyRunning { .. } => Code::AlreadyRunning,
+            JobError::Unknown { .. } => Code::UnknownExecution,
+            JobError::NotRestartable { .. } => Code::NotRestartable,
+            JobError::NotRunning { .. } => Code::NotRunning,
+            JobError::NotAbandonable { .. } => Code::NotAbandonable,
+            JobError::NotNewest { .. } => Code::NotNewest,
+            JobError::NoSuchExecution(_) => Code::NoSuchExecution,
+            JobError::NoSuchStep(_) => Code::NoSuchStep,
+            JobError::NotRetryable { .. } => Code::NotRetryable,
+            JobError::DayNotOver { .. } => Code::DayNotOver,
+            JobError::InstanceExists { .. } => Code::InstanceExists,
+            JobError::EarlierDayUnsettled { .. } => Code::EarlierDayUnsettled,
         };
         // The name before the colon is in the code.
         let text = error.to_string();
@@ -133,8 +136,8 @@ impl From<JobRefusal> for Fault {
     }
 }
 
-fn no_such_video(id: VideoId) -> Fault {
-    Fault::new(Code::NoSuchVideo, format!("There is no video {id}."))
+fn no_such_video(id: VideoId) -> ApiError {
+    ApiError::new(Code::NoSuchVideo, format!("There is no video {id}."))
 }
 
 /// An error with its causes, on one line.

@@ -1,6 +1,6 @@
 //! Bodies of requests: JSON, read strictly, with the field named that is wrong.
 
-use crate::errors::problem::Fault;
+use crate::errors::problem::ApiError;
 use poem::{FromRequest, Request, RequestBody, Result};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -91,25 +91,25 @@ fn check_content_type<T: Type>(request: &Request) -> Result<(), ContentTypeError
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // An array of the fields' values would be read as well, and nobody is told that it may be one.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Fault::field("body", "must be a JSON object"));
+        return Err(ApiError::field("body", "must be a JSON object"));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
-        refusal(&path, &message)
+        error_response(&path, &message)
     })?;
     reader
         .end()
-        .map_err(|error| refusal(".", &error.to_string()))?;
+        .map_err(|error| error_response(".", &error.to_string()))?;
     Ok(value)
 }
 
 /// Names the field: a missing one, which has no path, is named by the message alone.
-fn refusal(path: &str, message: &str) -> Fault {
+fn error_response(path: &str, message: &str) -> ApiError {
     // Where in the text it is says nothing beside the field's name.
     let reason = message.split(" at line ").next().unwrap_or(message);
     let named = ["missing field `", "unknown field `", "duplicate field `"]
@@ -123,7 +123,7 @@ fn refusal(path: &str, message: &str) -> Fault {
     let field: String = field.chars().take(MAX_NAMED).collect();
     let reason = reason.replace("expected i64", "expected a whole number");
     let reason: String = reason.chars().take(MAX_REASON).collect();
-    Fault::field(field, reason)
+    ApiError::field(field, reason)
 }
 
 /// The most characters of a field's name that are repeated to the client.
@@ -146,8 +146,8 @@ mod tests {
     }
 
     fn field_of(text: &[u8]) -> String {
-        let fault = parse::<Two>(text).unwrap_err();
-        fault.errors[0].field.clone()
+        let error = parse::<Two>(text).unwrap_err();
+        error.errors[0].field.clone()
     }
 
     #[test]

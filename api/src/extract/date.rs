@@ -1,6 +1,6 @@
 //! Business days in requests and answers.
 
-use crate::errors::problem::Fault;
+use crate::errors::problem::ApiError;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
@@ -13,10 +13,13 @@ use std::borrow::Cow;
 const FORM: &str = "must be a date such as 2026-03-31";
 
 /// A day of four-digit years: the tables order days by their text.
-pub(crate) fn business(date: NaiveDate, field: &str) -> Result<NaiveDate, Fault> {
+pub(crate) fn business(date: NaiveDate, field: &str) -> Result<NaiveDate, ApiError> {
     match date.year() {
         1970..=9998 => Ok(date),
-        _ => Err(Fault::field(field, "must be from 1970-01-01 to 9998-12-31")),
+        _ => Err(ApiError::field(
+            field,
+            "must be from 1970-01-01 to 9998-12-31",
+        )),
     }
 }
 

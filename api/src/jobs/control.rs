@@ -3,8 +3,8 @@
 use crate::{
     auth::{token::Person, user::Admin},
     errors::{
-        problem::{Code, Fault},
-        responses::{Failure, refusals},
+        problem::{ApiError, Code},
+        responses::{ErrorResponse, responses},
     },
     extract::{
         body::OptionalBody,
@@ -58,10 +58,10 @@ enum Accepted {
     ),
 }
 
-refusals! {
-    LaunchRefusals: 401 403 409;
-    LaunchJobRefusals: 401 403 404 409 415;
-    ControlRefusals: 401 403 404 409;
+responses! {
+    LaunchErrors: 401 403 409;
+    LaunchJobErrors: 401 403 404 409 415;
+    ControlErrors: 401 403 404 409;
 }
 
 /// Job control.
@@ -79,7 +79,7 @@ impl JobControlApi {
         })
     }
 
-    async fn launch(&self, launcher: &Launcher, date: Option<Day>) -> Result<Accepted, Fault> {
+    async fn launch(&self, launcher: &Launcher, date: Option<Day>) -> Result<Accepted, ApiError> {
         let date = match date {
             Some(Day(date)) => date::business(date, "date")?,
             None => launcher.last_day_over()?,
@@ -88,7 +88,7 @@ impl JobControlApi {
         self.accepted(launched.id).await
     }
 
-    async fn accepted(&self, id: JobExecutionId) -> Result<Accepted, Fault> {
+    async fn accepted(&self, id: JobExecutionId) -> Result<Accepted, ApiError> {
         let execution = self.jobs.execution(id).await?;
         let location = format!("/jobs/executions/{id}");
         Ok(Accepted::Accepted(Json(execution.into()), location))
@@ -112,7 +112,7 @@ impl JobControlApi {
         request_id: Data<&RequestId>,
         /// The business day, from 1970-01-01 to 9998-12-31; without one, the last that is over.
         date: Query<Option<Day>>,
-    ) -> Result<Accepted, Failure<LaunchRefusals>> {
+    ) -> Result<Accepted, ErrorResponse<LaunchErrors>> {
         let launcher = self.launcher(admin.0, request_id.0);
         Ok(self.launch(&launcher, date.0).await?)
     }
@@ -133,9 +133,11 @@ impl JobControlApi {
         /// The job.
         name: Path<String>,
         body: OptionalBody<Launch>,
-    ) -> Result<Accepted, Failure<LaunchJobRefusals>> {
+    ) -> Result<Accepted, ErrorResponse<LaunchJobErrors>> {
         if Job::from_name(&name.0).is_none() {
-            return Err(Fault::new(Code::NoSuchJob, "See /jobs for those that there are.").into());
+            return Err(
+                ApiError::new(Code::NoSuchJob, "See /jobs for those that there are.").into(),
+            );
         }
         let date = body.0.and_then(|body| body.date);
         let launcher = self.launcher(admin.0, request_id.0);
@@ -158,7 +160,7 @@ impl JobControlApi {
         /// The execution.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Accepted, Failure<ControlRefusals>> {
+    ) -> Result<Accepted, ErrorResponse<ControlErrors>> {
         let launcher = self.launcher(admin.0, request_id.0);
         let launched = launcher.restart(JobExecutionId(id.0)).await?;
         Ok(self.accepted(launched.id).await?)
@@ -179,7 +181,7 @@ impl JobControlApi {
         /// The execution.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Accepted, Failure<ControlRefusals>> {
+    ) -> Result<Accepted, ErrorResponse<ControlErrors>> {
         let id = JobExecutionId(id.0);
         self.launcher(admin.0, request_id.0).stop(id).await?;
         Ok(self.accepted(id).await?)
@@ -200,7 +202,7 @@ impl JobControlApi {
         /// The execution.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Accepted, Failure<ControlRefusals>> {
+    ) -> Result<Accepted, ErrorResponse<ControlErrors>> {
         let id = JobExecutionId(id.0);
         self.launcher(admin.0, request_id.0).abandon(id).await?;
         Ok(self.accepted(id).await?)
@@ -221,7 +223,7 @@ impl JobControlApi {
         /// The partition's step execution.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Accepted, Failure<ControlRefusals>> {
+    ) -> Result<Accepted, ErrorResponse<ControlErrors>> {
         let launcher = self.launcher(admin.0, request_id.0);
         let launched = launcher.retry(StepExecutionId(id.0)).await?;
         Ok(self.accepted(launched.id).await?)

@@ -45,7 +45,7 @@ impl Example for ProgressView {
     fn example() -> Self {
         let mut step = StepView::example();
         step.name = "partitionedDayStatisticsStep".to_owned();
-        step.held_by = None;
+        step.lease_owner = None;
         Self {
             execution: ExecutionView::example(),
             steps: vec![step],

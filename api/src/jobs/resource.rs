@@ -3,8 +3,8 @@
 use crate::{
     auth::user::Admin,
     errors::{
-        problem::{Code, Fault},
-        responses::{Failure, refusals},
+        problem::{ApiError, Code},
+        responses::{ErrorResponse, responses},
     },
     extract::{
         cursor,
@@ -44,10 +44,10 @@ enum EventsAnswer {
     Ended,
 }
 
-refusals! {
-    JobListRefusals: 401 403;
-    ExecutionListRefusals: 401 403;
-    ExecutionRefusals: 401 403 404;
+responses! {
+    JobListErrors: 401 403;
+    ExecutionListErrors: 401 403;
+    ExecutionErrors: 401 403 404;
 }
 
 const fn default_limit() -> u32 {
@@ -79,7 +79,7 @@ impl JobsApi {
     ///
     /// Each with its steps and its newest execution.
     #[oai(path = "/jobs", method = "get", operation_id = "listJobs")]
-    async fn list(&self, _admin: Admin) -> Result<Json<JobList>, Failure<JobListRefusals>> {
+    async fn list(&self, _admin: Admin) -> Result<Json<JobList>, ErrorResponse<JobListErrors>> {
         // There is one job: the newest execution of all is its newest.
         let mut newest = self.jobs.executions(None, 1).await?.items.into_iter();
         let items = Job::ALL
@@ -119,7 +119,7 @@ impl JobsApi {
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-    ) -> Result<Json<ExecutionPage>, Failure<ExecutionListRefusals>> {
+    ) -> Result<Json<ExecutionPage>, ErrorResponse<ExecutionListErrors>> {
         let before: Option<i64> = cursor.0.as_deref().map(cursor::read).transpose()?;
         if let Some(Day(date)) = date.0 {
             let date = date::business(date, "date")?;
@@ -151,7 +151,7 @@ impl JobsApi {
         /// The execution.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Json<ProgressView>, Failure<ExecutionRefusals>> {
+    ) -> Result<Json<ProgressView>, ErrorResponse<ExecutionErrors>> {
         let progress = self.jobs.progress(JobExecutionId(id.0)).await?;
         Ok(Json(ProgressView::of(progress, self.clock.now_micros())))
     }
@@ -179,7 +179,7 @@ impl JobsApi {
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-    ) -> Result<Json<StepPage>, Failure<ExecutionRefusals>> {
+    ) -> Result<Json<StepPage>, ErrorResponse<ExecutionErrors>> {
         let after: Option<i64> = cursor.0.as_deref().map(cursor::read).transpose()?;
         let id = JobExecutionId(id.0);
         let page = self
@@ -211,7 +211,7 @@ impl JobsApi {
         /// The last event that was seen.
         #[oai(name = "Last-Event-ID")]
         last: Header<Option<String>>,
-    ) -> Result<EventsAnswer, Failure<ExecutionRefusals>> {
+    ) -> Result<EventsAnswer, ErrorResponse<ExecutionErrors>> {
         let id = JobExecutionId(id.0);
         let execution = self.jobs.execution(id).await?;
         if last.0.as_deref() == Some(ENDED) && !execution.status.is_running() {
@@ -219,7 +219,7 @@ impl JobsApi {
         }
         let Ok(place) = Arc::clone(&self.streams).try_acquire_owned() else {
             let detail = "As many executions are watched as can be at a time.";
-            return Err(Fault::new(Code::Overloaded, detail).into());
+            return Err(ApiError::new(Code::Overloaded, detail).into());
         };
         let events = progress::events(Watch {
             jobs: self.jobs.clone(),

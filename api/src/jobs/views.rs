@@ -5,8 +5,8 @@ use crate::{
     jobs::status::{EndCode, Status},
 };
 use balance_batch::{execution::JobExecution, step::StepExecution};
-use balance_service::jobs::queries::HeldStepExecution;
-use balance_store::{jobs::StepProgress, operations::Holder};
+use balance_service::jobs::queries::OwnedStepExecution;
+use balance_store::{jobs::StepProgress, operations::LeaseOwner};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use poem_openapi::{Object, types::Example};
 
@@ -176,7 +176,7 @@ pub(crate) struct StepView {
     /// When it ended.
     end_time: Option<DateTime<Utc>>,
     /// Who has a lease on it.
-    pub(crate) held_by: Option<HolderView>,
+    pub(crate) lease_owner: Option<LeaseOwnerView>,
 }
 
 impl Example for StepView {
@@ -195,15 +195,15 @@ impl Example for StepView {
             rollback_count: 0,
             start_time: Some(moment(2)),
             end_time: None,
-            held_by: Some(HolderView::example()),
+            lease_owner: Some(LeaseOwnerView::example()),
         }
     }
 }
 
-impl From<HeldStepExecution> for StepView {
-    fn from(HeldStepExecution { step, holder }: HeldStepExecution) -> Self {
+impl From<OwnedStepExecution> for StepView {
+    fn from(OwnedStepExecution { step, owner }: OwnedStepExecution) -> Self {
         Self {
-            held_by: holder.map(Into::into),
+            lease_owner: owner.map(Into::into),
             ..step.into()
         }
     }
@@ -225,7 +225,7 @@ impl From<StepExecution> for StepView {
             rollback_count: step.counters.rollbacks,
             start_time: step.start_time.as_ref().map(NaiveDateTime::and_utc),
             end_time: step.end_time.as_ref().map(NaiveDateTime::and_utc),
-            held_by: None,
+            lease_owner: None,
         }
     }
 }
@@ -252,7 +252,7 @@ impl Example for StepPage {
 /// Who holds a step execution.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 #[oai(rename = "LeaseHolder", rename_all = "camelCase", example)]
-pub(crate) struct HolderView {
+pub(crate) struct LeaseOwnerView {
     /// The worker.
     worker: String,
     /// The end of its lease.
@@ -261,7 +261,7 @@ pub(crate) struct HolderView {
     is_over: bool,
 }
 
-impl Example for HolderView {
+impl Example for LeaseOwnerView {
     fn example() -> Self {
         Self {
             worker: "worker-a-4711-01976f3e".to_owned(),
@@ -271,12 +271,12 @@ impl Example for HolderView {
     }
 }
 
-impl From<Holder> for HolderView {
-    fn from(holder: Holder) -> Self {
+impl From<LeaseOwner> for LeaseOwnerView {
+    fn from(owner: LeaseOwner) -> Self {
         Self {
-            worker: holder.worker,
-            until: holder.until,
-            is_over: holder.is_over,
+            worker: owner.worker,
+            until: owner.until,
+            is_over: owner.is_over,
         }
     }
 }

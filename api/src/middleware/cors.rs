@@ -119,7 +119,7 @@ mod tests {
         let read = |text: &str| Origins::parse(text).map(|origins| origins.0.len());
         assert_eq!(read(""), Ok(0));
         assert_eq!(read("https://a.example, http://[::1]:3000,"), Ok(2));
-        for (unfit, word) in [
+        for (invalid_input, word) in [
             ("*", "no origin"),
             ("null", "no origin"),
             ("a.example", "no origin"),
@@ -131,8 +131,8 @@ mod tests {
             ("https://a.example:443", "is it https://a.example?"),
             ("https://me@a.example", "is it https://a.example?"),
         ] {
-            let refused = read(unfit).unwrap_err();
-            assert!(refused.contains(word), "{unfit}: {refused}");
+            let refused = read(invalid_input).unwrap_err();
+            assert!(refused.contains(word), "{invalid_input}: {refused}");
         }
         assert!(read(&"https://a.example,".repeat(65)).is_err());
     }

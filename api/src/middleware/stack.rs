@@ -3,7 +3,7 @@
 use crate::{
     errors::{
         framework,
-        problem::{Code, Fault},
+        problem::{ApiError, Code},
     },
     extract::idempotency,
     middleware::{cors::Origins, methods::Methods},
@@ -53,7 +53,7 @@ const HEADERS: [(&str, &str); 5] = [
 ];
 
 /// Limits, names and logs requests, and turns every error into a problem.
-pub(crate) struct Edge<E> {
+pub(crate) struct Middleware<E> {
     inner: E,
     methods: Methods,
     turns: Arc<Semaphore>,
@@ -61,7 +61,7 @@ pub(crate) struct Edge<E> {
     origins: Origins,
 }
 
-impl<E: Endpoint> Edge<E> {
+impl<E: Endpoint> Middleware<E> {
     pub(crate) fn around(inner: E, methods: Methods, metrics: Arc<Metrics>) -> Self {
         Self {
             inner,
@@ -77,20 +77,20 @@ impl<E: Endpoint> Edge<E> {
         Self { origins, ..self }
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Fault> {
+    async fn answer(&self, request: Request) -> Result<Response, ApiError> {
         if let Some(answer) = self.origins.preflight(&request) {
             return Ok(answer);
         }
         let Ok(_turn) = self.turns.try_acquire() else {
             let detail = "The server has as many requests as it takes at a time.";
-            return Err(Fault::new(Code::Overloaded, detail));
+            return Err(ApiError::new(Code::Overloaded, detail));
         };
         let served = AssertUnwindSafe(self.serve(request)).catch_unwind();
         match timeout(TIME_LIMIT, served).await {
-            Ok(Ok(answer)) => answer.map_err(framework::fault),
+            Ok(Ok(answer)) => answer.map_err(framework::error),
             // The panic's message and place are in the log already.
-            Ok(Err(_)) => Err(Fault::internal("a panic")),
-            Err(_) => Err(Fault::new(
+            Ok(Err(_)) => Err(ApiError::internal("a panic")),
+            Err(_) => Err(ApiError::new(
                 Code::TimedOut,
                 format!("A request may take {} s.", TIME_LIMIT.as_secs()),
             )),
@@ -100,7 +100,7 @@ impl<E: Endpoint> Edge<E> {
     async fn serve(&self, mut request: Request) -> Result<Response> {
         if request.method() == Method::HEAD && self.methods.has_no_head(request.uri().path()) {
             let detail = "This GET does something; HEAD only looks.";
-            return Err(Fault::new(Code::MethodNotAllowed, detail).into());
+            return Err(ApiError::new(Code::MethodNotAllowed, detail).into());
         }
         idempotency::check(&request)?;
         check_query(request.uri().query().unwrap_or_default())?;
@@ -111,7 +111,7 @@ impl<E: Endpoint> Edge<E> {
     }
 }
 
-impl<E: Endpoint> Endpoint for Edge<E> {
+impl<E: Endpoint> Endpoint for Middleware<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
@@ -137,10 +137,10 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         let answered = self.answer(request).instrument(span.clone()).await;
         let mut response = match answered {
             Ok(response) => response,
-            Err(fault) => {
-                report(&fault, &operation, &id);
-                let mut response = fault.response(&id);
-                if fault.code == Code::MethodNotAllowed
+            Err(error) => {
+                report(&error, &operation, &id);
+                let mut response = error.response(&id);
+                if error.code == Code::MethodNotAllowed
                     && let Some(allow) = self.methods.allowed(&path)
                 {
                     response.headers_mut().insert(ALLOW, allow);
@@ -172,13 +172,13 @@ impl<E: Endpoint> Endpoint for Edge<E> {
 }
 
 /// Refuses a parameter that is given twice: one of both would be left out, and nobody told.
-fn check_query(query: &str) -> Result<(), Fault> {
+fn check_query(query: &str) -> Result<(), ApiError> {
     let mut seen = HashSet::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split('=').next().unwrap_or_default();
         if !seen.insert(name) {
             let name: String = name.chars().take(MAX_NAMED).collect();
-            return Err(Fault::field(name, "must be given once"));
+            return Err(ApiError::field(name, "must be given once"));
         }
     }
     Ok(())
@@ -204,12 +204,12 @@ fn request_id(request: &Request) -> String {
 }
 
 /// Logs a fault of the server; those of clients are their own affair.
-fn report(fault: &Fault, operation: &str, request_id: &str) {
-    let code = fault.code.name();
-    let cause = fault.cause.as_deref().unwrap_or(&fault.detail);
-    match fault.code {
+fn report(error: &ApiError, operation: &str, request_id: &str) {
+    let code = error.code.name();
+    let cause = error.cause.as_deref().unwrap_or(&error.detail);
+    match error.code {
         Code::Internal => tracing::error!(request_id, operation, code, cause, "a request failed"),
-        _ if fault.code.status().is_server_error() => {
+        _ if error.code.status().is_server_error() => {
             tracing::warn!(
                 request_id,
                 operation,

@@ -1,7 +1,7 @@
 //! The OpenAPI document: made from the resources' types alone, so that nothing need run for it.
 
 use crate::{
-    errors::problem::Code, middleware::methods::Methods, openapi::normalize::standard,
+    errors::problem::Code, middleware::methods::Methods, openapi::normalize::normalize,
     server::Resources,
 };
 use poem::{
@@ -77,7 +77,7 @@ impl OpenApi for Described {
 /// The OpenAPI document of this version, as indented JSON that ends with a line break.
 #[must_use]
 pub fn document() -> String {
-    let document = standard(&service(Described).spec());
+    let document = normalize(&service(Described).spec());
     format!("{document:#}\n")
 }
 
@@ -92,13 +92,13 @@ const PATHS: [&str; 2] = ["/openapi.json", "/docs"];
 
 /// The methods of a service's paths, without a document beside it.
 pub(crate) fn methods<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> Methods {
-    Methods::of(&standard(&service.spec()), &[])
+    Methods::of(&normalize(&service.spec()), &[])
 }
 
 /// The document and the page that shows it, as they are answered, and the methods of all paths.
 pub(crate) fn routes<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> (Route, Methods) {
     let spec = service.spec();
-    let document = standard(&spec);
+    let document = normalize(&spec);
     let methods = Methods::of(&document, &PATHS);
     let text = format!("{document:#}");
     let page = service.swagger_ui_html().replace(&spec, &text);

@@ -8,29 +8,29 @@ use std::collections::BTreeSet;
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// The framework's text of the document, mended.
-pub(crate) fn standard(text: &str) -> Value {
+pub(crate) fn normalize(text: &str) -> Value {
     // It is JSON, whatever else it is.
     let mut document = serde_json::from_str(text).unwrap_or_default();
-    mend(&mut document);
+    normalize_node(&mut document);
     document
 }
 
-fn mend(document: &mut Value) {
-    mend_everywhere(document);
+fn normalize_node(document: &mut Value) {
+    normalize_everywhere(document);
     if document["servers"].as_array().is_some_and(Vec::is_empty) {
         document["servers"] = json!([{"url": "/", "description": "The server of this document."}]);
     }
     for operation in operations(document) {
         for response in operation.get_mut("responses").into_iter().flat_map(values) {
-            mend_content(response);
-            mend_headers(response);
+            normalize_content(response);
+            normalize_headers(response);
         }
     }
     let in_requests = in_requests(document);
     let among_others = among_others(document);
     let schemas = document["components"]["schemas"].as_object_mut();
     for (name, schema) in schemas.into_iter().flatten() {
-        mend_object(schema, in_requests.contains(name));
+        normalize_object(schema, in_requests.contains(name));
         if among_others.contains(name) {
             schema["additionalProperties"] = false.into();
         }
@@ -47,14 +47,14 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
 }
 
 /// JSON has no charset: the media types are those that RFC 8259 and RFC 9457 register.
-fn mend_content(response: &mut Value) {
+fn normalize_content(response: &mut Value) {
     rename(response, "content", |name| {
         name.split(';').next().map(str::to_owned)
     });
 }
 
 /// Names of headers are the same in upper and lower case; the framework shouts them.
-fn mend_headers(response: &mut Value) {
+fn normalize_headers(response: &mut Value) {
     rename(response, "headers", |name| {
         let words = name.split('-').map(|word| {
             let (first, rest) = word.split_at_checked(1)?;
@@ -112,7 +112,7 @@ fn among_others(document: &Value) -> BTreeSet<String> {
 
 /// A property that is not required and has no default can be null; a response always has it. One
 /// whose default is null is left out instead. A request has no properties but those that are named.
-fn mend_object(schema: &mut Value, is_in_request: bool) {
+fn normalize_object(schema: &mut Value, is_in_request: bool) {
     if schema["type"] != "object" {
         return;
     }
@@ -123,12 +123,12 @@ fn mend_object(schema: &mut Value, is_in_request: bool) {
         let is_named = named.contains(name);
         let has_default = property.get("default").is_some();
         if !is_named && !has_default {
-            mend_nullable(property);
+            normalize_nullable(property);
         }
         if is_named || (!is_in_request && !has_default) {
             required.push(name.as_str().into());
         }
-        mend_default(property);
+        normalize_default(property);
     }
     if !required.is_empty() {
         schema["required"] = required.into();
@@ -146,7 +146,7 @@ fn strings(list: &Value) -> BTreeSet<String> {
 }
 
 /// Beside a reference no other word counts: the reference goes inside.
-fn mend_nullable(property: &mut Value) {
+fn normalize_nullable(property: &mut Value) {
     if let Some(reference) = property.get("$ref").cloned() {
         *property = json!({"allOf": [{"$ref": reference}]});
     }
@@ -154,7 +154,7 @@ fn mend_nullable(property: &mut Value) {
 }
 
 /// A default of null is no value that the property can have.
-fn mend_default(property: &mut Value) {
+fn normalize_default(property: &mut Value) {
     let null = property.get("default").is_some_and(Value::is_null);
     if let Some(property) = property.as_object_mut().filter(|_| null) {
         property.remove("default");
@@ -163,7 +163,7 @@ fn mend_default(property: &mut Value) {
 
 /// What is said of a reference is said beside it and once more within: generators take that for two
 /// things.
-fn mend_said_twice(map: &mut Map<String, Value>) {
+fn normalize_repetition(map: &mut Map<String, Value>) {
     let Some(Value::Array(all)) = map.get("allOf") else {
         return;
     };
@@ -181,10 +181,10 @@ fn mend_said_twice(map: &mut Map<String, Value>) {
 }
 
 /// Formats that nobody else knows, and what is said twice.
-fn mend_everywhere(part: &mut Value) {
+fn normalize_everywhere(part: &mut Value) {
     match part {
         Value::Object(map) => {
-            mend_said_twice(map);
+            normalize_repetition(map);
             let integer = match map.get("format").and_then(Value::as_str) {
                 Some("naive-date") => {
                     map.insert("format".to_owned(), "date".into());
@@ -198,9 +198,9 @@ fn mend_everywhere(part: &mut Value) {
                 map.insert("format".to_owned(), format.into());
                 map.entry("minimum").or_insert_with(|| 0.into());
             }
-            map.values_mut().for_each(mend_everywhere);
+            map.values_mut().for_each(normalize_everywhere);
         }
-        Value::Array(items) => items.iter_mut().for_each(mend_everywhere),
+        Value::Array(items) => items.iter_mut().for_each(normalize_everywhere),
         _ => {}
     }
 }
@@ -238,7 +238,7 @@ mod tests {
                 }},
             }},
         });
-        mend(&mut document);
+        normalize_node(&mut document);
         assert_eq!(
             document["paths"]["/a"]["post"]["responses"]["200"],
             json!({

@@ -2,8 +2,8 @@
 
 use balance_batch::status::BatchStatus;
 use balance_service::operations::{
-    counters::{IntakeTally, PlaybackTally, WorkTally},
-    snapshot::{DatabaseSight, Sight},
+    counters::{IntakeCounters, PlaybackCounters, WorkerMetrics},
+    snapshot::{DatabaseSnapshot, Snapshot},
 };
 use prometheus_client::{
     collector::Collector,
@@ -62,12 +62,15 @@ impl Exposition {
     }
 
     /// What was seen of the stores.
-    pub(crate) fn sight(&mut self, sight: &Sight) {
+    pub(crate) fn snapshot(&mut self, snapshot: &Snapshot) {
         let mut up = vec![
-            (one("store", "database"), sight.database.is_some().into()),
-            (one("store", "queue"), sight.rings.is_some().into()),
+            (one("store", "database"), snapshot.database.is_some().into()),
+            (
+                one("store", "queue"),
+                snapshot.notifications.is_some().into(),
+            ),
         ];
-        if let Some(waiting) = &sight.waiting {
+        if let Some(waiting) = &snapshot.waiting {
             up.push((one("store", "stream"), waiting.is_some().into()));
         }
         self.gauge(
@@ -75,19 +78,19 @@ impl Exposition {
             "Whether the store answered this scrape within 2 s; its metrics are missing if not.",
             up,
         );
-        if let Some(database) = &sight.database {
+        if let Some(database) = &snapshot.database {
             self.days(database);
             self.work(database);
             self.events(database);
         }
-        if let Some(rings) = sight.rings {
+        if let Some(notifications) = snapshot.notifications {
             self.gauge(
                 "balance_queue_rings",
                 "Rings that wait in the queue.",
-                alone(rings),
+                alone(notifications),
             );
         }
-        if let Some(Some(waiting)) = &sight.waiting {
+        if let Some(Some(waiting)) = &snapshot.waiting {
             let samples = waiting.iter().enumerate();
             self.gauge(
                 "balance_drain_waiting_entries",
@@ -99,7 +102,7 @@ impl Exposition {
         }
     }
 
-    fn days(&mut self, database: &DatabaseSight) {
+    fn days(&mut self, database: &DatabaseSnapshot) {
         let at = |seconds: Option<i64>| {
             let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
             seconds.map_or_else(Vec::new, alone)
@@ -125,7 +128,7 @@ impl Exposition {
         );
     }
 
-    fn work(&mut self, database: &DatabaseSight) {
+    fn work(&mut self, database: &DatabaseSnapshot) {
         let numbers = &database.numbers;
         self.gauge(
             "balance_running_executions",
@@ -147,7 +150,7 @@ impl Exposition {
             "Partitions and tasklets that have not ended, by who has them.",
             vec![
                 (one("state", "free"), numbers.leases.free),
-                (one("state", "held"), numbers.leases.held),
+                (one("state", "held"), numbers.leases.owned),
                 (one("state", "run_out"), numbers.leases.run_out),
             ],
         );
@@ -168,7 +171,7 @@ impl Exposition {
         );
     }
 
-    fn events(&mut self, database: &DatabaseSight) {
+    fn events(&mut self, database: &DatabaseSnapshot) {
         self.gauge(
             "balance_late_events",
             "Events that came after their day was closed; 10,000 stands for more.",
@@ -182,16 +185,16 @@ impl Exposition {
     }
 
     /// Plays and pauses.
-    pub(crate) fn playback(&mut self, tally: &PlaybackTally) {
-        let of = |act: &'static str, tally: &IntakeTally| {
-            let samples = tally.all().map(|(outcome, count)| {
-                let labels = vec![("act", act.to_owned()), ("outcome", outcome.to_owned())];
+    pub(crate) fn playback(&mut self, counters: &PlaybackCounters) {
+        let of = |command: &'static str, counters: &IntakeCounters| {
+            let samples = counters.all().map(|(outcome, count)| {
+                let labels = vec![("act", command.to_owned()), ("outcome", outcome.to_owned())];
                 (labels, count.get())
             });
             Vec::from(samples)
         };
-        let mut samples = of("play", &tally.plays);
-        samples.extend(of("pause", &tally.pauses));
+        let mut samples = of("play", &counters.plays);
+        samples.extend(of("pause", &counters.pauses));
         self.counter(
             "balance_intake_requests",
             "Plays and pauses, by what became of them.",
@@ -200,48 +203,48 @@ impl Exposition {
     }
 
     /// A worker of this process, and its drain where there is a stream.
-    pub(crate) fn worker(&mut self, tally: &WorkTally, drains: bool) {
+    pub(crate) fn worker(&mut self, counters: &WorkerMetrics, drains: bool) {
         self.counter(
             "balance_worker_claims",
             "Claims of this worker, by how they ended.",
             vec![
-                (one("outcome", "ended"), tally.ended.get()),
-                (one("outcome", "lost"), tally.lost.get()),
-                (one("outcome", "dropped"), tally.dropped.get()),
-                (one("outcome", "unworkable"), tally.unworkable.get()),
+                (one("outcome", "ended"), counters.ended.get()),
+                (one("outcome", "lost"), counters.lost.get()),
+                (one("outcome", "dropped"), counters.dropped.get()),
+                (one("outcome", "unworkable"), counters.unworkable.get()),
             ],
         );
         self.counter(
             "balance_worker_chunks",
             "Chunks of this worker.",
             vec![
-                (one("outcome", "committed"), tally.chunks.get()),
-                (one("outcome", "rolled_back"), tally.rollbacks.get()),
+                (one("outcome", "committed"), counters.chunks.get()),
+                (one("outcome", "rolled_back"), counters.rollbacks.get()),
             ],
         );
         self.counter(
             "balance_worker_heartbeat_failures",
             "Heartbeats of this worker that failed.",
-            alone(tally.heartbeat_failures.get()),
+            alone(counters.heartbeat_failures.get()),
         );
         if !drains {
             return;
         }
-        let drain = &tally.drain;
+        let event_writer = &counters.event_writer;
         self.counter(
             "balance_drain_entries",
             "Entries of the stream that this process wrote down, by what became of them.",
             vec![
-                (one("outcome", "new"), drain.new.get()),
-                (one("outcome", "known"), drain.known.get()),
-                (one("outcome", "late"), drain.late.get()),
-                (one("outcome", "rejected"), drain.rejected.get()),
+                (one("outcome", "new"), event_writer.new.get()),
+                (one("outcome", "known"), event_writer.known.get()),
+                (one("outcome", "late"), event_writer.late.get()),
+                (one("outcome", "rejected"), event_writer.rejected.get()),
             ],
         );
         self.counter(
             "balance_drain_failures",
             "Attempts to write entries down that failed.",
-            alone(drain.failures.get()),
+            alone(event_writer.failures.get()),
         );
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     errors::{
-        problem::{Code, Fault, FieldError},
-        responses::{Failure, refusals},
+        problem::{ApiError, Code, FieldError},
+        responses::{ErrorResponse, responses},
     },
     openapi::tag::Tag,
 };
@@ -43,8 +43,8 @@ impl Probe {
     }
 }
 
-refusals! {
-    ProbeRefusals:;
+responses! {
+    ProbeErrors:;
 }
 
 /// Whether the process runs.
@@ -56,7 +56,7 @@ impl LivenessApi {
     ///
     /// Asks nobody else: a process is not restarted because its database is away.
     #[oai(path = "/live", method = "get", operation_id = "getLiveness")]
-    async fn live(&self) -> Result<Json<Probe>, Failure<ProbeRefusals>> {
+    async fn live(&self) -> Result<Json<Probe>, ErrorResponse<ProbeErrors>> {
         Ok(Probe::up())
     }
 }
@@ -73,15 +73,15 @@ impl HealthApi {
     ///
     /// The database and the intake of plays answer, and the intake keeps what it acknowledges.
     #[oai(path = "/ready", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self) -> Result<Json<Probe>, Failure<ProbeRefusals>> {
+    async fn ready(&self) -> Result<Json<Probe>, ErrorResponse<ProbeErrors>> {
         let (database, intake) = tokio::join!(self.database(), self.intake());
         let errors: Vec<FieldError> = [database, intake].into_iter().flatten().collect();
         if errors.is_empty() {
             return Ok(Probe::up());
         }
-        let mut fault = Fault::new(Code::NotReady, "What is not ready is in errors.");
-        fault.errors = errors;
-        Err(fault.into())
+        let mut error = ApiError::new(Code::NotReady, "What is not ready is in errors.");
+        error.errors = errors;
+        Err(error.into())
     }
 }
 
@@ -100,7 +100,7 @@ impl HealthApi {
     async fn intake(&self) -> Option<FieldError> {
         match timeout(ANSWER_LIMIT, self.playback.readiness()).await {
             Ok(Ok(())) => None,
-            Ok(Err(IntakeError::Away(error))) => {
+            Ok(Err(IntakeError::Unavailable(error))) => {
                 tracing::debug!(error, "the intake is not ready");
                 Some(not_ready("intake", "is away"))
             }

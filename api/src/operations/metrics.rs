@@ -2,14 +2,14 @@
 
 use crate::{
     errors::{
-        problem::Fault,
-        responses::{Failure, refusals},
+        problem::ApiError,
+        responses::{ErrorResponse, responses},
     },
     openapi::tag::Tag,
     operations::exposition::Exposition,
 };
 use balance_service::{
-    operations::{counters::WorkTally, snapshot::Observer},
+    operations::{counters::WorkerMetrics, snapshot::Observer},
     playback::Playback,
 };
 use poem_openapi::{ApiResponse, OpenApi, payload::PlainText};
@@ -34,7 +34,7 @@ type Durations = Family<RequestLabels, Histogram, fn() -> Histogram>;
 #[derive(Debug, Clone)]
 pub struct Work {
     /// What it did.
-    pub tally: Arc<WorkTally>,
+    pub counters: Arc<WorkerMetrics>,
     /// Whether it drains a stream.
     pub drains: bool,
 }
@@ -72,7 +72,7 @@ impl Metrics {
     }
 
     /// Everything, as text. A store that is away costs 2 s at most, and its share.
-    async fn text(&self) -> Result<String, Fault> {
+    async fn text(&self) -> Result<String, ApiError> {
         let mut exposition = Exposition::default();
         exposition.program();
         let Sources {
@@ -81,13 +81,13 @@ impl Metrics {
             work,
         } = &self.sources;
         if let Some(observer) = observer {
-            exposition.sight(&*observer.look().await);
+            exposition.snapshot(&*observer.look().await);
         }
         if let Some(playback) = playback {
-            exposition.playback(playback.tally());
+            exposition.playback(playback.counters());
         }
         if let Some(work) = work {
-            exposition.worker(&work.tally, work.drains);
+            exposition.worker(&work.counters, work.drains);
         }
         let mut registry = Registry::default();
         registry.register(
@@ -97,7 +97,7 @@ impl Metrics {
         );
         registry.register_collector(Box::new(exposition));
         let mut text = String::new();
-        prometheus_text::encode(&mut text, &registry).map_err(Fault::internal)?;
+        prometheus_text::encode(&mut text, &registry).map_err(ApiError::internal)?;
         Ok(text)
     }
 }
@@ -112,8 +112,8 @@ enum MetricsAnswer {
     Text(PlainText<String>),
 }
 
-refusals! {
-    MetricsRefusals:;
+responses! {
+    MetricsErrors:;
 }
 
 /// `/metrics`.
@@ -129,7 +129,7 @@ impl MetricsApi {
     /// to 0; the answer is 200 all the same, within 2 s. However often it is asked, the stores are
     /// looked at once a second.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
-    async fn metrics(&self) -> Result<MetricsAnswer, Failure<MetricsRefusals>> {
+    async fn metrics(&self) -> Result<MetricsAnswer, ErrorResponse<MetricsErrors>> {
         let text = self.metrics.text().await?;
         Ok(MetricsAnswer::Text(PlainText(text)))
     }

@@ -2,14 +2,14 @@
 
 use crate::{
     auth::user::Admin,
-    errors::responses::{Failure, refusals},
+    errors::responses::{ErrorResponse, responses},
     extract::{cursor, date::moment},
     openapi::tag::Tag,
 };
 use balance_service::jobs::queries::{Jobs, Work};
 use balance_store::{
     jobs::Leases,
-    operations::{Action, Actor, AuditEntry, AuditId, HeldStep, RegisteredWorker},
+    operations::{Actor, AuditAction, AuditEntry, AuditId, ClaimedStep, RegisteredWorker},
 };
 use chrono::{DateTime, Utc};
 use poem_openapi::{Enum, Object, OpenApi, param::Query, payload::Json, types::Example};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// A partition or tasklet that a worker holds.
 #[derive(Debug, Object)]
 #[oai(rename = "HeldStep", rename_all = "camelCase", example)]
-struct HeldStepView {
+struct ClaimedStepView {
     /// The step execution.
     id: i64,
     /// Its job execution.
@@ -27,7 +27,7 @@ struct HeldStepView {
     name: String,
 }
 
-impl Example for HeldStepView {
+impl Example for ClaimedStepView {
     fn example() -> Self {
         Self {
             id: 205,
@@ -37,12 +37,12 @@ impl Example for HeldStepView {
     }
 }
 
-impl From<HeldStep> for HeldStepView {
-    fn from(held: HeldStep) -> Self {
+impl From<ClaimedStep> for ClaimedStepView {
+    fn from(owned: ClaimedStep) -> Self {
         Self {
-            id: held.id.0,
-            job_execution_id: held.job_execution_id.0,
-            name: held.name.to_string(),
+            id: owned.id.0,
+            job_execution_id: owned.job_execution_id.0,
+            name: owned.name.to_string(),
         }
     }
 }
@@ -68,9 +68,9 @@ struct WorkerView {
     /// Whether it was seen within its lease.
     is_alive: bool,
     /// What it holds; of a dead worker, what nobody has taken over yet.
-    holds: Vec<HeldStepView>,
+    claims: Vec<ClaimedStepView>,
     /// What becomes of a dead one, and what to do; null where all is well.
-    remedy: Option<String>,
+    suggested_action: Option<String>,
 }
 
 impl Example for WorkerView {
@@ -84,15 +84,15 @@ impl Example for WorkerView {
             started_at: moment(-3_600),
             last_seen_at: moment(2),
             is_alive: true,
-            holds: vec![HeldStepView::example()],
-            remedy: None,
+            claims: vec![ClaimedStepView::example()],
+            suggested_action: None,
         }
     }
 }
 
 /// What to do about a worker.
-fn remedy(worker: &RegisteredWorker) -> Option<String> {
-    let remedy = match (worker.is_alive, worker.holds.is_empty()) {
+fn suggested_action(worker: &RegisteredWorker) -> Option<String> {
+    let suggested_action = match (worker.is_alive, worker.claims.is_empty()) {
         (true, _) => return None,
         (false, true) => "It is dead, and others have what it held. It is forgotten after a day.",
         (false, false) => {
@@ -100,13 +100,13 @@ fn remedy(worker: &RegisteredWorker) -> Option<String> {
              where none lives, start one: `balance worker`."
         }
     };
-    Some(remedy.to_owned())
+    Some(suggested_action.to_owned())
 }
 
 impl From<RegisteredWorker> for WorkerView {
     fn from(worker: RegisteredWorker) -> Self {
         Self {
-            remedy: remedy(&worker),
+            suggested_action: suggested_action(&worker),
             name: worker.identity.name,
             host: worker.identity.host,
             process_id: worker.identity.process_id,
@@ -115,7 +115,7 @@ impl From<RegisteredWorker> for WorkerView {
             started_at: worker.started_at,
             last_seen_at: worker.last_seen_at,
             is_alive: worker.is_alive,
-            holds: worker.holds.into_iter().map(Into::into).collect(),
+            claims: worker.claims.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -139,45 +139,46 @@ impl Example for WorkerList {
 /// What waits for whom.
 #[derive(Debug, Object)]
 #[oai(rename_all = "camelCase", example)]
-struct Queue {
+struct Notifier {
     /// Partitions that the living workers can work at a time.
     slots: u32,
     /// Partitions that nobody holds: they can be claimed.
     free: u64,
     /// Partitions that a worker holds.
-    held: u64,
+    owned: u64,
     /// Partitions whose worker's lease ran out: they can be taken over.
     run_out: u64,
     /// What to do where something waits for nobody; null where nothing does.
-    remedy: Option<String>,
+    suggested_action: Option<String>,
 }
 
-impl From<Work> for Queue {
+impl From<Work> for Notifier {
     fn from(work: Work) -> Self {
         let Leases {
             free,
-            held,
+            owned,
             run_out,
         } = work.leases;
-        let is_stuck = work.slots == 0 && free + held + run_out > 0;
+        let is_stuck = work.slots == 0 && free + owned + run_out > 0;
         Self {
             slots: work.slots,
             free,
-            held,
+            owned,
             run_out,
-            remedy: is_stuck.then(|| "No worker lives: start one, `balance worker`.".to_owned()),
+            suggested_action: is_stuck
+                .then(|| "No worker lives: start one, `balance worker`.".to_owned()),
         }
     }
 }
 
-impl Example for Queue {
+impl Example for Notifier {
     fn example() -> Self {
         Self {
             slots: 8,
             free: 3,
-            held: 5,
+            owned: 5,
             run_out: 0,
-            remedy: None,
+            suggested_action: None,
         }
     }
 }
@@ -186,10 +187,10 @@ impl Example for Queue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(
     rename = "AuditAction",
-    remote = "Action",
+    remote = "AuditAction",
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
-enum Deed {
+enum AuditActionView {
     Launch,
     Restart,
     Retry,
@@ -209,7 +210,7 @@ struct AuditView {
     /// The admin; null for the program's own command line.
     user_id: Option<i64>,
     /// What.
-    action: Deed,
+    action: AuditActionView,
     /// To what.
     subject: String,
     /// The request's id; null for the command line.
@@ -222,7 +223,7 @@ impl Example for AuditView {
             id: Uuid::from_u128(0x0197_6f3e_4f00_7c3a_9b1d_2e4f_6a8c_0b1d),
             at: moment(60),
             user_id: Some(1),
-            action: Deed::Launch,
+            action: AuditActionView::Launch,
             subject: "execution 14 of 2026-03-15".to_owned(),
             request_id: Some("01976f3e-4f00-7c3a-9b1d-2e4f6a8c0b1d".to_owned()),
         }
@@ -268,9 +269,9 @@ impl Example for AuditPage {
     }
 }
 
-refusals! {
-    LookRefusals: 401 403;
-    AuditRefusals: 401 403;
+responses! {
+    LookupErrors: 401 403;
+    AuditErrors: 401 403;
 }
 
 const fn default_limit() -> u32 {
@@ -288,7 +289,10 @@ impl OperationsApi {
     ///
     /// Those of the last day, with what each holds.
     #[oai(path = "/workers", method = "get", operation_id = "listWorkers")]
-    async fn workers(&self, _admin: Admin) -> Result<Json<WorkerList>, Failure<LookRefusals>> {
+    async fn workers(
+        &self,
+        _admin: Admin,
+    ) -> Result<Json<WorkerList>, ErrorResponse<LookupErrors>> {
         let workers = self.jobs.workers().await?;
         let items = workers.into_iter().map(Into::into).collect();
         Ok(Json(WorkerList { items }))
@@ -298,7 +302,7 @@ impl OperationsApi {
     ///
     /// The partitions of running executions, and how many the living workers take at a time.
     #[oai(path = "/queue", method = "get", operation_id = "getQueue")]
-    async fn queue(&self, _admin: Admin) -> Result<Json<Queue>, Failure<LookRefusals>> {
+    async fn queue(&self, _admin: Admin) -> Result<Json<Notifier>, ErrorResponse<LookupErrors>> {
         Ok(Json(self.jobs.work().await?.into()))
     }
 
@@ -319,7 +323,7 @@ impl OperationsApi {
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-    ) -> Result<Json<AuditPage>, Failure<AuditRefusals>> {
+    ) -> Result<Json<AuditPage>, ErrorResponse<AuditErrors>> {
         let before: Option<[u8; 16]> = cursor.0.as_deref().map(cursor::read).transpose()?;
         let page = self.jobs.audit(before.map(AuditId), limit.0).await?;
         Ok(Json(AuditPage {

@@ -1,6 +1,6 @@
 //! Periods in requests and answers.
 
-use crate::errors::problem::Fault;
+use crate::errors::problem::ApiError;
 use balance_domain::period::{Period, PeriodKind};
 use chrono::NaiveDate;
 use poem_openapi::{
@@ -102,13 +102,13 @@ pub(crate) fn all_periods() -> Vec<PeriodName> {
 }
 
 /// The periods asked for, each once.
-pub(crate) fn kinds(asked: &[PeriodName]) -> Result<Vec<PeriodKind>, Fault> {
+pub(crate) fn kinds(asked: &[PeriodName]) -> Result<Vec<PeriodKind>, ApiError> {
     let mut seen = HashSet::new();
     if asked.is_empty() {
-        return Err(Fault::field("period", "must be day, week or month"));
+        return Err(ApiError::field("period", "must be day, week or month"));
     }
     if !asked.iter().all(|name| seen.insert(*name)) {
-        return Err(Fault::field("period", "must name each period once"));
+        return Err(ApiError::field("period", "must name each period once"));
     }
     Ok(asked.iter().copied().map(Into::into).collect())
 }

@@ -3,8 +3,8 @@
 use crate::{
     auth::{token::Person, user::User},
     errors::{
-        problem::{Code, Fault},
-        responses::{Failure, refusals},
+        problem::{ApiError, Code},
+        responses::{ErrorResponse, responses},
     },
     extract::{
         cursor,
@@ -50,10 +50,10 @@ struct After {
     video_id: i64,
 }
 
-refusals! {
-    RevenueRefusals: 401 403;
-    TopRefusals: 401;
-    StatisticsRefusals: 401 403 404;
+responses! {
+    RevenueErrors: 401 403;
+    TopErrors: 401;
+    StatisticsErrors: 401 403 404;
 }
 
 const fn default_limit() -> u32 {
@@ -74,7 +74,7 @@ pub(crate) struct ReportsApi {
 
 impl ReportsApi {
     /// A day that was asked for, or the last that is over.
-    fn day(&self, asked: Option<Day>, field: &str) -> Result<NaiveDate, Fault> {
+    fn day(&self, asked: Option<Day>, field: &str) -> Result<NaiveDate, ApiError> {
         match asked {
             Some(Day(asked)) => date::business(asked, field),
             None => Ok(self.launcher.last_day_over()?),
@@ -88,7 +88,7 @@ impl ReportsApi {
         periods: &[PeriodName],
         format: Format,
         known: Option<&str>,
-    ) -> Result<Representation<TopAnswer>, Fault> {
+    ) -> Result<Representation<TopAnswer>, ApiError> {
         let date = self.day(date, "date")?;
         let mut lists = Vec::new();
         for kind in kinds(periods)? {
@@ -100,7 +100,7 @@ impl ReportsApi {
         let answer = match format {
             Format::Csv => {
                 let mut text = Vec::new();
-                top_csv(&lists, &mut text).map_err(Fault::internal)?;
+                top_csv(&lists, &mut text).map_err(ApiError::internal)?;
                 Representation::csv(text)
             }
             Format::Json => {
@@ -115,11 +115,11 @@ impl ReportsApi {
 }
 
 /// Whose revenues somebody reads: an admin those of all or of one, everybody else their own.
-fn whose(person: Person, asked: Option<i64>) -> Result<Option<UserId>, Fault> {
+fn whose(person: Person, asked: Option<i64>) -> Result<Option<UserId>, ApiError> {
     let asked = asked.map(UserId);
     match person.role {
         Role::Admin => Ok(asked),
-        Role::User if asked.is_some_and(|asked| asked != person.user_id) => Err(Fault::new(
+        Role::User if asked.is_some_and(|asked| asked != person.user_id) => Err(ApiError::new(
             Code::OtherUser,
             "ownerId is not the user of the access token; it can be left out.",
         )),
@@ -132,22 +132,22 @@ fn after(
     cursor: Option<&str>,
     kinds: &[PeriodKind],
     date: NaiveDate,
-) -> Result<Option<VideoId>, Fault> {
+) -> Result<Option<VideoId>, ApiError> {
     let Some(cursor) = cursor else {
         return Ok(None);
     };
     let after: After = cursor::read(cursor)?;
     let [kind] = kinds else {
-        return Err(Fault::field(cursor::NAME, "needs one period"));
+        return Err(ApiError::field(cursor::NAME, "needs one period"));
     };
     let period = kind.containing(date);
     if after.period != kind.name() || after.from != period.from.to_string() {
-        return Err(Fault::field(cursor::NAME, "belongs to another period"));
+        return Err(ApiError::field(cursor::NAME, "belongs to another period"));
     }
     Ok(Some(VideoId(after.video_id)))
 }
 
-fn next(report: &RevenueReport) -> Result<Option<String>, Fault> {
+fn next(report: &RevenueReport) -> Result<Option<String>, ApiError> {
     let after = |id: VideoId| {
         cursor::write(&After {
             period: report.period.kind.name().to_owned(),
@@ -199,7 +199,7 @@ impl ReportsApi {
         /// The `ETag` of a report that the client has.
         #[oai(name = "If-None-Match")]
         known: Header<Option<String>>,
-    ) -> Result<Representation<RevenueAnswer>, Failure<RevenueRefusals>> {
+    ) -> Result<Representation<RevenueAnswer>, ErrorResponse<RevenueErrors>> {
         let owner = whose(user.0, owner_id.0)?;
         let date = self.day(date.0, "date")?;
         let kinds = kinds(&period.0)?;
@@ -235,7 +235,7 @@ impl ReportsApi {
             Format::Csv => {
                 let mut text = Vec::new();
                 let reports = reports.iter().map(|(report, _)| report);
-                revenue_csv(reports, &mut text).map_err(Fault::internal)?;
+                revenue_csv(reports, &mut text).map_err(ApiError::internal)?;
                 Representation::csv(text)
             }
             Format::Json => {
@@ -275,7 +275,7 @@ impl ReportsApi {
         /// The `ETag` of a report that the client has.
         #[oai(name = "If-None-Match")]
         known: Header<Option<String>>,
-    ) -> Result<Representation<TopAnswer>, Failure<TopRefusals>> {
+    ) -> Result<Representation<TopAnswer>, ErrorResponse<TopErrors>> {
         let known = known.0.as_deref();
         Ok(self
             .top(TopBy::ViewCount, date.0, &period.0, format.0, known)
@@ -309,7 +309,7 @@ impl ReportsApi {
         /// The `ETag` of a report that the client has.
         #[oai(name = "If-None-Match")]
         known: Header<Option<String>>,
-    ) -> Result<Representation<TopAnswer>, Failure<TopRefusals>> {
+    ) -> Result<Representation<TopAnswer>, ErrorResponse<TopErrors>> {
         let known = known.0.as_deref();
         Ok(self
             .top(TopBy::PlayTime, date.0, &period.0, format.0, known)
@@ -341,11 +341,11 @@ impl ReportsApi {
         /// The `ETag` of a report that the client has.
         #[oai(name = "If-None-Match")]
         known: Header<Option<String>>,
-    ) -> Result<Representation<VideoStatisticsView>, Failure<StatisticsRefusals>> {
+    ) -> Result<Representation<VideoStatisticsView>, ErrorResponse<StatisticsErrors>> {
         let video = self.videos.video(VideoId(id.0)).await?.video;
         if user.0.role != Role::Admin && user.0.user_id != video.owner_id {
             let detail = "A video's statistics are for its owner.";
-            return Err(Fault::new(Code::OtherUser, detail).into());
+            return Err(ApiError::new(Code::OtherUser, detail).into());
         }
         let to = self.day(to.0, "to")?;
         let from = match from.0 {
@@ -355,21 +355,21 @@ impl ReportsApi {
                 .unwrap_or(to),
         };
         if from > to {
-            return Err(Fault::field("from", "must not be after to").into());
+            return Err(ApiError::field("from", "must not be after to").into());
         }
         if from
             .checked_add_days(Days::new(MAX_DAYS - 1))
             .is_some_and(|last| last < to)
         {
             let reason = format!("must be such that there are at most {MAX_DAYS} days");
-            return Err(Fault::field("from", reason).into());
+            return Err(ApiError::field("from", reason).into());
         }
         let report = self.reports.video(video.id, from, to).await?;
         let is_settled = report.settled_through.is_some_and(|through| through >= to);
         let answer = match format.0 {
             Format::Csv => {
                 let mut text = Vec::new();
-                video_csv(video.id, &report, &mut text).map_err(Fault::internal)?;
+                video_csv(video.id, &report, &mut text).map_err(ApiError::internal)?;
                 Representation::csv(text)
             }
             Format::Json => {

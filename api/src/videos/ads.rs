@@ -2,7 +2,7 @@
 
 use crate::{
     auth::user::Admin,
-    errors::responses::{Failure, refusals},
+    errors::responses::{ErrorResponse, responses},
     extract::{body::Body, cursor, idempotency},
     openapi::tag::Tag,
 };
@@ -93,9 +93,9 @@ enum AdAnswer {
     Registered(Json<AdView>),
 }
 
-refusals! {
-    RegisterAdRefusals: 401 403 409 415;
-    ListAdRefusals: 401 403;
+responses! {
+    RegisterAdErrors: 401 403 409 415;
+    ListAdErrors: 401 403;
 }
 
 const fn default_limit() -> u32 {
@@ -123,7 +123,7 @@ impl AdsApi {
         )]
         key: Header<Option<String>>,
         body: Body<NewAd>,
-    ) -> Result<AdAnswer, Failure<RegisterAdRefusals>> {
+    ) -> Result<AdAnswer, ErrorResponse<RegisterAdErrors>> {
         let creation = Creation {
             user_id: admin.0.user_id,
             key: idempotency::key(key.0.as_deref())?,
@@ -148,7 +148,7 @@ impl AdsApi {
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-    ) -> Result<Json<AdPage>, Failure<ListAdRefusals>> {
+    ) -> Result<Json<AdPage>, ErrorResponse<ListAdErrors>> {
         let after: Option<i64> = cursor.0.as_deref().map(cursor::read).transpose()?;
         let page = self.videos.ads(after.map(AdId), limit.0).await?;
         Ok(Json(AdPage {

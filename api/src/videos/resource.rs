@@ -3,8 +3,8 @@
 use crate::{
     auth::user::User,
     errors::{
-        problem::Fault,
-        responses::{Failure, refusals},
+        problem::ApiError,
+        responses::{ErrorResponse, responses},
     },
     extract::{body::Body, cursor, idempotency},
     openapi::tag::Tag,
@@ -143,7 +143,7 @@ impl After {
 
 impl VideoSort {
     /// The order from a cursor on, which must be one of the same order.
-    fn after(self, cursor: Option<&str>) -> Result<VideoOrder, Fault> {
+    fn after(self, cursor: Option<&str>) -> Result<VideoOrder, ApiError> {
         let after = cursor.map(cursor::read::<After>).transpose()?;
         match (self, after) {
             (Self::Newest, None) => Ok(VideoOrder::Newest(None)),
@@ -154,7 +154,7 @@ impl VideoSort {
             (Self::Title, Some(After::Title(title, id))) => {
                 Ok(VideoOrder::Title(Some((title, VideoId(id)))))
             }
-            _ => Err(Fault::field(cursor::NAME, "belongs to another sort")),
+            _ => Err(ApiError::field(cursor::NAME, "belongs to another sort")),
         }
     }
 }
@@ -171,10 +171,10 @@ enum RegisterAnswer {
     ),
 }
 
-refusals! {
-    RegisterRefusals: 401 409 415;
-    ListRefusals: 401;
-    VideoRefusals: 401 404;
+responses! {
+    RegisterErrors: 401 409 415;
+    ListErrors: 401;
+    VideoErrors: 401 404;
 }
 
 const fn default_limit() -> u32 {
@@ -206,7 +206,7 @@ impl VideosApi {
         )]
         key: Header<Option<String>>,
         body: Body<NewVideo>,
-    ) -> Result<RegisterAnswer, Failure<RegisterRefusals>> {
+    ) -> Result<RegisterAnswer, ErrorResponse<RegisterErrors>> {
         let creation = Creation {
             user_id: user.0.user_id,
             key: idempotency::key(key.0.as_deref())?,
@@ -244,7 +244,7 @@ impl VideosApi {
             validator(minimum(value = "1"), maximum(value = "100"))
         )]
         limit: Query<u32>,
-    ) -> Result<Json<VideoPage>, Failure<ListRefusals>> {
+    ) -> Result<Json<VideoPage>, ErrorResponse<ListErrors>> {
         let query = VideoQuery {
             owner_id: owner_id.0.map(UserId),
             title: title.0,
@@ -269,7 +269,7 @@ impl VideosApi {
         /// The video.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Json<VideoView>, Failure<VideoRefusals>> {
+    ) -> Result<Json<VideoView>, ErrorResponse<VideoErrors>> {
         Ok(Json(self.videos.video(VideoId(id.0)).await?.into()))
     }
 }

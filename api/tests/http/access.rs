@@ -1,6 +1,6 @@
 //! Who may do what: every operation of the document, for everybody who may come along.
 
-use crate::world::{Ask, World};
+use crate::env::{Ask, TestEnv};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -154,8 +154,8 @@ fn body(operation: &str) -> Value {
 
 #[tokio::test]
 async fn the_table_names_every_operation_of_the_document() {
-    let world = World::new().await;
-    let document = world
+    let env = TestEnv::new().await;
+    let document = env
         .send(Ask::new("GET", "/openapi.json"))
         .await
         .is(200)
@@ -181,17 +181,17 @@ async fn the_table_names_every_operation_of_the_document() {
 
 #[tokio::test]
 async fn everybody_may_do_what_is_theirs() {
-    let world = World::new().await;
-    let (_, owner) = world.user("owner").await;
-    world.video(&owner, "a film", 600).await;
-    let (_, expired) = world.user("early").await;
-    world.clock.pass_ms(600_000);
-    let refresh = world.login("early").await["refreshToken"]
+    let env = TestEnv::new().await;
+    let (_, owner) = env.user("owner").await;
+    env.video(&owner, "a film", 600).await;
+    let (_, expired) = env.user("early").await;
+    env.clock.pass_ms(600_000);
+    let refresh = env.login("early").await["refreshToken"]
         .as_str()
         .unwrap()
         .to_owned();
     // Another server, with the same accounts and another secret, could not do better than this.
-    let mut forged = world.login("early").await["accessToken"]
+    let mut forged = env.login("early").await["accessToken"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -203,9 +203,9 @@ async fn everybody_may_do_what_is_theirs() {
         // {"alg":"none","typ":"JWT"}
         format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.")
     };
-    let user = world.user("user").await.1;
-    let creator = world.user("creator").await.1;
-    let admin = world.admin("admin").await;
+    let user = env.user("user").await.1;
+    let creator = env.user("creator").await.1;
+    let admin = env.admin("admin").await;
     for (operation, who, method, path, fine) in OPERATIONS {
         let send = async |token: Option<&str>| {
             let mut ask = Ask::new(method, path);
@@ -217,9 +217,9 @@ async fn everybody_may_do_what_is_theirs() {
             }
             if operation == "playVideo" {
                 // Or it would be a repeat.
-                world.clock.pass_ms(30_000);
+                env.clock.pass_ms(30_000);
             }
-            world.send(ask).await
+            env.send(ask).await
         };
         let nobody = send(None).await;
         let others = [
@@ -236,7 +236,7 @@ async fn everybody_may_do_what_is_theirs() {
                 send(Some(token)).await.is_problem(401, code);
             }
             let ask = Ask::new(method, path).header("Authorization", "Basic YTpi");
-            world.send(ask).await.is_problem(401, "token-missing");
+            env.send(ask).await.is_problem(401, "token-missing");
         }
         // The video is the owner's: to play it is for everybody, the owner and others alike.
         for token in [&user, &creator] {
@@ -250,7 +250,7 @@ async fn everybody_may_do_what_is_theirs() {
             }
         }
         if who == For::Owner {
-            let owner = world.login("owner").await;
+            let owner = env.login("owner").await;
             let answer = send(owner["accessToken"].as_str()).await;
             assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
         }
@@ -261,16 +261,15 @@ async fn everybody_may_do_what_is_theirs() {
 
 #[tokio::test]
 async fn nobody_plays_or_pauses_for_somebody_else() {
-    let world = World::new().await;
-    let (owner_id, owner) = world.user("owner").await;
-    let (_, user) = world.user("user").await;
-    let admin = world.admin("admin").await;
-    world.video(&owner, "a film", 600).await;
+    let env = TestEnv::new().await;
+    let (owner_id, owner) = env.user("owner").await;
+    let (_, user) = env.user("user").await;
+    let admin = env.admin("admin").await;
+    env.video(&owner, "a film", 600).await;
     for token in [&user, &admin] {
         for path in ["/videos/1/play?", "/videos/1/pause?currentPlayedAt=1&"] {
             let path = format!("{path}userId={owner_id}");
-            world
-                .ask("POST", &path, token)
+            env.ask("POST", &path, token)
                 .await
                 .is_problem(403, "other-user");
         }
@@ -279,9 +278,9 @@ async fn nobody_plays_or_pauses_for_somebody_else() {
 
 #[tokio::test]
 async fn a_stranger_is_told_nothing_of_the_bodys_faults() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     for path in ["/videos", "/ads"] {
         let ask = Ask::new("POST", path).text("{ broken");
-        world.send(ask).await.is_problem(401, "token-missing");
+        env.send(ask).await.is_problem(401, "token-missing");
     }
 }

@@ -1,6 +1,6 @@
 //! Joining, logging in, staying logged in, logging out.
 
-use crate::world::{Answer, Ask, PASSWORD, World};
+use crate::env::{Answer, Ask, PASSWORD, TestEnv};
 use balance_api::Limits;
 use serde_json::{Value, json};
 
@@ -8,42 +8,36 @@ fn refresh(tokens: &Value) -> &str {
     tokens["refreshToken"].as_str().unwrap()
 }
 
-async fn reissue(world: &World, token: &str) -> Answer {
-    world
-        .post("/reissue", &json!({ "refreshToken": token }))
+async fn reissue(env: &TestEnv, token: &str) -> Answer {
+    env.post("/reissue", &json!({ "refreshToken": token }))
         .await
 }
 
 #[tokio::test]
 async fn joining_makes_an_account_once() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let body = json!({"username": "민수", "password": PASSWORD});
-    let joined = world.post("/join", &body).await.is(201).json();
+    let joined = env.post("/join", &body).await.is(201).json();
     assert_eq!(joined, json!({"userId": 1, "username": "민수"}));
-    world
-        .post("/join", &body)
+    env.post("/join", &body)
         .await
         .is_problem(409, "username-taken");
     // The same name from another keyboard.
     let decomposed =
         json!({"username": "\u{1106}\u{1175}\u{11ab}\u{1109}\u{116e}", "password": PASSWORD});
-    world
-        .post("/join", &decomposed)
+    env.post("/join", &decomposed)
         .await
         .is_problem(409, "username-taken");
     let other = json!({"username": "minsu", "password": PASSWORD});
-    assert_eq!(
-        world.post("/join", &other).await.is(201).json()["userId"],
-        2
-    );
+    assert_eq!(env.post("/join", &other).await.is(201).json()["userId"], 2);
 }
 
 #[tokio::test]
 async fn logging_in_gives_tokens_and_a_cookie_that_scripts_cannot_read() {
-    let world = World::new().await;
-    world.user("minsu").await;
+    let env = TestEnv::new().await;
+    env.user("minsu").await;
     let body = json!({"username": "minsu", "password": PASSWORD});
-    let answer = world.post("/login", &body).await.is(200);
+    let answer = env.post("/login", &body).await.is(200);
     let tokens = answer.json();
     assert_eq!(tokens["expiresIn"], 600);
     let cookie = answer.header("Set-Cookie").unwrap();
@@ -66,7 +60,7 @@ async fn logging_in_gives_tokens_and_a_cookie_that_scripts_cannot_read() {
         ("minsu", "x"),
     ] {
         let body = json!({"username": username, "password": password});
-        let refused = world.post("/login", &body).await;
+        let refused = env.post("/login", &body).await;
         refused.is_problem(401, "wrong-credentials");
         assert_eq!(refused.header("Set-Cookie"), None);
     }
@@ -74,39 +68,39 @@ async fn logging_in_gives_tokens_and_a_cookie_that_scripts_cannot_read() {
 
 #[tokio::test]
 async fn a_refresh_token_is_rotated_and_a_stolen_one_ends_the_family() {
-    let world = World::new().await;
-    world.user("minsu").await;
-    let first = world.login("minsu").await;
-    let elsewhere = world.login("minsu").await;
-    let second = reissue(&world, refresh(&first)).await.is(200).json();
+    let env = TestEnv::new().await;
+    env.user("minsu").await;
+    let first = env.login("minsu").await;
+    let elsewhere = env.login("minsu").await;
+    let second = reissue(&env, refresh(&first)).await.is(200).json();
     assert_ne!(refresh(&second), refresh(&first));
-    let list = world
+    let list = env
         .ask("GET", "/videos", second["accessToken"].as_str().unwrap())
         .await;
     list.is(200);
     // Two tabs of one person.
-    world.clock.pass_ms(10_000);
-    let tab = reissue(&world, refresh(&first)).await.is(200).json();
+    env.clock.pass_ms(10_000);
+    let tab = reissue(&env, refresh(&first)).await.is(200).json();
     // A thief.
-    world.clock.pass_ms(1_000);
-    reissue(&world, refresh(&first))
+    env.clock.pass_ms(1_000);
+    reissue(&env, refresh(&first))
         .await
         .is_problem(401, "refresh-token-reused");
     for revoked in [&second, &tab] {
-        reissue(&world, refresh(revoked))
+        reissue(&env, refresh(revoked))
             .await
             .is_problem(401, "refresh-token-invalid");
     }
-    reissue(&world, refresh(&elsewhere)).await.is(200);
+    reissue(&env, refresh(&elsewhere)).await.is(200);
 }
 
 #[tokio::test]
 async fn the_cookie_does_as_well_and_the_body_goes_first() {
-    let world = World::new().await;
-    world.user("minsu").await;
-    let tokens = world.login("minsu").await;
+    let env = TestEnv::new().await;
+    env.user("minsu").await;
+    let tokens = env.login("minsu").await;
     let cookie = format!("other=1; refreshToken={}", refresh(&tokens));
-    let next = world
+    let next = env
         .send(Ask::new("POST", "/reissue").header("Cookie", &cookie))
         .await
         .is(200);
@@ -114,53 +108,51 @@ async fn the_cookie_does_as_well_and_the_body_goes_first() {
     let both = Ask::new("POST", "/reissue")
         .header("Cookie", "refreshToken=none")
         .json(&body);
-    world.send(both).await.is(200);
+    env.send(both).await.is(200);
 }
 
 #[tokio::test]
 async fn a_refresh_token_lives_a_day() {
-    let world = World::new().await;
-    world.user("minsu").await;
-    let tokens = world.login("minsu").await;
-    let late = world.login("minsu").await;
-    world.clock.pass_ms(86_399_000);
-    reissue(&world, refresh(&tokens)).await.is(200);
-    world.clock.pass_ms(1_000);
-    reissue(&world, refresh(&late))
+    let env = TestEnv::new().await;
+    env.user("minsu").await;
+    let tokens = env.login("minsu").await;
+    let late = env.login("minsu").await;
+    env.clock.pass_ms(86_399_000);
+    reissue(&env, refresh(&tokens)).await.is(200);
+    env.clock.pass_ms(1_000);
+    reissue(&env, refresh(&late))
         .await
         .is_problem(401, "refresh-token-invalid");
 }
 
 #[tokio::test]
 async fn logging_out_ends_the_family_and_takes_the_cookie_away() {
-    let world = World::new().await;
-    world.user("minsu").await;
-    let tokens = world.login("minsu").await;
+    let env = TestEnv::new().await;
+    env.user("minsu").await;
+    let tokens = env.login("minsu").await;
     let body = json!({"refreshToken": refresh(&tokens)});
-    let answer = world.post("/logout", &body).await.is(204);
+    let answer = env.post("/logout", &body).await.is(204);
     assert!(answer.header("Set-Cookie").unwrap().contains("Max-Age=0"));
     assert!(answer.text.is_empty());
-    reissue(&world, refresh(&tokens))
+    reissue(&env, refresh(&tokens))
         .await
         .is_problem(401, "refresh-token-invalid");
-    world.post("/logout", &body).await.is(204);
-    world.send(Ask::new("POST", "/logout")).await.is(204);
-    world
-        .post("/logout", &json!({"refreshToken": "nonsense"}))
+    env.post("/logout", &body).await.is(204);
+    env.send(Ask::new("POST", "/logout")).await.is(204);
+    env.post("/logout", &json!({"refreshToken": "nonsense"}))
         .await
         .is(204);
 }
 
 #[tokio::test]
 async fn what_is_no_refresh_token_keeps_nobody_logged_in() {
-    let world = World::new().await;
-    let (_, access) = world.user("minsu").await;
-    world
-        .send(Ask::new("POST", "/reissue"))
+    let env = TestEnv::new().await;
+    let (_, access) = env.user("minsu").await;
+    env.send(Ask::new("POST", "/reissue"))
         .await
         .is_problem(401, "refresh-token-invalid");
     for token in ["", "x", &access, &"A".repeat(43), &"x".repeat(10_000)] {
-        reissue(&world, token)
+        reissue(&env, token)
             .await
             .is_problem(401, "refresh-token-invalid");
     }
@@ -172,16 +164,15 @@ async fn attempts_are_limited_by_account_and_by_address() {
         account_per_minute: 3.try_into().unwrap(),
         address_per_minute: 5.try_into().unwrap(),
     };
-    let world = World::with(limits, None).await;
+    let env = TestEnv::with(limits, None).await;
     let attempt = async |path: &str, username: &str, address: &str| {
         let body = json!({"username": username, "password": "a guess of mine"});
-        world
-            .send(
-                Ask::new("POST", path)
-                    .header("X-Forwarded-For", address)
-                    .json(&body),
-            )
-            .await
+        env.send(
+            Ask::new("POST", path)
+                .header("X-Forwarded-For", address)
+                .json(&body),
+        )
+        .await
     };
     attempt("/join", "minsu", "192.0.2.1").await.is(201);
     attempt("/login", "minsu", "192.0.2.2").await.is(200);
@@ -198,6 +189,6 @@ async fn attempts_are_limited_by_account_and_by_address() {
     // What the client itself put in front is not believed.
     let forged = attempt("/login", "f", "203.0.113.9, 198.51.100.1").await;
     forged.is_problem(429, "too-many-attempts");
-    world.clock.pass_ms(61_000);
+    env.clock.pass_ms(61_000);
     attempt("/login", "minsu", "192.0.2.4").await.is(200);
 }

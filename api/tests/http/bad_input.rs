@@ -1,6 +1,6 @@
 //! Bad input: each field's wrong type, range, length and encoding is a problem with its name.
 
-use crate::world::{Ask, PASSWORD, World};
+use crate::env::{Ask, PASSWORD, TestEnv};
 use serde_json::{Value, json};
 
 /// Bodies that are wrong whatever they are for, and the field that is named.
@@ -19,9 +19,9 @@ fn broken_bodies() -> Vec<(Vec<u8>, &'static str)> {
 
 #[tokio::test]
 async fn bodies_are_refused_with_the_field_that_is_wrong() {
-    let world = World::new().await;
-    let (_, user) = world.user("minsu").await;
-    let admin = world.admin("boss").await;
+    let env = TestEnv::new().await;
+    let (_, user) = env.user("minsu").await;
+    let admin = env.admin("boss").await;
     let credentials =
         |username: Value, password: Value| json!({"username": username, "password": password});
     let video = |title: Value, duration: Value| json!({"title": title, "duration": duration});
@@ -106,29 +106,29 @@ async fn bodies_are_refused_with_the_field_that_is_wrong() {
     };
     for (path, body, field) in wrong {
         let ask = Ask::new("POST", path).by(&token(path)).json(&body);
-        world.send(ask).await.names(field);
+        env.send(ask).await.names(field);
     }
     for path in ["/join", "/login", "/reissue", "/logout", "/videos", "/ads"] {
         for (body, field) in broken_bodies() {
             let ask = Ask::new("POST", path).by(&token(path)).text(&body);
-            world.send(ask).await.names(field);
+            env.send(ask).await.names(field);
         }
         // Every text that may be as long as it likes stays within the body's bound.
         let large = Ask::new("POST", path)
             .by(&token(path))
             .text(b" ".repeat(65_537));
-        world.send(large).await.is_problem(413, "body-too-large");
+        env.send(large).await.is_problem(413, "body-too-large");
     }
-    let page = world.ask("GET", "/videos", &user).await.is(200).json();
+    let page = env.ask("GET", "/videos", &user).await.is(200).json();
     assert_eq!(page["items"], json!([]), "nothing half-done stays behind");
 }
 
 #[tokio::test]
 async fn parameters_are_refused_by_name() {
-    let world = World::new().await;
-    let (_, user) = world.user("minsu").await;
-    let admin = world.admin("boss").await;
-    world.video(&user, "a film", 600).await;
+    let env = TestEnv::new().await;
+    let (_, user) = env.user("minsu").await;
+    let admin = env.admin("boss").await;
+    env.video(&user, "a film", 600).await;
     let huge = "9".repeat(30);
     for (method, path, field) in [
         ("GET", "/videos/abc", "id"),
@@ -206,15 +206,15 @@ async fn parameters_are_refused_by_name() {
         } else {
             &user
         };
-        world.ask(method, path, token).await.names(field);
+        env.ask(method, path, token).await.names(field);
     }
 }
 
 #[tokio::test]
 async fn keys_are_refused_by_name() {
-    let world = World::new().await;
-    let (_, user) = world.user("minsu").await;
-    world.video(&user, "a film", 600).await;
+    let env = TestEnv::new().await;
+    let (_, user) = env.user("minsu").await;
+    env.video(&user, "a film", 600).await;
     for path in [
         "/videos/1/play",
         "/videos/1/pause?currentPlayedAt=1",
@@ -232,22 +232,21 @@ async fn keys_are_refused_by_name() {
             "열쇠".as_bytes(),
             &b"x".repeat(129),
         ] {
-            world
-                .send(ask().header("Idempotency-Key", key))
+            env.send(ask().header("Idempotency-Key", key))
                 .await
                 .names("Idempotency-Key");
         }
         let twice = ask()
             .header("Idempotency-Key", "a")
             .header("Idempotency-Key", "b");
-        world.send(twice).await.names("Idempotency-Key");
+        env.send(twice).await.names("Idempotency-Key");
     }
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_not_found() {
-    let world = World::new().await;
-    let (_, user) = world.user("minsu").await;
+    let env = TestEnv::new().await;
+    let (_, user) = env.user("minsu").await;
     for (method, path) in [
         ("GET", "/videos/999"),
         ("POST", "/videos/999/play"),
@@ -256,8 +255,7 @@ async fn what_is_not_there_is_not_found() {
             "/videos/9223372036854775807/pause?currentPlayedAt=1",
         ),
     ] {
-        world
-            .ask(method, path, &user)
+        env.ask(method, path, &user)
             .await
             .is_problem(404, "no-such-video");
     }

@@ -1,12 +1,12 @@
 //! Pages of other origins.
 
-use crate::world::{Answer, Ask, World};
+use crate::env::{Answer, Ask, TestEnv};
 
 const LISTED: &str = "https://app.example";
 const OTHER: &str = "https://evil.example";
 
-async fn world(origins: &str) -> World {
-    World::with_origins(origins).await
+async fn env(origins: &str) -> TestEnv {
+    TestEnv::with_origins(origins).await
 }
 
 fn allowed(answer: &Answer) -> Option<&str> {
@@ -48,25 +48,25 @@ fn preflight(origin: &str, path: &str) -> Ask {
 
 #[tokio::test]
 async fn a_listed_origin_reads_answers_and_problems_alike() {
-    let world = world(&format!("http://localhost:3000,{LISTED}")).await;
+    let env = env(&format!("http://localhost:3000,{LISTED}")).await;
     for path in ["/health/live", "/videos", "/nothing"] {
         let ask = Ask::new("GET", path).header("Origin", LISTED);
-        let answer = world.send(ask).await;
+        let answer = env.send(ask).await;
         is_open_to(&answer, LISTED);
         assert_eq!(answer.header("Vary"), Some("Origin"));
         assert_eq!(answer.header("X-Frame-Options"), Some("DENY"));
     }
     let large = Ask::new("POST", "/join").header("Origin", LISTED);
-    let answer = world.send(large.text("x".repeat(70_000))).await;
+    let answer = env.send(large.text("x".repeat(70_000))).await;
     answer.is_problem(413, "body-too-large");
     is_open_to(&answer, LISTED);
 }
 
 #[tokio::test]
 async fn a_preflight_is_answered_for_a_listed_origin_only() {
-    let world = world(LISTED).await;
+    let env = env(LISTED).await;
     for path in ["/videos/1/play", "/nothing"] {
-        let answer = world.send(preflight(LISTED, path)).await.is(204);
+        let answer = env.send(preflight(LISTED, path)).await.is(204);
         is_open_to(&answer, LISTED);
         assert!(answer.text.is_empty());
         let methods = answer.header("Access-Control-Allow-Methods").unwrap();
@@ -79,29 +79,29 @@ async fn a_preflight_is_answered_for_a_listed_origin_only() {
         assert!(answer.header("X-Request-Id").is_some());
     }
     for origin in [OTHER, "null", "https://app.example.evil.example", ""] {
-        let answer = world.send(preflight(origin, "/videos/1/play")).await;
+        let answer = env.send(preflight(origin, "/videos/1/play")).await;
         answer.is_problem(405, "method-not-allowed");
         is_closed(&answer);
     }
     // Without asking what, it is no preflight.
     let ask = Ask::new("OPTIONS", "/videos").header("Origin", LISTED);
-    let answer = world.send(ask).await;
+    let answer = env.send(ask).await;
     answer.is_problem(405, "method-not-allowed");
 }
 
 #[tokio::test]
 async fn others_are_served_but_their_pages_read_nothing() {
-    let listed = world(LISTED).await;
-    let none = World::new().await;
+    let listed = env(LISTED).await;
+    let none = TestEnv::new().await;
     for origin in [
         OTHER,
         "null",
         "https://app.example:8443",
         "http://app.example",
     ] {
-        for world in [&listed, &none] {
+        for env in [&listed, &none] {
             let ask = Ask::new("GET", "/health/live").header("Origin", origin);
-            is_closed(&world.send(ask).await.is(200));
+            is_closed(&env.send(ask).await.is(200));
         }
     }
     let same = Ask::new("GET", "/health/live");

@@ -1,11 +1,11 @@
 //! The document, and the page that shows it.
 
-use crate::world::{Ask, World};
+use crate::env::{Ask, TestEnv};
 
 #[tokio::test]
 async fn the_page_loads_nothing_from_elsewhere() {
-    let world = World::new().await;
-    let page = world.send(Ask::new("GET", "/docs")).await.is(200);
+    let env = TestEnv::new().await;
+    let page = env.send(Ask::new("GET", "/docs")).await.is(200);
     assert_eq!(
         page.header("Content-Type"),
         Some("text/html; charset=utf-8")
@@ -25,8 +25,8 @@ async fn the_page_loads_nothing_from_elsewhere() {
 
 #[tokio::test]
 async fn the_document_is_the_one_that_can_be_printed() {
-    let world = World::new().await;
-    let served = world.send(Ask::new("GET", "/openapi.json")).await.is(200);
+    let env = TestEnv::new().await;
+    let served = env.send(Ask::new("GET", "/openapi.json")).await.is(200);
     let printed: serde_json::Value = serde_json::from_str(&balance_api::document()).unwrap();
     assert_eq!(served.json(), printed);
 }

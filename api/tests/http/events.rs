@@ -2,11 +2,11 @@
 //! can be done.
 
 use crate::{
+    env::TestEnv,
     settled::{DAYS, Settled},
-    world::World,
 };
 use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
-use balance_store::events::{Content, Entry, EntryId, Happening, PlaybackEvent};
+use balance_store::events::{Content, Entry, EntryId, EventKind, PlaybackEvent};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ fn entry(sequence: i64, content: Content) -> Entry {
 }
 
 /// So many plays that came too late, and as many entries that are not ours.
-async fn strays(world: &World, count: i64) {
+async fn strays(env: &TestEnv, count: i64) {
     let mut entries = Vec::new();
     for number in 0..count {
         let id = EventId::new(CLOSED_MS * 1_000, [u8::try_from(number).unwrap(); 10]);
@@ -33,7 +33,7 @@ async fn strays(world: &World, count: i64) {
                 id,
                 user_id: UserId(77),
                 video_id: VideoId(3),
-                what: Happening::Play { is_counted: true },
+                what: EventKind::Play { is_counted: true },
             }),
         ));
         entries.push(entry(
@@ -44,21 +44,17 @@ async fn strays(world: &World, count: i64) {
             },
         ));
     }
-    let zone = world.launcher.timezone;
-    let drained = world
-        .store
-        .write_entries(&entries, zone, 300)
-        .await
-        .unwrap();
+    let zone = env.launcher.timezone;
+    let drained = env.store.write_entries(&entries, zone, 300).await.unwrap();
     assert_eq!((drained.late, drained.rejected), (5, 5), "{drained:?}");
 }
 
 /// The items of all pages, two on each.
-async fn all(world: &World, path: &str, token: &str) -> Vec<Value> {
+async fn all(env: &TestEnv, path: &str, token: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = format!("{path}limit=2{cursor}");
-        let page = world.ask("GET", &path, token).await.is(200).json();
+        let page = env.ask("GET", &path, token).await.is(200).json();
         assert!(page["remedy"].as_str().is_some_and(|text| !text.is_empty()));
         items.extend(page["items"].as_array().unwrap().iter().cloned());
         match page["next"].as_str() {
@@ -71,9 +67,9 @@ async fn all(world: &World, path: &str, token: &str) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn late_and_rejected_events_are_listed_with_what_can_be_done() {
     let settled = Settled::new().await;
-    let world = &settled.world;
-    strays(world, 5).await;
-    let late = all(world, "/events/late?", &settled.admin).await;
+    let env = &settled.env;
+    strays(env, 5).await;
+    let late = all(env, "/events/late?", &settled.admin).await;
     let ids: Vec<&str> = late
         .iter()
         .map(|one| one["eventId"].as_str().unwrap())
@@ -99,14 +95,10 @@ async fn late_and_rejected_events_are_listed_with_what_can_be_done() {
         );
     }
     let of_day = |day: &str| format!("/events/late?date={day}&");
-    assert_eq!(all(world, &of_day(DAYS[2]), &settled.admin).await, late);
-    assert!(
-        all(world, &of_day(DAYS[1]), &settled.admin)
-            .await
-            .is_empty()
-    );
+    assert_eq!(all(env, &of_day(DAYS[2]), &settled.admin).await, late);
+    assert!(all(env, &of_day(DAYS[1]), &settled.admin).await.is_empty());
 
-    let rejected = all(world, "/events/rejected?", &settled.admin).await;
+    let rejected = all(env, "/events/rejected?", &settled.admin).await;
     let places: Vec<&str> = rejected
         .iter()
         .map(|one| one["entryId"].as_str().unwrap())
@@ -123,23 +115,26 @@ async fn late_and_rejected_events_are_listed_with_what_can_be_done() {
         assert!(entry["payload"].as_str().unwrap().contains("somebody's"));
     }
     for path in ["/events/late?cursor=abc", "/events/rejected?cursor=abc"] {
-        world.ask("GET", path, &settled.admin).await.names("cursor");
+        env.ask("GET", path, &settled.admin).await.names("cursor");
     }
 }
 
 #[tokio::test]
 async fn what_waits_for_nobody_says_what_to_do() {
-    let world = World::new().await;
-    let boss = world.admin("boss").await;
-    let queue = world.ask("GET", "/queue", &boss).await.is(200).json();
+    let env = TestEnv::new().await;
+    let boss = env.admin("boss").await;
+    let queue = env.ask("GET", "/queue", &boss).await.is(200).json();
     assert_eq!(
         (&queue["free"], &queue["remedy"]),
         (&0.into(), &Value::Null)
     );
     let path = "/run-day-batch-job?date=2026-03-01";
-    world.ask("GET", path, &boss).await.is(202);
-    let queue = world.ask("GET", "/queue", &boss).await.is(200).json();
+    env.ask("GET", path, &boss).await.is(202);
+    let queue = env.ask("GET", "/queue", &boss).await.is(200).json();
     assert_eq!((&queue["slots"], &queue["free"]), (&0.into(), &1.into()));
-    let remedy = queue["remedy"].as_str().unwrap();
-    assert!(remedy.contains("balance worker"), "{remedy}");
+    let suggested_action = queue["remedy"].as_str().unwrap();
+    assert!(
+        suggested_action.contains("balance worker"),
+        "{suggested_action}"
+    );
 }

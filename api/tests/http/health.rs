@@ -1,6 +1,6 @@
 //! The probes.
 
-use crate::world::{Ask, MANY, World};
+use crate::env::{Ask, MANY, TestEnv};
 use async_trait::async_trait;
 use balance_service::playback::intake::{Intake, IntakeError};
 use balance_store::playback::{IntakeAnswer, IntakeRequest};
@@ -12,7 +12,7 @@ struct Broken(fn() -> IntakeError);
 
 #[async_trait]
 impl Intake for Broken {
-    async fn take_in(&self, _: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
+    async fn accept(&self, _: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
         Err(self.0())
     }
 
@@ -21,8 +21,8 @@ impl Intake for Broken {
     }
 }
 
-fn away() -> IntakeError {
-    IntakeError::Away("connection refused to 10.1.2.3:6379".to_owned())
+fn unavailable() -> IntakeError {
+    IntakeError::Unavailable("connection refused to 10.1.2.3:6379".to_owned())
 }
 
 fn unusable() -> IntakeError {
@@ -35,9 +35,9 @@ fn backlog() -> IntakeError {
 
 #[tokio::test]
 async fn a_whole_server_is_live_and_ready() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     for path in ["/health/live", "/health/ready"] {
-        let answer = world.send(Ask::new("GET", path)).await.is(200);
+        let answer = env.send(Ask::new("GET", path)).await.is(200);
         assert_eq!(answer.json(), json!({"status": "up"}));
     }
 }
@@ -45,22 +45,22 @@ async fn a_whole_server_is_live_and_ready() {
 #[tokio::test]
 async fn without_its_intake_a_server_is_live_but_not_ready_and_plays_answer_503() {
     for (error, code, is_told) in [
-        (away as fn() -> IntakeError, "store-away", "is away"),
+        (unavailable as fn() -> IntakeError, "store-away", "is away"),
         (unusable, "store-away", "appendonly is no"),
         (backlog, "backlog-full", "7"),
     ] {
-        let world = World::with(MANY, Some(Arc::new(Broken(error)))).await;
-        world.send(Ask::new("GET", "/health/live")).await.is(200);
-        let ready = world.send(Ask::new("GET", "/health/ready")).await;
+        let env = TestEnv::with(MANY, Some(Arc::new(Broken(error)))).await;
+        env.send(Ask::new("GET", "/health/live")).await.is(200);
+        let ready = env.send(Ask::new("GET", "/health/ready")).await;
         let problem = ready.is_problem(503, "not-ready");
         assert_eq!(problem["errors"][0]["field"], "intake");
         let reason = problem["errors"][0]["reason"].as_str().unwrap();
         assert!(reason.contains(is_told), "{reason}");
         assert!(!ready.text.contains("10.1.2.3"), "{ready:?}");
 
-        let (_, owner) = world.user("owner").await;
-        let video = world.video(&owner, "a film", 600).await;
-        let play = world
+        let (_, owner) = env.user("owner").await;
+        let video = env.video(&owner, "a film", 600).await;
+        let play = env
             .ask("POST", &format!("/videos/{video}/play"), &owner)
             .await;
         play.is_problem(503, code);

@@ -13,11 +13,11 @@ mod cors;
 
 mod docs;
 
-mod edge;
+mod middleware;
 
 mod events;
 
-mod gate;
+mod view_window;
 
 mod health;
 
@@ -33,4 +33,4 @@ mod traces;
 
 mod videos;
 
-mod world;
+mod env;

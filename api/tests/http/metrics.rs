@@ -1,8 +1,8 @@
 //! What Prometheus reads.
 
-use crate::world::{Ask, MANY, World};
+use crate::env::{Ask, MANY, TestEnv};
 use async_trait::async_trait;
-use balance_service::events::stream::{Closed, EventStream, RefusalPage, Retained, StreamError};
+use balance_service::events::stream::{Closed, EventStream, Retained, StreamError, SuppressedPage};
 use balance_store::events::{Entry, EntryId};
 use chrono::NaiveDate;
 use serde_json::json;
@@ -15,8 +15,8 @@ use std::{
 };
 
 /// The samples of a scrape, by name and labels. Fails where it is not well formed.
-pub(crate) async fn scrape(world: &World) -> BTreeMap<String, f64> {
-    let answer = world.send(Ask::new("GET", "/metrics")).await.is(200);
+pub(crate) async fn scrape(env: &TestEnv) -> BTreeMap<String, f64> {
+    let answer = env.send(Ask::new("GET", "/metrics")).await.is(200);
     assert_eq!(
         answer.header("Content-Type"),
         Some("text/plain; version=0.0.4; charset=utf-8")
@@ -96,14 +96,14 @@ impl EventStream for Stream {
             .map_or(0, |waiting| u16::try_from(waiting.len()).unwrap())
     }
 
-    async fn refusals(
+    async fn suppressed(
         &self,
         _: u16,
         _: NaiveDate,
         _: u64,
         _: u32,
-    ) -> Result<RefusalPage, StreamError> {
-        Ok(RefusalPage {
+    ) -> Result<SuppressedPage, StreamError> {
+        Ok(SuppressedPage {
             counts: Vec::new(),
             next: None,
         })
@@ -111,26 +111,26 @@ impl EventStream for Stream {
 }
 
 /// A world with a stream.
-async fn world(waiting: Option<Vec<u64>>) -> (World, Arc<Stream>) {
+async fn env(waiting: Option<Vec<u64>>) -> (TestEnv, Arc<Stream>) {
     let stream = Arc::new(Stream {
         waiting,
         asked: AtomicU64::new(0),
     });
     let of_world: Arc<dyn EventStream> = Arc::<Stream>::clone(&stream);
-    (World::of(MANY, None, Some(of_world)).await, stream)
+    (TestEnv::of(MANY, None, Some(of_world)).await, stream)
 }
 
 #[tokio::test]
 async fn requests_are_counted_by_operation_and_status() {
-    let world = World::new().await;
-    let (_, user) = world.user("user").await;
+    let env = TestEnv::new().await;
+    let (_, user) = env.user("user").await;
     for path in ["/nothing", "/videos/1/nothing", "/%F0%9F%98%80"] {
-        world.ask("GET", path, &user).await.is(404);
+        env.ask("GET", path, &user).await.is(404);
     }
-    world.ask("GET", "/videos/1", &user).await.is(404);
-    world.ask("GET", "/videos/x", &user).await.is(400);
-    world.send(Ask::new("GET", "/videos/2")).await.is(401);
-    let samples = scrape(&world).await;
+    env.ask("GET", "/videos/1", &user).await.is(404);
+    env.ask("GET", "/videos/x", &user).await.is(400);
+    env.send(Ask::new("GET", "/videos/2")).await.is(401);
+    let samples = scrape(&env).await;
     let of = |part: &str, operation: &str, status: u16| {
         let name = format!(
             "balance_http_request_duration_seconds_{part}{{operation=\"{operation}\",status=\"{status}\"}}"
@@ -158,32 +158,32 @@ async fn requests_are_counted_by_operation_and_status() {
     assert_eq!(of("count", "getMetrics", 200), 0.0);
     let name =
         "balance_http_request_duration_seconds_count{operation=\"getMetrics\",status=\"200\"}";
-    assert_eq!(scrape(&world).await[name], 1.0);
+    assert_eq!(scrape(&env).await[name], 1.0);
 }
 
 #[tokio::test]
 async fn plays_and_pauses_are_counted_by_what_became_of_them() {
-    let world = World::new().await;
-    let (_, owner) = world.user("owner").await;
-    let (_, user) = world.user("user").await;
-    let video = world.video(&owner, "a film", 600).await;
+    let env = TestEnv::new().await;
+    let (_, owner) = env.user("owner").await;
+    let (_, user) = env.user("user").await;
+    let video = env.video(&owner, "a film", 600).await;
     let play = format!("/videos/{video}/play");
     let pause = |at: i64| format!("/videos/{video}/pause?currentPlayedAt={at}");
-    world.ask("POST", &pause(0), &user).await.is(409);
-    world.ask("POST", &play, &user).await.is(200);
-    world.ask("POST", &play, &user).await.is(429);
-    world.ask("POST", &play, &owner).await.is(200);
-    world.ask("POST", "/videos/9/play", &user).await.is(404);
-    world.ask("POST", &pause(601), &user).await.is(400);
-    world.ask("POST", &pause(60), &user).await.is(200);
+    env.ask("POST", &pause(0), &user).await.is(409);
+    env.ask("POST", &play, &user).await.is(200);
+    env.ask("POST", &play, &user).await.is(429);
+    env.ask("POST", &play, &owner).await.is(200);
+    env.ask("POST", "/videos/9/play", &user).await.is(404);
+    env.ask("POST", &pause(601), &user).await.is(400);
+    env.ask("POST", &pause(60), &user).await.is(200);
     let keyed = |path: &str| {
         let ask = Ask::new("POST", path).by(&user);
-        world.send(ask.header("Idempotency-Key", "k"))
+        env.send(ask.header("Idempotency-Key", "k"))
     };
     keyed(&pause(70)).await.is(200);
     keyed(&pause(80)).await.is(409);
-    let samples = scrape(&world).await;
-    for (act, outcome, count) in [
+    let samples = scrape(&env).await;
+    for (command, outcome, count) in [
         ("play", "accepted", 2.0),
         ("play", "repeat", 1.0),
         ("play", "no_such_video", 1.0),
@@ -193,23 +193,23 @@ async fn plays_and_pauses_are_counted_by_what_became_of_them() {
         ("pause", "outside_video", 1.0),
         ("pause", "key_reused", 1.0),
     ] {
-        let name = format!("balance_intake_requests_total{{act=\"{act}\",outcome=\"{outcome}\"}}");
+        let name =
+            format!("balance_intake_requests_total{{command=\"{command}\",outcome=\"{outcome}\"}}");
         assert_eq!(samples[&name], count, "{name}");
     }
 }
 
 #[tokio::test]
 async fn the_state_of_things_is_that_of_the_database() {
-    let (world, _) = world(Some(vec![3, 0])).await;
-    let (_, owner) = world.user("owner").await;
-    let (_, user) = world.user("user").await;
-    let admin = world.admin("admin").await;
-    let video = world.video(&owner, "a film", 600).await;
-    world
-        .ask("POST", &format!("/videos/{video}/play"), &user)
+    let (env, _) = env(Some(vec![3, 0])).await;
+    let (_, owner) = env.user("owner").await;
+    let (_, user) = env.user("user").await;
+    let admin = env.admin("admin").await;
+    let video = env.video(&owner, "a film", 600).await;
+    env.ask("POST", &format!("/videos/{video}/play"), &user)
         .await
         .is(200);
-    let before = scrape(&world).await;
+    let before = scrape(&env).await;
     assert!(!before.contains_key("balance_closed_until_timestamp_seconds"));
     assert_eq!(before["balance_running_executions"], 0.0);
     for (shard, waiting) in [(0, 3.0), (1, 0.0)] {
@@ -217,14 +217,14 @@ async fn the_state_of_things_is_that_of_the_database() {
         assert_eq!(before[&name], waiting);
     }
     // The next day, the one before is launched; nobody works it.
-    world.clock.pass_ms(86_400_000);
+    env.clock.pass_ms(86_400_000);
     let body = json!({"date": "2026-03-02"});
     let ask = Ask::new("POST", "/jobs/dayStatisticsJob/executions");
-    let admin = world.login("admin").await["accessToken"]
+    let admin = env.login("admin").await["accessToken"]
         .as_str()
         .map_or(admin, ToOwned::to_owned);
-    world.send(ask.by(&admin).json(&body)).await.is(202);
-    let samples = scrape(&world).await;
+    env.send(ask.by(&admin).json(&body)).await.is(202);
+    let samples = scrape(&env).await;
     for (name, value) in [
         ("balance_running_executions", 1.0),
         ("balance_leases{state=\"free\"}", 1.0),
@@ -244,13 +244,13 @@ async fn the_state_of_things_is_that_of_the_database() {
 
 #[tokio::test]
 async fn what_is_away_is_left_out_and_nothing_hangs() {
-    let (world, _) = world(None).await;
-    let whole = World::new().await;
-    world.close_database().await;
+    let (env, _) = env(None).await;
+    let whole = TestEnv::new().await;
+    env.close_database().await;
     // Waiting takes no time from here on.
     tokio::time::pause();
     let began = tokio::time::Instant::now();
-    let samples = scrape(&world).await;
+    let samples = scrape(&env).await;
     assert!(began.elapsed().as_secs() <= 2, "{:?}", began.elapsed());
     for (store, up) in [("database", 0.0), ("stream", 0.0), ("queue", 1.0)] {
         let name = format!("balance_store_up{{store=\"{store}\"}}");
@@ -271,15 +271,15 @@ async fn what_is_away_is_left_out_and_nothing_hangs() {
 
 #[tokio::test]
 async fn however_many_scrape_the_stores_are_looked_at_once_a_second() {
-    let (world, stream) = world(Some(vec![1])).await;
-    let scrapes = (0..50).map(|_| scrape(&world));
+    let (env, stream) = env(Some(vec![1])).await;
+    let scrapes = (0..50).map(|_| scrape(&env));
     futures_util::future::join_all(scrapes).await;
     assert_eq!(stream.asked.load(Ordering::SeqCst), 1);
-    world.clock.pass_ms(1_000);
-    scrape(&world).await;
+    env.clock.pass_ms(1_000);
+    scrape(&env).await;
     assert_eq!(stream.asked.load(Ordering::SeqCst), 2);
     // A clock that is put back must not keep what was seen for ever.
-    world.clock.pass_ms(-3_600_000);
-    scrape(&world).await;
+    env.clock.pass_ms(-3_600_000);
+    scrape(&env).await;
     assert_eq!(stream.asked.load(Ordering::SeqCst), 3);
 }

@@ -1,6 +1,6 @@
 //! Playing and pausing, as the original's table has it, and what it does not say.
 
-use crate::world::{Ask, World};
+use crate::env::{Ask, TestEnv};
 use serde_json::json;
 
 const FROM_THE_BEGINNING: &str = "동영상을 처음부터 재생합니다.";
@@ -8,39 +8,39 @@ const FROM_120: &str = "동영상을 120초부터 이어서 재생합니다.";
 const PAUSED: &str = "동영상 재생을 중단했습니다.";
 
 /// A video of ten minutes, its owner's token, and a viewer's id and token.
-async fn stage(world: &World) -> (i64, String, i64, String) {
-    let (_, owner) = world.user("owner").await;
-    let (viewer_id, viewer) = world.user("viewer").await;
-    let video = world.video(&owner, "a film", 600).await;
+async fn stage(env: &TestEnv) -> (i64, String, i64, String) {
+    let (_, owner) = env.user("owner").await;
+    let (viewer_id, viewer) = env.user("viewer").await;
+    let video = env.video(&owner, "a film", 600).await;
     (video, owner, viewer_id, viewer)
 }
 
 #[tokio::test]
 async fn the_originals_examples() {
-    let world = World::new().await;
-    let (video, _, viewer_id, viewer) = stage(&world).await;
+    let env = TestEnv::new().await;
+    let (video, _, viewer_id, viewer) = stage(&env).await;
     let play = format!("/videos/{video}/play?userId={viewer_id}");
-    let answer = world.ask("POST", &play, &viewer).await.is(200);
+    let answer = env.ask("POST", &play, &viewer).await.is(200);
     assert_eq!(answer.json(), FROM_THE_BEGINNING);
     assert_eq!(answer.header("X-Resume-At"), Some("0"));
     assert_eq!(answer.header("X-View-Counted"), Some("true"));
     assert_eq!(answer.header("Content-Language"), Some("ko"));
 
-    world.clock.pass_ms(10_000);
-    let repeat = world.ask("POST", &play, &viewer).await;
+    env.clock.pass_ms(10_000);
+    let repeat = env.ask("POST", &play, &viewer).await;
     repeat.is_problem(429, "repeated-view");
     assert_eq!(repeat.header("Retry-After"), Some("20"));
 
-    world.clock.pass_ms(110_000);
+    env.clock.pass_ms(110_000);
     let pause = format!("/videos/{video}/pause?userId={viewer_id}&currentPlayedAt=120");
-    let answer = world.ask("POST", &pause, &viewer).await.is(200);
+    let answer = env.ask("POST", &pause, &viewer).await.is(200);
     assert_eq!(answer.json(), PAUSED);
     assert_eq!(answer.header("X-Credited-Seconds"), Some("120"));
 
-    let answer = world.ask("POST", &play, &viewer).await.is(200);
+    let answer = env.ask("POST", &play, &viewer).await.is(200);
     assert_eq!(answer.json(), FROM_120);
     assert_eq!(answer.header("X-Resume-At"), Some("120"));
-    let read = world
+    let read = env
         .ask("GET", &format!("/videos/{video}"), &viewer)
         .await
         .is(200);
@@ -49,35 +49,35 @@ async fn the_originals_examples() {
 
 #[tokio::test]
 async fn the_window_is_thirty_seconds_to_the_millisecond() {
-    let world = World::new().await;
-    let (video, _, _, viewer) = stage(&world).await;
+    let env = TestEnv::new().await;
+    let (video, _, _, viewer) = stage(&env).await;
     let play = format!("/videos/{video}/play");
-    world.ask("POST", &play, &viewer).await.is(200);
-    world.clock.pass_ms(29_999);
-    let repeat = world.ask("POST", &play, &viewer).await;
+    env.ask("POST", &play, &viewer).await.is(200);
+    env.clock.pass_ms(29_999);
+    let repeat = env.ask("POST", &play, &viewer).await;
     repeat.is_problem(429, "repeated-view");
     assert_eq!(repeat.header("Retry-After"), Some("1"));
-    world.clock.pass_ms(1);
-    let again = world.ask("POST", &play, &viewer).await.is(200);
+    env.clock.pass_ms(1);
+    let again = env.ask("POST", &play, &viewer).await.is(200);
     assert_eq!(again.header("X-View-Counted"), Some("true"));
 }
 
 #[tokio::test]
 async fn an_owner_plays_as_often_as_he_likes_and_earns_nothing() {
-    let world = World::new().await;
-    let (video, owner, _, _) = stage(&world).await;
+    let env = TestEnv::new().await;
+    let (video, owner, _, _) = stage(&env).await;
     for _ in 0..3 {
-        let answer = world
+        let answer = env
             .ask("POST", &format!("/videos/{video}/play"), &owner)
             .await
             .is(200);
         assert_eq!(answer.header("X-View-Counted"), Some("false"));
     }
-    world.clock.pass_ms(60_000);
+    env.clock.pass_ms(60_000);
     let pause = format!("/videos/{video}/pause?currentPlayedAt=60");
-    let answer = world.ask("POST", &pause, &owner).await.is(200);
+    let answer = env.ask("POST", &pause, &owner).await.is(200);
     assert_eq!(answer.header("X-Credited-Seconds"), Some("0"));
-    let resumed = world
+    let resumed = env
         .ask("POST", &format!("/videos/{video}/play"), &owner)
         .await
         .is(200);
@@ -86,7 +86,7 @@ async fn an_owner_plays_as_often_as_he_likes_and_earns_nothing() {
         Some("60"),
         "the position moves"
     );
-    let read = world
+    let read = env
         .ask("GET", &format!("/videos/{video}"), &owner)
         .await
         .is(200);
@@ -95,33 +95,31 @@ async fn an_owner_plays_as_often_as_he_likes_and_earns_nothing() {
 
 #[tokio::test]
 async fn seeking_earns_nothing_beyond_the_clock_and_the_end_begins_anew() {
-    let world = World::new().await;
-    let (video, _, _, viewer) = stage(&world).await;
-    world
-        .ask("POST", &format!("/videos/{video}/play"), &viewer)
+    let env = TestEnv::new().await;
+    let (video, _, _, viewer) = stage(&env).await;
+    env.ask("POST", &format!("/videos/{video}/play"), &viewer)
         .await
         .is(200);
     let pause = async |at: i64| {
         let path = format!("/videos/{video}/pause?currentPlayedAt={at}");
-        let answer = world.ask("POST", &path, &viewer).await.is(200);
+        let answer = env.ask("POST", &path, &viewer).await.is(200);
         answer
             .header("X-Credited-Seconds")
             .unwrap()
             .parse::<i64>()
             .unwrap()
     };
-    world.clock.pass_ms(10_000);
+    env.clock.pass_ms(10_000);
     assert_eq!(pause(500).await, 25, "twice the speed and five seconds");
     assert_eq!(pause(0).await, 0, "back");
     assert_eq!(pause(500).await, 5, "and forth");
-    world.clock.pass_ms(100_000);
+    env.clock.pass_ms(100_000);
     assert_eq!(pause(600).await, 100);
     let path = format!("/videos/{video}/pause?currentPlayedAt=600");
-    world
-        .ask("POST", &path, &viewer)
+    env.ask("POST", &path, &viewer)
         .await
         .is_problem(409, "no-open-session");
-    let answer = world
+    let answer = env
         .ask("POST", &format!("/videos/{video}/play"), &viewer)
         .await
         .is(200);
@@ -130,13 +128,13 @@ async fn seeking_earns_nothing_beyond_the_clock_and_the_end_begins_anew() {
 
 #[tokio::test]
 async fn english_for_those_who_ask_for_it() {
-    let world = World::new().await;
-    let (video, _, _, viewer) = stage(&world).await;
+    let env = TestEnv::new().await;
+    let (video, _, _, viewer) = stage(&env).await;
     let english = async |path: String| {
         let ask = Ask::new("POST", &path)
             .by(&viewer)
             .header("Accept-Language", "en-GB,ko;q=0.5");
-        let answer = world.send(ask).await.is(200);
+        let answer = env.send(ask).await.is(200);
         assert_eq!(answer.header("Content-Language"), Some("en"));
         answer.json()
     };
@@ -144,7 +142,7 @@ async fn english_for_those_who_ask_for_it() {
         english(format!("/videos/{video}/play")).await,
         "Playing the video from the beginning."
     );
-    world.clock.pass_ms(120_000);
+    env.clock.pass_ms(120_000);
     let paused = english(format!("/videos/{video}/pause?currentPlayedAt=120")).await;
     assert_eq!(paused, "The video is paused.");
     assert_eq!(
@@ -155,37 +153,36 @@ async fn english_for_those_who_ask_for_it() {
 
 #[tokio::test]
 async fn a_request_with_a_key_is_answered_as_the_first_time() {
-    let world = World::new().await;
-    let (video, _, _, viewer) = stage(&world).await;
+    let env = TestEnv::new().await;
+    let (video, _, _, viewer) = stage(&env).await;
     let send = async |path: String, key: &str| {
-        world
-            .send(
-                Ask::new("POST", &path)
-                    .by(&viewer)
-                    .header("Idempotency-Key", key),
-            )
-            .await
+        env.send(
+            Ask::new("POST", &path)
+                .by(&viewer)
+                .header("Idempotency-Key", key),
+        )
+        .await
     };
     let play = format!("/videos/{video}/play");
     let first = send(play.clone(), "p-1").await.is(200);
-    world.clock.pass_ms(5_000);
+    env.clock.pass_ms(5_000);
     let again = send(play.clone(), "p-1").await.is(200);
     assert_eq!(again.text, first.text);
     assert_eq!(again.header("X-View-Counted"), Some("true"));
-    world.clock.pass_ms(55_000);
+    env.clock.pass_ms(55_000);
     let pause = |at: i64| format!("/videos/{video}/pause?currentPlayedAt={at}");
     send(pause(60), "p-1")
         .await
         .is_problem(409, "idempotency-key-reused");
     let first = send(pause(60), "w-1").await.is(200);
     assert_eq!(first.header("X-Credited-Seconds"), Some("60"));
-    world.clock.pass_ms(60_000);
+    env.clock.pass_ms(60_000);
     let again = send(pause(60), "w-1").await.is(200);
     assert_eq!(again.header("X-Credited-Seconds"), Some("60"));
     send(pause(61), "w-1")
         .await
         .is_problem(409, "idempotency-key-reused");
-    let read = world
+    let read = env
         .ask("GET", &format!("/videos/{video}"), &viewer)
         .await
         .is(200);
@@ -194,31 +191,30 @@ async fn a_request_with_a_key_is_answered_as_the_first_time() {
 
 #[tokio::test]
 async fn two_slots_in_one_pause_count_and_the_same_slot_once_a_day() {
-    let world = World::new().await;
-    let (video, _, _, viewer) = stage(&world).await;
-    let admin = world.admin("boss").await;
+    let env = TestEnv::new().await;
+    let (video, _, _, viewer) = stage(&env).await;
+    let admin = env.admin("boss").await;
     for title in ["first ad", "second ad"] {
         let ask = Ask::new("POST", "/ads")
             .by(&admin)
             .json(&json!({ "title": title }));
-        world.send(ask).await.is(201);
+        env.send(ask).await.is(201);
     }
     let ad_views = async || {
-        let read = world
+        let read = env
             .ask("GET", &format!("/videos/{video}"), &viewer)
             .await
             .is(200);
         read.json()["adViewCount"].as_i64().unwrap()
     };
     for _ in 0..2 {
-        world
-            .ask("POST", &format!("/videos/{video}/play"), &viewer)
+        env.ask("POST", &format!("/videos/{video}/play"), &viewer)
             .await
             .is(200);
         // At twice the speed.
-        world.clock.pass_ms(298_000);
+        env.clock.pass_ms(298_000);
         let path = format!("/videos/{video}/pause?currentPlayedAt=600");
-        world.ask("POST", &path, &viewer).await.is(200);
+        env.ask("POST", &path, &viewer).await.is(200);
         assert_eq!(ad_views().await, 2);
     }
 }

@@ -1,8 +1,8 @@
 //! Reports against a recomputation from the plays: shape, sums, ties, pages, forms, whose they are.
 
 use crate::{
+    env::{Answer, Ask},
     settled::{DAYS, Settled, Sum},
-    world::{Answer, Ask},
 };
 use balance_domain::period::PeriodKind;
 use balance_service::reports::Reports;
@@ -96,7 +96,7 @@ fn top(settled: &Settled, kind: PeriodKind, day: &str, by: fn(&Sum) -> i64) -> V
 }
 
 async fn get(settled: &Settled, path: &str, token: &str) -> Value {
-    settled.world.ask("GET", path, token).await.is(200).json()
+    settled.env.ask("GET", path, token).await.is(200).json()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,10 +180,10 @@ async fn a_videos_days_are_for_its_owner_and_for_admins() {
     for token in [&settled.minsu.1, &settled.admin] {
         assert_eq!(get(&settled, &path, token).await, expected);
     }
-    let ask = settled.world.ask("GET", &path, &settled.jiwoo.1).await;
+    let ask = settled.env.ask("GET", &path, &settled.jiwoo.1).await;
     ask.is_problem(403, "other-user");
     let nothing = settled
-        .world
+        .env
         .ask("GET", "/videos/99/statistics", &settled.admin);
     nothing.await.is_problem(404, "no-such-video");
     // Without days: the month up to the last day that is over.
@@ -203,7 +203,7 @@ async fn a_videos_days_are_for_its_owner_and_for_admins() {
     ] {
         let path = format!("/videos/5/statistics?{query}");
         settled
-            .world
+            .env
             .ask("GET", &path, &settled.minsu.1)
             .await
             .names(field);
@@ -223,7 +223,7 @@ async fn a_creator_sees_nobody_elses_revenue_by_any_parameter() {
         format!("period=day&ownerId={other}"),
     ] {
         let path = format!("/revenues?{query}");
-        let answer = settled.world.ask("GET", &path, mine).await;
+        let answer = settled.env.ask("GET", &path, mine).await;
         answer.is_problem(403, "other-user");
     }
     // A cursor says after which video a page begins, and nothing of whose.
@@ -253,11 +253,7 @@ async fn pages_hold_every_video_once() {
         let mut items = Vec::new();
         let mut path = format!("/revenues?period=week&date={}&limit={limit}{form}", DAYS[0]);
         loop {
-            let answer = settled
-                .world
-                .ask("GET", &path, &settled.admin)
-                .await
-                .is(200);
+            let answer = settled.env.ask("GET", &path, &settled.admin).await.is(200);
             let page = answer.json();
             assert_eq!(page["total"], whole["total"], "of all pages");
             let found = page["items"].as_array().unwrap();
@@ -292,7 +288,7 @@ async fn pages_hold_every_video_once() {
     ] {
         let path = format!("/revenues?{query}");
         settled
-            .world
+            .env
             .ask("GET", &path, &settled.admin)
             .await
             .names("cursor");
@@ -303,11 +299,7 @@ async fn pages_hold_every_video_once() {
 async fn each_period_that_goes_on_says_where() {
     let settled = Settled::new().await;
     let path = format!("/revenues?date={}&limit=2&format=csv", DAYS[1]);
-    let answer = settled
-        .world
-        .ask("GET", &path, &settled.admin)
-        .await
-        .is(200);
+    let answer = settled.env.ask("GET", &path, &settled.admin).await.is(200);
     let links: Vec<&str> = answer.header("Link").unwrap().split(", ").collect();
     assert_eq!(links.len(), 3, "{links:?}");
     for (link, kind) in links.iter().zip(PeriodKind::ALL) {
@@ -316,7 +308,7 @@ async fn each_period_that_goes_on_says_where() {
             "{link}"
         );
         let next = &link[1..link.find('>').unwrap()];
-        let page = settled.world.ask("GET", next, &settled.admin).await.is(200);
+        let page = settled.env.ask("GET", next, &settled.admin).await.is(200);
         assert_eq!(rows(&page)[1][0], kind.name());
     }
 }
@@ -345,7 +337,7 @@ async fn wrong_parameters_are_named() {
     ] {
         let path = format!("/revenues?{query}");
         settled
-            .world
+            .env
             .ask("GET", &path, &settled.admin)
             .await
             .names(field);
@@ -355,7 +347,7 @@ async fn wrong_parameters_are_named() {
         for path in ["/top5/view-count", "/top5/play-time"] {
             let path = format!("{path}?{query}");
             settled
-                .world
+                .env
                 .ask("GET", &path, &settled.minsu.1)
                 .await
                 .names(field);
@@ -380,7 +372,7 @@ async fn csv_has_the_items_of_the_json() {
     let settled = Settled::new().await;
     let path = format!("/revenues?date={}&format=csv", DAYS[1]);
     let answer = settled
-        .world
+        .env
         .ask("GET", &path, &settled.minsu.1)
         .await
         .is(200);
@@ -442,7 +434,7 @@ async fn csv_has_the_items_of_the_json() {
         ("/videos/5/statistics?format=csv".to_owned(), 4),
     ] {
         let answer = settled
-            .world
+            .env
             .ask("GET", &path, &settled.minsu.1)
             .await
             .is(200);
@@ -458,7 +450,7 @@ async fn what_is_settled_has_a_tag_and_what_is_not_has_none() {
         if let Some(tag) = tag {
             ask = ask.header("If-None-Match", tag);
         }
-        settled.world.send(ask)
+        settled.env.send(ask)
     };
     let mut tags = Vec::new();
     for path in [
@@ -506,9 +498,9 @@ async fn what_is_settled_has_a_tag_and_what_is_not_has_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_settled_is_no_error() {
-    let world = crate::world::World::new().await;
-    let (_, token) = world.user("minsu").await;
-    let all = world.ask("GET", "/revenues", &token).await.is(200).json();
+    let env = crate::env::TestEnv::new().await;
+    let (_, token) = env.user("minsu").await;
+    let all = env.ask("GET", "/revenues", &token).await.is(200).json();
     for kind in PeriodKind::ALL {
         let report = &all[kind.name()];
         assert_eq!(report["settledThrough"], Value::Null);

@@ -1,6 +1,6 @@
 //! A world in which days are settled: two creators, their videos, plays whose sums the test knows.
 
-use crate::world::World;
+use crate::env::TestEnv;
 use async_trait::async_trait;
 use balance_batch::status::BatchStatus;
 use balance_domain::{accounts::UserId, playback::Play, videos::VideoId};
@@ -10,7 +10,7 @@ use balance_store::{
 };
 use balance_worker::{
     Worker,
-    settings::{Duties, WorkerSettings},
+    settings::{WorkerMode, WorkerSettings},
 };
 use chrono::{DateTime, NaiveDate};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -38,7 +38,7 @@ impl Sum {
 
 /// A settled world, and what was played in it.
 pub(crate) struct Settled {
-    pub(crate) world: World,
+    pub(crate) env: TestEnv,
     /// Creators' names are those of their tokens.
     pub(crate) minsu: (i64, String),
     pub(crate) jiwoo: (i64, String),
@@ -72,14 +72,14 @@ fn midnight(day: &str) -> i64 {
 impl Settled {
     /// Three settled days. Odd videos are minsu's, even ones jiwoo's; video 12 is played by nobody.
     pub(crate) async fn new() -> Self {
-        let world = World::new().await;
-        let minsu = world.user("minsu").await;
-        let jiwoo = world.user("jiwoo").await;
-        let admin = world.admin("boss").await;
+        let env = TestEnv::new().await;
+        let minsu = env.user("minsu").await;
+        let jiwoo = env.user("jiwoo").await;
+        let admin = env.admin("boss").await;
         for number in 1..=VIDEOS {
             let whose = if number % 2 == 1 { &minsu } else { &jiwoo };
             let title = format!("film {number}, \"the\" best");
-            assert_eq!(world.video(&whose.1, &title, DURATION_S).await, number);
+            assert_eq!(env.video(&whose.1, &title, DURATION_S).await, number);
         }
         let mut plays = Vec::new();
         for (number, day) in (1..).zip(DAYS) {
@@ -99,7 +99,7 @@ impl Settled {
         }
         plays.sort_by_key(|play| (play.started_at_micros, play.user_id, play.video_id));
         let settled = Self {
-            world,
+            env,
             minsu,
             jiwoo,
             admin,
@@ -110,9 +110,9 @@ impl Settled {
     }
 
     async fn settle(&self) {
-        let store = &self.world.store;
+        let store = &self.env.store;
         let rules = PlayRules {
-            timezone: self.world.launcher.timezone,
+            timezone: self.env.launcher.timezone,
             view_window_s: 30,
             ad_interval_s: 300,
             ads: 1,
@@ -135,9 +135,9 @@ impl Settled {
             skip_limit: 0,
             retry_limit: 3,
         };
-        let (launcher, backend) = self.world.wired();
-        let duties = Duties::Guest;
-        let worker = Worker::start(launcher.clone(), settings, backend, None, duties).await;
+        let (launcher, backend) = self.env.wired();
+        let mode = WorkerMode::OneShot;
+        let worker = Worker::start(launcher.clone(), settings, backend, None, mode).await;
         for day in DAYS {
             let id = launcher.launch(day.parse().unwrap()).await.unwrap().id;
             let ended = async {
@@ -182,6 +182,6 @@ impl Settled {
 
     /// The store of the world.
     pub(crate) fn store(&self) -> Arc<balance_store::Store> {
-        Arc::clone(&self.world.store)
+        Arc::clone(&self.env.store)
     }
 }

@@ -1,11 +1,11 @@
 //! One trace joins a request, the launch that it asks for, and the partitions and chunks that a
 //! worker makes of it, who knows of it by the database alone.
 
-use crate::world::{Ask, World};
+use crate::env::{Ask, TestEnv};
 use balance_store::operations::WorkerIdentity;
 use balance_worker::{
     Worker,
-    settings::{Duties, WorkerSettings},
+    settings::{WorkerMode, WorkerSettings},
 };
 use opentelemetry::trace::{SpanId, SpanKind, TraceId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
@@ -55,29 +55,29 @@ fn attribute(span: &SpanData, key: &str) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_joins_request_launch_partition_and_chunk() {
     let exporter = export();
-    let world = World::new().await;
-    let (_, owner) = world.user("owner").await;
-    let (_, viewer) = world.user("viewer").await;
+    let env = TestEnv::new().await;
+    let (_, owner) = env.user("owner").await;
+    let (_, viewer) = env.user("viewer").await;
     for title in ["a film", "another"] {
-        let video = world.video(&owner, title, 600).await;
+        let video = env.video(&owner, title, 600).await;
         let path = format!("/videos/{video}/play");
-        world.ask("POST", &path, &viewer).await.is(200);
+        env.ask("POST", &path, &viewer).await.is(200);
     }
-    world.clock.pass_ms(86_400_000);
-    let admin = world.admin("admin").await;
+    env.clock.pass_ms(86_400_000);
+    let admin = env.admin("admin").await;
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let ask = Ask::new("POST", "/jobs/dayStatisticsJob/executions")
         .by(&admin)
         .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
         .header("X-Request-Id", "the-request");
-    let launched = world.send(ask.json(&json!({"date": "2026-03-02"}))).await;
+    let launched = env.send(ask.json(&json!({"date": "2026-03-02"}))).await;
     let id = launched.is(202).json()["id"].as_i64().unwrap();
-    let (launcher, backend) = world.wired();
-    let worker = Worker::start(launcher, settings(), backend, None, Duties::Guest).await;
+    let (launcher, backend) = env.wired();
+    let worker = Worker::start(launcher, settings(), backend, None, WorkerMode::OneShot).await;
     let path = format!("/jobs/executions/{id}");
     let ended = async {
         loop {
-            let progress = world.ask("GET", &path, &admin).await.is(200).json();
+            let progress = env.ask("GET", &path, &admin).await.is(200).json();
             if progress["execution"]["status"] == "COMPLETED" {
                 return;
             }

@@ -1,11 +1,10 @@
 //! Registering and finding videos and ads.
 
-use crate::world::{Ask, World};
+use crate::env::{Ask, TestEnv};
 use serde_json::{Value, json};
 
-async fn list(world: &World, token: &str, query: &str) -> Value {
-    world
-        .ask("GET", &format!("/videos?{query}"), token)
+async fn list(env: &TestEnv, token: &str, query: &str) -> Value {
+    env.ask("GET", &format!("/videos?{query}"), token)
         .await
         .is(200)
         .json()
@@ -21,16 +20,16 @@ fn titles(page: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_video_reads_back_as_it_was_registered() {
-    let world = World::new().await;
-    let (user_id, token) = world.user("minsu").await;
+    let env = TestEnv::new().await;
+    let (user_id, token) = env.user("minsu").await;
     let body =
         json!({"title": "<script>alert('x')</script>'; DROP TABLE video; --", "duration": 600});
-    let answer = world
+    let answer = env
         .send(Ask::new("POST", "/videos").by(&token).json(&body))
         .await
         .is(201);
     assert_eq!(answer.header("Location"), Some("/videos/1"));
-    let read = world.ask("GET", "/videos/1", &token).await.is(200);
+    let read = env.ask("GET", "/videos/1", &token).await.is(200);
     assert_eq!(
         read.json(),
         json!({
@@ -39,30 +38,28 @@ async fn a_video_reads_back_as_it_was_registered() {
         })
     );
     assert_eq!(read.json(), answer.json());
-    world
-        .ask("GET", "/videos/2", &token)
+    env.ask("GET", "/videos/2", &token)
         .await
         .is_problem(404, "no-such-video");
 }
 
 #[tokio::test]
 async fn pages_meet_without_a_gap_in_every_order() {
-    let world = World::new().await;
-    let (_, token) = world.user("minsu").await;
+    let env = TestEnv::new().await;
+    let (_, token) = env.user("minsu").await;
     // Titles that are equal, too.
     for number in 0..7 {
-        world
-            .video(&token, ["나비", "가을", "Zebra"][number % 3], 60)
+        env.video(&token, ["나비", "가을", "Zebra"][number % 3], 60)
             .await;
     }
     for sort in ["newest", "oldest", "title"] {
-        let all = list(&world, &token, &format!("sort={sort}&limit=100")).await;
+        let all = list(&env, &token, &format!("sort={sort}&limit=100")).await;
         assert_eq!(all["next"], Value::Null);
         assert_eq!(all["items"].as_array().unwrap().len(), 7);
         let mut paged = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page = list(&world, &token, &format!("sort={sort}&limit=2{cursor}")).await;
+            let page = list(&env, &token, &format!("sort={sort}&limit=2{cursor}")).await;
             paged.extend(page["items"].as_array().unwrap().clone());
             let Some(next) = page["next"].as_str() else {
                 break;
@@ -71,7 +68,7 @@ async fn pages_meet_without_a_gap_in_every_order() {
         }
         assert_eq!(Value::Array(paged), all["items"], "{sort}");
     }
-    let by_title = list(&world, &token, "sort=title").await;
+    let by_title = list(&env, &token, "sort=title").await;
     assert_eq!(
         titles(&by_title),
         ["Zebra", "Zebra", "가을", "가을", "나비", "나비", "나비"]
@@ -80,50 +77,49 @@ async fn pages_meet_without_a_gap_in_every_order() {
 
 #[tokio::test]
 async fn filters_by_owner_and_title_hold_together() {
-    let world = World::new().await;
-    let (minsu_id, minsu) = world.user("minsu").await;
-    let (_, jiwoo) = world.user("jiwoo").await;
+    let env = TestEnv::new().await;
+    let (minsu_id, minsu) = env.user("minsu").await;
+    let (_, jiwoo) = env.user("jiwoo").await;
     for (token, title) in [
         (&minsu, "Cat_1"),
         (&minsu, "cat%2"),
         (&jiwoo, "CATS"),
         (&minsu, "dog"),
     ] {
-        world.video(token, title, 60).await;
+        env.video(token, title, 60).await;
     }
     assert_eq!(
-        titles(&list(&world, &minsu, "title=cat&sort=oldest").await),
+        titles(&list(&env, &minsu, "title=cat&sort=oldest").await),
         ["Cat_1", "cat%2", "CATS"]
     );
     let query = format!("title=cat&ownerId={minsu_id}&sort=oldest");
     assert_eq!(
-        titles(&list(&world, &jiwoo, &query).await),
+        titles(&list(&env, &jiwoo, &query).await),
         ["Cat_1", "cat%2"]
     );
     assert_eq!(
-        titles(&list(&world, &minsu, "title=%25").await),
+        titles(&list(&env, &minsu, "title=%25").await),
         ["cat%2"],
         "no wildcard"
     );
     assert_eq!(
-        titles(&list(&world, &minsu, "title=_").await),
+        titles(&list(&env, &minsu, "title=_").await),
         ["Cat_1"],
         "no wildcard"
     );
-    assert!(titles(&list(&world, &minsu, "ownerId=999").await).is_empty());
+    assert!(titles(&list(&env, &minsu, "ownerId=999").await).is_empty());
 }
 
 #[tokio::test]
 async fn a_registration_with_a_key_is_done_once() {
-    let world = World::new().await;
-    let (_, minsu) = world.user("minsu").await;
-    let (_, jiwoo) = world.user("jiwoo").await;
+    let env = TestEnv::new().await;
+    let (_, minsu) = env.user("minsu").await;
+    let (_, jiwoo) = env.user("jiwoo").await;
     let send = async |token: &str, key: &str, title: &str| {
         let ask = Ask::new("POST", "/videos")
             .by(token)
             .header("Idempotency-Key", key);
-        world
-            .send(ask.json(&json!({"title": title, "duration": 60})))
+        env.send(ask.json(&json!({"title": title, "duration": 60})))
             .await
     };
     let first = send(&minsu, "k", "a").await.is(201);
@@ -141,8 +137,8 @@ async fn a_registration_with_a_key_is_done_once() {
         send(&minsu, "l", "a").await.is(201).json()["videoId"],
         first.json()["videoId"]
     );
-    world.clock.pass_ms(86_400_001);
-    let token = world.login("minsu").await["accessToken"]
+    env.clock.pass_ms(86_400_001);
+    let token = env.login("minsu").await["accessToken"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -151,22 +147,18 @@ async fn a_registration_with_a_key_is_done_once() {
 
 #[tokio::test]
 async fn ads_are_registered_and_listed_by_admins() {
-    let world = World::new().await;
-    let admin = world.admin("boss").await;
+    let env = TestEnv::new().await;
+    let admin = env.admin("boss").await;
     for title in ["one", "two", "three"] {
         let ask = Ask::new("POST", "/ads")
             .by(&admin)
             .json(&json!({ "title": title }));
-        world.send(ask).await.is(201);
+        env.send(ask).await.is(201);
     }
-    let page = world
-        .ask("GET", "/ads?limit=2", &admin)
-        .await
-        .is(200)
-        .json();
+    let page = env.ask("GET", "/ads?limit=2", &admin).await.is(200).json();
     assert_eq!(titles(&page), ["one", "two"]);
     let next = page["next"].as_str().unwrap();
-    let page = world
+    let page = env
         .ask("GET", &format!("/ads?limit=2&cursor={next}"), &admin)
         .await
         .is(200)

@@ -61,7 +61,7 @@ fn read(args: &PasswordArgs) -> anyhow::Result<Password> {
             "there is no terminal to ask for the password; use --password-file, - for standard input"
         ),
     };
-    Password::new(&text).map_err(|unfit| anyhow::anyhow!("the password {unfit}"))
+    Password::new(&text).map_err(|invalid_input| anyhow::anyhow!("the password {invalid_input}"))
 }
 
 /// The first line of a file.

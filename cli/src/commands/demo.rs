@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     commands::{import, watch},
-    demo::{DemoSpec, DemoWorld},
+    demo::{DemoData, DemoSpec},
     output::{self, report as print},
     progress,
     settings::{DEFAULT_TIMEZONE, Database, Settings},
@@ -87,8 +87,8 @@ fn delete(path: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let lock_path = Store::lock_path(path);
-    let (_lock, company) = balance_store::ProcessLock::take(&lock_path)?;
-    if company == balance_store::Company::Others {
+    let (_lock, outcome) = balance_store::ProcessLock::take(&lock_path)?;
+    if outcome == balance_store::LockOutcome::Shared {
         bail!("another process works on {}", path.display());
     }
     for suffix in ["", "-wal", "-shm"] {
@@ -105,19 +105,19 @@ fn delete(path: &Path) -> anyhow::Result<()> {
 }
 
 async fn make(app: &App, spec: &DemoSpec, path: &Path, began: Instant) -> anyhow::Result<ExitCode> {
-    let world = DemoWorld::new(spec);
+    let data = DemoData::new(spec);
     output::line(&format!(
         "{} people, {} videos, {} ads",
-        world.users.len(),
-        world.videos.len(),
-        world.ad_count
+        data.users.len(),
+        data.videos.len(),
+        data.ad_count
     ));
-    app.store.register(&world.users, &world.videos).await?;
-    app.store.import_balances(&world.opening_balances).await?;
-    let ads = u32::try_from(world.ad_count)?;
+    app.store.register(&data.users, &data.videos).await?;
+    app.store.import_balances(&data.opening_balances).await?;
+    let ads = u32::try_from(data.ad_count)?;
     let bar = progress::count(u64::try_from(spec.play_count)?, "importing");
     let mut plays = DemoPlays {
-        plays: Box::new(world.plays(spec)),
+        plays: Box::new(data.plays(spec)),
         bar: bar.clone(),
     };
     let imported = app
@@ -128,9 +128,9 @@ async fn make(app: &App, spec: &DemoSpec, path: &Path, began: Instant) -> anyhow
     bar.finish_and_clear();
     import::print(&imported?);
 
-    let crew = app.crew(false).await?;
-    let settled = settle_days(app, &crew).await;
-    watch::stop(crew).await;
+    let local_worker = app.local_worker(false).await?;
+    let settled = settle_days(app, &local_worker).await;
+    watch::stop(local_worker).await;
     if !settled? {
         return Ok(ExitCode::FAILURE);
     }
@@ -145,11 +145,11 @@ async fn make(app: &App, spec: &DemoSpec, path: &Path, began: Instant) -> anyhow
 }
 
 /// Settles every day in order, under one bar.
-async fn settle_days(app: &App, crew: &crate::app::Crew) -> anyhow::Result<bool> {
+async fn settle_days(app: &App, local_worker: &crate::app::LocalWorker) -> anyhow::Result<bool> {
     let days = app.store.active_days(None, DAY_COUNT + 1).await?;
     let bar = progress::count(u64::try_from(days.len())?, "settling");
     for date in days {
-        let id = crew.launcher.launch(date).await?.id;
+        let id = local_worker.launcher.launch(date).await?.id;
         let execution = watch::until_ended(app.store.as_ref(), id).await?;
         if execution.status != balance_batch::status::BatchStatus::Completed {
             bar.finish_and_clear();

@@ -15,7 +15,7 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
     // Before the number of shards is stored: an empty database would keep a wrong one for ever.
     let retained = stream.retained().await.context("REDIS_URL")?;
     replay::check_shards(stream, &retained).map_err(explained)?;
-    app.know_the_stream().await?;
+    app.check_stream().await?;
     if app.store.slots().await? > 0 {
         progress::line(
             "workers are at work: a day that they close before its plays are written again keeps \

@@ -2,7 +2,7 @@
 
 use crate::{app::App, args::Jobs, commands::watch, output};
 use balance_batch::execution::{JobExecutionId, StepExecutionId};
-use balance_store::{Company, jobs::JobRefusal};
+use balance_store::{LockOutcome, jobs::JobError};
 use chrono::NaiveDate;
 use std::process::ExitCode;
 
@@ -19,8 +19,12 @@ pub(super) async fn run(app: &App, jobs: Jobs) -> anyhow::Result<ExitCode> {
         }
         Jobs::Show { id, json } => show(app, JobExecutionId(id), json).await,
         Jobs::Launch { date } => launch(app, date).await,
-        Jobs::Restart { id, no_work } => work(app, Act::Restart(JobExecutionId(id)), no_work).await,
-        Jobs::Retry { id, no_work } => work(app, Act::Retry(StepExecutionId(id)), no_work).await,
+        Jobs::Restart { id, no_work } => {
+            work(app, Command::Restart(JobExecutionId(id)), no_work).await
+        }
+        Jobs::Retry { id, no_work } => {
+            work(app, Command::Retry(StepExecutionId(id)), no_work).await
+        }
         Jobs::Stop { id } => stop(app, JobExecutionId(id)).await,
         Jobs::Abandon { id } => {
             let (launcher, _backend) = app.launcher();
@@ -38,30 +42,30 @@ async fn show(app: &App, id: JobExecutionId, json: bool) -> anyhow::Result<ExitC
         .store
         .execution(id)
         .await?
-        .ok_or(JobRefusal::NoSuchExecution(id))?;
+        .ok_or(JobError::NoSuchExecution(id))?;
     let steps = watch::all_steps(app.store.as_ref(), id).await?;
-    let holders = app.store.holders(id).await?;
+    let owners = app.store.owners(id).await?;
     if json {
-        output::json(&output::execution_json(&execution, &steps, &holders))?;
+        output::json(&output::execution_json(&execution, &steps, &owners))?;
     } else {
-        output::execution_table(&execution, &steps, &holders);
+        output::execution_table(&execution, &steps, &owners);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-enum Act {
+enum Command {
     Restart(JobExecutionId),
     Retry(StepExecutionId),
 }
 
 /// Launches a day and leaves it to the workers.
 async fn launch(app: &App, date: Option<NaiveDate>) -> anyhow::Result<ExitCode> {
-    let crew = app.crew(true).await?;
+    let local_worker = app.local_worker(true).await?;
     let date = match date {
         Some(date) => date,
-        None => crew.launcher.last_day_over()?,
+        None => local_worker.launcher.last_day_over()?,
     };
-    let launched = crew.launcher.launch(date).await?;
+    let launched = local_worker.launcher.launch(date).await?;
     let verb = if launched.is_restart {
         "restarted"
     } else {
@@ -72,23 +76,23 @@ async fn launch(app: &App, date: Option<NaiveDate>) -> anyhow::Result<ExitCode> 
 }
 
 /// Starts an execution again and works it to its end.
-async fn work(app: &App, act: Act, no_work: bool) -> anyhow::Result<ExitCode> {
-    let crew = app.crew(no_work).await?;
-    let launched = match act {
-        Act::Restart(id) => crew.launcher.restart(id).await,
-        Act::Retry(id) => crew.launcher.retry(id).await,
+async fn work(app: &App, command: Command, no_work: bool) -> anyhow::Result<ExitCode> {
+    let local_worker = app.local_worker(no_work).await?;
+    let launched = match command {
+        Command::Restart(id) => local_worker.launcher.restart(id).await,
+        Command::Retry(id) => local_worker.launcher.retry(id).await,
     };
     let result = match launched {
         Ok(launched) => watch::to_the_end(app, launched.id).await,
-        Err(JobRefusal::AlreadyRunning { execution, .. })
-            if crew.left_behind.contains(&execution) =>
+        Err(JobError::AlreadyRunning { execution, .. })
+            if local_worker.orphaned.contains(&execution) =>
         {
-            watch::take_up(&crew, execution).await?;
+            watch::take_up(&local_worker, execution).await?;
             watch::to_the_end(app, execution).await
         }
         Err(error) => Err(error.into()),
     };
-    watch::stop(crew).await;
+    watch::stop(local_worker).await;
     Ok(if result? {
         ExitCode::SUCCESS
     } else {
@@ -98,7 +102,7 @@ async fn work(app: &App, act: Act, no_work: bool) -> anyhow::Result<ExitCode> {
 
 async fn stop(app: &App, id: JobExecutionId) -> anyhow::Result<ExitCode> {
     // Alone: whoever worked on it is dead, and what it held is free at once.
-    let (lock, company) = app.join().await?;
+    let (lock, outcome) = app.join().await?;
     if let Some(lock) = &lock {
         lock.share()?;
     }
@@ -109,9 +113,9 @@ async fn stop(app: &App, id: JobExecutionId) -> anyhow::Result<ExitCode> {
         .execution(id)
         .await?
         .map_or_else(String::new, |execution| execution.status.to_string());
-    output::line(&match company {
-        Company::Alone => format!("execution {id} is {status}"),
-        Company::Others => {
+    output::line(&match outcome {
+        LockOutcome::Exclusive => format!("execution {id} is {status}"),
+        LockOutcome::Shared => {
             format!("execution {id} is {status}; chunks at work finish, then it stops")
         }
     });

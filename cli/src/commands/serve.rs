@@ -3,7 +3,7 @@
 use crate::{api::Parts, app::App, commands::watch, progress, shutdown};
 use anyhow::Context;
 use balance_api::{Api, Work};
-use balance_worker::{Worker, settings::Duties};
+use balance_worker::{Worker, settings::WorkerMode};
 use std::{net::SocketAddr, process::ExitCode};
 use tokio::net::TcpListener;
 
@@ -13,11 +13,14 @@ pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
     let listener = bind("LISTEN_ADDR", app.settings.api.listen_addr).await?;
     let parts = Parts::of(app).await?;
     let requested = shutdown::requested();
-    let crew = app.start_worker(resident(app)).await?;
-    let work = crew.worker.as_ref().map(|worker| work_of(app, worker));
-    let api = parts.api(app, crew.launcher.clone(), work);
+    let local_worker = app.start_worker(resident(app)).await?;
+    let work = local_worker
+        .worker
+        .as_ref()
+        .map(|worker| work_of(app, worker));
+    let api = parts.api(app, local_worker.launcher.clone(), work);
     let served = listen(api, listener, requested).await;
-    let stopped = watch::stop(crew).await;
+    let stopped = watch::stop(local_worker).await;
     served?;
     Ok(stopped)
 }
@@ -37,24 +40,24 @@ pub(super) async fn worker(app: &App) -> anyhow::Result<ExitCode> {
         Some(address) => Some(bind("METRICS_ADDR", address).await?),
         None => None,
     };
-    app.need_queue().await?;
+    app.require_notifier().await?;
     // Before the registry shows it: whoever sees a worker can ask it to end.
     let requested = shutdown::requested();
-    let crew = app.start_worker(resident(app)).await?;
-    if let Some(worker) = &crew.worker {
+    let local_worker = app.start_worker(resident(app)).await?;
+    if let Some(worker) = &local_worker.worker {
         progress::line(&format!("worker {} is at work", worker.name()));
     }
-    match crew.worker.as_ref().zip(listener) {
+    match local_worker.worker.as_ref().zip(listener) {
         Some((worker, listener)) => {
-            tell_metrics(work_of(app, worker), listener, requested).await?;
+            serve_metrics(work_of(app, worker), listener, requested).await?;
         }
         None => requested.await,
     }
-    Ok(watch::stop(crew).await)
+    Ok(watch::stop(local_worker).await)
 }
 
-fn resident(app: &App) -> Duties {
-    Duties::Resident {
+fn resident(app: &App) -> WorkerMode {
+    WorkerMode::Daemon {
         retention_days: app.settings.job_retention_days,
     }
 }
@@ -66,7 +69,7 @@ async fn bind(setting: &'static str, address: SocketAddr) -> anyhow::Result<TcpL
 }
 
 /// Tells a worker's metrics until the process is asked to end. The work outranks them.
-async fn tell_metrics(
+async fn serve_metrics(
     work: Work,
     listener: TcpListener,
     requested: impl Future<Output = ()>,
@@ -83,7 +86,7 @@ async fn tell_metrics(
 
 fn work_of(app: &App, worker: &Worker) -> Work {
     Work {
-        tally: worker.tally(),
+        counters: worker.counters(),
         drains: app.stream().is_some(),
     }
 }

@@ -1,13 +1,13 @@
 //! `balance settle`.
 
 use crate::{
-    app::{App, Crew},
+    app::{App, LocalWorker},
     commands::watch,
     output, progress,
 };
 use balance_batch::{execution::JobExecutionId, job::Job};
 use balance_domain::period::PeriodKind;
-use balance_store::{jobs::JobRefusal, reports::PeriodTotal};
+use balance_store::{jobs::JobError, reports::PeriodTotal};
 use chrono::NaiveDate;
 use std::{process::ExitCode, time::Instant};
 
@@ -30,14 +30,14 @@ pub(super) async fn run(
         Some(date) => app.store.is_settled(date).await?,
         None => false,
     };
-    let crew = app.crew(no_work).await?;
+    let local_worker = app.local_worker(no_work).await?;
     let settled = match date {
-        Some(date) => day(app, &crew, date, was_settled)
+        Some(date) => day(app, &local_worker, date, was_settled)
             .await
             .map(|total| (total.is_some(), 1)),
-        None => days(app, &crew, range).await,
+        None => days(app, &local_worker, range).await,
     };
-    watch::stop(crew).await;
+    watch::stop(local_worker).await;
     let (is_complete, count) = settled?;
     if is_complete && count == 0 {
         output::line("nothing to settle");
@@ -53,15 +53,15 @@ pub(super) async fn run(
 /// first that does not complete. Answers whether all did, and how many there were.
 async fn days(
     app: &App,
-    crew: &Crew,
+    local_worker: &LocalWorker,
     range: Option<(NaiveDate, NaiveDate)>,
 ) -> anyhow::Result<(bool, u64)> {
     let began = Instant::now();
-    let last_over = crew.launcher.last_day_over()?;
+    let last_over = local_worker.launcher.last_day_over()?;
     let (mut after, last) = match range {
         Some((from, to)) => {
             if to > last_over {
-                return Err(JobRefusal::DayNotOver {
+                return Err(JobError::DayNotOver {
                     date: to,
                     last_over,
                 }
@@ -85,7 +85,7 @@ async fn days(
                 settled_before += 1;
                 continue;
             }
-            let Some(total) = day(app, crew, date, false).await? else {
+            let Some(total) = day(app, local_worker, date, false).await? else {
                 return Ok((false, count));
             };
             count += 1;
@@ -116,11 +116,11 @@ async fn days(
 /// was before this process could have a hand in it.
 async fn day(
     app: &App,
-    crew: &Crew,
+    local_worker: &LocalWorker,
     date: NaiveDate,
     was_settled: bool,
 ) -> anyhow::Result<Option<PeriodTotal>> {
-    let id = launch(crew, date, was_settled).await?;
+    let id = launch(local_worker, date, was_settled).await?;
     if !watch::to_the_end(app, id).await? {
         return Ok(None);
     }
@@ -131,8 +131,12 @@ async fn day(
 }
 
 /// Launches a day; takes up the execution of a process that died.
-async fn launch(crew: &Crew, date: NaiveDate, was_settled: bool) -> anyhow::Result<JobExecutionId> {
-    match crew.launcher.launch(date).await {
+async fn launch(
+    local_worker: &LocalWorker,
+    date: NaiveDate,
+    was_settled: bool,
+) -> anyhow::Result<JobExecutionId> {
+    match local_worker.launcher.launch(date).await {
         Ok(launched) => {
             let verb = if launched.is_restart {
                 "restarted"
@@ -142,19 +146,19 @@ async fn launch(crew: &Crew, date: NaiveDate, was_settled: bool) -> anyhow::Resu
             tracing::info!(execution = launched.id.0, %date, "{} {verb}", Job::DayStatistics);
             Ok(launched.id)
         }
-        Err(JobRefusal::AlreadyRunning { execution, .. })
-            if crew.left_behind.contains(&execution) =>
+        Err(JobError::AlreadyRunning { execution, .. })
+            if local_worker.orphaned.contains(&execution) =>
         {
-            if let Some(earlier) = crew.launcher.store.first_unsettled_day().await?
+            if let Some(earlier) = local_worker.launcher.store.first_unsettled_day().await?
                 && earlier < date
             {
-                return Err(JobRefusal::EarlierDayUnsettled { earlier }.into());
+                return Err(JobError::EarlierDayUnsettled { earlier }.into());
             }
-            watch::take_up(crew, execution).await?;
+            watch::take_up(local_worker, execution).await?;
             Ok(execution)
         }
         // It was not complete a moment ago: a worker, this one or another process's, ended it.
-        Err(JobRefusal::AlreadyComplete { execution, .. }) if !was_settled => Ok(execution),
+        Err(JobError::AlreadyComplete { execution, .. }) if !was_settled => Ok(execution),
         Err(error) => Err(error.into()),
     }
 }

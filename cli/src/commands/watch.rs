@@ -1,7 +1,7 @@
 //! Waiting for an execution, and showing what it does.
 
 use crate::{
-    app::{App, Crew},
+    app::{App, LocalWorker},
     output, progress, shutdown,
 };
 use anyhow::bail;
@@ -84,17 +84,17 @@ pub(super) async fn to_the_end(app: &App, id: JobExecutionId) -> anyhow::Result<
 }
 
 /// Goes on with an execution that a dead process left.
-pub(super) async fn take_up(crew: &Crew, id: JobExecutionId) -> anyhow::Result<()> {
+pub(super) async fn take_up(local_worker: &LocalWorker, id: JobExecutionId) -> anyhow::Result<()> {
     progress::line(&format!(
         "taking up execution {id}, which another process left"
     ));
-    crew.launcher.advance(id).await?;
+    local_worker.launcher.advance(id).await?;
     Ok(())
 }
 
 /// Ends a crew; a chunk that does not finish in time is left to its lease, which is a failure.
-pub(super) async fn stop(crew: Crew) -> ExitCode {
-    let Some(worker) = crew.worker else {
+pub(super) async fn stop(local_worker: LocalWorker) -> ExitCode {
+    let Some(worker) = local_worker.worker else {
         return ExitCode::SUCCESS;
     };
     if worker.stop().await {

@@ -2,7 +2,7 @@
 
 use crate::demo::{
     cast::{CREATOR_COUNT, FIRST_VIEWER_ID, VIEWER_COUNT},
-    generator::{DemoSpec, DemoWorld, Stream},
+    generator::{DemoData, DemoSpec, Stream},
 };
 use balance_domain::{accounts::UserId, calendar::BusinessDay, playback::Play, videos::Video};
 use chrono::{Datelike as _, NaiveDate, Weekday};
@@ -33,14 +33,14 @@ const LONGEST_BURST: i64 = 8 * 40 * SECOND;
 
 /// The plays of the day with this index (0 and up), in the order of time; none beyond the end of
 /// the calendar.
-pub(super) fn plays(world: &DemoWorld, spec: &DemoSpec, index: u32) -> Vec<Play> {
+pub(super) fn plays(data: &DemoData, spec: &DemoSpec, index: u32) -> Vec<Play> {
     let Some(day) = spec.day(index) else {
         return Vec::new();
     };
     let mut diary = Diary {
-        world,
+        data,
         day,
-        trends: trends(world, index),
+        trends: trends(data, index),
         rng: spec.rng(Stream::Day(index)),
         plays: Vec::new(),
     };
@@ -79,10 +79,9 @@ fn day_weight(date: NaiveDate) -> usize {
 }
 
 /// A trend begins in the lower half of a day's list and leads it on the next day.
-fn trends(world: &DemoWorld, index: u32) -> Vec<&Video> {
-    let gone = usize::try_from(index).unwrap_or(0) % world.trends.len().max(1) * NEW_TRENDS_A_DAY;
-    world
-        .trends
+fn trends(data: &DemoData, index: u32) -> Vec<&Video> {
+    let gone = usize::try_from(index).unwrap_or(0) % data.trends.len().max(1) * NEW_TRENDS_A_DAY;
+    data.trends
         .iter()
         .cycle()
         .skip(gone)
@@ -91,10 +90,10 @@ fn trends(world: &DemoWorld, index: u32) -> Vec<&Video> {
 }
 
 /// A day's plays while they are being made, in no order.
-struct Diary<'world> {
-    world: &'world DemoWorld,
+struct Diary<'data> {
+    data: &'data DemoData,
     day: BusinessDay,
-    trends: Vec<&'world Video>,
+    trends: Vec<&'data Video>,
     rng: ChaCha8Rng,
     plays: Vec<Play>,
 }
@@ -103,13 +102,13 @@ impl Diary<'_> {
     /// What everybody watches.
     fn audience(&mut self, size: usize) {
         self.plays.reserve(size);
-        let ranks = Ranks::new(self.world.by_popularity.len(), POPULARITY_EXPONENT);
+        let ranks = Ranks::new(self.data.by_popularity.len(), POPULARITY_EXPONENT);
         let trend_ranks = Ranks::new(self.trends.len(), TREND_EXPONENT);
         for _ in 0..size {
             let video = if self.rng.random_ratio(15, 100) {
                 self.trends.get(trend_ranks.draw(&mut self.rng)).copied()
             } else {
-                self.world.by_popularity.get(ranks.draw(&mut self.rng))
+                self.data.by_popularity.get(ranks.draw(&mut self.rng))
             };
             let user_id = person(&mut self.rng);
             if let Some(video) = video {
@@ -120,7 +119,7 @@ impl Diary<'_> {
 
     /// Owners who look at their own videos every day.
     fn own_plays(&mut self) {
-        for favourites in &self.world.self_watchers {
+        for favourites in &self.data.self_watchers {
             for _ in 0..self.rng.random_range(2..=5) {
                 if let Some(video) = favourites.choose(&mut self.rng) {
                     self.watch(video.owner_id, video);
@@ -131,7 +130,7 @@ impl Diary<'_> {
 
     /// Cheats who start the same video again and again, and some of whom know the window.
     fn bursts(&mut self) {
-        for (user_id, video) in &self.world.cheats {
+        for (user_id, video) in &self.data.cheats {
             for _ in 0..self.rng.random_range(1..=2) {
                 let latest = self.day.end_micros - LONGEST_BURST;
                 let from = self.instant().min(latest).max(self.day.start_micros);

@@ -67,7 +67,7 @@ pub(super) enum Stream {
 
 /// The people and videos of the demo, and the habits that its plays come from.
 #[derive(Debug)]
-pub(crate) struct DemoWorld {
+pub(crate) struct DemoData {
     /// Creators (ids from 1), then viewers (ids from 1001).
     pub(crate) users: Vec<User>,
     /// The videos (ids from 1), in the order of their ids.
@@ -86,7 +86,7 @@ pub(crate) struct DemoWorld {
     pub(super) cheats: Vec<(UserId, Video)>,
 }
 
-impl DemoWorld {
+impl DemoData {
     /// Makes the people, the videos and their opening balances. The balances are measured against
     /// the plays to come, so this takes about as long as one pass through [`Self::plays`].
     pub(crate) fn new(spec: &DemoSpec) -> Self {
@@ -102,7 +102,7 @@ impl DemoWorld {
             .cloned()
             .collect();
         trends.shuffle(&mut rng);
-        let mut world = Self {
+        let mut data = Self {
             self_watchers: cast::self_watchers(&by_popularity),
             cheats: cast::cheats(&trends, &mut rng),
             ad_count: AD_COUNT,
@@ -112,16 +112,16 @@ impl DemoWorld {
             by_popularity,
             trends,
         };
-        world.opening_balances = opening::balances(&world, spec);
-        world
+        data.opening_balances = opening::balances(&data, spec);
+        data
     }
 
     /// Every play in the order of time. One day is held in memory at a time. No two plays share
     /// user, video and microsecond.
-    pub(crate) fn plays<'world>(
-        &'world self,
+    pub(crate) fn plays<'data>(
+        &'data self,
         spec: &DemoSpec,
-    ) -> impl Iterator<Item = Play> + Send + use<'world> {
+    ) -> impl Iterator<Item = Play> + Send + use<'data> {
         let spec = *spec;
         (0..spec.day_count).flat_map(move |index| day::plays(self, &spec, index))
     }
@@ -130,7 +130,7 @@ impl DemoWorld {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use balance_domain::playback::{Admission, Gate};
+    use balance_domain::playback::{Admission, ViewWindow};
     use std::{
         collections::{HashMap, HashSet},
         hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -152,9 +152,9 @@ mod tests {
 
     fn fingerprint(spec: &DemoSpec) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let world = DemoWorld::new(spec);
-        format!("{world:?}").hash(&mut hasher);
-        for play in world.plays(spec) {
+        let data = DemoData::new(spec);
+        format!("{data:?}").hash(&mut hasher);
+        for play in data.plays(spec) {
             format!("{play:?}").hash(&mut hasher);
         }
         hasher.finish()
@@ -172,10 +172,10 @@ mod tests {
         // Clocks in New York go forward on 2026-03-08: a day of 23 hours.
         for zone in ["Asia/Seoul", "America/New_York", "-00:00:03"] {
             let spec = spec(7, 20_000, zone);
-            let world = DemoWorld::new(&spec);
-            let by_id: HashMap<_, _> = world.videos.iter().map(|video| (video.id, video)).collect();
-            let users: HashSet<_> = world.users.iter().map(|user| user.id).collect();
-            let plays: Vec<_> = world.plays(&spec).collect();
+            let data = DemoData::new(&spec);
+            let by_id: HashMap<_, _> = data.videos.iter().map(|video| (video.id, video)).collect();
+            let users: HashSet<_> = data.users.iter().map(|user| user.id).collect();
+            let plays: Vec<_> = data.plays(&spec).collect();
             assert!(plays.len() >= 20_000, "{}", plays.len());
             assert!(plays.is_sorted_by_key(|play| play.started_at_micros));
             let keys: HashSet<_> = plays
@@ -207,7 +207,7 @@ mod tests {
             );
             for index in 0..14 {
                 let day = spec.day(index).unwrap();
-                let of_day = day::plays(&world, &spec, index);
+                let of_day = day::plays(&data, &spec, index);
                 assert!(
                     of_day
                         .iter()
@@ -220,12 +220,12 @@ mod tests {
 
     #[test]
     fn weekends_and_evenings_are_busier() {
-        let world = DemoWorld::new(&small());
-        let count = |index| day::plays(&world, &small(), index).len();
+        let data = DemoData::new(&small());
+        let count = |index| day::plays(&data, &small(), index).len();
         assert!(count(5) * 10 > count(1) * 12, "{} {}", count(5), count(1));
         let day = small().day(1).unwrap();
         let mut hours = [0_usize; 24];
-        for play in day::plays(&world, &small(), 1) {
+        for play in day::plays(&data, &small(), 1) {
             let hour = (play.started_at_micros - day.start_micros) / 3_600_000_000;
             hours[usize::try_from(hour).unwrap()] += 1;
         }
@@ -234,9 +234,9 @@ mod tests {
 
     #[test]
     fn a_few_videos_hold_much_of_the_audience_and_not_by_id() {
-        let world = DemoWorld::new(&small());
+        let data = DemoData::new(&small());
         let mut counts = HashMap::<_, usize>::new();
-        for play in world.plays(&small()) {
+        for play in data.plays(&small()) {
             *counts.entry(play.video_id).or_default() += 1;
         }
         let mut ranked: Vec<_> = counts.into_iter().collect();
@@ -249,16 +249,16 @@ mod tests {
 
     #[test]
     fn owners_watch_themselves_every_day_and_cheats_meet_the_gate() {
-        let world = DemoWorld::new(&small());
-        assert_eq!(world.self_watchers.len(), 12);
-        let mut gate = Gate::new(30);
+        let data = DemoData::new(&small());
+        assert_eq!(data.self_watchers.len(), 12);
+        let mut view_window = ViewWindow::new(30);
         for index in 0..14 {
             let mut own = HashSet::new();
             let mut repeats = 0;
             let mut counted = HashMap::new();
             let (mut just_under, mut exactly) = (0, 0);
-            for play in day::plays(&world, &small(), index) {
-                let admission = gate.admit(&play);
+            for play in day::plays(&data, &small(), index) {
+                let admission = view_window.admit(&play);
                 if admission == Admission::Own {
                     own.insert(play.owner_id);
                     continue;
@@ -276,7 +276,7 @@ mod tests {
                     }
                 }
             }
-            for videos in &world.self_watchers {
+            for videos in &data.self_watchers {
                 assert!(own.contains(&videos[0].owner_id), "day {index}");
             }
             assert!(repeats > 50, "day {index}: {repeats}");

@@ -10,4 +10,4 @@ mod opening;
 
 mod words;
 
-pub(crate) use generator::{DemoSpec, DemoWorld};
+pub(crate) use generator::{DemoData, DemoSpec};

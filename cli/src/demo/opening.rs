@@ -3,11 +3,11 @@
 
 use crate::demo::{
     day,
-    generator::{DemoSpec, DemoWorld, ESTABLISHED_RANKS, Stream},
+    generator::{DemoData, DemoSpec, ESTABLISHED_RANKS, Stream},
 };
 use balance_domain::{
     accounts::UserId,
-    playback::{Admission, Gate, Play},
+    playback::{Admission, Play, ViewWindow},
     videos::{OpeningBalance, Video, VideoId},
 };
 use rand::RngExt as _;
@@ -29,8 +29,8 @@ enum Meter {
 
 /// A video that is to reach a lifetime count in the middle of a day.
 #[derive(Debug)]
-struct Crossing<'world> {
-    video: &'world Video,
+struct Crossing<'data> {
+    video: &'data Video,
     meter: Meter,
     tier: i64,
     /// The day's index, 0 and up.
@@ -39,18 +39,18 @@ struct Crossing<'world> {
 
 /// What a crossing's video collects up to its day and on it.
 #[derive(Debug, Default, Clone, Copy)]
-struct Tally {
+struct Sums {
     before: i64,
     on_the_day: i64,
 }
 
 /// The opening balances of the established videos, by popularity.
-pub(super) fn balances(world: &DemoWorld, spec: &DemoSpec) -> Vec<OpeningBalance> {
-    let crossings = crossings(world, spec.day_count);
-    let tallies = tallies(world, spec, &crossings);
+pub(super) fn balances(data: &DemoData, spec: &DemoSpec) -> Vec<OpeningBalance> {
+    let crossings = crossings(data, spec.day_count);
+    let tallies = tallies(data, spec, &crossings);
     let mut rng = spec.rng(Stream::Openings);
     let mut balances = Vec::new();
-    for (rank, video) in (1_i64..).zip(world.by_popularity.iter().take(ESTABLISHED_RANKS)) {
+    for (rank, video) in (1_i64..).zip(data.by_popularity.iter().take(ESTABLISHED_RANKS)) {
         let lifetime = 1_000_000 / (rank + 4) * rng.random_range(50..150) / 100;
         let established = rng.random_ratio(3, 5);
         let planned = crossings
@@ -65,8 +65,8 @@ pub(super) fn balances(world: &DemoWorld, spec: &DemoSpec) -> Vec<OpeningBalance
             view_count: lifetime,
             ad_view_count: ad_views_of(lifetime, video),
         };
-        if let Some((crossing, tally)) = planned {
-            let count = opening_count(crossing, *tally);
+        if let Some((crossing, counters)) = planned {
+            let count = opening_count(crossing, *counters);
             match crossing.meter {
                 Meter::Views => {
                     balance.view_count = count;
@@ -86,13 +86,13 @@ fn ad_views_of(views: i64, video: &Video) -> i64 {
 }
 
 /// The count from which half of the day's views reach the tier and the other half lie beyond it.
-fn opening_count(crossing: &Crossing, tally: Tally) -> i64 {
-    (crossing.tier - tally.before - tally.on_the_day / 2).max(0)
+fn opening_count(crossing: &Crossing, counters: Sums) -> i64 {
+    (crossing.tier - counters.before - counters.on_the_day / 2).max(0)
 }
 
 /// The most popular video reaches 500,000 views; three others reach 100,000 early, half-way and
 /// late; a long one reaches 100,000 ad views.
-fn crossings(world: &DemoWorld, day_count: u32) -> Vec<Crossing<'_>> {
+fn crossings(data: &DemoData, day_count: u32) -> Vec<Crossing<'_>> {
     let (early, middle) = (day_count / 7, day_count / 2);
     let late = day_count.saturating_sub(1 + early);
     let plan = [
@@ -102,7 +102,7 @@ fn crossings(world: &DemoWorld, day_count: u32) -> Vec<Crossing<'_>> {
         (4, 100_000, late),
     ];
     let by_views = plan.into_iter().filter_map(|(rank, tier, day_index)| {
-        let video = world.by_popularity.get(rank)?;
+        let video = data.by_popularity.get(rank)?;
         Some(Crossing {
             video,
             meter: Meter::Views,
@@ -110,7 +110,7 @@ fn crossings(world: &DemoWorld, day_count: u32) -> Vec<Crossing<'_>> {
             day_index,
         })
     });
-    let mut behind = world.by_popularity.iter().take(ESTABLISHED_RANKS).skip(5);
+    let mut behind = data.by_popularity.iter().take(ESTABLISHED_RANKS).skip(5);
     let by_ads = behind
         .find(|video| video.duration_s >= LONG_VIDEO_S)
         .map(|video| Crossing {
@@ -123,21 +123,21 @@ fn crossings(world: &DemoWorld, day_count: u32) -> Vec<Crossing<'_>> {
 }
 
 /// Measures each crossing's video on the very plays that the demo will settle.
-fn tallies(world: &DemoWorld, spec: &DemoSpec, crossings: &[Crossing]) -> Vec<Tally> {
-    let mut tallies = vec![Tally::default(); crossings.len()];
-    let mut gate = Gate::new(VIEW_WINDOW_S);
+fn tallies(data: &DemoData, spec: &DemoSpec, crossings: &[Crossing]) -> Vec<Sums> {
+    let mut tallies = vec![Sums::default(); crossings.len()];
+    let mut view_window = ViewWindow::new(VIEW_WINDOW_S);
     let last_day = crossings.iter().map(|crossing| crossing.day_index).max();
     for day_index in 0..spec.day_count.min(last_day.map_or(0, |last| last + 1)) {
         let mut slots_seen = HashMap::new();
-        for play in day::plays(world, spec, day_index) {
+        for play in day::plays(data, spec, day_index) {
             let of_video = |crossing: &Crossing| crossing.video.id == play.video_id;
             let Some(at) = crossings.iter().position(of_video) else {
                 continue;
             };
-            if gate.admit(&play) != Admission::Counted {
+            if view_window.admit(&play) != Admission::Counted {
                 continue;
             }
-            let (Some(crossing), Some(tally)) = (crossings.get(at), tallies.get_mut(at)) else {
+            let (Some(crossing), Some(counters)) = (crossings.get(at), tallies.get_mut(at)) else {
                 continue;
             };
             let gained = match crossing.meter {
@@ -145,8 +145,8 @@ fn tallies(world: &DemoWorld, spec: &DemoSpec, crossings: &[Crossing]) -> Vec<Ta
                 Meter::AdViews => new_ad_views(&play, &mut slots_seen),
             };
             match day_index.cmp(&crossing.day_index) {
-                std::cmp::Ordering::Less => tally.before += gained,
-                std::cmp::Ordering::Equal => tally.on_the_day += gained,
+                std::cmp::Ordering::Less => counters.before += gained,
+                std::cmp::Ordering::Equal => counters.on_the_day += gained,
                 std::cmp::Ordering::Greater => {}
             }
         }
@@ -171,17 +171,19 @@ mod tests {
     use std::collections::HashSet;
 
     /// What a video has gained at the end of each day, counted play by play and slot by slot.
-    fn gains(world: &DemoWorld, spec: &DemoSpec, crossing: &Crossing) -> Vec<i64> {
-        let ads = (1..=world.ad_count)
+    fn gains(data: &DemoData, spec: &DemoSpec, crossing: &Crossing) -> Vec<i64> {
+        let ads = (1..=data.ad_count)
             .map(|id| AdId(i64::try_from(id).unwrap()))
             .collect();
         let schedule = AdSchedule::new(300, ads);
-        let mut gate = Gate::new(30);
+        let mut view_window = ViewWindow::new(30);
         let mut slots = HashSet::new();
         let mut gained = 0;
         let days = (0..spec.day_count).map(|index| {
-            for play in day::plays(world, spec, index) {
-                if play.video_id != crossing.video.id || gate.admit(&play) != Admission::Counted {
+            for play in day::plays(data, spec, index) {
+                if play.video_id != crossing.video.id
+                    || view_window.admit(&play) != Admission::Counted
+                {
                     continue;
                 }
                 let shown = schedule.shown(0, play.play_time_s.min(play.duration_s));
@@ -208,8 +210,8 @@ mod tests {
                 day_count: 14,
                 timezone: "Asia/Seoul".parse().unwrap(),
             };
-            let world = DemoWorld::new(&spec);
-            let crossings = crossings(&world, 14);
+            let data = DemoData::new(&spec);
+            let crossings = crossings(&data, 14);
             let plan: Vec<_> = crossings
                 .iter()
                 .map(|one| (one.meter, one.tier, one.day_index))
@@ -225,7 +227,7 @@ mod tests {
                 ]
             );
             for crossing in crossings {
-                let mut of_video = world
+                let mut of_video = data
                     .opening_balances
                     .iter()
                     .filter(|balance| balance.video_id == crossing.video.id);
@@ -235,7 +237,7 @@ mod tests {
                     Meter::Views => opening.view_count,
                     Meter::AdViews => opening.ad_view_count,
                 };
-                let gains = gains(&world, &spec, &crossing);
+                let gains = gains(&data, &spec, &crossing);
                 let day = usize::try_from(crossing.day_index).unwrap();
                 assert!(
                     opening > 0 && opening + gains[day - 1] < crossing.tier,
@@ -258,9 +260,9 @@ mod tests {
             day_count: 14,
             timezone: "UTC".parse().unwrap(),
         };
-        let world = DemoWorld::new(&spec);
-        assert!((200..300).contains(&world.opening_balances.len()));
-        for balance in &world.opening_balances {
+        let data = DemoData::new(&spec);
+        assert!((200..300).contains(&data.opening_balances.len()));
+        for balance in &data.opening_balances {
             assert!((1..500_000).contains(&balance.view_count), "{balance:?}");
             assert!(
                 (0..10_000_000).contains(&balance.ad_view_count),

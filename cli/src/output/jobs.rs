@@ -2,7 +2,7 @@
 
 use crate::output::{count, line, table};
 use balance_batch::{execution::JobExecution, status::BatchStatus, step::StepExecution};
-use balance_store::operations::Holder;
+use balance_store::operations::LeaseOwner;
 use chrono::NaiveDateTime;
 use serde::Serialize;
 
@@ -113,7 +113,7 @@ fn step_line(step: &StepExecution, indent: usize) {
 pub(crate) fn execution_table(
     execution: &JobExecution,
     steps: &[StepExecution],
-    holders: &[Holder],
+    owners: &[LeaseOwner],
 ) {
     outcome(execution);
     let mut table = table(
@@ -133,7 +133,7 @@ pub(crate) fn execution_table(
         3,
     );
     for step in steps {
-        let holder = holders.iter().find(|holder| holder.step == step.id);
+        let owner = owners.iter().find(|owner| owner.step == step.id);
         table.add_row([
             step.id.to_string(),
             step.name.to_string(),
@@ -145,10 +145,10 @@ pub(crate) fn execution_table(
             count(step.counters.skips()),
             count(step.counters.rollbacks),
             took(step.start_time, step.end_time),
-            holder.map_or_else(String::new, |holder| {
-                let until = if holder.is_over { "was until" } else { "until" };
-                let at = holder.until.format("%H:%M:%S");
-                format!("{} ({until} {at})", holder.worker)
+            owner.map_or_else(String::new, |owner| {
+                let until = if owner.is_over { "was until" } else { "until" };
+                let at = owner.until.format("%H:%M:%S");
+                format!("{} ({until} {at})", owner.worker)
             }),
         ]);
     }
@@ -193,13 +193,13 @@ pub(crate) struct StepJson {
     start_time: Option<String>,
     end_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    held_by: Option<HolderJson>,
+    lease_owner: Option<LeaseOwnerJson>,
 }
 
 /// Who holds a step execution, in JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct HolderJson {
+struct LeaseOwnerJson {
     worker: String,
     until: String,
     is_over: bool,
@@ -223,7 +223,7 @@ pub(crate) fn executions_json(executions: &[JobExecution]) -> Vec<ExecutionJson>
 pub(crate) fn execution_json(
     execution: &JobExecution,
     steps: &[StepExecution],
-    holders: &[Holder],
+    owners: &[LeaseOwner],
 ) -> ExecutionJson {
     ExecutionJson {
         id: execution.id.0,
@@ -240,14 +240,14 @@ pub(crate) fn execution_json(
         steps: steps
             .iter()
             .map(|step| {
-                let holder = holders.iter().find(|holder| holder.step == step.id);
-                step_json(step, holder)
+                let owner = owners.iter().find(|owner| owner.step == step.id);
+                step_json(step, owner)
             })
             .collect(),
     }
 }
 
-fn step_json(step: &StepExecution, holder: Option<&Holder>) -> StepJson {
+fn step_json(step: &StepExecution, owner: Option<&LeaseOwner>) -> StepJson {
     StepJson {
         id: step.id.0,
         name: step.name.to_string(),
@@ -262,10 +262,10 @@ fn step_json(step: &StepExecution, holder: Option<&Holder>) -> StepJson {
         rollback_count: step.counters.rollbacks,
         start_time: step.start_time.map(rfc3339),
         end_time: step.end_time.map(rfc3339),
-        held_by: holder.map(|holder| HolderJson {
-            worker: holder.worker.clone(),
-            until: rfc3339(holder.until.naive_utc()),
-            is_over: holder.is_over,
+        lease_owner: owner.map(|owner| LeaseOwnerJson {
+            worker: owner.worker.clone(),
+            until: rfc3339(owner.until.naive_utc()),
+            is_over: owner.is_over,
         }),
     }
 }

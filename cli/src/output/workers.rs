@@ -26,8 +26,8 @@ pub(crate) fn workers(workers: &[RegisteredWorker]) {
     );
     for worker in workers {
         let identity = &worker.identity;
-        let holds: Vec<String> = worker
-            .holds
+        let claims: Vec<String> = worker
+            .claims
             .iter()
             .map(|step| format!("{} ({})", step.name, step.id))
             .collect();
@@ -40,7 +40,7 @@ pub(crate) fn workers(workers: &[RegisteredWorker]) {
             if worker.is_alive { "alive" } else { "silent" }.to_owned(),
             worker.started_at.format("%Y-%m-%d %H:%M:%S").to_string(),
             worker.last_seen_at.format("%Y-%m-%d %H:%M:%S").to_string(),
-            holds.join("\n"),
+            claims.join("\n"),
         ]);
     }
     line(&table.to_string());
@@ -58,12 +58,12 @@ struct WorkerJson<'a> {
     started_at: String,
     last_seen_at: String,
     is_alive: bool,
-    holds: Vec<HeldJson>,
+    claims: Vec<ClaimedStepJson>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct HeldJson {
+struct ClaimedStepJson {
     step_execution_id: i64,
     job_execution_id: i64,
     step_name: String,
@@ -82,10 +82,10 @@ pub(crate) fn workers_json(workers: &[RegisteredWorker]) -> impl Serialize + '_ 
             started_at: worker.started_at.to_rfc3339(),
             last_seen_at: worker.last_seen_at.to_rfc3339(),
             is_alive: worker.is_alive,
-            holds: worker
-                .holds
+            claims: worker
+                .claims
                 .iter()
-                .map(|step| HeldJson {
+                .map(|step| ClaimedStepJson {
                     step_execution_id: step.id.0,
                     job_execution_id: step.job_execution_id.0,
                     step_name: step.name.to_string(),

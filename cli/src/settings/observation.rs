@@ -14,7 +14,7 @@ pub(crate) enum LogFormat {
 
 /// The settings of log, metrics and traces.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct ObservationSettings {
+pub(crate) struct ObservabilitySettings {
     /// What is logged to standard error, e.g. info or balance_worker=debug
     #[arg(long, env = "BALANCE_LOG", default_value = "warn", global = true)]
     pub(crate) log: String,

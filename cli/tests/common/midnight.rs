@@ -30,14 +30,14 @@ impl Midnight {
             DAY_S - second_of_day
         };
         let sign = if offset < 0 { '-' } else { '+' };
-        let away = offset.abs();
+        let unavailable = offset.abs();
         let local = midnight + TimeDelta::seconds(offset);
         Self {
             zone: format!(
                 "{sign}{:02}:{:02}:{:02}",
-                away / 3_600,
-                away / 60 % 60,
-                away % 60
+                unavailable / 3_600,
+                unavailable / 60 % 60,
+                unavailable % 60
             ),
             day: local.date_naive().pred_opt().unwrap(),
             at_micros: midnight.timestamp() * 1_000_000,

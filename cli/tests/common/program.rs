@@ -16,9 +16,9 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Looks until a condition holds; fails the test where it never does.
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut claims: impl FnMut() -> bool) {
     let end = Instant::now() + LONGEST;
-    while !holds() {
+    while !claims() {
         assert!(Instant::now() < end, "in vain waited for: {what}");
         std::thread::sleep(LOOK);
     }

@@ -4,8 +4,8 @@
 use crate::{
     common::port::free_port,
     common::program::{Outcome, until},
+    env::TestEnv,
     fleet::Fleet,
-    place::Place,
     plays,
     servers::{PASSWORD, Servers},
 };
@@ -32,7 +32,7 @@ fn assert_no_password(outcome: &Outcome) {
 
 #[test]
 fn addresses_that_are_none_are_refused() {
-    let place = Place::new(&Servers::shared());
+    let env = TestEnv::new(&Servers::shared());
     let databases = [
         format!("postgres://balance:{PASSWORD}@127.0.0.1/balance"),
         format!("mysql://balance:{PASSWORD}@127.0.0.1:port/balance"),
@@ -42,7 +42,7 @@ fn addresses_that_are_none_are_refused() {
     ];
     for database in &databases {
         for command in [&["worker"][..], &["jobs", "list"], &["migrate"]] {
-            let call = place.balance(command).env("DATABASE_URL", database);
+            let call = env.balance(command).env("DATABASE_URL", database);
             assert_refused(call.run(), &["DATABASE_URL"]);
         }
     }
@@ -54,9 +54,9 @@ fn addresses_that_are_none_are_refused() {
         String::new(),
     ];
     for queue in &queues {
-        let call = place.balance(&["worker"]).env("REDIS_URL", queue);
+        let call = env.balance(&["worker"]).env("REDIS_URL", queue);
         assert_refused(call.run(), &["REDIS_URL"]);
-        let call = place.balance(&["worker"]).env("QUEUE_REDIS_URL", queue);
+        let call = env.balance(&["worker"]).env("QUEUE_REDIS_URL", queue);
         assert_refused(call.run(), &["QUEUE_REDIS_URL"]);
     }
 }
@@ -64,15 +64,15 @@ fn addresses_that_are_none_are_refused() {
 #[test]
 fn wrong_passwords_are_refused_at_once() {
     let servers = Servers::shared();
-    let place = Place::new(&servers);
+    let env = TestEnv::new(&servers);
     // An hour of trying again would outlast the test.
     let call = |name, value| {
-        let call = place.balance(&["worker"]).env("CONNECT_TIMEOUT_S", 3_600);
+        let call = env.balance(&["worker"]).env("CONNECT_TIMEOUT_S", 3_600);
         call.env(name, value).run()
     };
     let database = servers.mariadb.url(WRONG, "mysql");
     assert_refused(call("DATABASE_URL", database), &["DATABASE_URL", "refuses"]);
-    let queue = servers.redis.url(WRONG, place.number);
+    let queue = servers.redis.url(WRONG, env.number);
     assert_refused(call("REDIS_URL", queue), &["REDIS_URL", "refuses"]);
     let nameless = servers.mariadb.url(PASSWORD, "no_such_database");
     assert_refused(
@@ -83,10 +83,10 @@ fn wrong_passwords_are_refused_at_once() {
 
 #[test]
 fn an_api_without_a_secret_or_with_a_weak_one_is_refused() {
-    let place = Place::new(&Servers::shared());
+    let env = TestEnv::new(&Servers::shared());
     let api = || {
         let address = format!("127.0.0.1:{}", free_port());
-        place.balance(&["api"]).env("LISTEN_ADDR", address)
+        env.balance(&["api"]).env("LISTEN_ADDR", address)
     };
     assert_refused(api().run(), &["JWT_SECRET: needed", "openssl rand"]);
     for weak in ["", "short", "change-me-change-me-change-me-change-me"] {
@@ -98,7 +98,7 @@ fn an_api_without_a_secret_or_with_a_weak_one_is_refused() {
 
 #[test]
 fn a_server_that_is_not_there_is_tried_again_and_given_up() {
-    let place = Place::new(&Servers::shared());
+    let env = TestEnv::new(&Servers::shared());
     let nobody = free_port();
     for (name, address) in [
         (
@@ -110,7 +110,7 @@ fn a_server_that_is_not_there_is_tried_again_and_given_up() {
             format!("redis://:{PASSWORD}@127.0.0.1:{nobody}/0"),
         ),
     ] {
-        let call = place.balance(&["worker"]).env(name, address);
+        let call = env.balance(&["worker"]).env(name, address);
         let outcome = call.env("CONNECT_TIMEOUT_S", 2).run();
         assert_refused(outcome, &[name, "trying again", "gave up after 2 s"]);
     }
@@ -119,7 +119,7 @@ fn a_server_that_is_not_there_is_tried_again_and_given_up() {
 #[test]
 fn a_schema_of_another_program_is_refused() {
     let servers = Servers::shared();
-    let empty = Place::empty(&servers);
+    let empty = TestEnv::empty(&servers);
     let commands = [
         &["worker"][..],
         &["settle"],
@@ -134,37 +134,37 @@ fn a_schema_of_another_program_is_refused() {
     empty.balance(&["jobs", "list"]).run().succeeded();
 
     let newest = "(SELECT MAX(version) FROM (SELECT version FROM _sqlx_migrations) AS all_of_them)";
-    let place = Place::new(&servers);
-    place.database.execute(&format!(
+    let env = TestEnv::new(&servers);
+    env.database.execute(&format!(
         "UPDATE _sqlx_migrations SET success = FALSE WHERE version = {newest}"
     ));
     for command in commands {
-        let outcome = place.balance(command).run();
+        let outcome = env.balance(command).run();
         assert_refused(outcome, &["older than this program", "balance migrate"]);
     }
-    place.database.execute(
+    env.database.execute(
         "UPDATE _sqlx_migrations SET success = TRUE; \
          INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
          VALUES (9999, 'from the future', TRUE, x'00', 0)",
     );
     for command in commands.into_iter().chain([&["migrate"][..]]) {
-        assert_refused(place.balance(command).run(), &["newer than this program"]);
+        assert_refused(env.balance(command).run(), &["newer than this program"]);
     }
 }
 
 #[test]
 fn another_time_zone_than_the_stored_one_is_refused() {
-    let place = Place::new(&Servers::shared());
-    let call = place.balance(&["worker"]).env("BUSINESS_TIMEZONE", "UTC");
+    let env = TestEnv::new(&Servers::shared());
+    let call = env.balance(&["worker"]).env("BUSINESS_TIMEZONE", "UTC");
     assert_refused(call.run(), &["BUSINESS_TIMEZONE", "'UTC'", "'Asia/Seoul'"]);
 }
 
 #[test]
 fn foreign_messages_are_logged_and_dropped() {
     let servers = Servers::shared();
-    let place = Place::new(&servers).with("BALANCE_LOG", "info");
-    let fleet = Fleet::start(&place, 1);
-    let ask = |command: &[&str]| servers.redis.ask(place.number, command);
+    let env = TestEnv::new(&servers).with("BALANCE_LOG", "info");
+    let fleet = Fleet::start(&env, 1);
+    let ask = |command: &[&str]| servers.redis.ask(env.number, command);
     let long = "x".repeat(100_000);
     let foreign = [
         "rubbish",
@@ -213,30 +213,30 @@ fn foreign_messages_are_logged_and_dropped() {
         "a long message is not repeated whole"
     );
 
-    place.import(&plays::day(DAY, 60));
-    let settled = place.balance(&["settle", "--date", DAY, "--no-work"]).run();
+    env.import(&plays::day(DAY, 60));
+    let settled = env.balance(&["settle", "--date", DAY, "--no-work"]).run();
     settled.succeeded();
     fleet.end();
-    place.assert_all_complete(1, "after foreign messages");
+    env.assert_all_complete(1, "after foreign messages");
 }
 
 #[test]
 fn a_damaged_context_fails_its_partition_with_the_reason() {
     const DAMAGED: &str = "dayStatisticsStep:partition1";
-    let place = Place::new(&Servers::shared()).with("PARTITIONS", 4);
-    place.import(&plays::day(DAY, 200));
-    place.database.execute(&format!(
+    let env = TestEnv::new(&Servers::shared()).with("PARTITIONS", 4);
+    env.import(&plays::day(DAY, 200));
+    env.database.execute(&format!(
         "CREATE TRIGGER test_damage BEFORE INSERT ON BATCH_STEP_EXECUTION_CONTEXT \
          FOR EACH ROW BEGIN IF (SELECT STEP_NAME FROM BATCH_STEP_EXECUTION \
          WHERE STEP_EXECUTION_ID = NEW.STEP_EXECUTION_ID) = '{DAMAGED}' \
          THEN SET NEW.SHORT_CONTEXT = 'rubbish', NEW.SERIALIZED_CONTEXT = NULL; END IF; END"
     ));
-    let fleet = Fleet::start(&place, 2);
+    let fleet = Fleet::start(&env, 2);
     let status = "SELECT STATUS FROM BATCH_JOB_EXECUTION";
     until("the execution to fail", || {
-        place.database.rows(status) == ["FAILED"]
+        env.database.rows(status) == ["FAILED"]
     });
-    let failed = place.database.rows(
+    let failed = env.database.rows(
         "SELECT STEP_NAME, EXIT_MESSAGE FROM BATCH_STEP_EXECUTION \
          WHERE STATUS = 'FAILED' AND STEP_NAME LIKE '%:%'",
     );
@@ -246,10 +246,10 @@ fn a_damaged_context_fails_its_partition_with_the_reason() {
     assert!(reason.contains("context"), "{reason}");
     let others = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION \
                   WHERE STATUS = 'COMPLETED' AND STEP_NAME LIKE 'dayStatisticsStep:%'";
-    assert_eq!(place.database.value(others), "3");
+    assert_eq!(env.database.value(others), "3");
     // The workers live, and say the same.
     fleet.end();
-    let shown = place.balance(&["jobs", "show", "1"]).run().succeeded();
+    let shown = env.balance(&["jobs", "show", "1"]).run().succeeded();
     assert!(shown.stdout.contains("FAILED"), "{shown:#?}");
     assert!(shown.stdout.contains("context"), "{shown:#?}");
 }

@@ -150,10 +150,16 @@ fn what_is_away_or_frozen_is_not_well_until_it_is_back() {
     for server in [mariadb, redis] {
         server.kill();
     }
-    let away = ills(&containers, CHECKED);
-    assert!(away[0].contains("Can't connect"), "{away:?}");
-    assert!(away[1].contains("Could not connect"), "{away:?}");
-    assert!(!away[2].starts_with(CURL_FINDS_NOBODY), "{away:?}");
+    let unavailable = ills(&containers, CHECKED);
+    assert!(unavailable[0].contains("Can't connect"), "{unavailable:?}");
+    assert!(
+        unavailable[1].contains("Could not connect"),
+        "{unavailable:?}"
+    );
+    assert!(
+        !unavailable[2].starts_with(CURL_FINDS_NOBODY),
+        "{unavailable:?}"
+    );
     for server in [mariadb, redis] {
         server.start_again();
     }

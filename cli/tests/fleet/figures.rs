@@ -7,8 +7,8 @@ use crate::{
         program::{Call, block_on, given},
     },
     daemon::bound,
+    env::{RESULTS, TestEnv},
     fleet::Fleet,
-    place::{Place, RESULTS},
     servers::{PASSWORD, Servers},
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, raw_sql, sqlite::SqliteConnectOptions};
@@ -56,20 +56,20 @@ async fn rows_of_file(path: &Path) -> Vec<String> {
 
 /// Two workers of a fleet settle the log; the rows are those of the file.
 fn assert_same_on(address: &str, log: &str, expected: &[String], what: &str) {
-    let place = Place::empty_at(&Servers::shared(), address);
-    place.balance(&["migrate"]).run().succeeded();
-    let imported = place.balance(&["import", "--ads", "1", log]).run();
+    let env = TestEnv::empty_at(&Servers::shared(), address);
+    env.balance(&["migrate"]).run().succeeded();
+    let imported = env.balance(&["import", "--ads", "1", log]).run();
     let imported = imported.succeeded();
     assert!(imported.stdout.contains(IMPORTED), "{what}: {imported:#?}");
-    let fleet = Fleet::start(&place, 2);
-    place.until_settled(DAYS, what);
+    let fleet = Fleet::start(&env, 2);
+    env.until_settled(DAYS, what);
     fleet.end();
-    place.assert_all_complete(DAYS, what);
-    assert_same(&place.results(), expected, what);
-    place.balance(&["verify"]).run().succeeded();
+    env.assert_all_complete(DAYS, what);
+    assert_same(&env.results(), expected, what);
+    env.balance(&["verify"]).run().succeeded();
     let total = "SELECT SUM(total_revenue), COUNT(*) FROM video_revenue";
-    assert_eq!(place.database.value(total), "3361800|14212", "{what}");
-    place.drop_database();
+    assert_eq!(env.database.value(total), "3361800|14212", "{what}");
+    env.drop_database();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     common::program::{Call, Outcome, Running, signal, until},
-    place::Place,
+    env::TestEnv,
 };
 
 /// A worker's process.
@@ -14,11 +14,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts a worker, and waits until the registry shows it.
-    pub(crate) fn start(place: &Place, call: Call) -> Self {
-        Self::registered(place, call.start())
+    pub(crate) fn start(env: &TestEnv, call: Call) -> Self {
+        Self::registered(env, call.start())
     }
 
-    fn registered(place: &Place, mut running: Running) -> Self {
+    fn registered(env: &TestEnv, mut running: Running) -> Self {
         let of_process = format!(
             "SELECT name FROM worker WHERE process_id = {}",
             running.id()
@@ -26,7 +26,7 @@ impl Worker {
         let mut name = None;
         until("a worker to register", || {
             assert!(!running.has_ended(), "a worker ended: {}", running.stderr());
-            name = place.database.rows(&of_process).pop();
+            name = env.database.rows(&of_process).pop();
             name.is_some()
         });
         Self {
@@ -79,8 +79,8 @@ impl Worker {
     }
 
     /// The STARTED partitions that it has a lease on.
-    pub(crate) fn holds(&self, place: &Place) -> Vec<Held> {
-        held(place, &self.name)
+    pub(crate) fn claims(&self, env: &TestEnv) -> Vec<Held> {
+        owned(env, &self.name)
     }
 }
 
@@ -91,8 +91,8 @@ pub(crate) struct Dead {
 
 impl Dead {
     /// What it held when it died, and nobody has taken over yet.
-    pub(crate) fn holds(&self, place: &Place) -> Vec<Held> {
-        held(place, &self.name)
+    pub(crate) fn claims(&self, env: &TestEnv) -> Vec<Held> {
+        owned(env, &self.name)
     }
 }
 
@@ -103,21 +103,21 @@ pub(crate) struct Held {
     pub(crate) token: String,
 }
 
-fn held(place: &Place, worker: &str) -> Vec<Held> {
-    let rows = place.database.rows(&format!(
+fn owned(env: &TestEnv, worker: &str) -> Vec<Held> {
+    let rows = env.database.rows(&format!(
         "SELECT l.step_execution_id, l.claim_token FROM step_lease l \
          JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = l.step_execution_id \
          WHERE s.STATUS = 'STARTED' AND s.STEP_NAME LIKE '%:partition%' \
          AND l.claim_token IS NOT NULL AND l.worker = '{worker}'"
     ));
-    let held = rows.iter().map(|row| {
+    let owned = rows.iter().map(|row| {
         let (step, token) = row.split_once('|').unwrap();
         Held {
             step: step.to_owned(),
             token: token.to_owned(),
         }
     });
-    held.collect()
+    owned.collect()
 }
 
 /// Several workers. What they said is shown where the test fails.
@@ -127,16 +127,16 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// Starts so many workers at once.
-    pub(crate) fn start(place: &Place, count: usize) -> Self {
-        Self::of(place, (0..count).map(|_| place.balance(&["worker"])))
+    pub(crate) fn start(env: &TestEnv, count: usize) -> Self {
+        Self::of(env, (0..count).map(|_| env.balance(&["worker"])))
     }
 
     /// Starts workers by these calls, all at once.
-    pub(crate) fn of(place: &Place, calls: impl Iterator<Item = Call>) -> Self {
+    pub(crate) fn of(env: &TestEnv, calls: impl Iterator<Item = Call>) -> Self {
         let started: Vec<Running> = calls.map(Call::start).collect();
         let workers = started
             .into_iter()
-            .map(|running| Worker::registered(place, running))
+            .map(|running| Worker::registered(env, running))
             .collect();
         Self { workers }
     }

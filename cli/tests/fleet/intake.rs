@@ -18,8 +18,8 @@ use balance_service::{
 };
 use balance_store::{
     Store,
-    events::{Content, Happening},
-    playback::{Act, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts},
+    events::{Content, EventKind},
+    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -40,11 +40,11 @@ pub(crate) fn timezone() -> BusinessTimezone {
 /// The intake on a test's own numbered database.
 pub(crate) fn on_redis(
     servers: &Servers,
-    place: u32,
+    env: u32,
     shards: u16,
     rules: IntakeRules,
 ) -> RedisIntake {
-    let url = servers.redis.url(PASSWORD, place);
+    let url = servers.redis.url(PASSWORD, env);
     RedisIntake::open(
         &url,
         shards,
@@ -110,8 +110,8 @@ async fn adapters(rules: IntakeRules) -> [Adapter; 2] {
     let store = Store::open_sqlite(&path, 2, Arc::new(SystemClock)).await;
     let store: Arc<Store> = Arc::new(store.unwrap());
     let servers = shared().await;
-    let place = servers.next_place();
-    let stream = RedisStream::open(&servers.redis.url(PASSWORD, place), 1).unwrap();
+    let env = servers.next_place();
+    let stream = RedisStream::open(&servers.redis.url(PASSWORD, env), 1).unwrap();
     [
         Adapter {
             name: "embedded",
@@ -120,7 +120,7 @@ async fn adapters(rules: IntakeRules) -> [Adapter; 2] {
         },
         Adapter {
             name: "Redis",
-            intake: Arc::new(on_redis(&servers, place, 1, rules)),
+            intake: Arc::new(on_redis(&servers, env, 1, rules)),
             written: Written::Stream {
                 stream,
                 _servers: servers,
@@ -129,7 +129,7 @@ async fn adapters(rules: IntakeRules) -> [Adapter; 2] {
     ]
 }
 
-pub(crate) fn request(user: i64, video: i64, act: Act) -> IntakeRequest {
+pub(crate) fn request(user: i64, video: i64, command: Command) -> IntakeRequest {
     IntakeRequest {
         event_id: EventId(rand::random()),
         user_id: UserId(user),
@@ -138,7 +138,7 @@ pub(crate) fn request(user: i64, video: i64, act: Act) -> IntakeRequest {
             owner_id: UserId(OWNER),
             duration_s: 1_000,
         },
-        act,
+        command,
         key: None,
     }
 }
@@ -149,12 +149,15 @@ fn named(mut request: IntakeRequest, key: &str) -> IntakeRequest {
 }
 
 async fn play(intake: &dyn Intake, user: i64) -> IntakeAnswer {
-    intake.take_in(request(user, 1, Act::Play)).await.unwrap()
+    intake
+        .accept(request(user, 1, Command::Play))
+        .await
+        .unwrap()
 }
 
 async fn pause(intake: &dyn Intake, user: i64, current_s: i64) -> IntakeAnswer {
-    let pause = request(user, 1, Act::Pause { current_s });
-    intake.take_in(pause).await.unwrap()
+    let pause = request(user, 1, Command::Pause { current_s });
+    intake.accept(pause).await.unwrap()
 }
 
 fn playing(resume_at_s: i64, is_counted: bool) -> IntakeAnswer {
@@ -282,8 +285,8 @@ async fn seconds_beyond_the_clock_are_not_credited() {
                 .iter()
                 .map(|entry| match &entry.content {
                     Content::Event(event) => match event.what {
-                        Happening::Pause { reported_s, .. } => reported_s,
-                        Happening::Play { .. } => 0,
+                        EventKind::Pause { reported_s, .. } => reported_s,
+                        EventKind::Play { .. } => 0,
                     },
                     content => panic!("{content:?}"),
                 })
@@ -304,35 +307,35 @@ async fn a_named_request_is_done_once_however_often_it_comes() {
         let mut clients = tokio::task::JoinSet::new();
         for _ in 0..50 {
             let intake = Arc::clone(&intake);
-            let play = named(request(1, 1, Act::Play), "a");
-            clients.spawn(async move { intake.take_in(play).await.unwrap() });
+            let play = named(request(1, 1, Command::Play), "a");
+            clients.spawn(async move { intake.accept(play).await.unwrap() });
         }
         let answers = clients.join_all().await;
         assert_eq!(answers, [playing(0, true); 50], "{name}");
-        let pause = |current_s| named(request(1, 1, Act::Pause { current_s }), "b");
+        let pause = |current_s| named(request(1, 1, Command::Pause { current_s }), "b");
         for _ in 0..3 {
-            let answer = intake.take_in(pause(77)).await.unwrap();
+            let answer = intake.accept(pause(77)).await.unwrap();
             assert_eq!(answer, paused(77, false), "{name}");
         }
         for reused in [
             pause(78),
-            named(request(1, 1, Act::Play), "b"),
-            named(request(1, 2, Act::Play), "a"),
+            named(request(1, 1, Command::Play), "b"),
+            named(request(1, 2, Command::Play), "a"),
         ] {
-            let answer = intake.take_in(reused).await.unwrap();
+            let answer = intake.accept(reused).await.unwrap();
             assert_eq!(answer, IntakeAnswer::KeyReused, "{name}");
         }
         assert_eq!(written.events().await.len(), 2, "{name}");
         // What was refused changed nothing, and may be asked for again.
-        let again = named(request(1, 1, Act::Play), "c");
+        let again = named(request(1, 1, Command::Play), "c");
         for _ in 0..2 {
-            let answer = intake.take_in(again.clone()).await.unwrap();
+            let answer = intake.accept(again.clone()).await.unwrap();
             assert!(matches!(answer, IntakeAnswer::Repeat { .. }), "{name}");
         }
         // Another user's key is another key.
-        let other = named(request(2, 1, Act::Play), "a");
+        let other = named(request(2, 1, Command::Play), "a");
         assert_eq!(
-            intake.take_in(other).await.unwrap(),
+            intake.accept(other).await.unwrap(),
             playing(0, true),
             "{name}"
         );

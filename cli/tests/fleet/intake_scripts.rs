@@ -18,36 +18,36 @@ const BEGAN_MICROS: i64 = 1_700_000_000_000_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_keeps_the_originals_contract_alone() {
     let servers = shared().await;
-    let place = servers.next_place();
+    let env = servers.next_place();
     let view = |user: &str, ttl: &str, more: &str| {
         let command = [
             "EVAL", PLAY, "2", "count", "gate", user, OWNER, ttl, more, //
         ];
-        servers.redis.ask(place, &command)
+        servers.redis.ask(env, &command)
     };
     assert_eq!(view(OWNER, "30", "1"), ["-1"], "the owner");
-    let exist = servers.redis.ask(place, &["EXISTS", "count", "gate"]);
+    let exist = servers.redis.ask(env, &["EXISTS", "count", "gate"]);
     assert_eq!(exist, ["0"]);
     assert_eq!(view(USER, "30", "1"), ["1"]);
     assert_eq!(view(USER, "30", "1"), ["-2"], "a repeat");
-    let left = servers.redis.ask(place, &["TTL", "gate"]);
+    let left = servers.redis.ask(env, &["TTL", "gate"]);
     assert!((1..=30).contains(&left[0].parse::<i64>().unwrap()));
-    servers.redis.ask(place, &["DEL", "gate"]);
+    servers.redis.ask(env, &["DEL", "gate"]);
     assert_eq!(view(USER, "30", "3"), ["4"], "by the increment");
-    assert_eq!(servers.redis.ask(place, &["DBSIZE"]), ["2"]);
+    assert_eq!(servers.redis.ask(env, &["DBSIZE"]), ["2"]);
     // A bulk string, as GET gives it, where the others are integers.
-    servers.redis.ask(place, &["DEL", "gate"]);
+    servers.redis.ask(env, &["DEL", "gate"]);
     let kind = format!("local r = (function() {PLAY} end)() return type(r)");
     let command = ["EVAL", &kind, "2", "count", "gate", USER, OWNER, "30", "1"];
-    assert_eq!(servers.redis.ask(place, &command), ["string"]);
-    assert_eq!(servers.redis.ask(place, &command), ["number"]);
+    assert_eq!(servers.redis.ask(env, &command), ["string"]);
+    assert_eq!(servers.redis.ask(env, &command), ["number"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_alone_needs_a_session_and_writes_what_it_answers() {
     let servers = shared().await;
-    let place = servers.next_place();
-    let ask = |command: &[&str]| servers.redis.ask(place, command);
+    let env = servers.next_place();
+    let ask = |command: &[&str]| servers.redis.ask(env, command);
     let pause = |current: &str, request: &str| {
         let mut command = vec![
             "EVAL", PAUSE, "4", "events", "session", "refused", "answer", USER, OWNER, "7", "e1",
@@ -127,7 +127,7 @@ fn driver() -> String {
 }
 
 /// What the scripts say of the steps.
-fn said(servers: &Servers, place: u32, user: &str, rate: u32, steps: &[Step]) -> Vec<String> {
+fn said(servers: &Servers, env: u32, user: &str, rate: u32, steps: &[Step]) -> Vec<String> {
     let (driver, rate, length) = (driver(), rate.to_string(), DURATION_S.to_string());
     let mut now_micros = BEGAN_MICROS;
     let mut arguments = Vec::new();
@@ -148,7 +148,7 @@ fn said(servers: &Servers, place: u32, user: &str, rate: u32, steps: &[Step]) ->
     }
     let mut command = vec!["EVAL", &driver, "0", user, &rate, &length];
     command.extend(arguments.iter().map(String::as_str));
-    servers.redis.ask(place, &command)
+    servers.redis.ask(env, &command)
 }
 
 /// What the domain says of them. A session's time never goes back.
@@ -206,19 +206,19 @@ fn step() -> impl Strategy<Value = Step> {
 #[test]
 fn the_scripts_and_the_rules_agree() {
     let servers: Arc<Servers> = Servers::shared();
-    let place = servers.next_place();
+    let env = servers.next_place();
     let rate = prop_oneof![Just(0_u32), Just(2_000), 1_u32..16_000, Just(u32::MAX)];
     let user = prop_oneof![4 => Just(USER), 1 => Just(OWNER)];
     let all = (user, rate, prop::collection::vec(step(), 1..25));
     proptest!(ProptestConfig::with_cases(400), |((user, rate, steps) in all)| {
-        prop_assert_eq!(said(&servers, place, user, rate, &steps), expected(user, rate, &steps));
+        prop_assert_eq!(said(&servers, env, user, rate, &steps), expected(user, rate, &steps));
     });
 }
 
 #[test]
 fn a_clock_that_is_set_back_and_forth_earns_nothing() {
     let servers = block_on(shared());
-    let place = servers.next_place();
+    let env = servers.next_place();
     let pause = |after_s: i64, current_s| Step::Pause {
         after_micros: after_s * 1_000_000,
         current_s,
@@ -230,6 +230,6 @@ fn a_clock_that_is_set_back_and_forth_earns_nothing() {
         pause(-400, 0),
         pause(401, 900),
     ];
-    let said = said(&servers, place, USER, 2_000, &steps);
+    let said = said(&servers, env, USER, 2_000, &steps);
     assert!(said[3].starts_with("paused 7 "), "{said:?}");
 }

@@ -12,38 +12,40 @@ use balance_service::{
     events::stream::EventStream,
     playback::intake::{Intake, IntakeError},
 };
-use balance_store::playback::{Act, IntakeAnswer};
+use balance_store::playback::{Command, IntakeAnswer};
 use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
     let servers = shared().await;
-    let place = servers.next_place();
-    let intake = on_redis(&servers, place, 3, RULES);
+    let env = servers.next_place();
+    let intake = on_redis(&servers, env, 3, RULES);
     for video in 1..=9 {
-        intake.take_in(request(1, video, Act::Play)).await.unwrap();
-        let pause = request(1, video, Act::Pause { current_s: 10 });
-        intake.take_in(pause).await.unwrap();
         intake
-            .take_in(request(OWNER, video, Act::Play))
+            .accept(request(1, video, Command::Play))
+            .await
+            .unwrap();
+        let pause = request(1, video, Command::Pause { current_s: 10 });
+        intake.accept(pause).await.unwrap();
+        intake
+            .accept(request(OWNER, video, Command::Play))
             .await
             .unwrap();
     }
-    for key in servers.redis.ask(place, &["KEYS", "*"]) {
+    for key in servers.redis.ask(env, &["KEYS", "*"]) {
         assert!(key.starts_with("{s0}:") || key.starts_with("{s1}:") || key.starts_with("{s2}:"));
     }
     for shard in 0..3 {
         let length = servers
             .redis
-            .ask(place, &["XLEN", &format!("{{s{shard}}}:events")]);
+            .ask(env, &["XLEN", &format!("{{s{shard}}}:events")]);
         assert_eq!(length, ["9"], "shard {shard}");
-        let views = servers.redis.ask(
-            place,
-            &["GET", &format!("{{s{shard}}}:views:{}", 3 + shard)],
-        );
+        let views = servers
+            .redis
+            .ask(env, &["GET", &format!("{{s{shard}}}:views:{}", 3 + shard)]);
         assert_eq!(views, ["1"]);
     }
-    let stream = RedisStream::open(&servers.redis.url(PASSWORD, place), 3).unwrap();
+    let stream = RedisStream::open(&servers.redis.url(PASSWORD, env), 3).unwrap();
     let entries = stream.read("test", 100).await.unwrap();
     assert_eq!(entries.len(), 27);
 }
@@ -51,10 +53,10 @@ async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_may_wait_is_refused_and_taken_when_it_was_written_down() {
     let servers = shared().await;
-    let place = servers.next_place();
-    let url = servers.redis.url(PASSWORD, place);
+    let env = servers.next_place();
+    let url = servers.redis.url(PASSWORD, env);
     let intake = RedisIntake::open(&url, 1, 5, RULES, timezone(), Arc::new(SystemClock)).unwrap();
-    let play = async |user| intake.take_in(request(user, 1, Act::Play)).await;
+    let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
     for user in 10..15 {
         play(user).await.unwrap();
     }
@@ -74,8 +76,8 @@ async fn more_than_may_wait_is_refused_and_taken_when_it_was_written_down() {
     assert!(play(18).await.is_err());
     // A pause as well, and it loses nothing: the session stays as it was.
     let pause = async || {
-        let pause = request(10, 1, Act::Pause { current_s: 30 });
-        intake.take_in(pause).await
+        let pause = request(10, 1, Command::Pause { current_s: 30 });
+        intake.accept(pause).await
     };
     let refused = pause().await;
     assert!(
@@ -95,10 +97,10 @@ async fn more_than_may_wait_is_refused_and_taken_when_it_was_written_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bound_holds_while_redis_cannot_tell_how_much_waits() {
     let servers = shared().await;
-    let place = servers.next_place();
-    let url = servers.redis.url(PASSWORD, place);
+    let env = servers.next_place();
+    let url = servers.redis.url(PASSWORD, env);
     let intake = RedisIntake::open(&url, 1, 5, RULES, timezone(), Arc::new(SystemClock)).unwrap();
-    let play = async |user| intake.take_in(request(user, 1, Act::Play)).await;
+    let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
     let stream = RedisStream::open(&url, 1).unwrap();
     stream.read("test", 1).await.unwrap();
     for user in 10..15 {
@@ -107,10 +109,10 @@ async fn the_bound_holds_while_redis_cannot_tell_how_much_waits() {
     // One that nobody has read is deleted by hand: Redis loses count.
     let entries = servers
         .redis
-        .ask(place, &["XRANGE", "{s0}:events", "-", "+", "COUNT", "2"]);
+        .ask(env, &["XRANGE", "{s0}:events", "-", "+", "COUNT", "2"]);
     let second = entries.iter().filter(|line| line.contains('-')).nth(1);
     let deleted = ["XDEL", "{s0}:events", second.unwrap()];
-    assert_eq!(servers.redis.ask(place, &deleted), ["1"]);
+    assert_eq!(servers.redis.ask(env, &deleted), ["1"]);
     play(15).await.unwrap();
     let refused = play(16).await;
     assert!(
@@ -131,13 +133,16 @@ fn what_was_acknowledged_survives_the_servers_death() {
     let url = redis.url(PASSWORD, 0);
     let open = || RedisIntake::open(&url, 1, 1_000, RULES, timezone(), Arc::new(SystemClock));
     let intake = open().unwrap();
-    let play = |user| runtime.block_on(intake.take_in(request(user, 1, Act::Play)));
+    let play = |user| runtime.block_on(intake.accept(request(user, 1, Command::Play)));
     for user in 10..60 {
         play(user).unwrap();
     }
     redis.daemon.kill();
-    let away = play(60);
-    assert!(matches!(away, Err(IntakeError::Away(_))), "{away:?}");
+    let unavailable = play(60);
+    assert!(
+        matches!(unavailable, Err(IntakeError::Unavailable(_))),
+        "{unavailable:?}"
+    );
     redis.daemon.start_again();
     redis.until_ready();
     // The same object goes on, the gate still knows everybody, and every event is there.
@@ -154,7 +159,10 @@ fn what_was_acknowledged_survives_the_servers_death() {
     redis.daemon.signal("STOP");
     let frozen = play(61);
     redis.daemon.signal("CONT");
-    assert!(matches!(frozen, Err(IntakeError::Away(_))), "{frozen:?}");
+    assert!(
+        matches!(frozen, Err(IntakeError::Unavailable(_))),
+        "{frozen:?}"
+    );
 }
 
 #[test]
@@ -189,13 +197,16 @@ fn a_server_that_would_forget_is_not_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_counted_by_day_video_and_reason() {
     let servers: Arc<Servers> = shared().await;
-    let place = servers.next_place();
-    let intake = on_redis(&servers, place, 1, RULES);
+    let env = servers.next_place();
+    let intake = on_redis(&servers, env, 1, RULES);
     for user in [1, 1, 1, OWNER] {
-        intake.take_in(request(user, 1, Act::Play)).await.unwrap();
+        intake
+            .accept(request(user, 1, Command::Play))
+            .await
+            .unwrap();
     }
-    let key = servers.redis.ask(place, &["KEYS", "{s0}:refused:*"]);
+    let key = servers.redis.ask(env, &["KEYS", "{s0}:refused:*"]);
     assert_eq!(key.len(), 1, "{key:?}");
-    let counts = servers.redis.ask(place, &["HGETALL", &key[0]]);
+    let counts = servers.redis.ask(env, &["HGETALL", &key[0]]);
     assert_eq!(counts, ["1:repeat", "2", "1:own", "1"]);
 }

@@ -6,8 +6,8 @@ use crate::{
         program::{block_on, until},
         server::Server,
     },
+    env::TestEnv,
     fleet::Fleet,
-    place::Place,
     playback, plays,
     servers::Servers,
 };
@@ -20,7 +20,7 @@ const VIDEOS: u64 = 60;
 
 /// A fleet's API with two days to settle, and an admin.
 struct Stage {
-    place: Rc<Place>,
+    env: Rc<TestEnv>,
     server: Server,
     client: Client,
     admin: String,
@@ -28,19 +28,19 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let place = Place::new(&Servers::shared())
+        let env = TestEnv::new(&Servers::shared())
             .with("JWT_SECRET", playback::SECRET)
             .with("PARTITIONS", 4)
             .with("CHUNK_SIZE", 5)
             .with("LEASE_S", 2);
-        place.import(&plays::day(FIRST, VIDEOS));
-        place.import(&plays::day(SECOND, VIDEOS));
-        let place = Rc::new(place);
-        let server = playback::api(&place);
+        env.import(&plays::day(FIRST, VIDEOS));
+        env.import(&plays::day(SECOND, VIDEOS));
+        let env = Rc::new(env);
+        let server = playback::api(&env);
         let client = server.client();
         let stage = Self {
             admin: String::new(),
-            place,
+            env,
             server,
             client,
         };
@@ -51,7 +51,7 @@ impl Stage {
     /// Makes an admin; answers an access token.
     fn admin(&self, name: &str) -> String {
         block_on(self.client.user(name));
-        self.place
+        self.env
             .balance(&["admin", "grant", name])
             .run()
             .succeeded();
@@ -73,8 +73,8 @@ impl Stage {
     }
 
     /// An act on an execution.
-    fn act(&self, id: i64, act: &str) -> Reply {
-        self.post(&format!("/jobs/executions/{id}/{act}"))
+    fn command(&self, id: i64, command: &str) -> Reply {
+        self.post(&format!("/jobs/executions/{id}/{command}"))
     }
 
     fn status(&self, id: i64) -> String {
@@ -114,46 +114,54 @@ fn executions_are_launched_stopped_restarted_and_abandoned() {
         400,
         "invalid-request",
     );
-    for act in ["stop", "restart", "abandon"] {
-        refused(stage.act(99, act), 404, "no-such-job-execution");
+    for command in ["stop", "restart", "abandon"] {
+        refused(stage.command(99, command), 404, "no-such-job-execution");
     }
 
     // Nobody works yet: what is launched waits.
     let first = accepted(stage.get(&format!("/run-day-batch-job?date={FIRST}")));
     refused(stage.launch(FIRST), 409, "job-execution-already-running");
     refused(
-        stage.act(first, "restart"),
+        stage.command(first, "restart"),
         409,
         "job-execution-already-running",
     );
-    refused(stage.act(first, "abandon"), 409, "not-abandonable");
-    accepted(stage.act(first, "stop"));
+    refused(stage.command(first, "abandon"), 409, "not-abandonable");
+    accepted(stage.command(first, "stop"));
     stage.until(first, "STOPPED");
-    refused(stage.act(first, "stop"), 409, "job-execution-not-running");
-    let second = accepted(stage.act(first, "restart"));
-    refused(stage.act(first, "restart"), 409, "not-newest");
-    accepted(stage.act(second, "stop"));
-    accepted(stage.act(second, "abandon"));
+    refused(
+        stage.command(first, "stop"),
+        409,
+        "job-execution-not-running",
+    );
+    let second = accepted(stage.command(first, "restart"));
+    refused(stage.command(first, "restart"), 409, "not-newest");
+    accepted(stage.command(second, "stop"));
+    accepted(stage.command(second, "abandon"));
     assert_eq!(stage.status(second), "ABANDONED");
-    refused(stage.act(second, "abandon"), 409, "not-abandonable");
-    refused(stage.act(second, "restart"), 409, "not-restartable");
+    refused(stage.command(second, "abandon"), 409, "not-abandonable");
+    refused(stage.command(second, "restart"), 409, "not-restartable");
     let third = stage.launch(FIRST);
     assert_eq!(third.json()["runId"], 1);
     let third = accepted(third);
 
-    let fleet = Fleet::start(&stage.place, 1);
+    let fleet = Fleet::start(&stage.env, 1);
     stage.until(third, "COMPLETED");
     refused(stage.launch(FIRST), 409, "job-instance-already-complete");
     refused(
-        stage.act(third, "restart"),
+        stage.command(third, "restart"),
         409,
         "job-instance-already-complete",
     );
-    refused(stage.act(third, "stop"), 409, "job-execution-not-running");
+    refused(
+        stage.command(third, "stop"),
+        409,
+        "job-execution-not-running",
+    );
     // The schedule goes on with the next day by itself.
-    stage.place.until_settled_last(SECOND);
+    stage.env.until_settled_last(SECOND);
     fleet.end();
-    stage.place.balance(&["verify"]).run().succeeded();
+    stage.env.balance(&["verify"]).run().succeeded();
 
     let audit = stage.get("/audit?limit=100").is(200).json();
     let done: Vec<(&str, &str)> = audit["items"]
@@ -200,7 +208,7 @@ fn of_two_admins_at_once_one_launches_and_the_audit_names_him() {
     statuses.sort_unstable();
     assert_eq!(statuses, [202, 409]);
     let winner = if one.status == 202 { "boss" } else { "chief" };
-    let user = stage.place.database.value(&format!(
+    let user = stage.env.database.value(&format!(
         "SELECT a.user_id FROM audit a JOIN users u ON u.id = a.user_id \
          WHERE a.action = 'LAUNCH' AND u.username = '{winner}'"
     ));
@@ -221,7 +229,7 @@ fn an_execution_is_watched_to_its_end_and_a_reconnect_misses_nothing() {
         seen.contains("event: progress") && seen.contains("\"STARTED\""),
         "{seen}"
     );
-    let fleet = Fleet::start(&stage.place, 1);
+    let fleet = Fleet::start(&stage.env, 1);
     let events = stage.get(&path).is(200).text;
     let last = events
         .trim_end()
@@ -282,7 +290,7 @@ fn an_execution_is_watched_to_its_end_and_a_reconnect_misses_nothing() {
             .unwrap()
             > 0
     );
-    stage.place.until_settled_last(SECOND);
+    stage.env.until_settled_last(SECOND);
     fleet.end();
     stage.server.end().succeeded();
 }
@@ -291,16 +299,16 @@ fn an_execution_is_watched_to_its_end_and_a_reconnect_misses_nothing() {
 fn a_failed_partition_is_mended_and_retried() {
     let stage = Stage::new();
     let poison = |seconds: &str| {
-        stage.place.database.execute(&format!(
+        stage.env.database.execute(&format!(
             "UPDATE play_history SET play_time = {seconds} WHERE date = '{FIRST}' AND video_id = 7"
         ));
     };
-    let before = stage.place.database.value(&format!(
+    let before = stage.env.database.value(&format!(
         "SELECT MAX(play_time) FROM play_history WHERE date = '{FIRST}' AND video_id = 7"
     ));
     poison("-1");
-    let fleet = Fleet::start(&stage.place, 1);
-    let failed = stage.place.until_failed();
+    let fleet = Fleet::start(&stage.env, 1);
+    let failed = stage.env.until_failed();
     let steps = stage
         .get(&format!("/jobs/executions/{failed}/steps?limit=100"))
         .is(200)
@@ -322,7 +330,7 @@ fn a_failed_partition_is_mended_and_retried() {
     poison(&before);
     let again = accepted(retry(of("FAILED")));
     stage.until(again, "COMPLETED");
-    stage.place.until_settled_last(SECOND);
+    stage.env.until_settled_last(SECOND);
     fleet.end();
     let audit = stage.get("/audit?limit=1").is(200).json();
     assert_eq!(audit["items"][0]["action"], "RETRY", "{audit}");
@@ -377,8 +385,8 @@ fn rates_are_stored_for_days_that_are_open_only() {
     ] {
         refused(put(&body), status, code);
     }
-    let fleet = Fleet::start(&stage.place, 1);
-    stage.place.until_settled_last(SECOND);
+    let fleet = Fleet::start(&stage.env, 1);
+    stage.env.until_settled_last(SECOND);
     fleet.end();
     refused(put(&fine), 422, "rates-refused");
     let audit = stage.get("/audit").is(200).json();

@@ -4,8 +4,8 @@
 use crate::{
     common::program::{Outcome, until},
     database::Database,
+    env::TestEnv,
     fleet::Fleet,
-    place::Place,
     plays,
     servers::Servers,
 };
@@ -16,18 +16,18 @@ const DAY_S: i64 = 24 * 3_600;
 
 /// Starts so many launchers of one day, and lets go of all in one moment: a lock holds them at the
 /// launch's first statement until each is there.
-fn launched_at_once(place: &Place, launchers: u64) -> Vec<Outcome> {
-    let gate: Database = place.another_connection();
-    gate.execute("LOCK TABLES job_date WRITE");
+fn launched_at_once(env: &TestEnv, launchers: u64) -> Vec<Outcome> {
+    let view_window: Database = env.another_connection();
+    view_window.execute("LOCK TABLES job_date WRITE");
     let started: Vec<_> = (0..launchers)
-        .map(|_| place.balance(&["jobs", "launch", "--date", DAY]).start())
+        .map(|_| env.balance(&["jobs", "launch", "--date", DAY]).start())
         .collect();
     let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
                    WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table metadata lock%'";
     until("all launchers to stand at the gate", || {
-        place.database.number(waiting) == launchers
+        env.database.number(waiting) == launchers
     });
-    gate.execute("UNLOCK TABLES");
+    view_window.execute("UNLOCK TABLES");
     started
         .into_iter()
         .map(|launcher| launcher.wait())
@@ -35,10 +35,10 @@ fn launched_at_once(place: &Place, launchers: u64) -> Vec<Outcome> {
 }
 
 /// One launched the day, the others were told that it runs.
-fn assert_one_won(place: &Place, outcomes: Vec<Outcome>) {
+fn assert_one_won(env: &TestEnv, outcomes: Vec<Outcome>) {
     let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Outcome::is_ok);
     assert_eq!(won.len(), 1, "{won:#?}");
-    let executions = place
+    let executions = env
         .database
         .rows("SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION");
     assert_eq!(executions.len(), 1, "{executions:?}");
@@ -52,45 +52,43 @@ fn assert_one_won(place: &Place, outcomes: Vec<Outcome>) {
         assert_eq!(outcome.status.code(), Some(1), "{outcome:#?}");
     }
     let instances = "SELECT COUNT(*) FROM BATCH_JOB_INSTANCE";
-    assert_eq!(place.database.value(instances), "1");
+    assert_eq!(env.database.value(instances), "1");
 }
 
 #[test]
 fn launchers_at_once_make_one_execution() {
-    let place = Place::new(&Servers::shared());
-    place.import(&plays::day(DAY, 50));
+    let env = TestEnv::new(&Servers::shared());
+    env.import(&plays::day(DAY, 50));
     for _ in 0..10 {
-        place.unsettle();
-        let outcomes = launched_at_once(&place, 2);
-        assert_one_won(&place, outcomes);
+        env.unsettle();
+        let outcomes = launched_at_once(&env, 2);
+        assert_one_won(&env, outcomes);
     }
-    place.unsettle();
-    let outcomes = launched_at_once(&place, 20);
-    assert_one_won(&place, outcomes);
+    env.unsettle();
+    let outcomes = launched_at_once(&env, 20);
+    assert_one_won(&env, outcomes);
 
     // What was launched is whole: the first worker settles it.
-    let fleet = Fleet::start(&place, 1);
-    place.until_settled(1, "launched once");
+    let fleet = Fleet::start(&env, 1);
+    env.until_settled(1, "launched once");
     fleet.end();
-    place.assert_all_complete(1, "launched once");
-    let again = place.balance(&["jobs", "launch", "--date", DAY]).run();
+    env.assert_all_complete(1, "launched once");
+    let again = env.balance(&["jobs", "launch", "--date", DAY]).run();
     again.failed(&["JobInstanceAlreadyComplete", DAY]);
 }
 
 #[test]
 fn settling_can_leave_the_work_to_the_fleet() {
-    let place = Place::new(&Servers::shared()).with("PARTITIONS", 8);
-    let fleet = Fleet::start(&place, 2);
+    let env = TestEnv::new(&Servers::shared()).with("PARTITIONS", 8);
+    let fleet = Fleet::start(&env, 2);
     // The workers' look at their start found nothing; their next is a minute away.
-    place.import(&plays::day(DAY, 200));
-    place.watch_claims();
-    let settled = place.balance(&["settle", "--date", DAY, "--no-work"]).run();
+    env.import(&plays::day(DAY, 200));
+    env.watch_claims();
+    let settled = env.balance(&["settle", "--date", DAY, "--no-work"]).run();
     let settled = settled.succeeded();
     assert!(settled.stdout.contains("COMPLETED"), "{settled:#?}");
-    place.assert_all_complete(1, "left to the fleet");
-    let claimants = place
-        .database
-        .rows("SELECT DISTINCT worker FROM test_claim");
+    env.assert_all_complete(1, "left to the fleet");
+    let claimants = env.database.rows("SELECT DISTINCT worker FROM test_claim");
     assert!(!claimants.is_empty());
     for claimant in claimants {
         assert!(
@@ -104,16 +102,16 @@ fn settling_can_leave_the_work_to_the_fleet() {
 #[test]
 fn days_missed_while_the_fleet_was_down_are_made_up_in_order() {
     let days = ["2024-03-30", "2024-03-31", "2024-04-02"];
-    let place = Place::new(&Servers::shared());
+    let env = TestEnv::new(&Servers::shared());
     // The last first: it is the dates that count.
     for day in days.iter().rev() {
-        place.import(&plays::day(day, 60));
+        env.import(&plays::day(day, 60));
     }
-    let fleet = Fleet::start(&place, 4);
-    place.until_settled(days.len(), "three nights");
+    let fleet = Fleet::start(&env, 4);
+    env.until_settled(days.len(), "three nights");
     fleet.end();
-    place.assert_all_complete(days.len(), "three nights");
-    let runs = place.database.rows(
+    env.assert_all_complete(days.len(), "three nights");
+    let runs = env.database.rows(
         "SELECT p.PARAMETER_VALUE, e.START_TIME, e.END_TIME FROM BATCH_JOB_EXECUTION e \
          JOIN BATCH_JOB_EXECUTION_PARAMS p ON p.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID \
          WHERE p.PARAMETER_NAME = 'date' ORDER BY e.START_TIME",
@@ -153,16 +151,16 @@ fn four_schedules_that_fire_at_one_moment_make_one_execution() {
 
 /// Has four workers wait for a midnight that is so far ahead; whether they were there in time.
 fn fires_at_once(servers: &std::sync::Arc<Servers>, ahead_s: i64) -> bool {
-    let place = Place::empty(servers);
-    let now_s = |place: &Place| -> i64 {
-        let now = place.database.value("SELECT FLOOR(UNIX_TIMESTAMP())");
+    let env = TestEnv::empty(servers);
+    let now_s = |env: &TestEnv| -> i64 {
+        let now = env.database.value("SELECT FLOOR(UNIX_TIMESTAMP())");
         now.parse().unwrap()
     };
-    let began_s = now_s(&place);
+    let began_s = now_s(&env);
     let midnight_s = began_s + ahead_s;
     let zone = offset_with_midnight_in(ahead_s, began_s);
-    let place = place.with("BUSINESS_TIMEZONE", &zone);
-    place.balance(&["migrate"]).run().succeeded();
+    let env = env.with("BUSINESS_TIMEZONE", &zone);
+    env.balance(&["migrate"]).run().succeeded();
     let noon = DateTime::from_timestamp(midnight_s - DAY_S / 2, 0).unwrap();
     let lines: String = (0..40)
         .map(|n| {
@@ -171,16 +169,16 @@ fn fires_at_once(servers: &std::sync::Arc<Servers>, ahead_s: i64) -> bool {
             format!("{},{},9,{at},60,600\n", 100 + n, 1 + n)
         })
         .collect();
-    place.import(&format!("{}\n{lines}", plays::HEADER));
-    let fleet = Fleet::start(&place, 4);
-    if now_s(&place) >= midnight_s {
+    env.import(&format!("{}\n{lines}", plays::HEADER));
+    let fleet = Fleet::start(&env, 4);
+    if now_s(&env) >= midnight_s {
         return false;
     }
     let launched = "SELECT COUNT(*) FROM BATCH_JOB_INSTANCE";
-    assert_eq!(place.database.value(launched), "0", "before midnight");
-    place.until_settled(1, "at midnight");
+    assert_eq!(env.database.value(launched), "0", "before midnight");
+    env.until_settled(1, "at midnight");
     // The look for missed days comes a minute after the start: it was the schedule.
-    let launch_s: i64 = place
+    let launch_s: i64 = env
         .database
         .value(
             "SELECT MIN(TIMESTAMPDIFF(SECOND, '1970-01-01', CREATE_TIME)) \
@@ -197,6 +195,6 @@ fn fires_at_once(servers: &std::sync::Arc<Servers>, ahead_s: i64) -> bool {
         assert!(!worker.stderr().contains("ERROR"), "{}", worker.stderr());
     }
     fleet.end();
-    place.assert_all_complete(1, "at midnight");
+    env.assert_all_complete(1, "at midnight");
     true
 }

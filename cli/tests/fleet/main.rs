@@ -18,7 +18,7 @@ mod servers;
 
 mod database;
 
-mod place;
+mod env;
 
 mod fleet;
 
@@ -26,9 +26,9 @@ mod takeovers;
 
 mod plays;
 
-mod blows;
+mod faults;
 
-mod storms;
+mod chaos;
 
 mod launches;
 
@@ -48,11 +48,11 @@ mod intake_scripts;
 
 mod intake_server;
 
-mod drain;
+mod event_writer;
 
 mod replay;
 
-mod refusals;
+mod suppressed;
 
 mod playback;
 

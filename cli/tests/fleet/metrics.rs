@@ -6,8 +6,8 @@ use crate::{
         program::{block_on, until},
         server::Server,
     },
+    env::TestEnv,
     fleet::Worker,
-    place::Place,
     playback, plays,
     servers::Servers,
 };
@@ -33,11 +33,11 @@ fn documented(role: &str) -> Metrics {
     };
     rows.filter_map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let [_, name, kind, labels, roles, says, act, _] = cells[..] else {
+        let [_, name, kind, labels, roles, says, command, _] = cells[..] else {
             panic!("{row}");
         };
         assert!(!says.is_empty(), "{row}");
-        let _ = act;
+        let _ = command;
         words(roles).contains(role).then(|| {
             let name = name.trim_matches('`').to_owned();
             (name, (kind.to_owned(), words(labels)))
@@ -96,18 +96,18 @@ fn play(server: &Server) {
 #[test]
 fn a_fleet_tells_what_the_page_says() {
     let servers = Servers::shared();
-    let place = Place::new(&servers)
+    let env = TestEnv::new(&servers)
         .with("JWT_SECRET", playback::SECRET)
         .with("PARTITIONS", 4);
-    place.import(&plays::day(DAY, 20));
-    let place = Rc::new(place);
-    let api = playback::api(&place);
+    env.import(&plays::day(DAY, 20));
+    let env = Rc::new(env);
+    let api = playback::api(&env);
     let address = format!("127.0.0.1:{}", free_port());
-    let call = place.balance(&["worker"]).env("METRICS_ADDR", &address);
-    let worker = Worker::start(&place, call);
+    let call = env.balance(&["worker"]).env("METRICS_ADDR", &address);
+    let worker = Worker::start(&env, call);
     play(&api);
-    playback::until_drained(&place, &servers.redis, 21);
-    place.until_settled_last(DAY);
+    playback::until_drained(&env, &servers.redis, 21);
+    env.until_settled_last(DAY);
     let client = crate::common::client::Client::new(&format!("http://{address}"));
     let ask = |path: &str| block_on(client.send("GET", path, &[], None)).unwrap();
     ask("/health/live").is(200);
@@ -128,16 +128,16 @@ fn a_fleet_tells_what_the_page_says() {
     assert_eq!(end_of("settled"), end_of("closed"), "{of_api}");
     for (sample, expected) in [
         ("balance_workers", 1.0),
-        ("balance_drain_waiting_entries{shard=\"0\"}", 0.0),
+        ("balance_event_writer_waiting_entries{shard=\"0\"}", 0.0),
         ("balance_store_up{store=\"stream\"}", 1.0),
         (
-            "balance_intake_requests_total{act=\"play\",outcome=\"repeat\"}",
+            "balance_intake_requests_total{command=\"play\",outcome=\"repeat\"}",
             1.0,
         ),
     ] {
         assert_eq!(value(&of_api, sample), Some(expected), "{sample}");
     }
-    let new = "balance_drain_entries_total{outcome=\"new\"}";
+    let new = "balance_event_writer_entries_total{outcome=\"new\"}";
     assert_eq!(value(&of_worker, new), Some(1.0));
     // Three partitioned steps of four partitions, and the tasklet.
     let ended = "balance_worker_claims_total{outcome=\"ended\"}";
@@ -153,7 +153,7 @@ fn a_fleet_tells_what_the_page_says() {
     block_on(client.ask("POST", &pause, &viewer)).is(200);
     until("the lag to show", || {
         let text = scrape(&api);
-        value(&text, "balance_drain_waiting_entries{shard=\"0\"}") == Some(1.0)
+        value(&text, "balance_event_writer_waiting_entries{shard=\"0\"}") == Some(1.0)
             && value(&text, "balance_workers") == Some(0.0)
     });
     api.end().succeeded();
@@ -162,13 +162,13 @@ fn a_fleet_tells_what_the_page_says() {
 #[test]
 fn one_process_tells_what_the_page_says() {
     let servers = Servers::shared();
-    let place = Place::empty(&servers)
+    let env = TestEnv::empty(&servers)
         .without("DATABASE_URL")
         .without("REDIS_URL")
         .with("DATABASE_URL", "sqlite://balance.db");
-    place.import(&plays::day(DAY, 20));
-    let place = Rc::new(place);
-    let of_server = Rc::clone(&place);
+    env.import(&plays::day(DAY, 20));
+    let env = Rc::new(env);
+    let of_server = Rc::clone(&env);
     let server = Server::start(move || of_server.balance(&["serve"]));
     play(&server);
     let mut text = String::new();
@@ -184,9 +184,9 @@ fn one_process_tells_what_the_page_says() {
 #[test]
 fn without_its_servers_the_api_tells_what_is_away() {
     let servers = Servers::start();
-    let place = Place::new(&servers).with("JWT_SECRET", playback::SECRET);
-    let place = Rc::new(place);
-    let api = playback::api(&place);
+    let env = TestEnv::new(&servers).with("JWT_SECRET", playback::SECRET);
+    let env = Rc::new(env);
+    let api = playback::api(&env);
     let (_, user) = block_on(api.client().user("user"));
     let up = |text: &str| {
         ["database", "queue", "stream"].map(|store| {

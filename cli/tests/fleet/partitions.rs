@@ -1,13 +1,13 @@
 //! Ten thousand partitions: they pass, and cost in proportion.
 
 use crate::{
+    env::TestEnv,
     fleet::Fleet,
-    place::Place,
     plays,
     servers::{PASSWORD, Servers},
 };
-use balance_redis::RedisQueue;
-use balance_service::jobs::notifier::Queue;
+use balance_redis::RedisNotifier;
+use balance_service::jobs::notifier::Notifier;
 use std::time::{Duration, Instant};
 
 const DAY: &str = "2024-03-30";
@@ -29,34 +29,34 @@ struct Cost {
 fn settle(partitions: u64) -> Cost {
     // Servers of its own: their counters are the measure.
     let servers = Servers::start();
-    let place = Place::new(&servers)
+    let env = TestEnv::new(&servers)
         .with("PARTITIONS", partitions)
         .with("WORKER_CONCURRENCY", 2);
-    place.import(&plays::day(DAY, VIDEOS));
+    env.import(&plays::day(DAY, VIDEOS));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
-    let queue = RedisQueue::open(&servers.redis.url(PASSWORD, place.number)).unwrap();
+    let queue = RedisNotifier::open(&servers.redis.url(PASSWORD, env.number)).unwrap();
     // Not `Questions`: the drivers' own prepares and pings go with the statements.
     let executed = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
                     WHERE VARIABLE_NAME = 'COM_STMT_EXECUTE'";
-    let before = place.database.number(executed);
+    let before = env.database.number(executed);
     let began = Instant::now();
-    let fleet = Fleet::start(&place, 2);
+    let fleet = Fleet::start(&env, 2);
     let mut most_waiting = 0;
     let finished = "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION WHERE STATUS = 'COMPLETED'";
-    while place.database.value(finished) == "0" {
+    while env.database.value(finished) == "0" {
         let waiting = runtime.block_on(queue.waiting()).unwrap();
         most_waiting = most_waiting.max(waiting);
         assert!(began.elapsed() < Duration::from_secs(600), "it is wedged");
         std::thread::sleep(Duration::from_millis(2));
     }
     let took = began.elapsed();
-    let statements = place.database.number(executed) - before;
+    let statements = env.database.number(executed) - before;
     fleet.end();
-    place.assert_all_complete(1, "many partitions");
+    env.assert_all_complete(1, "many partitions");
     let made = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME LIKE '%:partition%'";
     Cost {
-        partitions: place.database.number(made),
+        partitions: env.database.number(made),
         statements,
         most_waiting,
         took,

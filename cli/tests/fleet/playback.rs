@@ -10,8 +10,8 @@ use crate::{
         program::{block_on, until},
         server::Server,
     },
+    env::TestEnv,
     fleet::{Fleet, Worker},
-    place::Place,
     servers::{Redis, Servers},
 };
 use std::{
@@ -27,26 +27,26 @@ const WINDOW: Duration = Duration::from_secs(30);
 pub(crate) const HISTORY: &str = "SELECT user_id, video_id, counted FROM play_history";
 
 /// A place whose API can sign.
-fn place(servers: &std::sync::Arc<Servers>) -> Place {
-    Place::new(servers)
+fn env(servers: &std::sync::Arc<Servers>) -> TestEnv {
+    TestEnv::new(servers)
         .with("JWT_SECRET", SECRET)
         .with("LEASE_S", 2)
 }
 
-pub(crate) fn api(place: &Rc<Place>) -> Server {
-    let place = Rc::clone(place);
-    Server::start(move || place.balance(&["api"]))
+pub(crate) fn api(env: &Rc<TestEnv>) -> Server {
+    let env = Rc::clone(env);
+    Server::start(move || env.balance(&["api"]))
 }
 
 /// Waits until nothing is in the stream that is not in the history.
-pub(crate) fn until_drained(place: &Place, intake: &Redis, acknowledged: usize) {
+pub(crate) fn until_drained(env: &TestEnv, intake: &Redis, acknowledged: usize) {
     let written = "SELECT COUNT(*) FROM play_history";
     until("the drains to write down what was played", || {
-        place.database.number(written) >= acknowledged as u64
+        env.database.number(written) >= acknowledged as u64
     });
     until("the streams to have nothing undelivered", || {
         let group = ["XINFO", "GROUPS", "{s0}:events"];
-        let said = intake.ask(place.number, &group);
+        let said = intake.ask(env.number, &group);
         let value = |name: &str| {
             let at = said.iter().position(|line| line == name).unwrap();
             said[at + 1].clone()
@@ -58,18 +58,16 @@ pub(crate) fn until_drained(place: &Place, intake: &Redis, acknowledged: usize) 
 #[test]
 fn what_was_acknowledged_is_kept_whatever_dies() {
     let servers = Servers::start();
-    let place = Rc::new(place(&servers));
-    let written = servers
-        .redis
-        .ask(place.number, &["CONFIG", "GET", "append*"]);
+    let env = Rc::new(env(&servers));
+    let written = servers.redis.ask(env.number, &["CONFIG", "GET", "append*"]);
     for setting in [["appendonly", "yes"], ["appendfsync", "always"]] {
         assert!(
             written.windows(2).any(|pair| pair == setting),
             "{written:?}"
         );
     }
-    let mut server = api(&place);
-    let mut fleet = Fleet::start(&place, 2);
+    let mut server = api(&env);
+    let mut fleet = Fleet::start(&env, 2);
     let show = Show::begin(server.client(), 16, 400, Duration::from_millis(2));
     for round in 0..2 {
         show.until_more(150);
@@ -79,7 +77,7 @@ fn what_was_acknowledged_is_kept_whatever_dies() {
         fleet.workers.remove(0).kill();
         fleet
             .workers
-            .push(Worker::start(&place, place.balance(&["worker"])));
+            .push(Worker::start(&env, env.balance(&["worker"])));
         show.until_more(150);
         if round == 0 {
             servers.redis.daemon.kill();
@@ -101,36 +99,36 @@ fn what_was_acknowledged_is_kept_whatever_dies() {
         memory.acknowledged.len(),
         memory.unknown.len()
     );
-    until_drained(&place, &servers.redis, memory.acknowledged.len());
-    memory.assert_kept(&place.database.rows(HISTORY));
+    until_drained(&env, &servers.redis, memory.acknowledged.len());
+    memory.assert_kept(&env.database.rows(HISTORY));
     ended.assert_answers_stay();
-    until_drained(&place, &servers.redis, memory.acknowledged.len());
-    memory.assert_kept(&place.database.rows(HISTORY));
+    until_drained(&env, &servers.redis, memory.acknowledged.len());
+    memory.assert_kept(&env.database.rows(HISTORY));
     fleet.end();
     server.end().succeeded();
-    place.balance(&["verify"]).run().succeeded();
+    env.balance(&["verify"]).run().succeeded();
 }
 
 #[test]
 fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
     let servers = Servers::shared();
     let midnight = Midnight::after_s(30);
-    let place = Place::empty(&servers)
+    let env = TestEnv::empty(&servers)
         .with("JWT_SECRET", SECRET)
         .with("BUSINESS_TIMEZONE", &midnight.zone);
-    place.balance(&["migrate"]).run().succeeded();
-    let place = Rc::new(place);
-    let server = api(&place);
-    let fleet = Fleet::start(&place, 2);
+    env.balance(&["migrate"]).run().succeeded();
+    let env = Rc::new(env);
+    let server = api(&env);
+    let fleet = Fleet::start(&env, 2);
     let show = Show::begin(server.client(), 16, 500, Duration::from_millis(40));
-    place.until_settled(1, "the day to be settled");
+    env.until_settled(1, "the day to be settled");
     show.until_more(100);
     let ended = show.end();
-    until_drained(&place, &servers.redis, ended.memory.acknowledged.len());
-    ended.memory.assert_kept(&place.database.rows(HISTORY));
-    let closed = place.database.value("SELECT date FROM closed_through");
+    until_drained(&env, &servers.redis, ended.memory.acknowledged.len());
+    ended.memory.assert_kept(&env.database.rows(HISTORY));
+    let closed = env.database.value("SELECT date FROM closed_through");
     assert_eq!(closed, midnight.day.to_string());
-    let days = place.database.rows(&format!(
+    let days = env.database.rows(&format!(
         "SELECT date, SUM((occurred_at_micros < {}) <> (date = '{}')) \
          FROM play_history GROUP BY date ORDER BY date",
         midnight.at_micros, midnight.day
@@ -141,20 +139,20 @@ fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
         "in another day: {days:?}"
     );
     for table in ["late_event", "rejected_event"] {
-        let rows = place.database.rows(&format!("SELECT * FROM {table}"));
+        let rows = env.database.rows(&format!("SELECT * FROM {table}"));
         assert!(rows.is_empty(), "{table}: {rows:?}");
     }
     fleet.end();
     server.end().succeeded();
-    place.assert_all_complete(1, "the day");
-    place.balance(&["verify"]).run().succeeded();
+    env.assert_all_complete(1, "the day");
+    env.balance(&["verify"]).run().succeeded();
 }
 
 #[test]
 fn of_a_thousand_clients_of_a_hundred_users_each_user_counts_once() {
     let servers = Servers::shared();
-    let place = Rc::new(place(&servers));
-    let server = api(&place);
+    let env = Rc::new(env(&servers));
+    let server = api(&env);
     let client = server.client();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (path, viewers) = runtime.block_on(async {
@@ -209,11 +207,11 @@ fn of_a_thousand_clients_of_a_hundred_users_each_user_counts_once() {
 #[test]
 fn the_originals_examples() {
     let servers = Servers::shared();
-    let mut place = place(&servers);
+    let mut env = env(&servers);
     for (name, value) in examples::SETTINGS {
-        place = place.with(name, value);
+        env = env.with(name, value);
     }
-    let server = api(&Rc::new(place));
+    let server = api(&Rc::new(env));
     block_on(examples::of_the_original(&server.client()));
     server.end().succeeded();
 }
@@ -226,8 +224,8 @@ fn play(client: &Client, video: i64, token: &str) -> Reply {
 #[test]
 fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
     let servers = Servers::start();
-    let place = Rc::new(place(&servers).with("VIEW_WINDOW_S", 0));
-    let server = api(&place);
+    let env = Rc::new(env(&servers).with("VIEW_WINDOW_S", 0));
+    let server = api(&env);
     let client = server.client();
     let (owner, video) = block_on(async {
         let (_, owner) = client.user("owner").await;
@@ -235,7 +233,7 @@ fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
         (owner, video)
     });
     play(&client, video, &owner).is(200);
-    let is_away = |reply: Reply| {
+    let is_unavailable = |reply: Reply| {
         let reply = reply.is(503);
         assert!(reply.retry_after.is_some(), "{reply:?}");
         assert!(!reply.text.contains("127.0.0.1"), "{reply:?}");
@@ -244,7 +242,7 @@ fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
 
     // Redis dead, then frozen.
     servers.redis.daemon.kill();
-    is_away(play(&client, video, &owner));
+    is_unavailable(play(&client, video, &owner));
     assert!(!block_on(client.is_ready()));
     list().is(200);
     servers.redis.daemon.start_again();
@@ -253,7 +251,7 @@ fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
         play(&client, video, &owner).status == 200
     });
     servers.redis.daemon.signal("STOP");
-    is_away(play(&client, video, &owner));
+    is_unavailable(play(&client, video, &owner));
     assert!(!block_on(client.is_ready()));
     servers.redis.daemon.signal("CONT");
     until("the API to be ready again", || block_on(client.is_ready()));
@@ -262,14 +260,14 @@ fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
     // MySQL dead, then frozen: plays go on.
     servers.mariadb.daemon.kill();
     play(&client, video, &owner).is(200);
-    is_away(list());
+    is_unavailable(list());
     assert!(!block_on(client.is_ready()));
     servers.mariadb.daemon.start_again();
     servers.mariadb.until_ready();
     until("lists to be read again", || list().status == 200);
     servers.mariadb.daemon.signal("STOP");
     play(&client, video, &owner).is(200);
-    is_away(list());
+    is_unavailable(list());
     assert!(!block_on(client.is_ready()));
     servers.mariadb.daemon.signal("CONT");
     until("the API to be ready again", || block_on(client.is_ready()));
@@ -283,7 +281,7 @@ fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
         let set = |value: &str| {
             servers
                 .redis
-                .ask(place.number, &["CONFIG", "SET", setting, value]);
+                .ask(env.number, &["CONFIG", "SET", setting, value]);
         };
         set(unsafe_value);
         until("the API to find it out", || !block_on(client.is_ready()));
@@ -293,7 +291,7 @@ fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
     // One that would lose the last second in a power cut is told of, and used.
     assert!(!server.stderr().contains("appendfsync"));
     let set = ["CONFIG", "SET", "appendfsync", "everysec"];
-    servers.redis.ask(place.number, &set);
+    servers.redis.ask(env.number, &set);
     assert!(block_on(client.is_ready()));
     let said = server.stderr();
     assert!(said.contains("appendfsync is everysec"), "{said}");
@@ -304,11 +302,11 @@ fn what_is_away_is_said_to_be_and_comes_back_by_itself() {
 #[test]
 fn a_backlog_over_its_bound_is_refused_until_it_is_drained() {
     let servers = Servers::shared();
-    let place = place(&servers)
+    let env = env(&servers)
         .with("VIEW_WINDOW_S", 0)
         .with("INTAKE_BACKLOG_MAX", 20);
-    let place = Rc::new(place);
-    let server = api(&place);
+    let env = Rc::new(env);
+    let server = api(&env);
     let client = server.client();
     let (owner, video) = block_on(async {
         let (_, owner) = client.user("owner").await;
@@ -322,7 +320,7 @@ fn a_backlog_over_its_bound_is_refused_until_it_is_drained() {
         reply.status == 503 && reply.json()["code"] == "backlog-full"
     });
     assert!((15..=25).contains(&accepted), "{accepted} were accepted");
-    let fleet = Fleet::start(&place, 1);
+    let fleet = Fleet::start(&env, 1);
     until("the backlog to be drained", || {
         play(&client, video, &owner).status == 200
     });

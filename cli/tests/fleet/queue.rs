@@ -3,9 +3,9 @@
 use crate::servers::{PASSWORD, Servers};
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use balance_batch::execution::StepExecutionId;
-use balance_redis::{RedisQueue, Ring};
-use balance_service::jobs::notifier::Queue;
-use balance_worker::queue::{EmbeddedQueue, QueueBackend};
+use balance_redis::{Notification, RedisNotifier};
+use balance_service::jobs::notifier::Notifier;
+use balance_worker::queue::{MemoryNotifier, NotificationBackend};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// A consumer that tells what it hears; ends with its value.
 pub(crate) struct Consumer {
-    heard: UnboundedReceiver<Ring>,
+    heard: UnboundedReceiver<Notification>,
     _end: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<Result<(), WorkerError>>,
 }
@@ -34,17 +34,17 @@ macro_rules! consume {
     };
 }
 
-async fn hear(ring: Ring, sender: Data<UnboundedSender<Ring>>) {
-    let _ = sender.send(ring);
+async fn hear(notify: Notification, sender: Data<UnboundedSender<Notification>>) {
+    let _ = sender.send(notify);
 }
 
 impl Consumer {
-    pub(crate) fn start(name: &str, backend: QueueBackend) -> Self {
+    pub(crate) fn start(name: &str, backend: NotificationBackend) -> Self {
         let (sender, heard) = unbounded_channel();
         let (end, ended) = oneshot::channel::<()>();
         let work: BoxFuture<'static, _> = match backend {
-            QueueBackend::Embedded(backend) => consume!(name, backend, sender, ended),
-            QueueBackend::Redis(queue) => consume!(name, queue.backend(), sender, ended),
+            NotificationBackend::Embedded(backend) => consume!(name, backend, sender, ended),
+            NotificationBackend::Redis(queue) => consume!(name, queue.backend(), sender, ended),
         };
         #[expect(clippy::disallowed_methods, reason = "a test's own task")]
         let task = tokio::spawn(work);
@@ -56,7 +56,7 @@ impl Consumer {
     }
 
     /// The next ring.
-    pub(crate) async fn next(&mut self) -> Ring {
+    pub(crate) async fn next(&mut self) -> Notification {
         tokio::time::timeout(LONGEST, self.heard.recv())
             .await
             .expect("a ring in time")
@@ -64,7 +64,7 @@ impl Consumer {
     }
 
     /// What was heard until now, without waiting.
-    fn heard_so_far(&mut self) -> Vec<Ring> {
+    fn heard_so_far(&mut self) -> Vec<Notification> {
         std::iter::from_fn(|| self.heard.try_recv().ok()).collect()
     }
 
@@ -73,8 +73,8 @@ impl Consumer {
     }
 }
 
-pub(crate) fn ring_of(id: i64) -> Ring {
-    Ring::StepExecution(StepExecutionId(id))
+pub(crate) fn ring_of(id: i64) -> Notification {
+    Notification::StepExecution(StepExecutionId(id))
 }
 
 pub(crate) fn ids(range: std::ops::RangeInclusive<i64>) -> Vec<StepExecutionId> {
@@ -89,41 +89,41 @@ pub(crate) async fn shared() -> Arc<Servers> {
 /// A queue without a consumer, and what one needs.
 struct Adapter {
     name: &'static str,
-    queue: Arc<dyn Queue>,
-    backend: QueueBackend,
+    queue: Arc<dyn Notifier>,
+    backend: NotificationBackend,
 }
 
 /// Every adapter, empty.
 fn adapters(servers: &Servers) -> [Adapter; 2] {
-    let (embedded, backend) = EmbeddedQueue::new();
+    let (embedded, backend) = MemoryNotifier::new();
     let url = servers.redis.url(PASSWORD, servers.next_place());
-    let redis = RedisQueue::open(&url).unwrap();
+    let redis = RedisNotifier::open(&url).unwrap();
     [
         Adapter {
             name: "in process",
             queue: Arc::new(embedded),
-            backend: QueueBackend::Embedded(backend),
+            backend: NotificationBackend::Embedded(backend),
         },
         Adapter {
             name: "Redis",
             queue: Arc::new(redis.clone()),
-            backend: QueueBackend::Redis(redis),
+            backend: NotificationBackend::Redis(redis),
         },
     ]
 }
 
 /// Rings a last one, and answers all that was heard before it.
-async fn heard_until_last(queue: &dyn Queue, consumer: &mut Consumer) -> Vec<Ring> {
+async fn heard_until_last(queue: &dyn Notifier, consumer: &mut Consumer) -> Vec<Notification> {
     const LAST: i64 = 1_000_000_000;
-    queue.ring(&ids(LAST..=LAST), u32::MAX);
+    queue.notify(&ids(LAST..=LAST), u32::MAX);
     let mut all = Vec::new();
     loop {
         match consumer.next().await {
-            ring if ring == ring_of(LAST) => {
+            notify if notify == ring_of(LAST) => {
                 all.extend(consumer.heard_so_far());
                 return all;
             }
-            ring => all.push(ring),
+            notify => all.push(notify),
         }
     }
 }
@@ -138,16 +138,16 @@ async fn every_ring_is_heard_and_twice_if_rung_twice() {
             backend,
         } = adapter;
         let mut consumer = Consumer::start("one", backend);
-        queue.ring(&ids(1..=50), 1_000);
-        queue.ring(&ids(50..=50), 1_000);
-        queue.ring(&[], 1_000);
+        queue.notify(&ids(1..=50), 1_000);
+        queue.notify(&ids(50..=50), 1_000);
+        queue.notify(&[], 1_000);
         queue.flush().await;
         let mut heard: Vec<i64> = heard_until_last(queue.as_ref(), &mut consumer)
             .await
             .into_iter()
-            .map(|ring| match ring {
-                Ring::StepExecution(id) => id.0,
-                Ring::Foreign(text) => panic!("{name}: {text}"),
+            .map(|notify| match notify {
+                Notification::StepExecution(id) => id.0,
+                Notification::Foreign(text) => panic!("{name}: {text}"),
             })
             .collect();
         heard.sort_unstable();
@@ -173,7 +173,7 @@ async fn never_more_than_the_window_wait_whoever_rings() {
             ringers.spawn(async move {
                 for n in 0..10 {
                     let first = 1 + ringer * 1_000 + n * 50;
-                    queue.ring(&ids(first..=first + 49), WINDOW);
+                    queue.notify(&ids(first..=first + 49), WINDOW);
                 }
             });
         }
@@ -183,7 +183,7 @@ async fn never_more_than_the_window_wait_whoever_rings() {
         let heard = heard_until_last(queue.as_ref(), &mut consumer).await;
         assert_eq!(heard.len(), 20, "{name}: {heard:?}");
         // What was taken makes room.
-        queue.ring(&ids(7..=7), WINDOW);
+        queue.notify(&ids(7..=7), WINDOW);
         assert_eq!(consumer.next().await, ring_of(7), "{name}");
     }
 }
@@ -192,22 +192,22 @@ async fn never_more_than_the_window_wait_whoever_rings() {
 async fn two_consumers_hear_each_ring_once_between_them() {
     let servers = shared().await;
     let url = servers.redis.url(PASSWORD, servers.next_place());
-    let queue = RedisQueue::open(&url).unwrap();
-    let mut one = Consumer::start("one", QueueBackend::Redis(queue.clone()));
-    let mut two = Consumer::start("two", QueueBackend::Redis(queue.clone()));
-    queue.ring(&ids(1..=200), 1_000);
+    let queue = RedisNotifier::open(&url).unwrap();
+    let mut one = Consumer::start("one", NotificationBackend::Redis(queue.clone()));
+    let mut two = Consumer::start("two", NotificationBackend::Redis(queue.clone()));
+    queue.notify(&ids(1..=200), 1_000);
     let mut heard = Vec::new();
     while heard.len() < 200 {
-        let ring = tokio::select! {
-            ring = one.next() => ring,
-            ring = two.next() => ring,
+        let notify = tokio::select! {
+            notify = one.next() => notify,
+            notify = two.next() => notify,
         };
-        heard.push(ring);
+        heard.push(notify);
     }
-    let mut expected: Vec<Ring> = (1..=200).map(ring_of).collect();
-    for ring in &heard {
-        let place = expected.iter().position(|other| other == ring);
-        expected.swap_remove(place.expect("no ring twice"));
+    let mut expected: Vec<Notification> = (1..=200).map(ring_of).collect();
+    for notify in &heard {
+        let env = expected.iter().position(|other| other == notify);
+        expected.swap_remove(env.expect("no ring twice"));
     }
     assert!(expected.is_empty());
 }

@@ -6,8 +6,8 @@ use crate::{
         port::free_port,
         program::{block_on, until},
     },
+    env::TestEnv,
     fleet::Fleet,
-    place::Place,
     playback::{SECRET, api},
     servers::{PASSWORD, Servers},
 };
@@ -38,10 +38,10 @@ const DAY_MS: i64 = 1_711_810_800_000;
 const NEXT_DAY_MS: i64 = DAY_MS + 86_400_000;
 
 /// Everything of the tables.
-fn tables(place: &Place) -> Vec<String> {
+fn tables(env: &TestEnv) -> Vec<String> {
     let of_table = |(table, columns): (&str, &str)| {
         let rows = format!("SELECT {columns} FROM {table} ORDER BY {columns}");
-        let rows = place.database.rows(&rows);
+        let rows = env.database.rows(&rows);
         let named = rows.into_iter().map(move |row| format!("{table}|{row}"));
         named.collect::<Vec<_>>()
     };
@@ -49,11 +49,11 @@ fn tables(place: &Place) -> Vec<String> {
 }
 
 /// Everything of the streams, and of the group that reads them.
-fn streams(place: &Place) -> Vec<String> {
+fn streams(env: &TestEnv) -> Vec<String> {
     (0..SHARDS)
         .flat_map(|shard| {
             let key = format!("{{s{shard}}}:events");
-            let ask = |command: &[&str]| place.servers.redis.ask(place.number, command);
+            let ask = |command: &[&str]| env.servers.redis.ask(env.number, command);
             let mut said = ask(&["XRANGE", &key, "-", "+"]);
             if ask(&["EXISTS", &key]) == ["1"] {
                 said.extend(ask(&["XINFO", "GROUPS", &key]));
@@ -64,12 +64,12 @@ fn streams(place: &Place) -> Vec<String> {
 }
 
 /// The same place's stream beside another database, which is empty.
-fn restored(servers: &Arc<Servers>, lost: &Place) -> Place {
-    Place::new(servers).with("REDIS_URL", servers.redis.url(PASSWORD, lost.number))
+fn restored(servers: &Arc<Servers>, lost: &TestEnv) -> TestEnv {
+    TestEnv::new(servers).with("REDIS_URL", servers.redis.url(PASSWORD, lost.number))
 }
 
-fn replay(place: &Place) -> serde_json::Value {
-    let call = place.balance(&["events", "replay", "--json"]);
+fn replay(env: &TestEnv) -> serde_json::Value {
+    let call = env.balance(&["events", "replay", "--json"]);
     call.run().succeeded().json()
 }
 
@@ -102,31 +102,30 @@ async fn watch(client: &Client) -> usize {
 #[test]
 fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     let servers = Servers::shared();
-    let settings = |place: Place| {
-        place
-            .with("INTAKE_SHARDS", SHARDS)
+    let settings = |env: TestEnv| {
+        env.with("INTAKE_SHARDS", SHARDS)
             .with("AD_INTERVAL_S", 60)
             .with("MAX_PLAYBACK_RATE", 0)
             .with("JWT_SECRET", SECRET)
             .with("LEASE_S", 2)
     };
-    let place = Rc::new(settings(Place::new(&servers)));
-    let none = place.balance(&["events", "replay"]).run().succeeded();
+    let env = Rc::new(settings(TestEnv::new(&servers)));
+    let none = env.balance(&["events", "replay"]).run().succeeded();
     assert!(none.stdout.starts_with("0 plays and pauses"), "{none:#?}");
-    place.database.execute(
+    env.database.execute(
         "INSERT INTO ad VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
     );
-    let server = api(&place);
+    let server = api(&env);
     let client = server.client();
     let deeds = block_on(watch(&client));
     let key = "{s1}:events";
     servers
         .redis
-        .ask(place.number, &["XADD", key, "*", "what", "ever"]);
-    let fleet = Fleet::start(&place, 2);
+        .ask(env.number, &["XADD", key, "*", "what", "ever"]);
+    let fleet = Fleet::start(&env, 2);
     let written = |table: &str| {
         let all = format!("SELECT COUNT(*) FROM {table}");
-        place.database.number(&all)
+        env.database.number(&all)
     };
     until("everything to be written down", || {
         written("play_history") == deeds as u64 && written("rejected_event") == 1
@@ -136,17 +135,17 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     assert_eq!(written("ad_history"), 60, "two ads of each of 30");
 
     // Into a database that holds everything.
-    let (before, in_redis) = (tables(&place), streams(&place));
-    let said = replay(&place);
+    let (before, in_redis) = (tables(&env), streams(&env));
+    let said = replay(&env);
     assert_eq!(counts(&said), [0, deeds as u64, 0], "{said}");
     assert_eq!(said["entries"], deeds as u64 + 1);
     assert_eq!(
-        (tables(&place), streams(&place)),
+        (tables(&env), streams(&env)),
         (before.clone(), in_redis.clone())
     );
 
     // Into an empty one: not by another number of shards, and not before its ads are there.
-    let empty = settings(restored(&servers, &place));
+    let empty = settings(restored(&servers, &env));
     let call = empty.balance(&["events", "replay"]);
     let refused = call.env("INTAKE_SHARDS", 1).run();
     refused.failed(&["INTAKE_SHARDS", "shard 1"]);
@@ -165,9 +164,9 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     assert_eq!(rows(tables(&empty)), rows(before));
     assert_eq!(
         empty.database.rows("SELECT reason FROM rejected_event"),
-        place.database.rows("SELECT reason FROM rejected_event")
+        env.database.rows("SELECT reason FROM rejected_event")
     );
-    assert_eq!(streams(&place), in_redis, "nothing moved, nothing trimmed");
+    assert_eq!(streams(&env), in_redis, "nothing moved, nothing trimmed");
     // And once more, half of it gone again.
     empty
         .database
@@ -178,7 +177,7 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
 }
 
 /// Appends so many views to the stream, each of another user, a millisecond apart.
-fn fill(place: &Place, first_ms: i64, count: usize) {
+fn fill(env: &TestEnv, first_ms: i64, count: usize) {
     let script = "for n = 0, tonumber(ARGV[2]) - 1 do \
                   local ms = string.format('%.0f', tonumber(ARGV[1]) + n) \
                   redis.call('XADD', KEYS[1], ms .. '-0', 'id', string.rep('0', 19) .. ms, \
@@ -186,21 +185,21 @@ fn fill(place: &Place, first_ms: i64, count: usize) {
                   'counted', '1') end return 'OK'";
     let (first, count) = (first_ms.to_string(), count.to_string());
     let command = ["EVAL", script, "1", "{s0}:events", &first, &count];
-    assert_eq!(place.servers.redis.ask(place.number, &command), ["OK"]);
+    assert_eq!(env.servers.redis.ask(env.number, &command), ["OK"]);
 }
 
 #[test]
 fn what_is_replayed_into_a_closed_day_is_late_unless_it_is_there() {
     let servers = Servers::shared();
-    let lost = Place::new(&servers);
+    let lost = TestEnv::new(&servers);
     fill(&lost, DAY_MS, 700);
     fill(&lost, NEXT_DAY_MS, 600);
     // The day was closed when the stream was another.
-    let place = Place::new(&servers);
+    let env = TestEnv::new(&servers);
     let settle = ["settle", "--date", "2024-03-31"];
-    place.balance(&settle).run().succeeded();
-    let place = place.with("REDIS_URL", servers.redis.url(PASSWORD, lost.number));
-    let text = place.balance(&["events", "replay"]).run().succeeded();
+    env.balance(&settle).run().succeeded();
+    let env = env.with("REDIS_URL", servers.redis.url(PASSWORD, lost.number));
+    let text = env.balance(&["events", "replay"]).run().succeeded();
     assert!(
         text.stdout
             .contains("1,300 plays and pauses = 600 new + 0 already there + 700 late"),
@@ -208,29 +207,29 @@ fn what_is_replayed_into_a_closed_day_is_late_unless_it_is_there() {
     );
     let rows = |table: &str| {
         let days = format!("SELECT date, COUNT(*) FROM {table} GROUP BY date ORDER BY date");
-        place.database.rows(&days)
+        env.database.rows(&days)
     };
     assert_eq!(rows("play_history"), ["2024-04-01|600"]);
     assert_eq!(rows("late_event"), ["2024-03-31|700"]);
-    let before = tables(&place);
-    assert_eq!(counts(&replay(&place)), [0, 1_300, 0]);
-    assert_eq!(tables(&place), before);
+    let before = tables(&env);
+    assert_eq!(counts(&replay(&env)), [0, 1_300, 0]);
+    assert_eq!(tables(&env), before);
     let group = ["XINFO", "GROUPS", "{s0}:events"];
     assert_eq!(servers.redis.ask(lost.number, &group), [""], "no group");
-    place.balance(&["verify"]).run().succeeded();
+    env.balance(&["verify"]).run().succeeded();
 }
 
 #[test]
 fn replays_and_drains_at_once_write_each_event_once() {
     const EVENTS: usize = 6_000;
-    let place = Place::new(&Servers::shared()).with("LEASE_S", 2);
+    let env = TestEnv::new(&Servers::shared()).with("LEASE_S", 2);
     // The drain waits until the replays are at it.
-    let fleet = Fleet::start(&place, 1);
+    let fleet = Fleet::start(&env, 1);
     fleet.workers[0].signal("STOP");
-    fill(&place, DAY_MS, EVENTS);
-    let replays = [(); 2].map(|()| place.balance(&["events", "replay", "--json"]).start());
+    fill(&env, DAY_MS, EVENTS);
+    let replays = [(); 2].map(|()| env.balance(&["events", "replay", "--json"]).start());
     until("some events to be written", || {
-        place.database.number("SELECT COUNT(*) FROM play_history") > 0
+        env.database.number("SELECT COUNT(*) FROM play_history") > 0
     });
     fleet.workers[0].signal("CONT");
     for replay in replays {
@@ -244,7 +243,7 @@ fn replays_and_drains_at_once_write_each_event_once() {
     }
     until("the drain to have had everything", || {
         let group = ["XINFO", "GROUPS", "{s0}:events"];
-        let said = place.servers.redis.ask(place.number, &group);
+        let said = env.servers.redis.ask(env.number, &group);
         let value = |name: &str| {
             let at = said.iter().position(|line| line == name);
             at.map(|at| said[at + 1].clone())
@@ -253,9 +252,9 @@ fn replays_and_drains_at_once_write_each_event_once() {
     });
     fleet.end();
     let rows = "SELECT COUNT(*), COUNT(DISTINCT event_id) FROM play_history";
-    assert_eq!(place.database.value(rows), format!("{EVENTS}|{EVENTS}"));
+    assert_eq!(env.database.value(rows), format!("{EVENTS}|{EVENTS}"));
     for table in ["late_event", "rejected_event"] {
-        let rows = place.database.rows(&format!("SELECT * FROM {table}"));
+        let rows = env.database.rows(&format!("SELECT * FROM {table}"));
         assert!(rows.is_empty(), "{table}: {rows:?}");
     }
 }
@@ -263,18 +262,18 @@ fn replays_and_drains_at_once_write_each_event_once() {
 #[test]
 fn a_replay_without_its_stream_is_refused() {
     let servers = Servers::shared();
-    let place = Place::new(&servers);
+    let env = TestEnv::new(&servers);
     let replay = ["events", "replay"];
-    let file = place.balance(&replay).env("DATABASE_URL", "sqlite://x.db");
+    let file = env.balance(&replay).env("DATABASE_URL", "sqlite://x.db");
     file.run().failed(&["DATABASE_URL", "file", "no stream"]);
     let nobody = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", free_port());
-    let wrong = servers.redis.url("Falsch-0815", place.number);
+    let wrong = servers.redis.url("Falsch-0815", env.number);
     for (address, words) in [
         ("x", ["REDIS_URL", "redis://"]),
         (nobody.as_str(), ["REDIS_URL", "away"]),
         (wrong.as_str(), ["REDIS_URL", "refuses"]),
     ] {
-        let outcome = place.balance(&replay).env("REDIS_URL", address).run();
+        let outcome = env.balance(&replay).env("REDIS_URL", address).run();
         let outcome = outcome.failed(&words);
         assert_eq!(outcome.status.code(), Some(1), "{outcome:#?}");
         for password in [PASSWORD, "Falsch-0815"] {
@@ -282,17 +281,17 @@ fn a_replay_without_its_stream_is_refused() {
         }
     }
     let foreign = ["SET", "{s0}:events", "no stream"];
-    servers.redis.ask(place.number, &foreign);
-    let outcome = place.balance(&replay).run();
+    servers.redis.ask(env.number, &foreign);
+    let outcome = env.balance(&replay).run();
     outcome.failed(&["REDIS_URL"]);
     for words in [&["events"][..], &["events", "replay", "now"]] {
-        let outcome = place.balance(words).run();
+        let outcome = env.balance(words).run();
         assert_eq!(outcome.status.code(), Some(2), "{outcome:#?}");
     }
-    let place = place.without("REDIS_URL");
-    place.balance(&replay).run().failed(&["REDIS_URL: needed"]);
+    let env = env.without("REDIS_URL");
+    env.balance(&replay).run().failed(&["REDIS_URL: needed"]);
     assert_eq!(
-        place.database.rows("SELECT name FROM setting"),
+        env.database.rows("SELECT name FROM setting"),
         ["business_timezone"],
         "no number of shards was stored"
     );
@@ -301,28 +300,23 @@ fn a_replay_without_its_stream_is_refused() {
 #[test]
 fn what_was_written_down_is_kept_for_the_replay_as_long_as_it_is_told() {
     const HOUR_MS: i64 = 3_600_000;
-    let place = Place::new(&Servers::shared()).with("STREAM_RETENTION_H", 2);
-    let now_s: i64 = place.servers.redis.ask(place.number, &["TIME"])[0]
+    let env = TestEnv::new(&Servers::shared()).with("STREAM_RETENTION_H", 2);
+    let now_s: i64 = env.servers.redis.ask(env.number, &["TIME"])[0]
         .parse()
         .unwrap();
     let now_ms = now_s * 1_000;
-    fill(&place, now_ms - 3 * HOUR_MS, 10);
-    fill(&place, now_ms - HOUR_MS, 10);
-    let length = || {
-        place
-            .servers
-            .redis
-            .ask(place.number, &["XLEN", "{s0}:events"])
-    };
+    fill(&env, now_ms - 3 * HOUR_MS, 10);
+    fill(&env, now_ms - HOUR_MS, 10);
+    let length = || env.servers.redis.ask(env.number, &["XLEN", "{s0}:events"]);
     assert_eq!(length(), ["20"]);
-    let fleet = Fleet::start(&place, 1);
+    let fleet = Fleet::start(&env, 1);
     until("the old ones to be dropped", || length() == ["10"]);
     fleet.end();
     let written = "SELECT COUNT(*) FROM play_history";
     assert_eq!(
-        place.database.number(written),
+        env.database.number(written),
         20,
         "first written, then dropped"
     );
-    assert_eq!(counts(&replay(&place)), [0, 10, 0]);
+    assert_eq!(counts(&replay(&env)), [0, 10, 0]);
 }

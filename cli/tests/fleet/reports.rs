@@ -5,7 +5,7 @@ use crate::{
         client::Client,
         program::{block_on, told},
     },
-    place::Place,
+    env::TestEnv,
     playback,
     servers::Servers,
 };
@@ -25,7 +25,7 @@ const BOUND: u64 = 600;
 
 /// Statistics, revenue, weeks, months and totals of videos from one number to another, as settling
 /// January 2026 would have left them.
-fn fill(place: &Place, from: u64, to: u64) {
+fn fill(env: &TestEnv, from: u64, to: u64) {
     let videos = format!("seq_{from}_to_{to}");
     let days = format!("seq_0_to_{}", DAYS - 1);
     let sums = "SUM(view_count), SUM(total_play_time), SUM(ad_view_count), SUM(view_count) * 100, \
@@ -62,10 +62,9 @@ fn fill(place: &Place, from: u64, to: u64) {
              FROM period_rollup GROUP BY period, start_date"
         ),
     ] {
-        place.database.execute(&statement);
+        env.database.execute(&statement);
     }
-    place
-        .database
+    env.database
         .execute("UPDATE closed_through SET date = '2026-01-31'");
     // As a server's own upkeep does in time: without it a plan may be made for an empty table.
     for table in [
@@ -74,13 +73,13 @@ fn fill(place: &Place, from: u64, to: u64) {
         "video_revenue",
         "period_rollup",
     ] {
-        place.database.execute(&format!("ANALYZE TABLE {table}"));
+        env.database.execute(&format!("ANALYZE TABLE {table}"));
     }
 }
 
 /// Rows that the server has read in the place's tables so far.
-fn rows_read(place: &Place) -> u64 {
-    let sum = place.database.value(
+fn rows_read(env: &TestEnv) -> u64 {
+    let sum = env.database.value(
         "SELECT COALESCE(CAST(SUM(ROWS_READ) AS SIGNED), 0) FROM information_schema.TABLE_STATISTICS \
          WHERE TABLE_SCHEMA = DATABASE()",
     );
@@ -88,7 +87,7 @@ fn rows_read(place: &Place) -> u64 {
 }
 
 /// Rows that each request reads.
-fn reads(place: &Place, client: &Client, who: &[(&str, &str)]) -> Vec<(String, u64)> {
+fn reads(env: &TestEnv, client: &Client, who: &[(&str, &str)]) -> Vec<(String, u64)> {
     let mut reads = Vec::new();
     for (name, token) in who {
         for path in [
@@ -103,9 +102,9 @@ fn reads(place: &Place, client: &Client, who: &[(&str, &str)]) -> Vec<(String, u
             // What is looked up once in a while is known then.
             let asked = block_on(client.ask("GET", path, token));
             assert_eq!(asked.status, 200, "{name} {path}: {asked:?}");
-            let before = rows_read(place);
+            let before = rows_read(env);
             block_on(client.ask("GET", path, token)).is(200);
-            reads.push((format!("{name} {path}"), rows_read(place) - before));
+            reads.push((format!("{name} {path}"), rows_read(env) - before));
         }
     }
     reads
@@ -115,31 +114,30 @@ fn reads(place: &Place, client: &Client, who: &[(&str, &str)]) -> Vec<(String, u
 fn a_report_reads_few_rows_however_many_there_are() {
     let videos = told("TEST_REPORT_VIDEOS").map_or(VIDEOS, |videos| videos.parse().unwrap());
     let servers = Servers::shared();
-    let place = Place::new(&servers)
+    let env = TestEnv::new(&servers)
         .with("JWT_SECRET", playback::SECRET)
         .with("BUSINESS_TIMEZONE", "Asia/Seoul");
     // The server counts from now on, for each table.
-    place.database.execute("SET GLOBAL userstat = 1");
-    let place = Rc::new(place);
-    let server = playback::api(&place);
+    env.database.execute("SET GLOBAL userstat = 1");
+    let env = Rc::new(env);
+    let server = playback::api(&env);
     let client = server.client();
     block_on(client.user("boss"));
-    place.balance(&["admin", "grant", "boss"]).run().succeeded();
+    env.balance(&["admin", "grant", "boss"]).run().succeeded();
     let boss = block_on(client.login("boss"));
     let (minsu_id, minsu) = block_on(client.user("minsu"));
     let few = videos / 10;
-    fill(&place, 1, few);
+    fill(&env, 1, few);
     // Ten videos are minsu's, whatever there is besides.
     let own = "UPDATE video SET owner_id = ";
-    place
-        .database
+    env.database
         .execute(&format!("{own}{minsu_id} WHERE id <= 10"));
     let who = [("boss", boss.as_str()), ("minsu", minsu.as_str())];
-    let of_few = reads(&place, &client, &who);
+    let of_few = reads(&env, &client, &who);
     for from in (few + 1..=videos).step_by(STEP) {
-        fill(&place, from, videos.min(from + STEP as u64 - 1));
+        fill(&env, from, videos.min(from + STEP as u64 - 1));
     }
-    let of_many = reads(&place, &client, &who);
+    let of_many = reads(&env, &client, &who);
     for ((request, few), (_, many)) in of_few.iter().zip(&of_many) {
         eprintln!(
             "{request}: {few} rows read of {}, {many} of {videos} videos",

@@ -253,8 +253,8 @@ impl Servers {
 
     /// A number for a database of one's own in each of them.
     pub(crate) fn next_place(&self) -> u32 {
-        let place = self.places.fetch_add(1, Ordering::SeqCst);
-        assert!(place < REDIS_DATABASES, "too many databases");
-        place
+        let env = self.places.fetch_add(1, Ordering::SeqCst);
+        assert!(env < REDIS_DATABASES, "too many databases");
+        env
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     common::program::until,
+    env::TestEnv,
     fleet::{Fleet, Worker},
-    place::Place,
     plays,
     servers::Servers,
     takeovers,
@@ -15,58 +15,58 @@ const DAY: &str = "2024-03-30";
 const FOR_EVER_S: u32 = 3_600;
 
 /// A place where a day is settled slowly enough to be met in the middle.
-fn slow() -> Place {
-    let place = Place::new(&Servers::shared())
+fn slow() -> TestEnv {
+    let env = TestEnv::new(&Servers::shared())
         .with("PARTITIONS", 8)
         .with("CHUNK_SIZE", 2)
         .with("WORKER_CONCURRENCY", 2)
         .with("BALANCE_LOG", "info");
-    place.import(&plays::day(DAY, 2_000));
-    takeovers::watch(&place);
-    place
+    env.import(&plays::day(DAY, 2_000));
+    takeovers::watch(&env);
+    env
 }
 
 #[test]
 fn a_worker_that_ends_gives_its_leases_back_and_others_go_on_at_once() {
-    let place = slow().with("LEASE_S", FOR_EVER_S);
-    let mut fleet = Fleet::start(&place, 2);
+    let env = slow().with("LEASE_S", FOR_EVER_S);
+    let mut fleet = Fleet::start(&env, 2);
     let leaver = fleet.workers.remove(0);
     until("both workers to be at work", || {
-        let is_at_work = |worker: &Worker| !worker.holds(&place).is_empty();
+        let is_at_work = |worker: &Worker| !worker.claims(&env).is_empty();
         is_at_work(&leaver) && is_at_work(&fleet.workers[0])
     });
     let name = leaver.name.clone();
     leaver.end().succeeded();
     let status = "SELECT STATUS FROM BATCH_JOB_EXECUTION";
     assert_eq!(
-        place.database.value(status),
+        env.database.value(status),
         "STARTED",
         "it ended in the middle"
     );
-    let held = format!("SELECT COUNT(*) FROM step_lease WHERE worker = '{name}'");
+    let owned = format!("SELECT COUNT(*) FROM step_lease WHERE worker = '{name}'");
     assert_eq!(
-        place.database.number(&held),
+        env.database.number(&owned),
         0,
         "leases of a worker that ended"
     );
-    place.until_settled(1, "after one worker's end");
-    assert_eq!(takeovers::count(&place), 0, "leases that ran out");
+    env.until_settled(1, "after one worker's end");
+    assert_eq!(takeovers::count(&env), 0, "leases that ran out");
     fleet.end();
-    place.assert_all_complete(1, "after one worker's end");
+    env.assert_all_complete(1, "after one worker's end");
 }
 
 #[test]
 fn a_second_sigterm_ends_a_worker_at_once() {
-    let place = slow().with("LEASE_S", 2).with("GRACE_S", FOR_EVER_S);
-    let mut worker = Fleet::start(&place, 1).workers.remove(0);
+    let env = slow().with("LEASE_S", 2).with("GRACE_S", FOR_EVER_S);
+    let mut worker = Fleet::start(&env, 1).workers.remove(0);
     // No chunk can be written: the worker waits for its chunks, and would for an hour.
-    let gate = place.another_connection();
-    until("a claim", || !worker.holds(&place).is_empty());
-    gate.execute("LOCK TABLES video_statistics READ");
+    let view_window = env.another_connection();
+    until("a claim", || !worker.claims(&env).is_empty());
+    view_window.execute("LOCK TABLES video_statistics READ");
     let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
                    WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table metadata lock%'";
     until("chunks to stand at the gate", || {
-        place.database.number(waiting) == 2
+        env.database.number(waiting) == 2
     });
     // Two that come at once may be taken for one.
     until("the worker's end", || {
@@ -76,20 +76,20 @@ fn a_second_sigterm_ends_a_worker_at_once() {
     let name = worker.name.clone();
     let outcome = worker.wait().failed(&["ended at once"]);
     assert_eq!(outcome.status.code(), Some(143), "{outcome:#?}");
-    let held = format!("SELECT COUNT(*) FROM step_lease WHERE worker = '{name}'");
-    assert_eq!(place.database.number(&held), 2, "leases that run out");
-    gate.execute("UNLOCK TABLES");
+    let owned = format!("SELECT COUNT(*) FROM step_lease WHERE worker = '{name}'");
+    assert_eq!(env.database.number(&owned), 2, "leases that run out");
+    view_window.execute("UNLOCK TABLES");
 
-    let fleet = Fleet::start(&place, 2);
-    place.until_settled(1, "after a worker that did not wait");
-    assert!(takeovers::count(&place) >= 2);
+    let fleet = Fleet::start(&env, 2);
+    env.until_settled(1, "after a worker that did not wait");
+    assert!(takeovers::count(&env) >= 2);
     fleet.end();
-    place.assert_all_complete(1, "after a worker that did not wait");
+    env.assert_all_complete(1, "after a worker that did not wait");
 }
 
 /// What `balance workers --json` shows.
-fn registry(place: &Place) -> Vec<serde_json::Value> {
-    let shown = place.balance(&["workers", "--json"]).run().succeeded();
+fn registry(env: &TestEnv) -> Vec<serde_json::Value> {
+    let shown = env.balance(&["workers", "--json"]).run().succeeded();
     shown.json().as_array().unwrap().clone()
 }
 
@@ -100,15 +100,15 @@ fn names(registry: &[serde_json::Value]) -> BTreeSet<&str> {
 
 #[test]
 fn the_registry_shows_who_works_and_who_was_killed() {
-    let place = slow().with("LEASE_S", 2);
-    let mut fleet = Fleet::start(&place, 3);
+    let env = slow().with("LEASE_S", 2);
+    let mut fleet = Fleet::start(&env, 3);
     until("all workers to be at work", || {
         fleet
             .workers
             .iter()
-            .all(|worker| !worker.holds(&place).is_empty())
+            .all(|worker| !worker.claims(&env).is_empty())
     });
-    let shown = registry(&place);
+    let shown = registry(&env);
     let expected: Vec<String> = fleet.workers.iter().map(|one| one.name.clone()).collect();
     assert_eq!(names(&shown), expected.iter().map(String::as_str).collect());
     for worker in &shown {
@@ -124,8 +124,8 @@ fn the_registry_shows_who_works_and_who_was_killed() {
                 "{worker}"
             );
         }
-        for held in worker["holds"].as_array().unwrap() {
-            let step = held["stepName"].as_str().unwrap();
+        for owned in worker["holds"].as_array().unwrap() {
+            let step = owned["stepName"].as_str().unwrap();
             assert!(step.contains("Step"), "{worker}");
         }
     }
@@ -139,10 +139,10 @@ fn the_registry_shows_who_works_and_who_was_killed() {
     // One ends, one dies.
     fleet.workers.remove(0).end().succeeded();
     fleet.workers.remove(0).kill();
-    let shown = registry(&place);
+    let shown = registry(&env);
     assert!(!names(&shown).contains(expected[0].as_str()), "{shown:?}");
     let is_alive = |name: &str| {
-        let registry = registry(&place);
+        let registry = registry(&env);
         let worker = registry.iter().find(|worker| worker["name"] == name);
         worker.map(|worker| worker["isAlive"].as_bool().unwrap())
     };
@@ -152,19 +152,17 @@ fn the_registry_shows_who_works_and_who_was_killed() {
     assert_eq!(is_alive(&expected[2]), Some(true));
 
     // A day later it is forgotten.
-    place.database.execute(&format!(
+    env.database.execute(&format!(
         "UPDATE worker SET last_seen_micros = last_seen_micros - 90000000000, \
          alive_until_micros = alive_until_micros - 90000000000 WHERE name = '{}'",
         expected[1]
     ));
-    fleet
-        .workers
-        .push(Fleet::start(&place, 1).workers.remove(0));
+    fleet.workers.push(Fleet::start(&env, 1).workers.remove(0));
     until("a dead worker to be forgotten", || {
         is_alive(&expected[1]).is_none()
     });
-    place.until_settled(1, "with the last of three");
+    env.until_settled(1, "with the last of three");
     fleet.end();
-    place.assert_all_complete(1, "with the last of three");
-    assert_eq!(registry(&place), Vec::<serde_json::Value>::new());
+    env.assert_all_complete(1, "with the last of three");
+    assert_eq!(registry(&env), Vec::<serde_json::Value>::new());
 }

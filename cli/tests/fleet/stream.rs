@@ -9,14 +9,14 @@ use balance_redis::RedisStream;
 use balance_service::events::stream::{Closed, EventStream};
 use balance_store::{
     events::{Content, Entry, EntryId},
-    playback::RefusalReason,
+    playback::SuppressedReason,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A stream of a test's own.
 struct Stream {
     servers: Arc<Servers>,
-    place: u32,
+    env: u32,
     stream: RedisStream,
 }
 
@@ -26,17 +26,17 @@ const END_MS: i64 = 1_700_000_000_000;
 impl Stream {
     async fn new(shards: u16) -> Self {
         let servers = shared().await;
-        let place = servers.next_place();
-        let url = servers.redis.url(PASSWORD, place);
+        let env = servers.next_place();
+        let url = servers.redis.url(PASSWORD, env);
         Self {
             stream: RedisStream::open(&url, shards).unwrap(),
             servers,
-            place,
+            env,
         }
     }
 
     fn ask(&self, command: &[&str]) -> Vec<String> {
-        self.servers.redis.ask(self.place, command)
+        self.servers.redis.ask(self.env, command)
     }
 
     /// Appends a play at an instant, in milliseconds from the day's end.
@@ -118,7 +118,7 @@ async fn an_idle_shard_is_sealed_once_and_nothing_can_come_before_its_seal() {
     assert_eq!(stream.close().await, Closed::Drained);
     // A clock that was set back: the next entry is after the seal all the same.
     let added = stream.servers.redis.ask(
-        stream.place,
+        stream.env,
         &[
             "EVAL",
             "return redis.pcall('XADD', KEYS[1], ARGV[1], 'kind', 'play').err or 'taken'",
@@ -311,7 +311,7 @@ async fn counts_of_refusals_are_read_page_by_page_and_foreign_ones_are_left_out(
     let date = "2024-06-01".parse().unwrap();
     let (mut found, mut pages, mut cursor) = (BTreeMap::new(), 0, Some(0));
     while let Some(from) = cursor {
-        let page = stream.stream.refusals(1, date, from, 100).await.unwrap();
+        let page = stream.stream.suppressed(1, date, from, 100).await.unwrap();
         for one in &page.counts {
             assert_eq!(one.date, date);
             found.insert((one.video_id.0, one.reason), one.count);
@@ -321,13 +321,13 @@ async fn counts_of_refusals_are_read_page_by_page_and_foreign_ones_are_left_out(
     let expected: BTreeMap<_, _> = (1..=VIDEOS)
         .flat_map(|video| {
             [
-                ((video, RefusalReason::Repeat), video),
-                ((video, RefusalReason::Capped), 2 * video),
+                ((video, SuppressedReason::Repeat), video),
+                ((video, SuppressedReason::Capped), 2 * video),
             ]
         })
         .collect();
     assert_eq!(found, expected);
     assert!(pages > 5, "{pages} pages");
-    let nothing = stream.stream.refusals(0, date, 0, 100).await.unwrap();
+    let nothing = stream.stream.suppressed(0, date, 0, 100).await.unwrap();
     assert_eq!((nothing.counts.len(), nothing.next), (0, None));
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     common::program::{block_on, until},
+    env::TestEnv,
     fleet::Worker,
-    place::Place,
     playback, plays,
     servers::Servers,
 };
@@ -76,36 +76,36 @@ fn from_hex(text: &str) -> Vec<u8> {
 
 #[test]
 fn one_trace_goes_through_two_processes_and_the_database() {
-    let place = Place::new(&Servers::shared())
+    let env = TestEnv::new(&Servers::shared())
         .with("JWT_SECRET", playback::SECRET)
         .with("PARTITIONS", 2);
-    place.import(&plays::day(DAY, 10));
-    let place = Rc::new(place);
+    env.import(&plays::day(DAY, 10));
+    let env = Rc::new(env);
     let [of_api, of_worker] = [Collector::start(), Collector::start()];
-    let (of_server, endpoint) = (Rc::clone(&place), of_api.endpoint.clone());
+    let (of_server, endpoint) = (Rc::clone(&env), of_api.endpoint.clone());
     let api = crate::common::server::Server::start(move || {
         let call = of_server.balance(&["api"]);
         call.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)
     });
     let client = api.client();
     block_on(client.user("boss"));
-    place.balance(&["admin", "grant", "boss"]).run().succeeded();
+    env.balance(&["admin", "grant", "boss"]).run().succeeded();
     let boss = block_on(client.login("boss"));
     let body = json!({ "date": DAY });
     let path = "/jobs/dayStatisticsJob/executions";
     block_on(client.tell("POST", path, &boss, &body)).is(202);
     // Before there is a worker: what goes from one to the other is in the tables.
-    let stored = place
+    let stored = env
         .database
         .rows("SELECT traceparent FROM job_execution_trace");
     let [parent] = &stored[..] else {
         panic!("{stored:?}");
     };
     let (trace, launch) = (from_hex(&parent[3..35]), from_hex(&parent[36..52]));
-    let call = place.balance(&["worker"]);
+    let call = env.balance(&["worker"]);
     let call = call.env("OTEL_EXPORTER_OTLP_ENDPOINT", &of_worker.endpoint);
-    let worker = Worker::start(&place, call);
-    place.until_settled_last(DAY);
+    let worker = Worker::start(&env, call);
+    env.until_settled_last(DAY);
     // What has not been sent is sent at the end.
     worker.end().succeeded();
     api.end().succeeded();
@@ -128,23 +128,22 @@ fn one_trace_goes_through_two_processes_and_the_database() {
 
 #[test]
 fn a_collector_that_is_away_costs_a_line_of_the_log() {
-    let place = Place::new(&Servers::shared()).with("JWT_SECRET", playback::SECRET);
-    for unfit in [
+    let env = TestEnv::new(&Servers::shared()).with("JWT_SECRET", playback::SECRET);
+    for invalid_input in [
         "https://collector.example:4318",
         "127.0.0.1:4318",
         "http://",
     ] {
-        place
-            .balance(&["workers"])
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", unfit)
+        env.balance(&["workers"])
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", invalid_input)
             .run()
             .failed(&["OTEL_EXPORTER_OTLP_ENDPOINT"]);
     }
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
-    let place = Rc::new(place);
-    let of_server = Rc::clone(&place);
+    let env = Rc::new(env);
+    let of_server = Rc::clone(&env);
     let api = crate::common::server::Server::start(move || {
         let call = of_server.balance(&["api"]);
         call.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)

@@ -2,7 +2,7 @@
 
 use crate::{
     dump::assert_same,
-    harness::Place,
+    harness::TestEnv,
     plays::{DAYS, HEADER, half_settled},
 };
 
@@ -10,26 +10,25 @@ use crate::{
 type Case = (Vec<u8>, &'static str, &'static str);
 
 /// Every case is refused by this command, and leaves every table as it was.
-fn assert_refused(place: &Place, command: &[&str], cases: &[Case]) {
-    let before = place.everything();
+fn assert_refused(env: &TestEnv, command: &[&str], cases: &[Case]) {
+    let before = env.everything();
     for (content, fault, reason) in cases {
-        let file = place.file("bad.csv", content);
+        let file = env.file("bad.csv", content);
         let mut args = command.to_vec();
         args.push(&file);
-        let found = place.balance(&args).run();
+        let found = env.balance(&args).run();
         let said = format!("error: {file}{fault}: ");
         found.failed(&[&said, reason]);
         // A good file beside it is not imported either.
-        assert_same(&place.everything(), &before, fault);
+        assert_same(&env.everything(), &before, fault);
         if command[0] == "import" {
             let good = format!("{HEADER}\n77,777,9,2024-05-01T00:00:00Z,1,100\n");
-            let good = place.file("good.csv", good);
-            place
-                .balance(&["import", "--ads", "9", &good, &file])
+            let good = env.file("good.csv", good);
+            env.balance(&["import", "--ads", "9", &good, &file])
                 .run()
                 .failed(&[&said]);
-            assert_same(&place.everything(), &before, fault);
-            let piped = place.balance(&["import", "-"]).stdin(&file).run();
+            assert_same(&env.everything(), &before, fault);
+            let piped = env.balance(&["import", "-"]).stdin(&file).run();
             piped.failed(&[&format!("error: standard input{fault}: "), reason]);
         }
     }
@@ -42,7 +41,7 @@ fn plays(rows: &str) -> Vec<u8> {
 
 #[test]
 fn a_bad_file_of_plays_is_refused_whole() {
-    let place = half_settled();
+    let env = half_settled();
     let good = "7,8,9,2024-05-01T00:00:00Z,1,100\n";
     let at = |row: &str| plays(&format!("{good}{row}\n"));
     let mut not_utf8 = plays("7,8,9,2024-05-01T00:00:0");
@@ -50,7 +49,7 @@ fn a_bad_file_of_plays_is_refused_whole() {
     let mut not_utf8_header = HEADER.as_bytes().to_vec();
     not_utf8_header[0] = 0xfe;
     assert_refused(
-        &place,
+        &env,
         &["import"],
         &[
             (vec![], "", "the file is empty"),
@@ -163,9 +162,9 @@ fn a_bad_file_of_plays_is_refused_whole() {
 
 #[test]
 fn what_contradicts_the_database_or_the_file_names_both_values() {
-    let place = half_settled();
+    let env = half_settled();
     // Video 1 is known with owner 9 and 600 s; users 100 and 101 saw it at known instants.
-    let known = place.value(
+    let known = env.value(
         "SELECT play_time || '|' || strftime('%Y-%m-%dT%H:%M:%SZ', occurred_at_micros / 1000000, \
          'unixepoch') FROM play_history WHERE video_id = 1 AND user_id = 100 AND date > '2024-03-31'",
     );
@@ -174,7 +173,7 @@ fn what_contradicts_the_database_or_the_file_names_both_values() {
     let other = format!("100,1,9,{instant},599,600\n");
     let seconds: &'static str = format!("with {seconds} seconds, here with 599").leak();
     assert_refused(
-        &place,
+        &env,
         &["import"],
         &[
             (plays(&other), ", line 2, column play_time_s", seconds),
@@ -216,10 +215,10 @@ fn what_contradicts_the_database_or_the_file_names_both_values() {
 
 #[test]
 fn a_bad_file_of_balances_is_refused_whole() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let at = |row: &str| format!("video_id,view_count,ad_view_count\n1,2,3\n{row}\n").into_bytes();
     assert_refused(
-        &place,
+        &env,
         &["import-balances"],
         &[
             (vec![], "", "the file is empty"),
@@ -251,16 +250,16 @@ fn a_bad_file_of_balances_is_refused_whole() {
         ],
     );
     // A good one is taken, again changes nothing, and is refused once a day is closed.
-    let good = place.file("good.csv", at("2,99999,5"));
+    let good = env.file("good.csv", at("2,99999,5"));
     let args = ["import-balances", &good];
-    place.balance(&args).run().succeeded();
-    let before = place.everything();
-    let again = place.balance(&args).run().succeeded();
+    env.balance(&args).run().succeeded();
+    let before = env.everything();
+    let again = env.balance(&args).run().succeeded();
     assert!(
         again.stdout.contains("0 new, 0 changed, 2 unchanged"),
         "{again:#?}"
     );
-    assert_same(&place.everything(), &before, "the same balances again");
+    assert_same(&env.everything(), &before, "the same balances again");
     let settled = half_settled();
     let before = settled.everything();
     settled
@@ -276,11 +275,11 @@ fn a_bad_file_of_balances_is_refused_whole() {
 
 #[test]
 fn a_bad_file_of_rates_is_refused_whole() {
-    let place = half_settled();
+    let env = half_settled();
     let set = ["rates", "set", "--effective-from", "2024-04-05"];
     let with = |rows: &str| format!("kind,from_count,to_count,won\n{rows}\n").into_bytes();
     assert_refused(
-        &place,
+        &env,
         &set,
         &[
             (vec![], "", "the file is empty"),
@@ -325,26 +324,24 @@ fn a_bad_file_of_rates_is_refused_whole() {
             (with("VIDEO,1,,1\nAD,0,,1"), "", "no tier begins at 0"),
         ],
     );
-    let good = place.file("good.csv", with("VIDEO,0,,2.5\nAD,0,,1"));
-    let before = place.everything();
-    place
-        .balance(&["rates", "set", "--effective-from", DAYS[0], &good])
+    let good = env.file("good.csv", with("VIDEO,0,,2.5\nAD,0,,1"));
+    let before = env.everything();
+    env.balance(&["rates", "set", "--effective-from", DAYS[0], &good])
         .run()
         .failed(&[DAYS[0], "closed"]);
-    assert_same(&place.everything(), &before, "rates on a closed day");
-    place
-        .balance(&["rates", "set", "--effective-from", "2024-03-31", &good])
+    assert_same(&env.everything(), &before, "rates on a closed day");
+    env.balance(&["rates", "set", "--effective-from", "2024-03-31", &good])
         .run()
         .succeeded();
-    let shown = place.balance(&["rates", "show"]).run().succeeded();
+    let shown = env.balance(&["rates", "show"]).run().succeeded();
     assert!(shown.stdout.contains("2.5"), "{shown:#?}");
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
-    let place = half_settled();
-    let before = place.everything();
-    let folder = place.folder().display().to_string();
+    let env = half_settled();
+    let before = env.everything();
+    let folder = env.folder().display().to_string();
     for command in [
         &["import"][..],
         &["import-balances"],
@@ -353,11 +350,11 @@ fn a_file_that_cannot_be_read_is_named() {
         let on = |file: &str| {
             let mut args = command.to_vec();
             args.push(file);
-            place.balance(&args).run()
+            env.balance(&args).run()
         };
         let missing = format!("{folder}/missing.csv");
         on(&missing).failed(&[&missing, "cannot be read", "No such file"]);
         on(&folder).failed(&[&folder, "is a folder"]);
     }
-    assert_same(&place.everything(), &before, "unreadable files");
+    assert_same(&env.everything(), &before, "unreadable files");
 }

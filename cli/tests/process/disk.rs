@@ -3,7 +3,7 @@
 
 use crate::{
     dump::assert_same,
-    harness::{Place, until},
+    harness::{TestEnv, until},
     plays::{assert_all_complete, csv, imported_days, undisturbed},
 };
 use std::{
@@ -60,9 +60,9 @@ fn an_import_that_fills_the_disk_says_so_and_changes_nothing() {
     let Some(disk) = TinyDisk::mount("3m") else {
         return;
     };
-    let place = Place::with_database_in(disk.path().to_owned());
-    place.balance(&["migrate"]).run().succeeded();
-    let before = place.everything();
+    let env = TestEnv::with_database_in(disk.path().to_owned());
+    env.balance(&["migrate"]).run().succeeded();
+    let before = env.everything();
     let days = [
         "2024-03-30",
         "2024-03-31",
@@ -70,17 +70,16 @@ fn an_import_that_fills_the_disk_says_so_and_changes_nothing() {
         "2024-04-02",
         "2024-04-03",
     ];
-    let file = place.file("plays.csv", csv(&days, 3_000));
-    place
-        .balance(&["import", "--ads", "1", &file])
+    let file = env.file("plays.csv", csv(&days, 3_000));
+    env.balance(&["import", "--ads", "1", &file])
         .run()
         .failed(&["disk", "full"]);
-    assert_same(&place.everything(), &before, "a full disk");
+    assert_same(&env.everything(), &before, "a full disk");
     // There is room for less.
-    let file = place.file("plays.csv", csv(&days[..1], 5));
-    place.balance(&["import", &file]).run().succeeded();
-    place.balance(&["settle"]).run().succeeded();
-    assert_all_complete(&place, 1);
+    let file = env.file("plays.csv", csv(&days[..1], 5));
+    env.balance(&["import", &file]).run().succeeded();
+    env.balance(&["settle"]).run().succeeded();
+    assert_all_complete(&env, 1);
 }
 
 #[test]
@@ -96,9 +95,9 @@ fn a_settlement_on_a_full_disk_says_so_and_completes_when_there_is_room() {
             let _ = std::fs::remove_file(disk.path().join(format!("balance.db{suffix}")));
         }
         std::fs::copy(unsettled.database(), disk.path().join("balance.db")).unwrap();
-        let place = Place::with_database_in(disk.path().to_owned());
+        let env = TestEnv::with_database_in(disk.path().to_owned());
         let filler = disk.fill_but(left);
-        let call = place
+        let call = env
             .balance(&["settle"])
             .env("PARTITIONS", 2)
             .env("CHUNK_SIZE", 20);
@@ -112,12 +111,12 @@ fn a_settlement_on_a_full_disk_says_so_and_completes_when_there_is_room() {
         let outcome = settling.wait();
         if !outcome.is_ok() {
             outcome.failed(&["the disk of the database is full"]);
-            place.balance(&["settle"]).run().succeeded();
+            env.balance(&["settle"]).run().succeeded();
         }
         let newest =
             "SELECT STATUS FROM BATCH_JOB_EXECUTION ORDER BY JOB_EXECUTION_ID DESC LIMIT 1";
-        assert_eq!(place.value(newest), "COMPLETED");
-        assert_eq!(place.value("SELECT COUNT(*) FROM step_lease"), "0");
-        assert_same(&place.results(), &expected, "after a full disk");
+        assert_eq!(env.value(newest), "COMPLETED");
+        assert_eq!(env.value("SELECT COUNT(*) FROM step_lease"), "0");
+        assert_same(&env.results(), &expected, "after a full disk");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     dump::assert_same,
-    harness::{Place, given},
+    harness::{TestEnv, given},
     plays::assert_all_complete,
 };
 use serde_json::Value;
@@ -24,9 +24,9 @@ fn duplicates() -> Option<String> {
     )
 }
 
-fn imported(log: &str) -> Place {
-    let place = Place::new();
-    let outcome = place
+fn imported(log: &str) -> TestEnv {
+    let env = TestEnv::new();
+    let outcome = env
         .balance(&["import", "--ads", "1", log])
         .run()
         .succeeded();
@@ -34,23 +34,23 @@ fn imported(log: &str) -> Place {
     assert!(outcome.stdout.contains(counts), "{outcome:#?}");
     let counted = "33,118 counted, 0 own; 50 ad views";
     assert!(outcome.stdout.contains(counted), "{outcome:#?}");
-    place
+    env
 }
 
-pub(crate) fn settled(log: &str) -> Place {
-    let place = imported(log);
-    place.balance(&["settle"]).run().succeeded();
-    place
+pub(crate) fn settled(log: &str) -> TestEnv {
+    let env = imported(log);
+    env.balance(&["settle"]).run().succeeded();
+    env
 }
 
-fn json(place: &Place, args: &[&str]) -> Value {
-    place.balance(args).run().succeeded().json()
+fn json(env: &TestEnv, args: &[&str]) -> Value {
+    env.balance(args).run().succeeded().json()
 }
 
 /// Videos with what they are ranked by, as the report gives them.
-fn top(place: &Place, date: &str, period: &str, by: &str, field: &str) -> Vec<(i64, i64)> {
+fn top(env: &TestEnv, date: &str, period: &str, by: &str, field: &str) -> Vec<(i64, i64)> {
     let report = json(
-        place,
+        env,
         &[
             "report", "top5", "--json", "--date", date, "--period", period, "--by", by,
         ],
@@ -66,11 +66,11 @@ fn top(place: &Place, date: &str, period: &str, by: &str, field: &str) -> Vec<(i
         .collect()
 }
 
-fn total(place: &Place, date: &str, period: &str) -> Value {
+fn total(env: &TestEnv, date: &str, period: &str) -> Value {
     let args = [
         "report", "revenue", "--json", "--date", date, "--period", period,
     ];
-    json(place, &args)["total"].take()
+    json(env, &args)["total"].take()
 }
 
 #[test]
@@ -78,16 +78,16 @@ fn a_second_import_adds_nothing() {
     let (Some(log), Some(duplicates)) = (log(), duplicates()) else {
         return;
     };
-    let place = imported(&log);
-    let before = place.everything();
+    let env = imported(&log);
+    let before = env.everything();
     let again = |args: &[&str], stdin: Option<&str>, counts: &str| {
-        let mut call = place.balance(args);
+        let mut call = env.balance(args);
         if let Some(path) = stdin {
             call = call.stdin(path);
         }
         let outcome = call.run().succeeded();
         assert!(outcome.stdout.contains(counts), "{outcome:#?}");
-        assert_same(&place.everything(), &before, counts);
+        assert_same(&env.everything(), &before, counts);
     };
     let known = "33,118 read = 0 new + 33,118 already there + 0 repeats";
     again(&["import", "--ads", "1", &log], None, known);
@@ -101,43 +101,43 @@ fn files_of_one_call_are_merged_whatever_their_order() {
     let (Some(log), Some(duplicates)) = (log(), duplicates()) else {
         return;
     };
-    let content = |place: &Place| {
-        let mut rows = place.rows(
+    let content = |env: &TestEnv| {
+        let mut rows = env.rows(
             "SELECT date, hex(event_id), video_id, user_id, occurred_at_micros, counted, \
              play_time, reported_time FROM play_history ORDER BY 1, 2",
         );
-        rows.extend(place.rows("SELECT * FROM ad_history ORDER BY 1, 2, 3, 4"));
-        rows.extend(place.rows("SELECT id, owner_id, title, duration_s FROM video ORDER BY 1"));
-        rows.extend(place.rows("SELECT id, username, role FROM users ORDER BY 1"));
+        rows.extend(env.rows("SELECT * FROM ad_history ORDER BY 1, 2, 3, 4"));
+        rows.extend(env.rows("SELECT id, owner_id, title, duration_s FROM video ORDER BY 1"));
+        rows.extend(env.rows("SELECT id, username, role FROM users ORDER BY 1"));
         rows
     };
     let expected = content(&imported(&log));
     for files in [[&log, &duplicates], [&duplicates, &log]] {
-        let place = Place::new();
-        let outcome = place
+        let env = TestEnv::new();
+        let outcome = env
             .balance(&["import", "--ads", "1", files[0], files[1]])
             .run()
             .succeeded();
         let counts = "33,234 read = 33,118 new + 116 already there + 0 repeats";
         assert!(outcome.stdout.contains(counts), "{outcome:#?}");
-        assert_same(&content(&place), &expected, "the rows of two files");
+        assert_same(&content(&env), &expected, "the rows of two files");
     }
-    let place = Place::new();
-    let outcome = place
+    let env = TestEnv::new();
+    let outcome = env
         .balance(&["import", "--ads", "1", "-"])
         .stdin(&log)
         .run()
         .succeeded();
     assert!(outcome.stdout.contains("33,118 read = 33,118 new"));
-    assert_same(&content(&place), &expected, "the rows from standard input");
+    assert_same(&content(&env), &expected, "the rows from standard input");
 }
 
 #[test]
 fn the_log_settles_to_its_figures() {
     let Some(log) = log() else { return };
-    let place = settled(&log);
-    assert_all_complete(&place, DAYS);
-    let days = place.rows(
+    let env = settled(&log);
+    assert_all_complete(&env, DAYS);
+    let days = env.rows(
         "SELECT date, SUM(view_count), SUM(total_play_time), SUM(ad_view_count), COUNT(*) \
          FROM video_statistics GROUP BY date ORDER BY date",
     );
@@ -145,8 +145,8 @@ fn the_log_settles_to_its_figures() {
     assert!(days[0].starts_with("2022-04-08|2151|"), "{}", days[0]);
     assert_eq!(days[8], "2022-04-16|3603|79709|3|1457");
     assert!(days[14].starts_with("2022-04-22|66|"), "{}", days[14]);
-    assert_eq!(sums(&place), SUMS);
-    let month = total(&place, "2022-04-30", "month");
+    assert_eq!(sums(&env), SUMS);
+    let month = total(&env, "2022-04-30", "month");
     for (field, expected) in [
         ("viewCount", Value::from(33_118)),
         ("totalPlayTime", Value::from(791_900)),
@@ -157,30 +157,30 @@ fn the_log_settles_to_its_figures() {
     ] {
         assert_eq!(month[field], expected, "{field} of {month}");
     }
-    let day = total(&place, "2022-04-16", "day");
+    let day = total(&env, "2022-04-16", "day");
     assert_eq!(day["videoCount"], 1_457);
     assert_eq!(day["viewCount"], 3_603);
     assert_eq!(day["totalPlayTime"], 79_709);
     assert_eq!(day["adViewCount"], 3);
-    assert_eq!(total(&place, "2022-04-17", "week")["adViewCount"], 29);
-    tops(&place);
-    csv_is_json(&place);
-    a_settled_day_stays(&place);
+    assert_eq!(total(&env, "2022-04-17", "week")["adViewCount"], 29);
+    tops(&env);
+    csv_is_json(&env);
+    a_settled_day_stays(&env);
 }
 
 const SUMS: &str = "14212|33118|791900|50|3311800|50000|3361800";
 
-fn sums(place: &Place) -> String {
-    place.value(
+fn sums(env: &TestEnv) -> String {
+    env.value(
         "SELECT COUNT(*), SUM(s.view_count), SUM(s.total_play_time), SUM(s.ad_view_count), \
          SUM(r.view_revenue), SUM(r.ad_revenue), SUM(r.total_revenue) \
          FROM video_statistics s JOIN video_revenue r USING (video_id, date)",
     )
 }
 
-fn tops(place: &Place) {
+fn tops(env: &TestEnv) {
     assert_eq!(
-        top(place, "2022-04-01", "month", "view-count", "viewCount"),
+        top(env, "2022-04-01", "month", "view-count", "viewCount"),
         [
             (3_381_812, 101),
             (3_199_380, 84),
@@ -190,7 +190,7 @@ fn tops(place: &Place) {
         ]
     );
     assert_eq!(
-        top(place, "2022-04-16", "month", "play-time", "totalPlayTime"),
+        top(env, "2022-04-16", "month", "play-time", "totalPlayTime"),
         [
             (1_259_185, 5_989),
             (3_381_812, 4_077),
@@ -201,7 +201,7 @@ fn tops(place: &Place) {
     );
     // The last two are equal: the smaller id comes first.
     assert_eq!(
-        top(place, "2022-04-11", "week", "view-count", "viewCount"),
+        top(env, "2022-04-11", "week", "view-count", "viewCount"),
         [
             (3_381_812, 98),
             (2_303, 74),
@@ -213,11 +213,11 @@ fn tops(place: &Place) {
 }
 
 /// The revenue list in CSV, page by page, sums up to the total in JSON.
-fn csv_is_json(place: &Place) {
+fn csv_is_json(env: &TestEnv) {
     let (mut after, mut videos, mut hundredths) = (0, 0, 0);
     loop {
         let after_text = after.to_string();
-        let outcome = place
+        let outcome = env
             .balance(&[
                 "report",
                 "revenue",
@@ -248,27 +248,25 @@ fn csv_is_json(place: &Place) {
     assert_eq!((videos, hundredths), (7_689, 3_361_800));
 }
 
-fn a_settled_day_stays(place: &Place) {
-    let before = place.everything();
-    place
-        .balance(&["settle", "--date", "2022-04-16"])
+fn a_settled_day_stays(env: &TestEnv) {
+    let before = env.everything();
+    env.balance(&["settle", "--date", "2022-04-16"])
         .run()
         .failed(&["JobInstanceAlreadyComplete", "2022-04-16"]);
-    let outcome = place.balance(&["settle"]).run().succeeded();
+    let outcome = env.balance(&["settle"]).run().succeeded();
     assert!(outcome.stdout.contains("nothing to settle"), "{outcome:#?}");
-    place
-        .balance(&["settle", "--from", "2022-04-08", "--to", "2022-04-22"])
+    env.balance(&["settle", "--from", "2022-04-08", "--to", "2022-04-22"])
         .run()
         .succeeded();
-    assert_same(&place.everything(), &before, "settling what is settled");
+    assert_same(&env.everything(), &before, "settling what is settled");
 }
 
 #[test]
 fn in_utc_the_same_sums_fall_on_other_days() {
     let Some(log) = log() else { return };
-    let place = Place::empty();
+    let env = TestEnv::empty();
     for args in [&["import", "--ads", "1", &log][..], &["settle"]] {
-        let call = place.balance(args).env("BUSINESS_TIMEZONE", "UTC");
+        let call = env.balance(args).env("BUSINESS_TIMEZONE", "UTC");
         call.run().succeeded();
     }
     let text = std::fs::read_to_string(&log).unwrap();
@@ -277,13 +275,13 @@ fn in_utc_the_same_sums_fall_on_other_days() {
         let started_at = line.split(',').nth(3).unwrap();
         *plays.entry(&started_at[..10]).or_default() += 1;
     }
-    assert_all_complete(&place, plays.len());
+    assert_all_complete(&env, plays.len());
     let expected: Vec<String> = plays.iter().map(|(day, n)| format!("{day}|{n}")).collect();
-    let days = place
-        .rows("SELECT date, SUM(view_count) FROM video_statistics GROUP BY date ORDER BY date");
+    let days =
+        env.rows("SELECT date, SUM(view_count) FROM video_statistics GROUP BY date ORDER BY date");
     assert_eq!(days, expected);
     let (_, sums_without_rows) = SUMS.split_once('|').unwrap();
-    assert!(sums(&place).ends_with(&format!("|{sums_without_rows}")));
+    assert!(sums(&env).ends_with(&format!("|{sums_without_rows}")));
 }
 
 #[test]
@@ -297,13 +295,13 @@ fn the_number_of_partitions_never_shows_in_the_rows() {
             let (all, unsettled) = (&all, &unsettled);
             scope.spawn(move || {
                 for partitions in counts {
-                    let place = unsettled.copy();
-                    let call = place.balance(&["settle"]).env("PARTITIONS", partitions);
+                    let env = unsettled.copy();
+                    let call = env.balance(&["settle"]).env("PARTITIONS", partitions);
                     call.env("WORKER_CONCURRENCY", partitions.min(3))
                         .run()
                         .succeeded();
-                    assert_all_complete(&place, DAYS);
-                    all.lock().unwrap().insert(partitions, place.results());
+                    assert_all_complete(&env, DAYS);
+                    all.lock().unwrap().insert(partitions, env.results());
                 }
             });
         }

@@ -18,13 +18,13 @@ use std::{
 use tempfile::TempDir;
 
 /// A folder with a database, and the files that a test makes.
-pub(crate) struct Place {
+pub(crate) struct TestEnv {
     folder: TempDir,
     /// The database's folder, where it is not that one.
     elsewhere: Option<PathBuf>,
 }
 
-impl Place {
+impl TestEnv {
     /// An empty folder.
     pub(crate) fn empty() -> Self {
         Self {
@@ -35,9 +35,9 @@ impl Place {
 
     /// A database without plays.
     pub(crate) fn new() -> Self {
-        let place = Self::empty();
-        place.balance(&["migrate"]).run().succeeded();
-        place
+        let env = Self::empty();
+        env.balance(&["migrate"]).run().succeeded();
+        env
     }
 
     /// A place whose database is in another folder.

@@ -12,15 +12,14 @@ use std::rc::Rc;
 #[test]
 fn a_day_is_launched_and_watched_in_one_process() {
     const LAUNCH: &str = "/jobs/dayStatisticsJob/executions";
-    let place = Rc::new(imported(40));
-    let password = place.file("password", "correct horse");
-    place
-        .balance(&["admin", "create", "boss", "--password-file", &password])
+    let env = Rc::new(imported(40));
+    let password = env.file("password", "correct horse");
+    env.balance(&["admin", "create", "boss", "--password-file", &password])
         .run()
         .succeeded();
     let server = {
-        let place = Rc::clone(&place);
-        Server::start(move || place.balance(&["serve"]))
+        let env = Rc::clone(&env);
+        Server::start(move || env.balance(&["serve"]))
     };
     let client = server.client();
     let boss = block_on(client.login("boss"));
@@ -51,5 +50,5 @@ fn a_day_is_launched_and_watched_in_one_process() {
     let left = block_on(client.send("GET", "/jobs/executions/1/events", &headers, None));
     left.unwrap().is(204);
     server.end().succeeded();
-    place.balance(&["verify"]).run().succeeded();
+    env.balance(&["verify"]).run().succeeded();
 }

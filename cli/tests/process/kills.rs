@@ -3,7 +3,7 @@
 
 use crate::{
     dump::{assert_same, rows},
-    harness::{LONGEST, Place, Running, block_on, told, until},
+    harness::{LONGEST, Running, TestEnv, block_on, told, until},
     plays::{assert_all_complete, imported, imported_days, undisturbed},
 };
 use rand::{RngExt, SeedableRng};
@@ -21,21 +21,20 @@ const THREADS: usize = 3;
 /// The number of commits depends a little on time: the last of a count need not come.
 const UNSURE: u64 = 8;
 
-fn settle(place: &Place, chunk_size: u32) -> crate::harness::Call {
-    place
-        .balance(&["settle"])
+fn settle(env: &TestEnv, chunk_size: u32) -> crate::harness::Call {
+    env.balance(&["settle"])
         .env("PARTITIONS", 2)
         .env("WORKER_CONCURRENCY", 2)
         .env("CHUNK_SIZE", chunk_size)
 }
 
 /// The next run ends what the dead one left, with the same rows.
-fn assert_recovers(place: &Place, expected: &[String], days: usize, what: &str) {
-    let outcome = settle(place, 100).run();
+fn assert_recovers(env: &TestEnv, expected: &[String], days: usize, what: &str) {
+    let outcome = settle(env, 100).run();
     assert!(outcome.is_ok(), "{what}: {outcome:#?}");
-    assert_all_complete(place, days);
-    assert_same(&place.results(), expected, what);
-    let verified = place.balance(&["verify"]).run();
+    assert_all_complete(env, days);
+    assert_same(&env.results(), expected, what);
+    let verified = env.balance(&["verify"]).run();
     assert!(verified.is_ok(), "{what}: {verified:#?}");
 }
 
@@ -63,16 +62,16 @@ fn killed_before_and_after_every_commit() {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while let Some((commit, side)) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let place = unsettled.copy();
+                    let env = unsettled.copy();
                     let at = format!("{side}:{commit}");
-                    let outcome = settle(&place, CHUNK_SIZE).env("BALANCE_KILL_AT", &at).run();
+                    let outcome = settle(&env, CHUNK_SIZE).env("BALANCE_KILL_AT", &at).run();
                     if outcome.was_killed() {
                         landed.fetch_add(1, Ordering::SeqCst);
                     } else {
                         let may_miss = commit + UNSURE > commits && outcome.is_ok();
                         assert!(may_miss, "{at} of {commits}: {outcome:#?}");
                     }
-                    assert_recovers(&place, &expected, DAYS, &format!("killed {at}"));
+                    assert_recovers(&env, &expected, DAYS, &format!("killed {at}"));
                 }
             });
         }
@@ -86,13 +85,13 @@ fn killed_before_and_after_every_commit() {
 }
 
 /// Waits until a partition of a step (of any for `%`) is STARTED, or the process has ended.
-pub(crate) fn until_at_work(place: &Place, child: &mut Running, step: &str) {
+pub(crate) fn until_at_work(env: &TestEnv, child: &mut Running, step: &str) {
     let started = format!(
         "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION \
          WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '{step}:partition%'"
     );
     block_on(async {
-        let mut connection = place.connect().await;
+        let mut connection = env.connect().await;
         let at_work = async {
             while !child.has_ended() && rows(&mut connection, &started).await == ["0"] {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -128,21 +127,21 @@ fn killed_fifty_times_while_a_partition_is_started() {
                     let chunk_size = rng.random_range(1..=2);
                     let wait = Duration::from_micros(rng.random_range(0..=200_000));
                     let step = STEPS[rng.random_range(0..STEPS.len())];
-                    let place = unsettled.copy();
-                    let mut child = settle(&place, chunk_size).start();
-                    until_at_work(&place, &mut child, step);
+                    let env = unsettled.copy();
+                    let mut child = settle(&env, chunk_size).start();
+                    until_at_work(&env, &mut child, step);
                     std::thread::sleep(wait);
                     child.kill();
                     let outcome = child.wait();
                     if !outcome.was_killed() {
                         assert!(outcome.is_ok(), "seed {seed}: {outcome:#?}");
                     }
-                    let steps = place.rows(
+                    let steps = env.rows(
                         "SELECT STEP_NAME FROM BATCH_STEP_EXECUTION \
                          WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '%:partition%'",
                     );
                     let what = format!("seed {seed}, attempt {attempt}, after {wait:?}, {steps:?}");
-                    assert_recovers(&place, &expected, 1, &what);
+                    assert_recovers(&env, &expected, 1, &what);
                     if !steps.is_empty() {
                         landed.lock().unwrap().push(steps[0].clone());
                     }
@@ -168,14 +167,14 @@ fn killed_again_and_again_in_one_settlement() {
     // Every run is killed a little later than the one before: progress, but never to the end.
     let unsettled = imported(30);
     let expected = undisturbed(&unsettled);
-    let place = unsettled.copy();
+    let env = unsettled.copy();
     let mut kills = 0;
     until("a run that completes", || {
         let at = format!("after:{}", 6 + kills);
-        let outcome = settle(&place, 10).env("BALANCE_KILL_AT", &at).run();
+        let outcome = settle(&env, 10).env("BALANCE_KILL_AT", &at).run();
         kills += u32::from(outcome.was_killed());
         !outcome.was_killed()
     });
     assert!(kills > 3, "{kills} kills");
-    assert_recovers(&place, &expected, 2, "killed again and again");
+    assert_recovers(&env, &expected, 2, "killed again and again");
 }

@@ -20,7 +20,7 @@ mod figures;
 
 mod bad_input;
 
-mod refusals;
+mod refused_commands;
 
 mod disk;
 

@@ -1,7 +1,7 @@
 //! How much memory a large import and its settlement take.
 
 use crate::{
-    harness::{Call, Outcome, Place, Running, until},
+    harness::{Call, Outcome, Running, TestEnv, until},
     plays::HEADER,
 };
 use std::fmt::Write;
@@ -17,10 +17,10 @@ fn shuffled() -> String {
     let mut text = format!("{HEADER}\n");
     for n in 0..PLAYS {
         // A stride that shares no factor with the number of plays visits each of them once.
-        let place = n * 7_919 % PLAYS;
-        let second = place * DAY_S / PLAYS;
+        let env = n * 7_919 % PLAYS;
+        let second = env * DAY_S / PLAYS;
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        let (user, video, seconds) = (place + 1_000, place % VIDEOS + 1, n % 600);
+        let (user, video, seconds) = (env + 1_000, env % VIDEOS + 1, n % 600);
         writeln!(
             text,
             "{user},{video},,2024-03-30T{hour:02}:{minute:02}:{second:02}+09:00,{seconds},600"
@@ -52,15 +52,15 @@ fn measured(call: Call) -> (Outcome, u64) {
 
 #[test]
 fn a_large_import_and_its_settlement_stay_within_their_memory() {
-    let place = Place::new();
-    let file = place.file("plays.csv", shuffled());
-    let (imported, peak) = measured(place.balance(&["import", "-", "--ads", "1"]).stdin(&file));
+    let env = TestEnv::new();
+    let file = env.file("plays.csv", shuffled());
+    let (imported, peak) = measured(env.balance(&["import", "-", "--ads", "1"]).stdin(&file));
     let imported = imported.succeeded();
     assert!(imported.stdout.contains("300,000 new"), "{imported:#?}");
     assert!(imported.stdout.contains("plays/s"), "{imported:#?}");
     assert!((1..MOST_KIB).contains(&peak), "import: {peak} KiB");
 
-    let (settled, peak) = measured(place.balance(&["settle"]));
+    let (settled, peak) = measured(env.balance(&["settle"]));
     let settled = settled.succeeded();
     assert!(settled.stdout.contains("300,000 views"), "{settled:#?}");
     assert!(settled.stdout.contains("views/s"), "{settled:#?}");

@@ -3,22 +3,22 @@
 
 use crate::{
     common::{audience::Show, examples, midnight::Midnight, server::Server},
-    harness::{Place, block_on, until},
+    harness::{TestEnv, block_on, until},
 };
 use std::{rc::Rc, time::Duration};
 
 const HISTORY: &str = "SELECT user_id, video_id, counted FROM play_history";
 
-fn serve(place: &Rc<Place>, zone: &str) -> Server {
-    let (place, zone) = (Rc::clone(place), zone.to_owned());
-    Server::start(move || place.balance(&["serve"]).env("BUSINESS_TIMEZONE", &zone))
+fn serve(env: &Rc<TestEnv>, zone: &str) -> Server {
+    let (env, zone) = (Rc::clone(env), zone.to_owned());
+    Server::start(move || env.balance(&["serve"]).env("BUSINESS_TIMEZONE", &zone))
 }
 
 #[test]
 fn the_originals_examples() {
-    let place = Rc::new(Place::empty());
+    let env = Rc::new(TestEnv::empty());
     let server = Server::start(move || {
-        let call = place.balance(&["serve"]);
+        let call = env.balance(&["serve"]);
         examples::SETTINGS
             .into_iter()
             .fold(call, |call, (name, value)| call.env(name, value))
@@ -30,8 +30,8 @@ fn the_originals_examples() {
 #[test]
 fn what_was_acknowledged_is_kept_through_every_kill() {
     const KILLS: usize = 8;
-    let place = Rc::new(Place::empty());
-    let mut server = serve(&place, "Asia/Seoul");
+    let env = Rc::new(TestEnv::empty());
+    let mut server = serve(&env, "Asia/Seoul");
     let show = Show::begin(server.client(), 24, 150, Duration::from_millis(2));
     for _ in 0..KILLS {
         show.until_more(200);
@@ -46,31 +46,31 @@ fn what_was_acknowledged_is_kept_through_every_kill() {
         memory.acknowledged.len(),
         memory.unknown.len()
     );
-    memory.assert_kept(&place.rows(HISTORY));
+    memory.assert_kept(&env.rows(HISTORY));
     ended.assert_answers_stay();
-    memory.assert_kept(&place.rows(HISTORY));
-    place.balance(&["verify"]).run().succeeded();
+    memory.assert_kept(&env.rows(HISTORY));
+    env.balance(&["verify"]).run().succeeded();
     server.end().succeeded();
 }
 
 #[test]
 fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
-    let place = Rc::new(Place::empty());
+    let env = Rc::new(TestEnv::empty());
     let midnight = Midnight::after_s(25);
-    let server = serve(&place, &midnight.zone);
+    let server = serve(&env, &midnight.zone);
     let show = Show::begin(server.client(), 16, 300, Duration::from_millis(40));
     let executions = "SELECT e.STATUS FROM BATCH_JOB_EXECUTION e";
     until("the day to be settled", || {
-        place.rows(executions) == ["COMPLETED"]
+        env.rows(executions) == ["COMPLETED"]
     });
     show.until_more(100);
     let ended = show.end();
-    ended.memory.assert_kept(&place.rows(HISTORY));
+    ended.memory.assert_kept(&env.rows(HISTORY));
     assert_eq!(
-        place.value("SELECT date FROM closed_through"),
+        env.value("SELECT date FROM closed_through"),
         midnight.day.to_string()
     );
-    let days = place.rows(&format!(
+    let days = env.rows(&format!(
         "SELECT date, COUNT(*), SUM((occurred_at_micros < {}) <> (date = '{}')) \
          FROM play_history GROUP BY date ORDER BY date",
         midnight.at_micros, midnight.day
@@ -90,7 +90,7 @@ fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
             midnight.day
         ),
     );
-    assert_eq!(place.value(&settled), place.value(&played));
-    place.balance(&["verify"]).run().succeeded();
+    assert_eq!(env.value(&settled), env.value(&played));
+    env.balance(&["verify"]).run().succeeded();
     server.end().succeeded();
 }

@@ -1,6 +1,6 @@
 //! Made-up plays, and the worlds that begin with them.
 
-use crate::harness::Place;
+use crate::harness::TestEnv;
 use std::fmt::Write;
 
 pub(crate) const HEADER: &str = "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s";
@@ -30,33 +30,31 @@ pub(crate) fn csv(days: &[&str], videos: i64) -> String {
 pub(crate) const DAYS: [&str; 2] = ["2024-03-30", "2024-04-01"];
 
 /// A database with unsettled plays of two days in two weeks and months, some with ads.
-pub(crate) fn imported(videos: i64) -> Place {
+pub(crate) fn imported(videos: i64) -> TestEnv {
     imported_days(&DAYS, videos)
 }
 
-pub(crate) fn imported_days(days: &[&str], videos: i64) -> Place {
-    let place = Place::new();
-    let file = place.file("plays.csv", csv(days, videos));
-    place
-        .balance(&["import", "--ads", "2", &file])
+pub(crate) fn imported_days(days: &[&str], videos: i64) -> TestEnv {
+    let env = TestEnv::new();
+    let file = env.file("plays.csv", csv(days, videos));
+    env.balance(&["import", "--ads", "2", &file])
         .run()
         .succeeded();
-    place
+    env
 }
 
 /// One day, `2024-03-30`, settled; and plays of the next, which is not.
-pub(crate) fn half_settled() -> Place {
-    let place = imported(5);
-    place
-        .balance(&["settle", "--date", DAYS[0]])
+pub(crate) fn half_settled() -> TestEnv {
+    let env = imported(5);
+    env.balance(&["settle", "--date", DAYS[0]])
         .run()
         .succeeded();
-    place
+    env
 }
 
 /// What an undisturbed run makes of a database.
-pub(crate) fn undisturbed(place: &Place) -> Vec<String> {
-    let alone = place.copy();
+pub(crate) fn undisturbed(env: &TestEnv) -> Vec<String> {
+    let alone = env.copy();
     alone.balance(&["settle"]).run().succeeded();
     let results = alone.results();
     assert!(!results.is_empty());
@@ -65,16 +63,16 @@ pub(crate) fn undisturbed(place: &Place) -> Vec<String> {
 
 /// Every execution COMPLETED, one a date, with four completed steps and no partition undone.
 #[track_caller]
-pub(crate) fn assert_all_complete(place: &Place, days: usize) {
-    let executions = place.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION");
+pub(crate) fn assert_all_complete(env: &TestEnv, days: usize) {
+    let executions = env.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION");
     assert_eq!(executions, vec!["COMPLETED"; days], "the executions");
-    let undone = place
-        .rows("SELECT STEP_NAME, STATUS FROM BATCH_STEP_EXECUTION WHERE STATUS <> 'COMPLETED'");
+    let undone =
+        env.rows("SELECT STEP_NAME, STATUS FROM BATCH_STEP_EXECUTION WHERE STATUS <> 'COMPLETED'");
     assert!(undone.is_empty(), "{undone:?}");
-    let steps = place.rows(
+    let steps = env.rows(
         "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME NOT LIKE '%:%' \
          GROUP BY JOB_EXECUTION_ID",
     );
     assert_eq!(steps, vec!["4"; days], "the steps of each execution");
-    assert_eq!(place.value("SELECT COUNT(*) FROM step_lease"), "0");
+    assert_eq!(env.value("SELECT COUNT(*) FROM step_lease"), "0");
 }

@@ -2,33 +2,32 @@
 
 use crate::{
     dump::assert_same,
-    harness::{Call, Place},
+    harness::{Call, TestEnv},
     plays::{assert_all_complete, imported_days, undisturbed},
 };
 
 const CLAIMED: &str = "SELECT STATUS, COMMIT_COUNT FROM BATCH_STEP_EXECUTION \
                        WHERE STEP_NAME = 'dayStatisticsStep:partition0'";
 
-fn call(place: &Place, args: &[&str]) -> Call {
-    place
-        .balance(args)
+fn call(env: &TestEnv, args: &[&str]) -> Call {
+    env.balance(args)
         .env("PARTITIONS", 1)
         .env("WORKER_CONCURRENCY", 1)
 }
 
 /// Kills a run after the commit that claims the partition, before its first chunk.
-fn killed_at_the_claim(place: &Place, deaths: usize) -> Place {
+fn killed_at_the_claim(env: &TestEnv, deaths: usize) -> TestEnv {
     (1..40)
         .find_map(|commit| {
-            let place = place.copy();
-            let outcome = call(&place, &["settle"])
+            let env = env.copy();
+            let outcome = call(&env, &["settle"])
                 .env("BALANCE_KILL_AT", format!("after:{commit}"))
                 .run();
             assert!(outcome.was_killed(), "{outcome:#?}");
             // A claim writes down the death before it; the first has none before it.
-            let expiries = place.value("SELECT COUNT(*) FROM step_expiry");
-            let is_claimed = place.rows(CLAIMED) == ["STARTED|0"];
-            (is_claimed && expiries == deaths.to_string()).then_some(place)
+            let expiries = env.value("SELECT COUNT(*) FROM step_expiry");
+            let is_claimed = env.rows(CLAIMED) == ["STARTED|0"];
+            (is_claimed && expiries == deaths.to_string()).then_some(env)
         })
         .expect("a claim is among the first commits")
 }
@@ -37,52 +36,52 @@ fn killed_at_the_claim(place: &Place, deaths: usize) -> Place {
 fn three_deaths_at_one_cursor_quarantine_a_partition_until_its_retry() {
     let unsettled = imported_days(&["2024-03-30"], 10);
     let expected = undisturbed(&unsettled);
-    let mut place = unsettled;
+    let mut env = unsettled;
     for deaths in 0..3 {
-        place = killed_at_the_claim(&place, deaths);
+        env = killed_at_the_claim(&env, deaths);
     }
 
-    let outcome = call(&place, &["settle"]).run().failed(&[]);
+    let outcome = call(&env, &["settle"]).run().failed(&[]);
     let reason = "quarantined: its workers crashed 3 times at the beginning";
     assert!(outcome.stdout.contains("FAILED"), "{outcome:#?}");
     assert!(outcome.stdout.contains(reason), "{outcome:#?}");
     assert_eq!(
-        place.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION"),
+        env.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION"),
         ["FAILED"]
     );
-    assert_eq!(place.value("SELECT COUNT(*) FROM step_lease"), "0");
+    assert_eq!(env.value("SELECT COUNT(*) FROM step_lease"), "0");
 
     // A restart leaves it where it is.
-    let outcome = call(&place, &["settle"]).run().failed(&[]);
+    let outcome = call(&env, &["settle"]).run().failed(&[]);
     assert!(outcome.stdout.contains("FAILED"), "{outcome:#?}");
     let of_newest = "WHERE STEP_NAME = 'dayStatisticsStep:partition0' \
                      ORDER BY STEP_EXECUTION_ID DESC LIMIT 1";
     let message = format!("SELECT STATUS, EXIT_MESSAGE FROM BATCH_STEP_EXECUTION {of_newest}");
-    let message = place.value(&message);
+    let message = env.value(&message);
     assert!(message.starts_with("FAILED|"), "{message}");
     assert!(message.contains("quarantined"), "{message}");
 
     // A retry runs it.
     let id = format!("SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION {of_newest}");
-    call(&place, &["jobs", "retry", &place.value(&id)])
+    call(&env, &["jobs", "retry", &env.value(&id)])
         .run()
         .succeeded();
-    assert_same(&place.results(), &expected, "after the retry");
-    let newest = place.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION ORDER BY 1");
+    assert_same(&env.results(), &expected, "after the retry");
+    let newest = env.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION ORDER BY 1");
     assert_eq!(newest, ["COMPLETED", "FAILED", "FAILED"]);
-    assert_eq!(place.value("SELECT COUNT(*) FROM step_lease"), "0");
+    assert_eq!(env.value("SELECT COUNT(*) FROM step_lease"), "0");
 }
 
 #[test]
 fn two_deaths_and_progress_quarantine_nothing() {
     let unsettled = imported_days(&["2024-03-30"], 10);
     let expected = undisturbed(&unsettled);
-    let mut place = unsettled;
+    let mut env = unsettled;
     for deaths in 0..2 {
-        place = killed_at_the_claim(&place, deaths);
+        env = killed_at_the_claim(&env, deaths);
     }
-    call(&place, &["settle"]).run().succeeded();
-    assert_all_complete(&place, 1);
-    assert_same(&place.results(), &expected, "after two deaths");
-    assert_eq!(place.value("SELECT COUNT(*) FROM step_quarantine"), "0");
+    call(&env, &["settle"]).run().succeeded();
+    assert_all_complete(&env, 1);
+    assert_same(&env.results(), &expected, "after two deaths");
+    assert_eq!(env.value("SELECT COUNT(*) FROM step_quarantine"), "0");
 }

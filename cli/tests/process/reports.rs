@@ -5,7 +5,7 @@ use crate::{
     common::{client::Client, server::Server},
     demo::demo,
     figures,
-    harness::{Place, block_on},
+    harness::{TestEnv, block_on},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, rc::Rc};
@@ -49,14 +49,14 @@ fn numbers<const N: usize>(row: &str) -> [i64; N] {
 
 /// The days of a period's report that a place's history holds, summed by video, with the pay of each
 /// day by the counts of the days before.
-fn recomputed(place: &Place, from: &str, to: &str) -> BTreeMap<i64, Sum> {
+fn recomputed(env: &TestEnv, from: &str, to: &str) -> BTreeMap<i64, Sum> {
     let mut lifetime: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    for row in place.rows("SELECT video_id, view_count, ad_view_count FROM opening_balance") {
+    for row in env.rows("SELECT video_id, view_count, ad_view_count FROM opening_balance") {
         let [video, views, ad_views] = numbers(&row);
         lifetime.insert(video, (views, ad_views));
     }
     let mut sums: BTreeMap<i64, Sum> = BTreeMap::new();
-    let of_days = place.rows(
+    let of_days = env.rows(
         "SELECT p.date, p.video_id, p.views, p.seconds, COALESCE(a.views, 0) FROM \
          (SELECT date, video_id, SUM(counted) AS views, SUM(play_time) AS seconds \
          FROM play_history GROUP BY date, video_id) p LEFT JOIN \
@@ -87,9 +87,8 @@ fn hundredths(value: &Value) -> i64 {
 }
 
 /// A report of the command line.
-fn told(place: &Place, args: &[&str]) -> Value {
-    place
-        .balance(&[&["report"], args].concat())
+fn told(env: &TestEnv, args: &[&str]) -> Value {
+    env.balance(&[&["report"], args].concat())
         .run()
         .succeeded()
         .json()
@@ -111,16 +110,15 @@ fn whole(client: &Client, token: &str, date: &str, period: &str) -> Value {
     whole
 }
 
-fn compare(place: Place, dates: &[&str]) {
-    let password = place.file("password", "correct horse");
-    place
-        .balance(&["admin", "create", "boss", "--password-file", &password])
+fn compare(env: TestEnv, dates: &[&str]) {
+    let password = env.file("password", "correct horse");
+    env.balance(&["admin", "create", "boss", "--password-file", &password])
         .run()
         .succeeded();
-    let place = Rc::new(place);
+    let env = Rc::new(env);
     let server = {
-        let place = Rc::clone(&place);
-        Server::start(move || place.balance(&["serve"]))
+        let env = Rc::clone(&env);
+        Server::start(move || env.balance(&["serve"]))
     };
     let client = server.client();
     let boss = block_on(client.login("boss"));
@@ -130,15 +128,12 @@ fn compare(place: Place, dates: &[&str]) {
     {
         let report = whole(&client, &boss, date, period);
         let args = ["--json", "--date", date, "--period", period];
-        let mut of_console = told(
-            &place,
-            &[&["revenue", "--limit", "1000"], &args[..]].concat(),
-        );
+        let mut of_console = told(&env, &[&["revenue", "--limit", "1000"], &args[..]].concat());
         let mut items = of_console["items"].as_array().unwrap().clone();
         while let Some(next) = of_console["next"].as_i64() {
             let after = next.to_string();
             let more = ["revenue", "--limit", "1000", "--after", &after];
-            let page = told(&place, &[&more, &args[..]].concat());
+            let page = told(&env, &[&more, &args[..]].concat());
             items.extend(page["items"].as_array().unwrap().iter().cloned());
             of_console["next"] = page["next"].clone();
         }
@@ -149,7 +144,7 @@ fn compare(place: Place, dates: &[&str]) {
             report["from"].as_str().unwrap(),
             report["to"].as_str().unwrap(),
         );
-        let sums = recomputed(&place, from, to);
+        let sums = recomputed(&env, from, to);
         assert!(!sums.is_empty(), "{period} of {date}");
         let items = report["items"].as_array().unwrap();
         assert_eq!(items.len(), sums.len(), "{period} of {date}");
@@ -193,7 +188,7 @@ fn compare(place: Place, dates: &[&str]) {
                 .collect();
             let expected: Vec<Value> = order.iter().take(5).map(|(_, id)| (*id).into()).collect();
             assert_eq!(places, expected, "{path}");
-            let of_console = told(&place, &[&["top5", "--by", by], &args[..]].concat());
+            let of_console = told(&env, &[&["top5", "--by", by], &args[..]].concat());
             for part in ["total", "next"] {
                 top.as_object_mut().unwrap().remove(part);
             }
@@ -211,7 +206,7 @@ fn reports_on_the_real_log_are_those_of_the_command_line_and_of_a_recomputation(
 
 #[test]
 fn reports_on_the_demo_are_those_of_the_command_line_and_of_a_recomputation() {
-    let place = Place::empty();
-    demo(&place, &[]).succeeded();
-    compare(place, &["2026-03-03", "2026-03-15"]);
+    let env = TestEnv::empty();
+    demo(&env, &[]).succeeded();
+    compare(env, &["2026-03-03", "2026-03-15"]);
 }

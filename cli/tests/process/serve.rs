@@ -2,14 +2,14 @@
 
 use crate::{
     common::{client::Client, port::free_port, server::Server},
-    harness::{Place, block_on},
+    harness::{TestEnv, block_on},
 };
 use serde_json::json;
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, rc::Rc};
 
-fn serve(place: &Rc<Place>) -> Server {
-    let place = Rc::clone(place);
-    Server::start(move || place.balance(&["serve"]))
+fn serve(env: &Rc<TestEnv>) -> Server {
+    let env = Rc::clone(env);
+    Server::start(move || env.balance(&["serve"]))
 }
 
 /// The status of a list of videos for somebody with a token.
@@ -19,11 +19,11 @@ fn list(client: &Client, token: &str) -> u16 {
 
 #[test]
 fn a_secret_is_made_for_the_owner_only_and_outlives_the_process() {
-    let place = Rc::new(Place::empty());
-    let mut server = serve(&place);
+    let env = Rc::new(TestEnv::empty());
+    let mut server = serve(&env);
     let client = server.client();
     let (_, token) = block_on(client.user("minsu"));
-    let path = place.folder().join("balance.db.jwt-secret");
+    let path = env.folder().join("balance.db.jwt-secret");
     let secret = std::fs::read_to_string(&path).unwrap();
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -41,10 +41,10 @@ fn secrets_are_rotated_by_the_setting() {
         "old-0123456789abcdefghijklmnopqrstuv",
         "new-0123456789abcdefghijklmnopqrstuv",
     );
-    let place = Rc::new(Place::empty());
+    let env = Rc::new(TestEnv::empty());
     let with = |secret: String| {
-        let place = Rc::clone(&place);
-        Server::start(move || place.balance(&["serve"]).env("JWT_SECRET", &secret))
+        let env = Rc::clone(&env);
+        Server::start(move || env.balance(&["serve"]).env("JWT_SECRET", &secret))
     };
     let server = with(old.to_owned());
     let (_, before) = block_on(server.client().user("minsu"));
@@ -58,15 +58,14 @@ fn secrets_are_rotated_by_the_setting() {
     let client = server.client();
     assert_eq!((list(&client, &after), list(&client, &before)), (200, 401));
     server.end().succeeded();
-    assert!(!place.folder().join("balance.db.jwt-secret").exists());
+    assert!(!env.folder().join("balance.db.jwt-secret").exists());
 }
 
 #[test]
 fn what_cannot_be_served_is_refused_before_anything_begins() {
-    let place = Place::empty();
+    let env = TestEnv::empty();
     let serve = || {
-        place
-            .balance(&["serve"])
+        env.balance(&["serve"])
             .env("LISTEN_ADDR", format!("127.0.0.1:{}", free_port()))
     };
     for weak in ["", "short", "change-me-change-me-change-me-change-me"] {
@@ -105,17 +104,17 @@ fn what_cannot_be_served_is_refused_before_anything_begins() {
         .env("INTAKE_BACKLOG_MAX", 0)
         .run()
         .failed(&["INTAKE_BACKLOG_MAX"]);
-    let workers = place.rows("SELECT COUNT(*) FROM worker");
+    let workers = env.rows("SELECT COUNT(*) FROM worker");
     assert_eq!(workers, ["0"], "nobody has begun to work");
 }
 
 #[test]
 fn admins_are_made_on_the_machine_that_has_the_database() {
-    let place = Rc::new(Place::empty());
-    let password = place.file("password", "correct horse\n");
-    let other = place.file("other", "a better horse");
-    let short = place.file("short", "horse");
-    let admin = |args: &[&str]| place.balance(&[&["admin"], args].concat()).run();
+    let env = Rc::new(TestEnv::empty());
+    let password = env.file("password", "correct horse\n");
+    let other = env.file("other", "a better horse");
+    let short = env.file("short", "horse");
+    let admin = |args: &[&str]| env.balance(&[&["admin"], args].concat()).run();
     let made = admin(&["create", "boss", "--password-file", &password]).succeeded();
     assert!(made.stdout.contains("boss"), "{made:?}");
     for (args, words) in [
@@ -150,7 +149,7 @@ fn admins_are_made_on_the_machine_that_has_the_database() {
         let refused = admin(args).failed(&[words]);
         assert!(!refused.stderr.contains("correct horse"), "{refused:?}");
     }
-    let server = serve(&place);
+    let server = serve(&env);
     let client = server.client();
     let ads = |token: &str| block_on(client.ask("GET", "/ads", token)).status;
     let boss = block_on(client.login("boss"));
@@ -176,20 +175,19 @@ fn admins_are_made_on_the_machine_that_has_the_database() {
 
 #[test]
 fn grants_and_passwords_make_no_database() {
-    let place = Place::empty();
-    place
-        .balance(&["admin", "grant", "boss"])
+    let env = TestEnv::empty();
+    env.balance(&["admin", "grant", "boss"])
         .run()
         .failed(&["there is no database"]);
-    assert!(!place.database().exists());
+    assert!(!env.database().exists());
 }
 
 #[test]
 fn the_log_is_for_programs_where_they_ask_for_it() {
-    let place = Rc::new(Place::empty());
-    let refused = place.balance(&["serve"]).env("BALANCE_LOG_FORMAT", "xml");
+    let env = Rc::new(TestEnv::empty());
+    let refused = env.balance(&["serve"]).env("BALANCE_LOG_FORMAT", "xml");
     refused.run().failed(&["--log-format", "xml"]);
-    let of_server = Rc::clone(&place);
+    let of_server = Rc::clone(&env);
     let server = Server::start(move || {
         let call = of_server.balance(&["serve"]);
         call.env("BALANCE_LOG_FORMAT", "json")

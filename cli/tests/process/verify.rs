@@ -1,15 +1,15 @@
 //! `balance verify`: what it says, how it exits, and that it changes nothing.
 
 use crate::{
-    harness::Place,
+    harness::TestEnv,
     plays::{DAYS, half_settled, imported},
 };
 
 #[test]
 fn a_right_database_is_called_right() {
-    let place = half_settled();
-    let before = place.everything();
-    let verified = place.balance(&["verify"]).run().succeeded();
+    let env = half_settled();
+    let before = env.everything();
+    let verified = env.balance(&["verify"]).run().succeeded();
     assert!(
         verified.stdout.starts_with(
             "verified 2 days, 1 of them settled: 5 video days, 10 rows of weeks and months, \
@@ -20,22 +20,18 @@ fn a_right_database_is_called_right() {
     assert!(verified.stdout.ends_with("everything is right\n"));
     // No bar in a pipe.
     assert_eq!(verified.stderr, "");
-    let json = place
-        .balance(&["verify", "--json"])
-        .run()
-        .succeeded()
-        .json();
+    let json = env.balance(&["verify", "--json"]).run().succeeded().json();
     let expected = serde_json::json!({
         "clean": true, "days": 2, "settledDays": 1, "videos": 5, "periodRows": 10,
         "executions": 1, "prunedExecutions": 0, "differences": [],
     });
     assert_eq!(json, expected);
-    assert_eq!(place.everything(), before);
+    assert_eq!(env.everything(), before);
 }
 
 #[test]
 fn an_empty_database_is_right() {
-    let verified = Place::new().balance(&["verify"]).run().succeeded();
+    let verified = TestEnv::new().balance(&["verify"]).run().succeeded();
     assert!(
         verified.stdout.starts_with("verified 0 days"),
         "{verified:#?}"
@@ -44,9 +40,9 @@ fn an_empty_database_is_right() {
 
 #[test]
 fn differences_are_printed_counted_and_end_with_another_exit_code() {
-    let place = half_settled();
-    place.execute("UPDATE video_statistics SET total_play_time = total_play_time + 1");
-    let verified = place.balance(&["verify", "--limit", "2"]).run();
+    let env = half_settled();
+    env.execute("UPDATE video_statistics SET total_play_time = total_play_time + 1");
+    let verified = env.balance(&["verify", "--limit", "2"]).run();
     assert_eq!(verified.status.code(), Some(1), "{verified:#?}");
     assert_eq!(verified.stderr, "");
     let lines: Vec<&str> = verified.stdout.lines().collect();
@@ -61,7 +57,7 @@ fn differences_are_printed_counted_and_end_with_another_exit_code() {
     assert_eq!(lines[5], "periods: 10 differences");
     assert_eq!(lines[8..], ["  and 8 more"]);
 
-    let json = place
+    let json = env
         .balance(&["verify", "--json", "--limit", "1"])
         .run()
         .json();
@@ -80,7 +76,7 @@ fn differences_are_printed_counted_and_end_with_another_exit_code() {
     let number = |key: &str| shown[0][key].as_str().unwrap().parse::<i64>().unwrap();
     assert_eq!(number("expected") + 1, number("found"));
 
-    let none = place.balance(&["verify", "--limit", "0"]).run();
+    let none = env.balance(&["verify", "--limit", "0"]).run();
     assert!(
         none.stdout
             .ends_with("periods: 10 differences\n  and 10 more\n"),
@@ -90,13 +86,13 @@ fn differences_are_printed_counted_and_end_with_another_exit_code() {
 
 #[test]
 fn days_can_be_chosen() {
-    let place = imported(5);
-    place.balance(&["settle"]).run().succeeded();
-    place.execute(&format!(
+    let env = imported(5);
+    env.balance(&["settle"]).run().succeeded();
+    env.execute(&format!(
         "UPDATE video_revenue SET ad_revenue = ad_revenue + 1 WHERE date = '{}'",
         DAYS[0]
     ));
-    let verify = |args: &[&str]| place.balance(&[&["verify"], args].concat()).run();
+    let verify = |args: &[&str]| env.balance(&[&["verify"], args].concat()).run();
     // The days lie in two weeks and months.
     assert!(verify(&["--from", DAYS[1]]).is_ok());
     assert!(verify(&["--from", "2024-05-01", "--to", "2024-05-31"]).is_ok());
@@ -114,13 +110,12 @@ fn days_can_be_chosen() {
 
 #[test]
 fn what_cannot_be_verified_is_refused_and_makes_nothing() {
-    let place = Place::empty();
-    place
-        .balance(&["verify"])
+    let env = TestEnv::empty();
+    env.balance(&["verify"])
         .run()
         .failed(&["there is no database"]);
-    assert_eq!(std::fs::read_dir(place.folder()).unwrap().count(), 0);
-    let place = Place::new();
+    assert_eq!(std::fs::read_dir(env.folder()).unwrap().count(), 0);
+    let env = TestEnv::new();
     for (args, words) in [
         (&["--from", "2024-02-30"][..], "not a date"),
         (&["--to", "yesterday"], "not a date"),
@@ -133,7 +128,7 @@ fn what_cannot_be_verified_is_refused_and_makes_nothing() {
         ),
     ] {
         let args = [&["verify"], args].concat();
-        let refused = place.balance(&args).run().failed(&[words]);
+        let refused = env.balance(&args).run().failed(&[words]);
         assert_eq!(refused.stdout, "", "{args:?}");
     }
 }

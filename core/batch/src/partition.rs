@@ -147,12 +147,12 @@ pub fn split(weights: &[Weight], count: u32) -> Vec<IdRange> {
 /// The last ids of all ranges but the last, each filled up to `capacity`.
 fn cuts(weights: &[Weight], capacity: u64) -> Vec<i64> {
     let mut cuts = Vec::new();
-    let mut held = 0_u64;
+    let mut owned = 0_u64;
     for pair in weights.windows(2) {
-        held += pair[0].work;
-        if held + pair[1].work > capacity {
+        owned += pair[0].work;
+        if owned + pair[1].work > capacity {
             cuts.push(pair[0].id);
-            held = 0;
+            owned = 0;
         }
     }
     cuts

@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(place.as_str(), text);
         let parts = (&text[3..35], "b7ad6b7169203331", "01");
         assert_eq!(place.parts(), parts);
-        for unfit in [
+        for invalid_input in [
             "",
             "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -61,7 +61,7 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-011",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333é-1",
         ] {
-            assert_eq!(TraceParent::parse(unfit), None, "{unfit}");
+            assert_eq!(TraceParent::parse(invalid_input), None, "{invalid_input}");
         }
     }
 }

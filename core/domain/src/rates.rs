@@ -281,7 +281,7 @@ mod tests {
     }
 
     /// The rates of the design.
-    fn standard(kind: RateKind) -> Tiers {
+    fn normalize(kind: RateKind) -> Tiers {
         let won = match kind {
             RateKind::Video => [1_000_000, 1_100_000, 1_300_000, 1_500_000],
             RateKind::Ad => [10_000_000, 12_000_000, 15_000_000, 20_000_000],
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn pays_the_vectors_of_the_design() {
-        let pay = |kind, before, views| standard(kind).pay(before, views).unwrap().to_string();
+        let pay = |kind, before, views| normalize(kind).pay(before, views).unwrap().to_string();
         assert_eq!(pay(RateKind::Video, 99_999, 2), "2.10");
         assert_eq!(pay(RateKind::Video, 0, 1_200_000), "1490000.00");
         assert_eq!(pay(RateKind::Ad, 0, 1_200_000), "17300000.00");

@@ -12,7 +12,7 @@ pub(crate) const NO_ADDRESS: &str = "its URL is no redis://[:password@]host:port
 
 /// How patient a connection is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// The longest that an answer may take.
     pub(crate) answer: Duration,
     /// The longest that connecting may take.
@@ -23,32 +23,32 @@ pub(crate) struct Patience {
 
 /// Why the server did not do what it was asked.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum ConnectionError {
     /// It lets us in never, or not to this: trying again will not help.
     Refused(&'static str),
     /// It is away, or answers an error.
-    Away(String),
+    Unavailable(String),
 }
 
 /// A connection to the server of a URL.
-pub(crate) fn open(url: &str, patience: Patience) -> Result<ConnectionManager, Fault> {
-    let client = Client::open(url).map_err(|_| Fault::Refused(NO_ADDRESS))?;
+pub(crate) fn open(url: &str, timeouts: Timeouts) -> Result<ConnectionManager, ConnectionError> {
+    let client = Client::open(url).map_err(|_| ConnectionError::Refused(NO_ADDRESS))?;
     let config = ConnectionManagerConfig::new()
-        .set_response_timeout(Some(patience.answer))
-        .set_connection_timeout(Some(patience.connect))
-        .set_number_of_retries(patience.tries);
-    ConnectionManager::new_lazy_with_config(client, config).map_err(fault)
+        .set_response_timeout(Some(timeouts.answer))
+        .set_connection_timeout(Some(timeouts.connect))
+        .set_number_of_retries(timeouts.tries);
+    ConnectionManager::new_lazy_with_config(client, config).map_err(connection_error)
 }
 
 /// Sorts an error by what to do about it.
-pub(crate) fn fault(error: RedisError) -> Fault {
+pub(crate) fn connection_error(error: RedisError) -> ConnectionError {
     let is_refused = matches!(
         error.kind(),
         ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig
     ) || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
     if is_refused {
-        Fault::Refused("it refuses our user or password")
+        ConnectionError::Refused("it refuses our user or password")
     } else {
-        Fault::Away(error.to_string())
+        ConnectionError::Unavailable(error.to_string())
     }
 }

@@ -12,7 +12,7 @@
 //! | `seal` | a seal alone | the day's end, in milliseconds since 1970 |
 
 use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
-use balance_store::events::{Content, Happening, PlaybackEvent};
+use balance_store::events::{Content, EventKind, PlaybackEvent};
 use std::collections::BTreeMap;
 
 /// The most that one pause can report, in seconds: no video is longer.
@@ -58,10 +58,10 @@ fn event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, String> {
         .filter(|_| is_id)
         .ok_or("id is not 32 hexadecimal digits")?;
     let what = match text("kind")? {
-        "play" => Happening::Play {
+        "play" => EventKind::Play {
             is_counted: number("counted", 0, 1)? == 1,
         },
-        "pause" => Happening::Pause {
+        "pause" => EventKind::Pause {
             from_s: number("from", 0, MAX_SECONDS)?,
             credited_s: number("credited", 0, MAX_SECONDS)?,
             reported_s: number("reported", 0, MAX_SECONDS)?,
@@ -97,7 +97,7 @@ mod tests {
                 id,
                 user_id: UserId(7),
                 video_id: VideoId(9),
-                what: Happening::Play { is_counted: true },
+                what: EventKind::Play { is_counted: true },
             })
         );
         let pause = format!(
@@ -107,7 +107,7 @@ mod tests {
         let Content::Event(event) = decode(&fields(&pause)) else {
             panic!("an event");
         };
-        let pause = Happening::Pause {
+        let pause = EventKind::Pause {
             from_s: 10,
             credited_s: 20,
             reported_s: 30,

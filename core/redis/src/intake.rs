@@ -1,7 +1,7 @@
 //! The fleet's intake: one script for a play, one for a pause. What it answers is in the stream.
 
 use crate::{
-    connection::{self, Fault, Patience},
+    connection::{self, ConnectionError, Timeouts},
     event,
     shard::Shard,
     stream::GROUP,
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use balance_domain::{calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate};
 use balance_service::playback::intake::{Intake, IntakeError};
 use balance_store::playback::{
-    Act, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, REFUSAL_DAYS,
+    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS,
 };
 use std::{
     sync::{
@@ -23,13 +23,13 @@ use std::{
 
 /// How long a call may take, connecting included.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-const PATIENCE: Patience = Patience {
+const TIMEOUTS: Timeouts = Timeouts {
     answer: ANSWER_LIMIT,
     connect: Duration::from_secs(1),
     tries: 1,
 };
 /// How long the counts of refusals are kept, in seconds.
-const REFUSALS_S: u32 = REFUSAL_DAYS * 86_400;
+const SUPPRESSED_S: u32 = SUPPRESSED_DAYS * 86_400;
 
 static PLAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/view_increment.lua")));
@@ -63,7 +63,7 @@ impl RedisIntake {
         timezone: BusinessTimezone,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IntakeError> {
-        let connection = connection::open(url, PATIENCE).map_err(intake_fault)?;
+        let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self {
             connection,
             shards,
@@ -79,10 +79,10 @@ impl RedisIntake {
     async fn play(&self, request: &IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
         let keys = Keys::of(request, self.shards);
         let mut call = PLAY.key(keys.count());
-        call.key(keys.gate())
+        call.key(keys.view_window())
             .key(keys.shard.stream())
             .key(keys.session())
-            .key(self.refusals(&keys)?)
+            .key(self.suppressed(&keys)?)
             .key(keys.answer(request.key.as_ref()))
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
@@ -91,7 +91,7 @@ impl RedisIntake {
             .arg(event::hex(request.event_id))
             .arg(request.video.id.0)
             .arg(self.rules.resume_ttl_s)
-            .arg(REFUSALS_S)
+            .arg(SUPPRESSED_S)
             .arg(fingerprint(request))
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
@@ -121,7 +121,7 @@ impl RedisIntake {
         let PlaybackRate(rate) = self.rules.playback_rate;
         let mut call = PAUSE.key(keys.shard.stream());
         call.key(keys.session())
-            .key(self.refusals(&keys)?)
+            .key(self.suppressed(&keys)?)
             .key(keys.answer(request.key.as_ref()))
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
@@ -131,7 +131,7 @@ impl RedisIntake {
             .arg(request.video.duration_s)
             .arg(rate)
             .arg(self.rules.resume_ttl_s)
-            .arg(REFUSALS_S)
+            .arg(SUPPRESSED_S)
             .arg(fingerprint(request))
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
@@ -154,17 +154,17 @@ impl RedisIntake {
         let answer = call.invoke_async(&mut connection);
         match tokio::time::timeout(ANSWER_LIMIT, answer).await {
             Ok(answer) => answer.map_err(intake_error),
-            Err(_) => Err(IntakeError::Away(format!(
+            Err(_) => Err(IntakeError::Unavailable(format!(
                 "no answer within {} s",
                 ANSWER_LIMIT.as_secs()
             ))),
         }
     }
 
-    fn refusals(&self, keys: &Keys) -> Result<String, IntakeError> {
+    fn suppressed(&self, keys: &Keys) -> Result<String, IntakeError> {
         let day = self.timezone.day_of(self.clock.now_micros());
         let day = day.map_err(|error| IntakeError::Unusable(error.to_string()))?;
-        Ok(keys.shard.refusals(day.date))
+        Ok(keys.shard.suppressed(day.date))
     }
 
     /// Tells the log, once each time it becomes so, where what is acknowledged is not on the disk
@@ -204,10 +204,10 @@ impl RedisIntake {
 
 #[async_trait]
 impl Intake for RedisIntake {
-    async fn take_in(&self, request: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
-        match request.act {
-            Act::Play => self.play(&request).await,
-            Act::Pause { current_s } => self.pause(&request, current_s).await,
+    async fn accept(&self, request: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
+        match request.command {
+            Command::Play => self.play(&request).await,
+            Command::Pause { current_s } => self.pause(&request, current_s).await,
         }
     }
 
@@ -249,7 +249,7 @@ impl Keys {
         self.shard.key(&format!("views:{}", self.video))
     }
 
-    fn gate(&self) -> String {
+    fn view_window(&self) -> String {
         self.shard
             .key(&format!("gate:{}:{}", self.user, self.video))
     }
@@ -267,10 +267,12 @@ impl Keys {
 }
 
 fn fingerprint(request: &IntakeRequest) -> String {
-    match (&request.key, request.act) {
+    match (&request.key, request.command) {
         (None, _) => String::new(),
-        (Some(_), Act::Play) => format!("play {}", request.video.id),
-        (Some(_), Act::Pause { current_s }) => format!("pause {} {current_s}", request.video.id),
+        (Some(_), Command::Play) => format!("play {}", request.video.id),
+        (Some(_), Command::Pause { current_s }) => {
+            format!("pause {} {current_s}", request.video.id)
+        }
     }
 }
 
@@ -290,12 +292,12 @@ fn strange(said: &[String]) -> IntakeError {
 }
 
 fn intake_error(error: RedisError) -> IntakeError {
-    intake_fault(connection::fault(error))
+    from_connection(connection::connection_error(error))
 }
 
-fn intake_fault(fault: Fault) -> IntakeError {
-    match fault {
-        Fault::Refused(reason) => IntakeError::Unusable(reason.to_owned()),
-        Fault::Away(reason) => IntakeError::Away(reason),
+fn from_connection(error: ConnectionError) -> IntakeError {
+    match error {
+        ConnectionError::Refused(reason) => IntakeError::Unusable(reason.to_owned()),
+        ConnectionError::Unavailable(reason) => IntakeError::Unavailable(reason),
     }
 }

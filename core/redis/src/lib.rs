@@ -10,6 +10,6 @@ mod shard;
 mod stream;
 
 pub use intake::RedisIntake;
-pub use notification::{Ring, RingCodec};
-pub use notifier::{RedisBackend, RedisQueue, Ticks};
+pub use notification::{Notification, NotificationCodec};
+pub use notifier::{RedisBackend, RedisNotifier, Ticks};
 pub use stream::RedisStream;

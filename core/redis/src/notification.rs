@@ -9,7 +9,7 @@ const SHOWN: usize = 100;
 
 /// A ring, as it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ring {
+pub enum Notification {
     /// Look at this step execution.
     StepExecution(StepExecutionId),
     /// Not one of ours: its beginning, for the log.
@@ -19,24 +19,24 @@ pub enum Ring {
 /// Writes and reads rings as decimal numbers. Reading never fails: a payload that a consumer cannot
 /// decode would end it, and then the next one.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct RingCodec;
+pub struct NotificationCodec;
 
-impl Codec<Ring> for RingCodec {
+impl Codec<Notification> for NotificationCodec {
     type Error = Infallible;
     type Compact = Vec<u8>;
 
-    fn encode(&self, ring: &Ring) -> Result<Vec<u8>, Infallible> {
-        Ok(match ring {
-            Ring::StepExecution(id) => id.0.to_string().into_bytes(),
-            Ring::Foreign(text) => text.clone().into_bytes(),
+    fn encode(&self, notify: &Notification) -> Result<Vec<u8>, Infallible> {
+        Ok(match notify {
+            Notification::StepExecution(id) => id.0.to_string().into_bytes(),
+            Notification::Foreign(text) => text.clone().into_bytes(),
         })
     }
 
-    fn decode(&self, bytes: &Vec<u8>) -> Result<Ring, Infallible> {
+    fn decode(&self, bytes: &Vec<u8>) -> Result<Notification, Infallible> {
         let text = String::from_utf8_lossy(bytes);
         Ok(match text.parse() {
-            Ok(id) if id > 0 => Ring::StepExecution(StepExecutionId(id)),
-            _ => Ring::Foreign(text.chars().take(SHOWN).collect()),
+            Ok(id) if id > 0 => Notification::StepExecution(StepExecutionId(id)),
+            _ => Notification::Foreign(text.chars().take(SHOWN).collect()),
         })
     }
 }
@@ -47,10 +47,10 @@ mod tests {
 
     #[test]
     fn an_id_survives_and_everything_else_is_foreign() {
-        let ring = Ring::StepExecution(StepExecutionId(42));
-        let Ok(bytes) = RingCodec.encode(&ring);
+        let notify = Notification::StepExecution(StepExecutionId(42));
+        let Ok(bytes) = NotificationCodec.encode(&notify);
         assert_eq!(bytes, b"42");
-        assert_eq!(RingCodec.decode(&bytes), Ok(ring));
+        assert_eq!(NotificationCodec.decode(&bytes), Ok(notify));
         for payload in [
             &b""[..],
             b"0",
@@ -61,10 +61,10 @@ mod tests {
             b"\xff\xfe",
             b"42 ",
         ] {
-            let Ok(read) = RingCodec.decode(&payload.to_vec());
-            assert!(matches!(read, Ring::Foreign(_)), "{payload:?}");
+            let Ok(read) = NotificationCodec.decode(&payload.to_vec());
+            assert!(matches!(read, Notification::Foreign(_)), "{payload:?}");
         }
-        let Ok(long) = RingCodec.decode(&vec![b'x'; 100_000]);
-        assert_eq!(long, Ring::Foreign("x".repeat(SHOWN)));
+        let Ok(long) = NotificationCodec.decode(&vec![b'x'; 100_000]);
+        assert_eq!(long, Notification::Foreign("x".repeat(SHOWN)));
     }
 }

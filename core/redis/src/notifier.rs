@@ -1,12 +1,12 @@
 //! The fleet's queue: apalis-redis, set up so that no fault of it reaches running work.
 //!
-//! Consumers take tasks by apalis-redis. Rings go in by a script of our own (`lua/ring.lua`), which
-//! alone can hold the window, and what is finished goes out by [`RedisQueue::tidy`], for the crate
+//! Consumers take tasks by apalis-redis. Rings go in by a script of our own (`lua/notify.lua`), which
+//! alone can hold the window, and what is finished goes out by [`RedisNotifier::tidy`], for the crate
 //! keeps it for ever.
 
 use crate::{
-    connection::{self, Fault, Patience},
-    notification::{Ring, RingCodec},
+    connection::{self, ConnectionError, Timeouts},
+    notification::{Notification, NotificationCodec},
 };
 use ::redis::{Pipeline, RedisError, Script, aio::ConnectionManager};
 use apalis::prelude::{BackendExt, PollSnapshot, PollStrategy, PollWith};
@@ -14,7 +14,7 @@ use apalis_core::backend::ext::with_codec::WithCodec;
 use apalis_redis::{Config, RedisStorage};
 use async_trait::async_trait;
 use balance_batch::execution::StepExecutionId;
-use balance_service::jobs::notifier::{Queue, QueueError};
+use balance_service::jobs::notifier::{Notifier, NotifierError};
 use std::{
     sync::{Arc, LazyLock},
     task::{Context, Poll},
@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use ulid::Ulid;
 
 /// What a worker consumes.
-pub type RedisBackend = WithCodec<PollWith<RedisStorage<Ring>, Ticks>, RingCodec>;
+pub type RedisBackend = WithCodec<PollWith<RedisStorage<Notification>, Ticks>, NotificationCodec>;
 
 /// The queue's name, and the beginning of its keys. One hash tag, so that a cluster holds them in
 /// one place.
@@ -47,11 +47,11 @@ const CONSUMER_BEATS: usize = 60;
 const CONSUMER_DEAD_S: u32 = 60;
 
 /// How long a ring may take.
-const RING_LIMIT: Duration = Duration::from_secs(2);
-/// Calls of [`Queue::ring`] that may be on their way.
-const RINGS_AT_ONCE: usize = 16;
+const NOTIFY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Calls of [`Notifier::ring`] that may be on their way.
+const CONCURRENT_NOTIFICATIONS: usize = 16;
 /// One reply over the crate's default of half a second ends a consumer.
-const PATIENCE: Patience = Patience {
+const TIMEOUTS: Timeouts = Timeouts {
     answer: Duration::from_secs(10),
     connect: Duration::from_secs(2),
     tries: 3,
@@ -59,27 +59,27 @@ const PATIENCE: Patience = Patience {
 /// Finished tasks or dead consumers that one command takes out.
 const TIDY_BATCH: usize = 1_000;
 
-static RING: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/ring.lua")));
+static NOTIFY: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("../../../lua/notify.lua")));
 
 /// Rings the workers of a fleet.
 #[derive(Clone)]
-pub struct RedisQueue {
+pub struct RedisNotifier {
     connection: ConnectionManager,
     config: Config,
     /// Rings on their way.
-    rings: TaskTracker,
+    notifications: TaskTracker,
     permits: Arc<Semaphore>,
 }
 
-impl RedisQueue {
+impl RedisNotifier {
     /// A queue on the server of a URL. Connects when it is first used, so that a process starts
     /// while the queue is away.
     ///
     /// # Errors
     /// Where the URL is none. It is not repeated: it may hold a password.
-    pub fn open(url: &str) -> Result<Self, QueueError> {
-        let connection = connection::open(url, PATIENCE).map_err(queue_fault)?;
+    pub fn open(url: &str) -> Result<Self, NotifierError> {
+        let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self {
             connection,
             config: Config::default()
@@ -91,8 +91,8 @@ impl RedisQueue {
                 // A third of the throughput, for what our leases do.
                 .lock_tasks(false)
                 .emit_events(false),
-            rings: TaskTracker::new(),
-            permits: Arc::new(Semaphore::new(RINGS_AT_ONCE)),
+            notifications: TaskTracker::new(),
+            permits: Arc::new(Semaphore::new(CONCURRENT_NOTIFICATIONS)),
         })
     }
 
@@ -100,26 +100,26 @@ impl RedisQueue {
     ///
     /// # Errors
     /// Where it does not.
-    pub async fn ping(&self) -> Result<(), QueueError> {
+    pub async fn ping(&self) -> Result<(), NotifierError> {
         let mut connection = self.connection.clone();
         ::redis::cmd("PING")
             .query_async::<()>(&mut connection)
             .await
-            .map_err(queue_error)
+            .map_err(notifier_error)
     }
 
     /// A backend for one consumer.
     #[must_use]
     pub fn backend(&self) -> RedisBackend {
         let storage = RedisStorage::new(self.connection.clone()).with_config(self.config.clone());
-        WithCodec::new(storage.poll_with_strategy(Ticks::new()), RingCodec)
+        WithCodec::new(storage.poll_with_strategy(Ticks::new()), NotificationCodec)
     }
 
     /// Takes out what is finished, and what consumers left that died.
     ///
     /// # Errors
     /// Where the server is away. What was taken out until then is gone.
-    pub async fn tidy(&self) -> Result<(), QueueError> {
+    pub async fn tidy(&self) -> Result<(), NotifierError> {
         for finished in [self.config.done_jobs_set(), self.config.dead_jobs_set()] {
             while self.take_out_of(&finished).await? == TIDY_BATCH {}
         }
@@ -133,14 +133,14 @@ impl RedisQueue {
     ///
     /// # Errors
     /// Where the server is away.
-    pub async fn forget(&self, consumer: &str) -> Result<(), QueueError> {
+    pub async fn forget(&self, consumer: &str) -> Result<(), NotifierError> {
         let mut connection = self.connection.clone();
         let taken = format!("{}:{consumer}", self.config.inflight_jobs_set());
         let tasks: Vec<String> = ::redis::cmd("SMEMBERS")
             .arg(&taken)
             .query_async(&mut connection)
             .await
-            .map_err(queue_error)?;
+            .map_err(notifier_error)?;
         let mut pipe = ::redis::pipe();
         pipe.atomic()
             .unlink(&taken)
@@ -152,18 +152,18 @@ impl RedisQueue {
         self.drop_tasks(&mut pipe, &tasks);
         pipe.query_async::<()>(&mut connection)
             .await
-            .map_err(queue_error)
+            .map_err(notifier_error)
     }
 
     /// Takes a batch of tasks out of a set of finished ones; answers how many.
-    async fn take_out_of(&self, set: &str) -> Result<usize, QueueError> {
+    async fn take_out_of(&self, set: &str) -> Result<usize, NotifierError> {
         let mut connection = self.connection.clone();
         let tasks: Vec<String> = ::redis::cmd("SRANDMEMBER")
             .arg(set)
             .arg(TIDY_BATCH)
             .query_async(&mut connection)
             .await
-            .map_err(queue_error)?;
+            .map_err(notifier_error)?;
         if tasks.is_empty() {
             return Ok(0);
         }
@@ -173,7 +173,7 @@ impl RedisQueue {
         pipe.srem(set, &tasks).ignore();
         pipe.query_async::<()>(&mut connection)
             .await
-            .map_err(queue_error)?;
+            .map_err(notifier_error)?;
         Ok(tasks.len())
     }
 
@@ -187,12 +187,12 @@ impl RedisQueue {
         pipe.unlink(metadata).ignore();
     }
 
-    async fn dead_consumers(&self) -> Result<Vec<String>, QueueError> {
+    async fn dead_consumers(&self) -> Result<Vec<String>, NotifierError> {
         let mut connection = self.connection.clone();
         let (now_s, _micros): (i64, i64) = ::redis::cmd("TIME")
             .query_async(&mut connection)
             .await
-            .map_err(queue_error)?;
+            .map_err(notifier_error)?;
         ::redis::cmd("ZRANGEBYSCORE")
             .arg(self.config.workers_set())
             .arg("-inf")
@@ -202,12 +202,12 @@ impl RedisQueue {
             .arg(TIDY_BATCH)
             .query_async(&mut connection)
             .await
-            .map_err(queue_error)
+            .map_err(notifier_error)
     }
 
-    async fn push(self, ids: Vec<StepExecutionId>, window: u32) -> Result<(), QueueError> {
+    async fn push(self, ids: Vec<StepExecutionId>, window: u32) -> Result<(), NotifierError> {
         let mut connection = self.connection.clone();
-        let mut call = RING.key(self.config.job_data_hash());
+        let mut call = NOTIFY.key(self.config.job_data_hash());
         call.key(self.config.active_jobs_list())
             .key(self.config.scheduled_jobs_set())
             .key(self.config.signal_list())
@@ -217,19 +217,19 @@ impl RedisQueue {
             call.arg(Ulid::generate().to_string()).arg(id.0);
         }
         let pushed = call.invoke_async::<u32>(&mut connection);
-        match tokio::time::timeout(RING_LIMIT, pushed).await {
-            Ok(pushed) => pushed.map(|_| ()).map_err(queue_error),
-            Err(_) => Err(QueueError::Away(format!(
+        match tokio::time::timeout(NOTIFY_TIMEOUT, pushed).await {
+            Ok(pushed) => pushed.map(|_| ()).map_err(notifier_error),
+            Err(_) => Err(NotifierError::Unavailable(format!(
                 "no answer within {} s",
-                RING_LIMIT.as_secs()
+                NOTIFY_TIMEOUT.as_secs()
             ))),
         }
     }
 }
 
 #[async_trait]
-impl Queue for RedisQueue {
-    fn ring(&self, ids: &[StepExecutionId], window: u32) {
+impl Notifier for RedisNotifier {
+    fn notify(&self, ids: &[StepExecutionId], window: u32) {
         let most = usize::try_from(window).unwrap_or(usize::MAX);
         let ids: Vec<StepExecutionId> = ids.iter().take(most).copied().collect();
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
@@ -240,7 +240,7 @@ impl Queue for RedisQueue {
         }
         let queue = self.clone();
         // Detached: whoever rings must not wait for a queue that is away.
-        self.rings.spawn(async move {
+        self.notifications.spawn(async move {
             if let Err(error) = queue.push(ids, window).await {
                 tracing::warn!(%error, "ring lost");
             }
@@ -248,32 +248,32 @@ impl Queue for RedisQueue {
         });
     }
 
-    async fn waiting(&self) -> Result<u64, QueueError> {
+    async fn waiting(&self) -> Result<u64, NotifierError> {
         let mut connection = self.connection.clone();
         let (now, later): (u64, u64) = ::redis::pipe()
             .llen(self.config.active_jobs_list())
             .zcard(self.config.scheduled_jobs_set())
             .query_async(&mut connection)
             .await
-            .map_err(queue_error)?;
+            .map_err(notifier_error)?;
         Ok(now + later)
     }
 
     async fn flush(&self) {
-        self.rings.close();
-        let _ = tokio::time::timeout(RING_LIMIT, self.rings.wait()).await;
-        self.rings.reopen();
+        self.notifications.close();
+        let _ = tokio::time::timeout(NOTIFY_TIMEOUT, self.notifications.wait()).await;
+        self.notifications.reopen();
     }
 }
 
-fn queue_error(error: RedisError) -> QueueError {
-    queue_fault(connection::fault(error))
+fn notifier_error(error: RedisError) -> NotifierError {
+    from_connection(connection::connection_error(error))
 }
 
-fn queue_fault(fault: Fault) -> QueueError {
-    match fault {
-        Fault::Refused(reason) => QueueError::Unusable(reason.to_owned()),
-        Fault::Away(reason) => QueueError::Away(reason),
+fn from_connection(error: ConnectionError) -> NotifierError {
+    match error {
+        ConnectionError::Refused(reason) => NotifierError::Unusable(reason.to_owned()),
+        ConnectionError::Unavailable(reason) => NotifierError::Unavailable(reason),
     }
 }
 

@@ -30,7 +30,7 @@ impl Shard {
     }
 
     /// The key of its counts of a day's refusals: a hash by `<video>:<reason>`.
-    pub(crate) fn refusals(self, date: NaiveDate) -> String {
+    pub(crate) fn suppressed(self, date: NaiveDate) -> String {
         self.key(&format!("refused:{date}"))
     }
 }

@@ -2,7 +2,7 @@
 //! group, acknowledged after the commit, sealed at a day's end, trimmed when they are old.
 
 use crate::{
-    connection::{self, Fault, Patience},
+    connection::{self, ConnectionError, Timeouts},
     event,
     shard::Shard,
 };
@@ -15,10 +15,10 @@ use ::redis::{
 };
 use async_trait::async_trait;
 use balance_domain::videos::VideoId;
-use balance_service::events::stream::{Closed, EventStream, RefusalPage, Retained, StreamError};
+use balance_service::events::stream::{Closed, EventStream, Retained, StreamError, SuppressedPage};
 use balance_store::{
-    events::{Entry, EntryId, MAX_SHARDS, RefusalCount},
-    playback::RefusalReason,
+    events::{Entry, EntryId, MAX_SHARDS, SuppressedCount},
+    playback::SuppressedReason,
 };
 use chrono::NaiveDate;
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
@@ -29,7 +29,7 @@ pub(crate) const GROUP: &str = "drain";
 const STALE_MS: u64 = 15_000;
 /// A consumer that has nothing and has been silent for a day, in milliseconds, is forgotten.
 const SILENT_MS: u64 = 86_400_000;
-const PATIENCE: Patience = Patience {
+const TIMEOUTS: Timeouts = Timeouts {
     answer: Duration::from_secs(10),
     connect: Duration::from_secs(2),
     tries: 3,
@@ -52,7 +52,7 @@ impl RedisStream {
     /// # Errors
     /// Where the URL is none. It is not repeated: it may hold a password.
     pub fn open(url: &str, shards: u16) -> Result<Self, StreamError> {
-        let connection = connection::open(url, PATIENCE).map_err(stream_fault)?;
+        let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self { connection, shards })
     }
 
@@ -269,26 +269,26 @@ impl EventStream for RedisStream {
         self.shards
     }
 
-    async fn refusals(
+    async fn suppressed(
         &self,
         shard: u16,
         date: NaiveDate,
         cursor: u64,
         limit: u32,
-    ) -> Result<RefusalPage, StreamError> {
+    ) -> Result<SuppressedPage, StreamError> {
         let mut connection = self.connection.clone();
         let (next, counts): (u64, Vec<(Vec<u8>, Vec<u8>)>) = ::redis::cmd("HSCAN")
-            .arg(Shard(shard).refusals(date))
+            .arg(Shard(shard).suppressed(date))
             .arg(cursor)
             .arg("COUNT")
             .arg(limit)
             .query_async(&mut connection)
             .await
             .map_err(stream_error)?;
-        Ok(RefusalPage {
+        Ok(SuppressedPage {
             counts: counts
                 .iter()
-                .filter_map(|(field, count)| refusal(date, field, count))
+                .filter_map(|(field, count)| error_response(date, field, count))
                 .collect(),
             next: (next != 0).then_some(next),
         })
@@ -296,13 +296,13 @@ impl EventStream for RedisStream {
 }
 
 /// A count as the scripts keep it; nothing where it is none of theirs.
-fn refusal(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<RefusalCount> {
+fn error_response(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<SuppressedCount> {
     let (video, reason) = std::str::from_utf8(field).ok()?.split_once(':')?;
     let count = std::str::from_utf8(count).ok()?.parse().ok()?;
-    (count > 0).then_some(RefusalCount {
+    (count > 0).then_some(SuppressedCount {
         date,
         video_id: VideoId(video.parse().ok()?),
-        reason: RefusalReason::ALL
+        reason: SuppressedReason::ALL
             .into_iter()
             .find(|one| one.name() == reason)?,
         count,
@@ -347,12 +347,12 @@ fn entry_id(shard: Shard, id: &str) -> Option<EntryId> {
 }
 
 fn stream_error(error: RedisError) -> StreamError {
-    stream_fault(connection::fault(error))
+    from_connection(connection::connection_error(error))
 }
 
-fn stream_fault(fault: Fault) -> StreamError {
-    match fault {
-        Fault::Refused(reason) => StreamError(reason.to_owned()),
-        Fault::Away(reason) => StreamError(reason),
+fn from_connection(error: ConnectionError) -> StreamError {
+    match error {
+        ConnectionError::Refused(reason) => StreamError(reason.to_owned()),
+        ConnectionError::Unavailable(reason) => StreamError(reason),
     }
 }

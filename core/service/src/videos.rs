@@ -14,9 +14,9 @@ pub enum VideoError {
     /// There is no such video.
     #[error("there is no video {0}")]
     NoSuchVideo(VideoId),
-    /// A field of the request is unfit.
+    /// A field of the request is invalid_input.
     #[error("{field} {reason}")]
-    Unfit {
+    InvalidInput {
         /// Which.
         field: &'static str,
         /// Why.
@@ -46,7 +46,7 @@ impl Videos {
     /// Registers a video of so many seconds.
     ///
     /// # Errors
-    /// Where title or length are unfit, the key named another request, or the store fails.
+    /// Where title or length are invalid_input, the key named another request, or the store fails.
     pub async fn register(
         &self,
         creation: &Creation,
@@ -54,7 +54,7 @@ impl Videos {
         duration_s: i64,
     ) -> Result<ListedVideo, VideoError> {
         if !(1..=MAX_DURATION_S).contains(&duration_s) {
-            return Err(VideoError::Unfit {
+            return Err(VideoError::InvalidInput {
                 field: "duration",
                 reason: format!("must be from 1 to {MAX_DURATION_S} seconds"),
             });
@@ -100,7 +100,7 @@ impl Videos {
     /// Registers an ad.
     ///
     /// # Errors
-    /// Where the title is unfit, the key named another request, or the store fails.
+    /// Where the title is invalid_input, the key named another request, or the store fails.
     pub async fn register_ad(&self, creation: &Creation, title: &str) -> Result<Ad, VideoError> {
         let title = parse_title(title)?;
         let created = self.store.create_ad(creation, &title).await?;
@@ -125,7 +125,7 @@ impl Videos {
 }
 
 fn parse_title(text: &str) -> Result<Title, VideoError> {
-    Title::parse(text).map_err(|reason| VideoError::Unfit {
+    Title::parse(text).map_err(|reason| VideoError::InvalidInput {
         field: "title",
         reason: reason.to_owned(),
     })

@@ -23,5 +23,5 @@ pub mod verification;
 pub mod videos;
 
 pub use error::{StoreError, StoreResult};
-pub use sql::process_lock::{Company, ProcessLock};
+pub use sql::process_lock::{LockOutcome, ProcessLock};
 pub use store::Store;

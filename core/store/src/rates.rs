@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreError, StoreResult,
-    operations::{Action, Actor, audit},
+    operations::{Actor, AuditAction, audit},
     settlement::days::closed_through,
     sql::db::{Tx, execute, fetch_all, fetch_one, insert_rows},
 };
@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 
 /// Why a version of the rates is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum RateRefusal {
+pub enum SetRatesError {
     /// It would change the pay of a closed day.
     #[error("effectiveFrom: {effective_from} is not after {closed_through}, the last closed day")]
     ClosedBeginning {
@@ -55,14 +55,14 @@ impl Store {
     }
 
     /// Stores a version, in place of one that begins on the same day.
-    pub async fn set_rates(&self, version: &RateVersion, by: &Actor) -> Result<(), RateRefusal> {
+    pub async fn set_rates(&self, version: &RateVersion, by: &Actor) -> Result<(), SetRatesError> {
         let mut tx = self.db.write().await?;
         let effective_from = version.effective_from;
         let lock = tx.for_share();
         if let Some(closed_through) = closed_through(&mut tx, lock).await?
             && effective_from <= closed_through
         {
-            return Err(RateRefusal::ClosedBeginning {
+            return Err(SetRatesError::ClosedBeginning {
                 effective_from,
                 closed_through,
             });
@@ -74,7 +74,7 @@ impl Store {
         )?;
         insert_version(&mut tx, version).await?;
         let subject = format!("rates from {effective_from}");
-        audit::record(&mut tx, by, Action::SetRates, &subject).await?;
+        audit::record(&mut tx, by, AuditAction::SetRates, &subject).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Works one claim: chunk by chunk from its cursor, until it is done, stopped, failed or lost.
 
 use crate::{
-    claims::pool::Crew,
+    claims::pool::ClaimPool,
     steps::{self, Chunk, close_day},
 };
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -12,7 +12,7 @@ use balance_batch::{
     status::BatchStatus,
     step::Counters,
 };
-use balance_domain::settlement::Poison;
+use balance_domain::settlement::SettleError;
 use balance_store::{
     StoreError, StoreResult,
     claims::{ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, Ending, Reloaded},
@@ -40,39 +40,39 @@ enum Attempt {
 
 /// Works a claim to its end. What could not be written is given back as soon as the database lets
 /// us, or left to whoever takes it over.
-pub(crate) async fn execute(crew: &Crew, claim: Claim) {
+pub(crate) async fn execute(pool: &ClaimPool, claim: Claim) {
     let dropped = claim.clone();
     let (job_execution, step_execution) = (claim.job_execution_id.0, claim.step_execution_id.0);
     let name = claim.name;
     let worked = match claim.name.step {
-        Step::CloseDay => close_day::run(crew, &claim).await,
-        _ => Execution::new(crew, claim).run().await,
+        Step::CloseDay => close_day::run(pool, &claim).await,
+        _ => Execution::new(pool, claim).run().await,
     };
     match worked {
-        Ok(()) => crew.tally.ended.add(1),
+        Ok(()) => pool.counters.ended.add(1),
         Err(ClaimError::Fenced) => {
-            crew.tally.lost.add(1);
+            pool.counters.lost.add(1);
             tracing::info!(job_execution, step_execution, %name, "claim lost");
         }
         Err(ClaimError::Store(error)) => {
-            crew.tally.dropped.add(1);
+            pool.counters.dropped.add(1);
             tracing::warn!(job_execution, step_execution, %name, %error, "claim dropped");
-            crew.give_back_later(dropped);
+            pool.release_later(dropped);
         }
     }
 }
 
 struct Execution<'a> {
-    crew: &'a Crew,
+    pool: &'a ClaimPool,
     claim: Claim,
     /// Videos up to this id are taken one at a time: one of them is poison to the database.
     isolate_upto: Option<i64>,
 }
 
 impl<'a> Execution<'a> {
-    fn new(crew: &'a Crew, claim: Claim) -> Self {
+    fn new(pool: &'a ClaimPool, claim: Claim) -> Self {
         Self {
-            crew,
+            pool,
             claim,
             isolate_upto: None,
         }
@@ -82,8 +82,8 @@ impl<'a> Execution<'a> {
         let mut backoff = self.backoff();
         let mut tries = 0;
         loop {
-            if self.crew.ending.is_cancelled() {
-                return self.give_back().await;
+            if self.pool.ending.is_cancelled() {
+                return self.release().await;
             }
             if self.is_to_stop().await? {
                 return self.end(Ending::Stopped).await;
@@ -96,7 +96,7 @@ impl<'a> Execution<'a> {
                 Attempt::Over => return Ok(()),
                 Attempt::Isolate(upto) => self.isolate_upto = Some(upto),
                 Attempt::Failed(reason) => return self.end(Ending::Failed(reason)).await,
-                Attempt::Again(reason) if tries >= self.crew.settings.retry_limit => {
+                Attempt::Again(reason) if tries >= self.pool.settings.retry_limit => {
                     let reason = format!("gave up after {tries} retries: {reason}");
                     return self.end(Ending::Failed(reason)).await;
                 }
@@ -131,14 +131,14 @@ impl<'a> Execution<'a> {
 
     /// Whether the execution is no longer STARTED. Asked before each chunk.
     async fn is_to_stop(&self) -> StoreResult<bool> {
-        let store = &self.crew.launcher.store;
+        let store = &self.pool.launcher.store;
         let status = store.execution_status(self.claim.job_execution_id).await?;
         Ok(status != BatchStatus::Started)
     }
 
     /// Gives the claim back: the worker is asked to end.
-    async fn give_back(&mut self) -> Result<(), ClaimError> {
-        let store = &self.crew.launcher.store;
+    async fn release(&mut self) -> Result<(), ClaimError> {
+        let store = &self.pool.launcher.store;
         match store.release(&self.claim, 0).await {
             Err(ClaimError::Fenced) if self.is_still_ours().await? => {
                 store.release(&self.claim, 0).await
@@ -157,7 +157,7 @@ impl<'a> Execution<'a> {
                 tracing::info!(job_execution, step_execution, %name, ?ending, "partition ended");
             }
         }
-        let store = &self.crew.launcher.store;
+        let store = &self.pool.launcher.store;
         match store.end(&self.claim, ending.clone()).await {
             Err(ClaimError::Fenced) if self.is_still_ours().await? => {
                 store.end(&self.claim, ending).await
@@ -174,7 +174,7 @@ impl<'a> Execution<'a> {
 
     /// One attempt at the next chunk, within its time limit.
     async fn attempt(&mut self) -> Result<Attempt, ClaimError> {
-        let limit = Duration::from_secs(u64::from(self.crew.settings.chunk_timeout_s));
+        let limit = Duration::from_secs(u64::from(self.pool.settings.chunk_timeout_s));
         let span = tracing::info_span!("chunk", reads = Empty, writes = Empty);
         match tokio::time::timeout(limit, self.chunk().instrument(span)).await {
             Ok(attempt) => attempt,
@@ -197,13 +197,13 @@ impl<'a> Execution<'a> {
         let limit = if alone {
             1
         } else {
-            self.crew.settings.chunk_size
+            self.pool.settings.chunk_size
         };
         let range = IdRange {
             after: state.cursor,
             upto: state.range.upto,
         };
-        let store = self.crew.launcher.store.as_ref();
+        let store = self.pool.launcher.store.as_ref();
         let chunk = match steps::prepare(store, &self.claim, range, limit).await {
             Ok(chunk) => chunk,
             Err(error) => return self.faulted(error, None, Counters::default()).await,
@@ -221,11 +221,11 @@ impl<'a> Execution<'a> {
     fn over_limit(&self, rejected: &[RejectedItem]) -> Option<String> {
         let count = u32::try_from(rejected.len()).unwrap_or(u32::MAX);
         let first = rejected.first()?;
-        (count > self.crew.settings.skip_limit).then(|| self.skip_limit_reason(first))
+        (count > self.pool.settings.skip_limit).then(|| self.skip_limit_reason(first))
     }
 
     fn skip_limit_reason(&self, item: &RejectedItem) -> String {
-        let limit = self.crew.settings.skip_limit;
+        let limit = self.pool.settings.skip_limit;
         format!(
             "skip limit of {limit} exceeded: video {}: {}",
             item.video_id, item.reason
@@ -239,16 +239,16 @@ impl<'a> Execution<'a> {
         alone: bool,
     ) -> Result<Attempt, ClaimError> {
         let limits = ChunkLimits {
-            lease_s: self.crew.settings.lease_s,
-            skip_limit: self.crew.settings.skip_limit,
+            lease_s: self.pool.settings.lease_s,
+            skip_limit: self.pool.settings.skip_limit,
         };
         let Chunk { commit, output } = chunk;
-        let store = self.crew.launcher.store.as_ref();
+        let store = self.pool.launcher.store.as_ref();
         let written = store
             .commit_chunk(&mut self.claim, &commit, &output, limits)
             .await;
         if let Ok(ChunkOutcome::Continues | ChunkOutcome::Completed) = written {
-            self.crew.tally.chunks.add(1);
+            self.pool.counters.chunks.add(1);
         }
         match written {
             Ok(ChunkOutcome::Continues) => Ok(Attempt::Continues),
@@ -283,7 +283,7 @@ impl<'a> Execution<'a> {
         };
         let item = RejectedItem {
             video_id: video_id.0,
-            reason: Poison::Refused(reason).to_string(),
+            reason: SettleError::Refused(reason).to_string(),
         };
         if let Some(reason) = self.over_limit(std::slice::from_ref(&item)) {
             let counters = Counters {
@@ -330,8 +330,8 @@ impl<'a> Execution<'a> {
 
     /// Counts a rolled-back chunk's reads; where that fails the count is let go, not the work.
     async fn rolled_back(&mut self, counters: Counters) -> Result<(), ClaimError> {
-        self.crew.tally.rollbacks.add(1);
-        let store = self.crew.launcher.store.as_ref();
+        self.pool.counters.rollbacks.add(1);
+        let store = self.pool.launcher.store.as_ref();
         match store.record_rollback(&mut self.claim, counters).await {
             Ok(()) => Ok(()),
             Err(ClaimError::Store(error)) if error.is_transient() => Ok(()),
@@ -346,7 +346,7 @@ impl<'a> Execution<'a> {
     /// The version is another one: where the lease still carries our token a commit's reply was
     /// lost, and the work goes on from what is stored; else the partition is somebody else's.
     async fn reload(&mut self) -> Result<Attempt, ClaimError> {
-        match self.crew.launcher.store.reload(&self.claim).await? {
+        match self.pool.launcher.store.reload(&self.claim).await? {
             Reloaded::Ours(claim) => {
                 self.claim = *claim;
                 Ok(Attempt::Continues)

@@ -1,6 +1,6 @@
 //! The heartbeat: keeps exactly the leases whose tasks run now, and the worker in the registry.
 
-use crate::claims::pool::Crew;
+use crate::claims::pool::ClaimPool;
 use balance_batch::chunk::ClaimToken;
 use balance_store::StoreResult;
 use std::{
@@ -12,14 +12,14 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// The tokens of the claims at work in this process.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HeldClaims(Arc<Mutex<HashSet<ClaimToken>>>);
+pub(crate) struct OwnedClaims(Arc<Mutex<HashSet<ClaimToken>>>);
 
-impl HeldClaims {
+impl OwnedClaims {
     /// Holds a claim until the guard is dropped, a panic included.
-    pub(crate) fn hold(&self, token: ClaimToken) -> HeldClaim {
+    pub(crate) fn hold(&self, token: ClaimToken) -> OwnedClaim {
         self.with(|tokens| tokens.insert(token));
-        HeldClaim {
-            held: self.clone(),
+        OwnedClaim {
+            owned: self.clone(),
             token,
         }
     }
@@ -28,52 +28,52 @@ impl HeldClaims {
         self.with(|tokens| tokens.iter().copied().collect())
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut HashSet<ClaimToken>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, command: impl FnOnce(&mut HashSet<ClaimToken>) -> T) -> T {
+        command(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// Keeps a claim's lease alive as long as it lives.
 #[derive(Debug)]
-pub(crate) struct HeldClaim {
-    held: HeldClaims,
+pub(crate) struct OwnedClaim {
+    owned: OwnedClaims,
     token: ClaimToken,
 }
 
-impl Drop for HeldClaim {
+impl Drop for OwnedClaim {
     fn drop(&mut self) {
-        self.held.with(|tokens| tokens.remove(&self.token));
+        self.owned.with(|tokens| tokens.remove(&self.token));
     }
 }
 
 /// Beats every third of a lease's length, until the worker's tasks have ended: a chunk that
 /// finishes during a shutdown still needs its lease.
-pub(crate) async fn run(crew: Arc<Crew>) {
-    let lease_s = u64::from(crew.settings.lease_s);
+pub(crate) async fn run(pool: Arc<ClaimPool>) {
+    let lease_s = u64::from(pool.settings.lease_s);
     let period = Duration::from_millis(lease_s * 1_000 / 3);
     let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let worker = &crew.settings.identity.name;
-        match tokio::time::timeout(Duration::from_secs(lease_s), beat(&crew)).await {
+        let worker = &pool.settings.identity.name;
+        match tokio::time::timeout(Duration::from_secs(lease_s), beat(&pool)).await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => tracing::warn!(worker, %error, "heartbeat failed"),
             Err(_) => tracing::warn!(worker, "heartbeat timed out"),
         }
-        crew.tally.heartbeat_failures.add(1);
+        pool.counters.heartbeat_failures.add(1);
     }
 }
 
 /// Renews the held leases, and tells the registry that this worker lives.
-pub(crate) async fn beat(crew: &Crew) -> StoreResult<()> {
-    let store = &crew.launcher.store;
-    let lease_s = crew.settings.lease_s;
-    let tokens = crew.held.tokens();
+pub(crate) async fn beat(pool: &ClaimPool) -> StoreResult<()> {
+    let store = &pool.launcher.store;
+    let lease_s = pool.settings.lease_s;
+    let tokens = pool.owned.tokens();
     if !tokens.is_empty() {
         store.renew(&tokens, lease_s).await?;
     }
-    store.see_worker(&crew.settings.identity, lease_s).await
+    store.see_worker(&pool.settings.identity, lease_s).await
 }
 
 #[cfg(test)]
@@ -82,16 +82,16 @@ mod tests {
 
     #[test]
     fn a_claim_is_held_until_its_guard_goes_even_by_panic() {
-        let held = HeldClaims::default();
-        let guard = held.hold(ClaimToken(1));
-        let other = held.clone();
+        let owned = OwnedClaims::default();
+        let guard = owned.hold(ClaimToken(1));
+        let other = owned.clone();
         let panicked = std::thread::spawn(move || {
             let _guard = other.hold(ClaimToken(2));
             panic!("on purpose");
         });
         assert!(panicked.join().is_err());
-        assert_eq!(held.tokens(), [ClaimToken(1)]);
+        assert_eq!(owned.tokens(), [ClaimToken(1)]);
         drop(guard);
-        assert!(held.tokens().is_empty());
+        assert!(owned.tokens().is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The crew: a bounded number of claim loops, each working one claim after the other.
 
 use crate::{
-    claims::{executor, heartbeat::HeldClaims},
+    claims::{executor, heartbeat::OwnedClaims},
     events::writer::Events,
     settings::WorkerSettings,
 };
@@ -10,7 +10,7 @@ use balance_batch::{
     execution::{JobExecutionId, StepExecutionId},
     status::BatchStatus,
 };
-use balance_service::{jobs::launcher::Launcher, operations::counters::WorkTally, trace};
+use balance_service::{jobs::launcher::Launcher, operations::counters::WorkerMetrics, trace};
 use balance_store::{
     StoreError, StoreResult,
     claims::{ClaimError, Claimed, Reloaded},
@@ -31,18 +31,18 @@ const MAX_DROPPED: usize = 1_000;
 const CANDIDATES: u32 = 64;
 
 /// What all tasks of a worker share.
-pub(crate) struct Crew {
+pub(crate) struct ClaimPool {
     pub(crate) launcher: Launcher,
     pub(crate) settings: WorkerSettings,
     /// The intake's stream, in a fleet.
     pub(crate) events: Option<Events>,
-    pub(crate) held: HeldClaims,
+    pub(crate) owned: OwnedClaims,
     /// Cancelled when the worker is asked to end: nothing new is claimed, running chunks finish.
     pub(crate) ending: CancellationToken,
     /// Wakes the schedule's look for a day to settle.
     pub(crate) look: Notify,
     /// What this worker did.
-    pub(crate) tally: Arc<WorkTally>,
+    pub(crate) counters: Arc<WorkerMetrics>,
     /// The claim loops.
     pub(crate) loops: TaskTracker,
     permits: Arc<Semaphore>,
@@ -50,7 +50,7 @@ pub(crate) struct Crew {
     dropped: Mutex<Vec<Claim>>,
 }
 
-impl Crew {
+impl ClaimPool {
     pub(crate) fn new(
         launcher: Launcher,
         settings: WorkerSettings,
@@ -61,10 +61,10 @@ impl Crew {
             launcher,
             settings,
             events,
-            held: HeldClaims::default(),
+            owned: OwnedClaims::default(),
             ending: CancellationToken::new(),
             look: Notify::new(),
-            tally: Arc::default(),
+            counters: Arc::default(),
             loops: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(permits)),
             dropped: Mutex::new(Vec::new()),
@@ -78,18 +78,18 @@ impl Crew {
 
     /// Starts a claim loop with a step execution to look at first. With no permit free the ring is
     /// dropped: the loops at work go on until nothing is claimable.
-    pub(crate) fn ring(self: &Arc<Self>, first: StepExecutionId) {
+    pub(crate) fn notify(self: &Arc<Self>, first: StepExecutionId) {
         if self.ending.is_cancelled() {
             return;
         }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            let crew = Arc::clone(self);
-            self.loops.spawn(crew.claim_loop(first, permit));
+            let pool = Arc::clone(self);
+            self.loops.spawn(pool.claim_loop(first, permit));
         }
     }
 
     /// Takes note of a claim to be given back when the database can be written again.
-    pub(crate) fn give_back_later(&self, claim: Claim) {
+    pub(crate) fn release_later(&self, claim: Claim) {
         let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
         if dropped.len() < MAX_DROPPED {
             dropped.push(claim);
@@ -98,15 +98,15 @@ impl Crew {
 
     /// Gives the dropped claims back; those that somebody took over meanwhile are told that it was
     /// no crash.
-    pub(crate) async fn give_back_dropped(&self) -> StoreResult<()> {
+    pub(crate) async fn release_dropped(&self) -> StoreResult<()> {
         let dropped = {
             let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *dropped)
         };
         for (done, claim) in dropped.iter().enumerate() {
-            if let Err(error) = self.give_back(claim).await {
+            if let Err(error) = self.release(claim).await {
                 for claim in &dropped[done..] {
-                    self.give_back_later(claim.clone());
+                    self.release_later(claim.clone());
                 }
                 return Err(error);
             }
@@ -114,7 +114,7 @@ impl Crew {
         Ok(())
     }
 
-    async fn give_back(&self, claim: &Claim) -> StoreResult<()> {
+    async fn release(&self, claim: &Claim) -> StoreResult<()> {
         let store = &self.launcher.store;
         match store.reload(claim).await {
             Ok(Reloaded::Ours(claim)) => match store.release(&claim, 0).await {
@@ -166,7 +166,7 @@ impl Crew {
                 job_execution_id,
                 reason,
             } => {
-                self.tally.unworkable.add(1);
+                self.counters.unworkable.add(1);
                 tracing::error!(
                     job_execution = job_execution_id.0,
                     step_execution = id.0,
@@ -177,7 +177,7 @@ impl Crew {
             }
             Claimed::Ours(claim) => {
                 let job = claim.job_execution_id;
-                let _held = self.held.hold(token);
+                let _held = self.owned.hold(token);
                 let span = self.span(&claim);
                 executor::execute(self, *claim).instrument(span).await;
                 job

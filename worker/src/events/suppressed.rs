@@ -2,10 +2,10 @@
 //! counts are written, not what was added, so that whoever dies in between, and however many do it
 //! at a time, each refusal is counted once.
 
-use crate::{claims::pool::Crew, events::writer::Events};
+use crate::{claims::pool::ClaimPool, events::writer::Events};
 use balance_store::{
-    events::RefusalCount,
-    playback::{REFUSAL_DAYS, RefusalReason},
+    events::SuppressedCount,
+    playback::{SUPPRESSED_DAYS, SuppressedReason},
 };
 use chrono::{Days, NaiveDate};
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -23,22 +23,22 @@ const AWAY: Days = Days::new(1);
 /// What this worker knows to be in the database.
 #[derive(Default)]
 struct Keeper {
-    kept: HashMap<(NaiveDate, i64, RefusalReason), i64>,
+    kept: HashMap<(NaiveDate, i64, SuppressedReason), i64>,
     /// The last day on which everything was kept.
     through: Option<NaiveDate>,
 }
 
 /// Keeps the counts until the worker is asked to end.
-pub(crate) async fn run(crew: Arc<Crew>, events: Events) {
+pub(crate) async fn run(pool: Arc<ClaimPool>, events: Events) {
     let mut keeper = Keeper::default();
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = crew.ending.cancelled() => return,
+            () = pool.ending.cancelled() => return,
             _ = looks.tick() => {}
         }
-        if let Err(reason) = keeper.look(&crew, &events).await {
+        if let Err(reason) = keeper.look(&pool, &events).await {
             tracing::warn!(reason, "refusals are not kept; tried again");
         }
     }
@@ -47,19 +47,19 @@ pub(crate) async fn run(crew: Arc<Crew>, events: Events) {
 impl Keeper {
     /// Keeps what was counted since the last look: at the first one of all days there can be, later
     /// of those that can still change.
-    async fn look(&mut self, crew: &Crew, events: &Events) -> Result<(), String> {
-        let launcher = &crew.launcher;
+    async fn look(&mut self, pool: &ClaimPool, events: &Events) -> Result<(), String> {
+        let launcher = &pool.launcher;
         let today = launcher.timezone.day_of(launcher.clock.now_micros());
         let today = today.map_err(|error| error.to_string())?.date;
         let first = self
             .through
-            .map_or(today - Days::new(u64::from(REFUSAL_DAYS)), |through| {
+            .map_or(today - Days::new(u64::from(SUPPRESSED_DAYS)), |through| {
                 through.min(today)
             });
         let days = (first - AWAY).iter_days();
         for date in days.take_while(|date| *date <= today + AWAY) {
             for shard in 0..events.stream.shards() {
-                self.keep(crew, events, shard, date).await?;
+                self.keep(pool, events, shard, date).await?;
             }
         }
         self.through = Some(today);
@@ -70,25 +70,25 @@ impl Keeper {
     /// Keeps what a shard has counted on a day, page by page.
     async fn keep(
         &mut self,
-        crew: &Crew,
+        pool: &ClaimPool,
         events: &Events,
         shard: u16,
         date: NaiveDate,
     ) -> Result<(), String> {
         let mut cursor = Some(0);
         while let Some(from) = cursor
-            && !crew.ending.is_cancelled()
+            && !pool.ending.is_cancelled()
         {
-            let page = events.stream.refusals(shard, date, from, PAGE).await;
+            let page = events.stream.suppressed(shard, date, from, PAGE).await;
             let page = page.map_err(|error| error.to_string())?;
-            let changed: Vec<RefusalCount> = page
+            let changed: Vec<SuppressedCount> = page
                 .counts
                 .into_iter()
                 .filter(|one| self.kept.get(&key(one)) != Some(&one.count))
                 .collect();
             if !changed.is_empty() {
-                let store = &crew.launcher.store;
-                let kept = store.keep_refusals(&changed).await;
+                let store = &pool.launcher.store;
+                let kept = store.save_suppressed(&changed).await;
                 kept.map_err(|error| error.to_string())?;
             }
             for one in &changed {
@@ -102,6 +102,6 @@ impl Keeper {
     }
 }
 
-const fn key(one: &RefusalCount) -> (NaiveDate, i64, RefusalReason) {
+const fn key(one: &SuppressedCount) -> (NaiveDate, i64, SuppressedReason) {
     (one.date, one.video_id.0, one.reason)
 }

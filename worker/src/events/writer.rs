@@ -1,7 +1,7 @@
 //! The drain: writes the intake's events into the history, in groups, and acknowledges them after
 //! the commit. Whatever dies in between is written again, which changes nothing.
 
-use crate::claims::pool::Crew;
+use crate::claims::pool::ClaimPool;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use balance_service::events::{
     replay::{self, EventRules, GROUP},
@@ -36,29 +36,29 @@ pub struct Events {
 }
 
 /// Drains until the worker is asked to end. A group at hand is written to its end.
-pub(crate) async fn run(crew: Arc<Crew>, events: Events) {
+pub(crate) async fn run(pool: Arc<ClaimPool>, events: Events) {
     let mut backoff = new_backoff();
     let mut trimmed: Option<Instant> = None;
-    while !crew.ending.is_cancelled() {
-        let wait = match turn(&crew, &events).await {
+    while !pool.ending.is_cancelled() {
+        let wait = match turn(&pool, &events).await {
             Ok(0) => POLL,
             Ok(_) => {
                 backoff = new_backoff();
                 Duration::ZERO
             }
             Err(reason) => {
-                crew.tally.drain.failures.add(1);
+                pool.counters.event_writer.failures.add(1);
                 tracing::warn!(reason, "not drained; tried again");
                 backoff.next().unwrap_or(LONGEST_BACKOFF)
             }
         };
         if trimmed.is_none_or(|at| at.elapsed() >= TRIM) {
-            trim(&crew, &events).await;
+            trim(&pool, &events).await;
             trimmed = Some(Instant::now());
         }
         if !wait.is_zero() {
             tokio::select! {
-                () = crew.ending.cancelled() => return,
+                () = pool.ending.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -76,8 +76,8 @@ fn new_backoff() -> impl Iterator<Item = Duration> {
 
 /// Reads a group, writes it, acknowledges it; answers how many entries it held. What fails stays
 /// on the list of the stream, and comes again when it has been there for a while.
-async fn turn(crew: &Crew, events: &Events) -> Result<usize, String> {
-    let consumer = &crew.settings.identity.name;
+async fn turn(pool: &ClaimPool, events: &Events) -> Result<usize, String> {
+    let consumer = &pool.settings.identity.name;
     let entries = events
         .stream
         .read(consumer, GROUP)
@@ -86,7 +86,7 @@ async fn turn(crew: &Crew, events: &Events) -> Result<usize, String> {
     if entries.is_empty() {
         return Ok(0);
     }
-    write_until_done(crew, events, &entries).await?;
+    write_until_done(pool, events, &entries).await?;
     let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
     events
         .stream
@@ -97,21 +97,25 @@ async fn turn(crew: &Crew, events: &Events) -> Result<usize, String> {
 }
 
 /// Writes a group at hand. A database that is away is tried again, as long as the worker may.
-async fn write_until_done(crew: &Crew, events: &Events, entries: &[Entry]) -> Result<(), String> {
-    let launcher = &crew.launcher;
+async fn write_until_done(
+    pool: &ClaimPool,
+    events: &Events,
+    entries: &[Entry],
+) -> Result<(), String> {
+    let launcher = &pool.launcher;
     let rules = EventRules {
         timezone: launcher.timezone,
         ad_interval_s: events.ad_interval_s,
     };
     let mut backoff = new_backoff();
     loop {
-        match replay::write_down(launcher.store.as_ref(), entries, rules).await {
+        match replay::persist(launcher.store.as_ref(), entries, rules).await {
             Ok(drained) => {
-                let tally = &crew.tally.drain;
-                tally.new.add(drained.new);
-                tally.known.add(drained.known);
-                tally.late.add(drained.late);
-                tally.rejected.add(drained.rejected);
+                let counters = &pool.counters.event_writer;
+                counters.new.add(drained.new);
+                counters.known.add(drained.known);
+                counters.late.add(drained.late);
+                counters.rejected.add(drained.rejected);
                 if drained.late > 0 || drained.rejected > 0 {
                     tracing::warn!(
                         late = drained.late,
@@ -121,8 +125,8 @@ async fn write_until_done(crew: &Crew, events: &Events, entries: &[Entry]) -> Re
                 }
                 return Ok(());
             }
-            Err(error) if error.is_transient() && !crew.ending.is_cancelled() => {
-                crew.tally.drain.failures.add(1);
+            Err(error) if error.is_transient() && !pool.ending.is_cancelled() => {
+                pool.counters.event_writer.failures.add(1);
                 tracing::warn!(
                     first = ?entries.first().map(|entry| entry.id),
                     entries = entries.len(),
@@ -136,8 +140,8 @@ async fn write_until_done(crew: &Crew, events: &Events, entries: &[Entry]) -> Re
     }
 }
 
-async fn trim(crew: &Crew, events: &Events) {
-    let now_ms = crew.launcher.clock.now_micros() / MICROS_PER_MS;
+async fn trim(pool: &ClaimPool, events: &Events) {
+    let now_ms = pool.launcher.clock.now_micros() / MICROS_PER_MS;
     let before_ms = now_ms - i64::from(events.retention_h) * MS_PER_HOUR;
     if let Err(error) = events.stream.trim(before_ms.max(0)).await {
         tracing::warn!(%error, "the stream is not trimmed");

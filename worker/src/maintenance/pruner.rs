@@ -1,7 +1,7 @@
 //! The pruner: deletes what nobody needs any more. Job metadata grows by the partitions of each
 //! day, and look-ups in it slow down with it.
 
-use crate::claims::pool::Crew;
+use crate::claims::pool::ClaimPool;
 use balance_store::StoreResult;
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ const AT_MOST: u32 = 1_000;
 
 /// Deletes the step executions of finished jobs that are older than so many days, and workers that
 /// are long dead.
-pub(crate) async fn prune(crew: Arc<Crew>, retention_days: u32) -> StoreResult<()> {
-    let store = &crew.launcher.store;
+pub(crate) async fn prune(pool: Arc<ClaimPool>, retention_days: u32) -> StoreResult<()> {
+    let store = &pool.launcher.store;
     store.forget_dead_workers(FORGET_WORKERS_S).await?;
-    let now = crew.launcher.clock.now();
+    let now = pool.launcher.clock.now();
     let ended_before = now - TimeDelta::days(i64::from(retention_days));
     let mut pruned = 0;
-    while pruned < AT_MOST && !crew.ending.is_cancelled() {
+    while pruned < AT_MOST && !pool.ending.is_cancelled() {
         if !store.prune_oldest(ended_before).await? {
             break;
         }

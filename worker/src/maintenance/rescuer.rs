@@ -2,15 +2,15 @@
 //! outage of the database made this process drop, and takes every running execution further, in
 //! case whoever should have died between its commit and that.
 
-use crate::claims::pool::Crew;
+use crate::claims::pool::ClaimPool;
 use balance_store::StoreResult;
 use std::sync::Arc;
 
-pub(crate) async fn rescue(crew: Arc<Crew>) -> StoreResult<()> {
-    crew.give_back_dropped().await?;
-    let launcher = &crew.launcher;
+pub(crate) async fn rescue(pool: Arc<ClaimPool>) -> StoreResult<()> {
+    pool.release_dropped().await?;
+    let launcher = &pool.launcher;
     for id in launcher.store.running().await? {
-        crew.advance(id).await?;
+        pool.advance(id).await?;
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! The consumer: turns the queue's messages into rings for the crew.
 
 use crate::{
-    claims::pool::Crew,
-    queue::{EmbeddedBackend, QueueBackend},
+    claims::pool::ClaimPool,
+    queue::{MemoryBackend, NotificationBackend},
 };
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use backon::{BackoffBuilder, ExponentialBuilder};
-use balance_redis::{RedisQueue, Ring};
+use balance_redis::{Notification, RedisNotifier};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -21,18 +21,18 @@ const TIDY: Duration = Duration::from_secs(1);
 
 /// Consumes until the worker is asked to end. Whatever ends a consumer sooner costs latency only:
 /// the dispatcher's poll finds the work.
-pub(crate) async fn run(crew: Arc<Crew>, backend: QueueBackend) {
+pub(crate) async fn run(pool: Arc<ClaimPool>, backend: NotificationBackend) {
     match backend {
-        QueueBackend::Embedded(backend) => {
-            let name = crew.settings.identity.name.clone();
-            if let Err(error) = embedded(Arc::clone(&crew), name, backend).await
-                && !crew.ending.is_cancelled()
+        NotificationBackend::Embedded(backend) => {
+            let name = pool.settings.identity.name.clone();
+            if let Err(error) = embedded(Arc::clone(&pool), name, backend).await
+                && !pool.ending.is_cancelled()
             {
                 tracing::warn!(%error, "the queue's consumer ended; polling goes on");
             }
         }
-        QueueBackend::Redis(queue) => {
-            tokio::join!(supervise(&crew, &queue), tidy(&crew, &queue));
+        NotificationBackend::Redis(queue) => {
+            tokio::join!(supervise(&pool, &queue), tidy(&pool, &queue));
         }
     }
 }
@@ -40,7 +40,7 @@ pub(crate) async fn run(crew: Arc<Crew>, backend: QueueBackend) {
 /// Replaces each consumer that ends. Any error of the server ends one, an emptied queue and a
 /// message that cannot be read too; each successor has a name of its own, for a reused one would
 /// steal what its namesake runs.
-async fn supervise(crew: &Arc<Crew>, queue: &RedisQueue) {
+async fn supervise(pool: &Arc<ClaimPool>, queue: &RedisNotifier) {
     let new_backoff = || {
         ExponentialBuilder::default()
             .with_min_delay(FIRST_BACKOFF)
@@ -51,14 +51,14 @@ async fn supervise(crew: &Arc<Crew>, queue: &RedisQueue) {
     };
     let mut backoff = new_backoff();
     for incarnation in 0_u64.. {
-        let name = format!("{}-{incarnation}", crew.settings.identity.name);
+        let name = format!("{}-{incarnation}", pool.settings.identity.name);
         let began = Instant::now();
-        let ended = fleet(Arc::clone(crew), name.clone(), queue.clone()).await;
+        let ended = fleet(Arc::clone(pool), name.clone(), queue.clone()).await;
         // Best effort: what is left is tidied up when the consumer counts as dead.
         if let Err(error) = queue.forget(&name).await {
             tracing::debug!(%error, "consumer not forgotten");
         }
-        if crew.ending.is_cancelled() {
+        if pool.ending.is_cancelled() {
             return;
         }
         let reason = ended
@@ -72,18 +72,18 @@ async fn supervise(crew: &Arc<Crew>, queue: &RedisQueue) {
             backoff = new_backoff();
         }
         tokio::select! {
-            () = crew.ending.cancelled() => return,
+            () = pool.ending.cancelled() => return,
             () = tokio::time::sleep(backoff.next().unwrap_or(LONGEST_BACKOFF)) => {}
         }
     }
 }
 
-async fn tidy(crew: &Crew, queue: &RedisQueue) {
+async fn tidy(pool: &ClaimPool, queue: &RedisNotifier) {
     let mut ticks = tokio::time::interval(TIDY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = crew.ending.cancelled() => return,
+            () = pool.ending.cancelled() => return,
             _ = ticks.tick() => {}
         }
         if let Err(error) = queue.tidy().await {
@@ -96,11 +96,11 @@ async fn tidy(crew: &Crew, queue: &RedisQueue) {
 /// A plain function that answers a boxed future: an async block that builds and runs the crate's
 /// worker cannot be spawned.
 macro_rules! consume {
-    ($crew:ident, $name:ident, $backend:expr) => {{
-        let ending = $crew.ending.clone();
+    ($pool:ident, $name:ident, $backend:expr) => {{
+        let ending = $pool.ending.clone();
         let worker = WorkerBuilder::new($name.as_str())
             .backend($backend)
-            .data($crew)
+            .data($pool)
             .build(look);
         worker
             .run_until(async move {
@@ -112,26 +112,26 @@ macro_rules! consume {
 }
 
 fn embedded(
-    crew: Arc<Crew>,
+    pool: Arc<ClaimPool>,
     name: String,
-    backend: EmbeddedBackend,
+    backend: MemoryBackend,
 ) -> BoxFuture<'static, Result<(), WorkerError>> {
-    consume!(crew, name, backend)
+    consume!(pool, name, backend)
 }
 
 fn fleet(
-    crew: Arc<Crew>,
+    pool: Arc<ClaimPool>,
     name: String,
-    queue: RedisQueue,
+    queue: RedisNotifier,
 ) -> BoxFuture<'static, Result<(), WorkerError>> {
-    consume!(crew, name, queue.backend())
+    consume!(pool, name, queue.backend())
 }
 
 /// A message says "look at this step execution", and nothing else.
-async fn look(ring: Ring, crew: Data<Arc<Crew>>) {
-    match ring {
-        Ring::StepExecution(id) => crew.ring(id),
-        Ring::Foreign(payload) => {
+async fn look(notify: Notification, pool: Data<Arc<ClaimPool>>) {
+    match notify {
+        Notification::StepExecution(id) => pool.notify(id),
+        Notification::Foreign(payload) => {
             tracing::warn!(payload, "a foreign message in the queue is dropped");
         }
     }

@@ -3,8 +3,8 @@
 use apalis::prelude::{MemorySink, MemoryStorage, MemoryStorageError, Task, TaskBuilder};
 use async_trait::async_trait;
 use balance_batch::execution::StepExecutionId;
-use balance_redis::Ring;
-use balance_service::jobs::notifier::{Queue, QueueError};
+use balance_redis::Notification;
+use balance_service::jobs::notifier::{Notifier, NotifierError};
 use futures_channel::mpsc;
 use futures_util::{SinkExt, StreamExt, lock::Mutex};
 use std::sync::{
@@ -13,23 +13,23 @@ use std::sync::{
 };
 
 /// What a worker consumes: the ids of step executions to look at.
-pub type EmbeddedBackend = MemoryStorage<Ring>;
+pub type MemoryBackend = MemoryStorage<Notification>;
 
 /// Rings that may wait. More are dropped: workers find the work without them.
 const CAPACITY: usize = 1_000;
 
 /// Rings the workers of this process.
-pub struct EmbeddedQueue {
+pub struct MemoryNotifier {
     /// One sender, behind a lock: every clone of it would bring a place of its own in the channel.
-    sender: SyncMutex<mpsc::Sender<Task<Ring>>>,
+    sender: SyncMutex<mpsc::Sender<Task<Notification>>>,
     /// Rings that wait.
     waiting: Arc<AtomicU32>,
 }
 
-impl EmbeddedQueue {
+impl MemoryNotifier {
     /// A queue, and the backend for its one consumer.
     #[must_use]
-    pub fn new() -> (Self, EmbeddedBackend) {
+    pub fn new() -> (Self, MemoryBackend) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         let waiting = Arc::new(AtomicU32::new(0));
         let taken = Arc::clone(&waiting);
@@ -51,16 +51,16 @@ impl EmbeddedQueue {
 }
 
 #[async_trait]
-impl Queue for EmbeddedQueue {
-    fn ring(&self, ids: &[StepExecutionId], window: u32) {
+impl Notifier for MemoryNotifier {
+    fn notify(&self, ids: &[StepExecutionId], window: u32) {
         let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         for id in ids {
             if self.waiting.load(Ordering::SeqCst) >= window {
                 return;
             }
             self.waiting.fetch_add(1, Ordering::SeqCst);
-            let ring = TaskBuilder::new(Ring::StepExecution(*id)).build();
-            if sender.try_send(ring).is_err() {
+            let notify = TaskBuilder::new(Notification::StepExecution(*id)).build();
+            if sender.try_send(notify).is_err() {
                 // Full, or nobody listens any more.
                 self.waiting.fetch_sub(1, Ordering::SeqCst);
                 return;
@@ -68,7 +68,7 @@ impl Queue for EmbeddedQueue {
         }
     }
 
-    async fn waiting(&self) -> Result<u64, QueueError> {
+    async fn waiting(&self) -> Result<u64, NotifierError> {
         Ok(self.waiting.load(Ordering::SeqCst).into())
     }
 

@@ -3,14 +3,14 @@
 pub(crate) mod consumer;
 mod memory;
 
-use balance_redis::RedisQueue;
+use balance_redis::RedisNotifier;
 
-pub use memory::{EmbeddedBackend, EmbeddedQueue};
+pub use memory::{MemoryBackend, MemoryNotifier};
 
 /// What a worker consumes.
-pub enum QueueBackend {
+pub enum NotificationBackend {
     /// The notifications of this process.
-    Embedded(EmbeddedBackend),
+    Embedded(MemoryBackend),
     /// The notifications of a fleet.
-    Redis(RedisQueue),
+    Redis(RedisNotifier),
 }

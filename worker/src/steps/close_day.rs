@@ -1,6 +1,6 @@
 //! `closeDayStep`: nothing is added to the day from here on.
 
-use crate::claims::pool::Crew;
+use crate::claims::pool::ClaimPool;
 use balance_batch::chunk::Claim;
 use balance_service::events::stream::Closed;
 use balance_store::{
@@ -25,15 +25,15 @@ enum Look {
 }
 
 /// Closes the day, or gives the step back to be rung again: it never waits.
-pub(crate) async fn run(crew: &Crew, claim: &Claim) -> Result<(), ClaimError> {
-    let store = crew.launcher.store.as_ref();
-    let written = match look(crew, claim).await? {
+pub(crate) async fn run(pool: &ClaimPool, claim: &Claim) -> Result<(), ClaimError> {
+    let store = pool.launcher.store.as_ref();
+    let written = match look(pool, claim).await? {
         Look::Closed => store.end(claim, Ending::Completed).await,
         Look::NotItsTurn => store.release_for_turn(claim, AGAIN_MS).await,
         Look::NotYet(reason) => {
             let job_execution = claim.job_execution_id.0;
             tracing::info!(job_execution, date = %claim.date, reason, "the day is not closed yet");
-            match waited_too_long(crew, claim) {
+            match waited_too_long(pool, claim) {
                 Some(limit_s) => {
                     let reason = format!("not closed within {limit_s} s: {reason}");
                     let step_execution = claim.step_execution_id.0;
@@ -52,16 +52,16 @@ pub(crate) async fn run(crew: &Crew, claim: &Claim) -> Result<(), ClaimError> {
     written
 }
 
-async fn look(crew: &Crew, claim: &Claim) -> Result<Look, ClaimError> {
-    let store = crew.launcher.store.as_ref();
+async fn look(pool: &ClaimPool, claim: &Claim) -> Result<Look, ClaimError> {
+    let store = pool.launcher.store.as_ref();
     if let Some(earlier) = store.first_unsettled_day().await?
         && earlier < claim.date
     {
         tracing::info!(date = %claim.date, %earlier, "an earlier day is unsettled");
         return Ok(Look::NotItsTurn);
     }
-    if let Some(events) = &crew.events {
-        let day = crew.launcher.timezone.day(claim.date);
+    if let Some(events) = &pool.events {
+        let day = pool.launcher.timezone.day(claim.date);
         let day = day.map_err(|error| StoreError::Data(error.to_string()))?;
         match events.stream.close(day.end_micros / MICROS_PER_MS).await {
             Ok(Closed::Drained) => {}
@@ -83,8 +83,8 @@ async fn look(crew: &Crew, claim: &Claim) -> Result<Look, ClaimError> {
 }
 
 /// The limit, in seconds, where the step has waited for the stream for longer.
-fn waited_too_long(crew: &Crew, claim: &Claim) -> Option<u32> {
-    let limit_s = crew.events.as_ref()?.close_timeout_s;
-    let waited = crew.launcher.clock.now() - claim.started_at;
+fn waited_too_long(pool: &ClaimPool, claim: &Claim) -> Option<u32> {
+    let limit_s = pool.events.as_ref()?.close_timeout_s;
+    let waited = pool.launcher.clock.now() - claim.started_at;
     (waited >= TimeDelta::seconds(i64::from(limit_s))).then_some(limit_s)
 }

@@ -4,7 +4,7 @@ use crate::steps::{Chunk, Processed, collect};
 use balance_batch::{chunk::Claim, partition::IdRange};
 use balance_domain::{
     rates::RateVersion,
-    settlement::{Poison, VideoRevenue},
+    settlement::{SettleError, VideoRevenue},
 };
 use balance_store::{Store, StoreResult, claims::ChunkOutput, settlement::RevenueItem};
 
@@ -37,11 +37,11 @@ fn process(
     let statistics = match item {
         RevenueItem::Settled(statistics) => statistics,
         RevenueItem::Held { video_id } => {
-            return Processed::Reject(*video_id, Poison::Held(claim.date));
+            return Processed::Reject(*video_id, SettleError::Held(claim.date));
         }
     };
     let revenue = rates
-        .ok_or(Poison::NoRate(claim.date))
+        .ok_or(SettleError::NoRate(claim.date))
         .and_then(|rates| VideoRevenue::of(statistics, rates));
     match revenue {
         Ok(row) => Processed::Write(row),

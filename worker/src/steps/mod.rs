@@ -14,7 +14,7 @@ use balance_batch::{
     partition::IdRange,
     step::Counters,
 };
-use balance_domain::settlement::Poison;
+use balance_domain::settlement::SettleError;
 use balance_store::{Store, StoreError, StoreResult, claims::ChunkOutput};
 
 /// A chunk that is ready to be written.
@@ -44,7 +44,7 @@ pub(crate) async fn prepare(
 enum Processed<T> {
     Write(T),
     Filter,
-    Reject(i64, Poison),
+    Reject(i64, SettleError),
 }
 
 /// Sorts the processed items of a page into rows, counters and rejected items.

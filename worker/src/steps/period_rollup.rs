@@ -2,7 +2,7 @@
 
 use crate::steps::{Chunk, Processed, collect};
 use balance_batch::{chunk::Claim, partition::IdRange};
-use balance_domain::settlement::Poison;
+use balance_domain::settlement::SettleError;
 use balance_store::{Store, StoreResult, claims::ChunkOutput};
 
 pub(super) async fn prepare(
@@ -14,7 +14,7 @@ pub(super) async fn prepare(
     let page = store.periods(claim.date, range, limit).await?;
     let items = page.items.into_iter().map(|video| match video.rows {
         Some(rows) => Processed::Write(rows),
-        None => Processed::Reject(video.video_id, Poison::Overflow("sum of the period")),
+        None => Processed::Reject(video.video_id, SettleError::Overflow("sum of the period")),
     });
     let (videos, commit) = collect(page.upto, items);
     Ok(Chunk {

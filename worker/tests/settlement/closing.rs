@@ -1,6 +1,6 @@
 //! `closeDayStep` beside a fleet's stream: what it waits for, and for how long.
 
-use crate::world::{MICROS, Shape, World, date, day_of_plays};
+use crate::env::{MICROS, Shape, TestEnv, date, day_of_plays};
 use async_trait::async_trait;
 use balance_batch::{
     execution::{JobExecution, JobExecutionId},
@@ -9,7 +9,7 @@ use balance_batch::{
     step::StepExecution,
 };
 use balance_domain::clock::Clock;
-use balance_service::events::stream::{Closed, EventStream, RefusalPage, Retained, StreamError};
+use balance_service::events::stream::{Closed, EventStream, Retained, StreamError, SuppressedPage};
 use balance_store::events::{Entry, EntryId};
 use balance_worker::Events;
 use chrono::NaiveDate;
@@ -77,14 +77,14 @@ impl EventStream for Told {
         1
     }
 
-    async fn refusals(
+    async fn suppressed(
         &self,
         _: u16,
         _: NaiveDate,
         _: u64,
         _: u32,
-    ) -> Result<RefusalPage, StreamError> {
-        Ok(RefusalPage {
+    ) -> Result<SuppressedPage, StreamError> {
+        Ok(SuppressedPage {
             counts: Vec::new(),
             next: None,
         })
@@ -100,7 +100,7 @@ fn events(stream: &Arc<Told>) -> Events {
     }
 }
 
-impl World {
+impl TestEnv {
     async fn close_step(&self, id: JobExecutionId) -> StepExecution {
         let steps = self.steps(id).await;
         let close = steps
@@ -151,35 +151,31 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_earlier_day_that_shows_up_late_is_waited_for_without_a_limit() {
-    let world = World::new().await;
-    world.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
+    let env = TestEnv::new().await;
+    env.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
     // The stream holds it up until the earlier day is there.
     let stream = Told::new(Ok(Closed::Waiting));
     let shape = Shape::default();
-    let (launcher, worker) = world.worker_of_fleet(shape, events(&stream)).await;
+    let (launcher, worker) = env.worker_of_fleet(shape, events(&stream)).await;
     let later = launcher.launch(date(DAY)).await.unwrap().id;
-    world.until_tried(later).await;
-    world
-        .import(&day_of_plays(EARLIER, 20, 5), 0)
-        .await
-        .unwrap();
+    env.until_tried(later).await;
+    env.import(&day_of_plays(EARLIER, 20, 5), 0).await.unwrap();
     stream.now(Ok(Closed::Drained));
-    world.until_tried(later).await;
-    world
-        .clock
-        .set(world.clock.now_micros() + 3 * i64::from(LIMIT_S) * MICROS);
-    world.until_tried(later).await;
-    let waiting = world.store.execution(later).await.unwrap().unwrap();
+    env.until_tried(later).await;
+    env.clock
+        .set(env.clock.now_micros() + 3 * i64::from(LIMIT_S) * MICROS);
+    env.until_tried(later).await;
+    let waiting = env.store.execution(later).await.unwrap().unwrap();
     assert_eq!(waiting.status, BatchStatus::Started);
-    assert_eq!(world.store.closed_through().await.unwrap(), None);
+    assert_eq!(env.store.closed_through().await.unwrap(), None);
 
     // Its turn comes, and with it the whole time for the stream.
     let earlier = launcher.launch(date(EARLIER)).await.unwrap().id;
-    let earlier = world.end_of(earlier).await;
+    let earlier = env.end_of(earlier).await;
     assert_eq!(earlier.status, BatchStatus::Completed);
-    let later = world.end_of(later).await;
+    let later = env.end_of(later).await;
     assert_eq!(later.status, BatchStatus::Completed);
-    let closed = world.store.closed_through().await.unwrap();
+    let closed = env.store.closed_through().await.unwrap();
     assert_eq!(closed, Some(date(DAY)));
     assert!(worker.stop().await);
 }
@@ -191,29 +187,28 @@ async fn what_the_stream_does_not_say_is_drained_is_not_closed_and_fails_at_the_
         (Ok(Closed::Waiting), "events wait"),
         (Err("refused"), "away: refused"),
     ] {
-        let world = World::new().await;
-        world.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
+        let env = TestEnv::new().await;
+        env.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
         let stream = Told::new(said);
         let shape = Shape::default();
-        let (launcher, worker) = world.worker_of_fleet(shape, events(&stream)).await;
+        let (launcher, worker) = env.worker_of_fleet(shape, events(&stream)).await;
         let id = launcher.launch(date(DAY)).await.unwrap().id;
-        world.until_tried(id).await;
-        assert_eq!(world.close_step(id).await.status, BatchStatus::Started);
-        world
-            .clock
-            .set(world.clock.now_micros() + i64::from(LIMIT_S) * MICROS);
-        let failed = world.end_of(id).await;
+        env.until_tried(id).await;
+        assert_eq!(env.close_step(id).await.status, BatchStatus::Started);
+        env.clock
+            .set(env.clock.now_micros() + i64::from(LIMIT_S) * MICROS);
+        let failed = env.end_of(id).await;
         assert_eq!(failed.status, BatchStatus::Failed);
-        let close = world.close_step(id).await;
+        let close = env.close_step(id).await;
         let told = format!("not closed within {LIMIT_S} s");
         for words in [told.as_str(), reason] {
             assert!(close.exit_message.contains(words), "{close:?}");
         }
-        assert_eq!(world.store.closed_through().await.unwrap(), None);
+        assert_eq!(env.store.closed_through().await.unwrap(), None);
         // Tried again when the stream is there, it has the whole time once more.
         stream.now(Ok(Closed::Drained));
         let again = launcher.restart(id).await.unwrap().id;
-        assert_eq!(world.end_of(again).await.status, BatchStatus::Completed);
+        assert_eq!(env.end_of(again).await.status, BatchStatus::Completed);
         assert!(worker.stop().await);
     }
 }

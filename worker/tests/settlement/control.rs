@@ -1,8 +1,8 @@
 //! What people do to executions: launch, stop, restart, abandon, and what is refused.
 
 use crate::{
-    hand::{Hand, undisturbed},
-    world::{Shape, World, date, even_day},
+    env::{Shape, TestEnv, date, even_day},
+    test_worker::{TestWorker, undisturbed},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId},
@@ -13,7 +13,7 @@ use balance_batch::{
 use balance_domain::playback::Play;
 use balance_store::{
     claims::Ending,
-    jobs::{Advance, JobRefusal, LaunchedBy, Plan},
+    jobs::{Advance, JobError, LaunchedBy, Plan},
     operations::Actor,
 };
 use tokio::task::JoinSet;
@@ -24,37 +24,36 @@ fn plays() -> Vec<Play> {
     even_day(DAY, 400, 60)
 }
 
-async fn world() -> World {
-    let world = World::new().await;
-    world.import(&plays(), 1).await.unwrap();
-    world
+async fn env() -> TestEnv {
+    let env = TestEnv::new().await;
+    env.import(&plays(), 1).await.unwrap();
+    env
 }
 
 /// Asks an execution to stop, inside the transaction of a partition's n-th chunk.
-async fn stop_at_chunk(world: &World, partition: &str, chunk: i64) {
-    world
-        .trigger(
-            "stop",
-            ("BATCH_STEP_EXECUTION", "COMMIT_COUNT"),
-            &format!("NEW.STEP_NAME = '{partition}' AND NEW.COMMIT_COUNT = {chunk}"),
-            "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STOPPING', VERSION = VERSION + 1 \
+async fn stop_at_chunk(env: &TestEnv, partition: &str, chunk: i64) {
+    env.trigger(
+        "stop",
+        ("BATCH_STEP_EXECUTION", "COMMIT_COUNT"),
+        &format!("NEW.STEP_NAME = '{partition}' AND NEW.COMMIT_COUNT = {chunk}"),
+        "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STOPPING', VERSION = VERSION + 1 \
              WHERE JOB_EXECUTION_ID = NEW.JOB_EXECUTION_ID;",
-        )
-        .await;
+    )
+    .await;
 }
 
-async fn restart(world: &World, id: JobExecutionId, shape: Shape) -> JobExecution {
-    let (launcher, worker) = world.worker(shape).await;
+async fn restart(env: &TestEnv, id: JobExecutionId, shape: Shape) -> JobExecution {
+    let (launcher, worker) = env.worker(shape).await;
     let launched = launcher.restart(id).await.unwrap();
     assert!(launched.is_restart);
-    let execution = world.wait(launched.id).await;
+    let execution = env.wait(launched.id).await;
     assert!(worker.stop().await);
     execution
 }
 
 /// Each ended manager's counters are the sums of its partitions.
-async fn assert_managers_are_sums(world: &World, id: JobExecutionId) {
-    let steps = world.steps(id).await;
+async fn assert_managers_are_sums(env: &TestEnv, id: JobExecutionId) {
+    let steps = env.steps(id).await;
     for manager in steps.iter().filter(|row| row.name.partition.is_none()) {
         if manager.name.step == Step::CloseDay {
             continue;
@@ -80,17 +79,17 @@ async fn stopped_in_the_middle_and_restarted_the_rows_are_the_same() {
         ("dayRevenueStep:partition0", 1),
         ("periodRollupStep:partition3", 3),
     ] {
-        let world = world().await;
-        stop_at_chunk(&world, partition, chunk).await;
+        let env = env().await;
+        stop_at_chunk(&env, partition, chunk).await;
         let shape = Shape {
             chunk_size: 4,
             ..Shape::default()
         };
-        let stopped = world.settle(date(DAY), shape).await.unwrap();
+        let stopped = env.settle(date(DAY), shape).await.unwrap();
         assert_eq!(stopped.status, BatchStatus::Stopped, "{partition}");
         assert_eq!(stopped.exit_code, ExitCode::STOPPED);
-        assert_managers_are_sums(&world, stopped.id).await;
-        let steps = world.steps(stopped.id).await;
+        assert_managers_are_sums(&env, stopped.id).await;
+        let steps = env.steps(stopped.id).await;
         let halted = steps
             .iter()
             .find(|row| row.name.to_string() == partition)
@@ -103,14 +102,14 @@ async fn stopped_in_the_middle_and_restarted_the_rows_are_the_same() {
         assert_eq!(halted.exit_code, ExitCode::STOPPED);
         assert!(halted.end_time.is_some());
 
-        world.sql("DROP TRIGGER stop").await;
-        let ended = restart(&world, stopped.id, shape).await;
+        env.sql("DROP TRIGGER stop").await;
+        let ended = restart(&env, stopped.id, shape).await;
         assert_eq!(ended.status, BatchStatus::Completed);
         assert_eq!(ended.exit_code, ExitCode::COMPLETED);
         assert_eq!(ended.instance_id, stopped.instance_id);
-        assert_managers_are_sums(&world, ended.id).await;
-        assert_only_the_rest_ran(&steps, &world.steps(ended.id).await);
-        assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+        assert_managers_are_sums(&env, ended.id).await;
+        assert_only_the_rest_ran(&steps, &env.steps(ended.id).await);
+        assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
     }
 }
 
@@ -138,67 +137,75 @@ fn assert_only_the_rest_ran(before: &[StepExecution], after: &[StepExecution]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_what_nobody_holds_and_leaves_what_runs_to_its_owner() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 3).await;
-    let [held, expired, free] = hand.partitions[..] else {
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 3).await;
+    let [owned, expired, free] = test_worker.partitions[..] else {
         panic!("three partitions");
     };
-    hand.claim(expired, 1).await;
-    hand.let_leases_run_out().await;
-    let mut claim = hand.claim(held, 2).await;
-    hand.chunk(&mut claim, 5).await.unwrap();
-    hand.launcher.stop(hand.job).await.unwrap();
+    test_worker.claim(expired, 1).await;
+    test_worker.let_leases_run_out().await;
+    let mut claim = test_worker.claim(owned, 2).await;
+    test_worker.chunk(&mut claim, 5).await.unwrap();
+    test_worker.launcher.stop(test_worker.job).await.unwrap();
 
-    let row = hand.row(held).await;
+    let row = test_worker.row(owned).await;
     assert_eq!(
         (row.status, row.version),
         (BatchStatus::Started, claim.version)
     );
     for (id, version) in [(expired, 2), (free, 1)] {
-        let row = hand.row(id).await;
+        let row = test_worker.row(id).await;
         assert_eq!((row.status, row.version), (BatchStatus::Stopped, version));
         assert_eq!(row.exit_code, ExitCode::STOPPED);
     }
-    assert!(hand.claimable().await.is_empty());
-    let status = world.store.execution_status(hand.job).await.unwrap();
+    assert!(test_worker.claimable().await.is_empty());
+    let status = env.store.execution_status(test_worker.job).await.unwrap();
     assert_eq!(status, BatchStatus::Stopping);
 
-    world.store.end(&claim, Ending::Stopped).await.unwrap();
+    env.store.end(&claim, Ending::Stopped).await.unwrap();
     assert_eq!(
-        hand.launcher.advance(hand.job).await.unwrap(),
+        test_worker.launcher.advance(test_worker.job).await.unwrap(),
         Some(BatchStatus::Stopped)
     );
     // The restart goes on from the cursor in the stored context.
-    let again = hand.launcher.restart(hand.job).await.unwrap().id;
-    let first = hand.claimable().await[0];
-    let resumed = hand.claim(first, 3).await;
+    let again = test_worker
+        .launcher
+        .restart(test_worker.job)
+        .await
+        .unwrap()
+        .id;
+    let first = test_worker.claimable().await[0];
+    let resumed = test_worker.claim(first, 3).await;
     assert_eq!(resumed.name, claim.name);
     assert_eq!(resumed.state, claim.state);
-    world.store.release(&resumed, 0).await.unwrap();
-    assert_eq!(hand.finish(again).await.status, BatchStatus::Completed);
-    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+    env.store.release(&resumed, 0).await.unwrap();
+    assert_eq!(
+        test_worker.finish(again).await.status,
+        BatchStatus::Completed
+    );
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_with_nothing_left_undone_ends_completed() {
-    let world = world().await;
+    let env = env().await;
     // The last chunk of the only partition of the last step.
-    stop_at_chunk(&world, "periodRollupStep:partition0", 1).await;
+    stop_at_chunk(&env, "periodRollupStep:partition0", 1).await;
     let shape = Shape {
         partitions: 1,
         chunk_size: 1_000,
         ..Shape::default()
     };
-    let ended = world.settle(date(DAY), shape).await.unwrap();
+    let ended = env.settle(date(DAY), shape).await.unwrap();
     assert_eq!(ended.status, BatchStatus::Completed);
     assert_eq!(ended.exit_code, ExitCode::COMPLETED);
-    assert_managers_are_sums(&world, ended.id).await;
+    assert_managers_are_sums(&env, ended.id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_before_anything_began_restarts_from_the_beginning() {
-    let world = world().await;
-    let id = world
+    let env = env().await;
+    let id = env
         .store
         .launch(
             Job::DayStatistics,
@@ -209,55 +216,53 @@ async fn a_stop_before_anything_began_restarts_from_the_beginning() {
         .await
         .unwrap()
         .id;
-    let launcher = world.launcher(4);
+    let launcher = env.launcher(4);
     launcher.stop(id).await.unwrap();
-    let stopped = world.store.execution(id).await.unwrap().unwrap();
+    let stopped = env.store.execution(id).await.unwrap().unwrap();
     assert_eq!(stopped.status, BatchStatus::Stopped);
-    assert!(world.steps(id).await.is_empty());
-    let ended = restart(&world, id, Shape::default()).await;
+    assert!(env.steps(id).await.is_empty());
+    let ended = restart(&env, id, Shape::default()).await;
     assert_eq!(ended.status, BatchStatus::Completed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_step_restarts_only_what_is_not_completed() {
-    let world = world().await;
-    world
-        .sql("UPDATE play_history SET play_time = -1 WHERE video_id = 1")
+    let env = env().await;
+    env.sql("UPDATE play_history SET play_time = -1 WHERE video_id = 1")
         .await;
-    let failed = world.settle(date(DAY), Shape::default()).await.unwrap();
+    let failed = env.settle(date(DAY), Shape::default()).await.unwrap();
     assert_eq!(failed.status, BatchStatus::Failed);
-    let before = world.steps(failed.id).await;
+    let before = env.steps(failed.id).await;
     let undone: Vec<String> = partitions(&before, Step::DayStatistics)
         .filter(|row| row.status != BatchStatus::Completed)
         .map(|row| row.name.to_string())
         .collect();
     assert_eq!(undone, ["dayStatisticsStep:partition0"]);
-    world
-        .sql("UPDATE play_history SET play_time = 10 WHERE video_id = 1")
+    env.sql("UPDATE play_history SET play_time = 10 WHERE video_id = 1")
         .await;
     // A launch of a failed date is its restart, whatever the number of partitions by now.
     let shape = Shape {
         partitions: 9,
         ..Shape::default()
     };
-    let ended = world.settle(date(DAY), shape).await.unwrap();
+    let ended = env.settle(date(DAY), shape).await.unwrap();
     assert_eq!(
         (ended.status, ended.instance_id),
         (BatchStatus::Completed, failed.instance_id)
     );
-    let after = world.steps(ended.id).await;
+    let after = env.steps(ended.id).await;
     let again: Vec<String> = partitions(&after, Step::DayStatistics)
         .map(|row| row.name.to_string())
         .collect();
     assert_eq!(again, undone);
     assert_only_the_rest_ran(&before, &after);
-    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_launches_at_once_make_one_execution() {
-    let world = world().await;
-    let launcher = world.launcher(4);
+    let env = env().await;
+    let launcher = env.launcher(4);
     let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(10));
     let mut launches = JoinSet::new();
     for _ in 0..10 {
@@ -271,28 +276,28 @@ async fn ten_launches_at_once_make_one_execution() {
     for launch in launches.join_all().await {
         match launch {
             Ok(one) => launched.push(one.id),
-            Err(JobRefusal::AlreadyRunning { date: day, .. }) => assert_eq!(day, date(DAY)),
+            Err(JobError::AlreadyRunning { date: day, .. }) => assert_eq!(day, date(DAY)),
             Err(other) => panic!("{other}"),
         }
     }
     assert_eq!(launched.len(), 1);
     assert_eq!(
-        world.rows("SELECT COUNT(*) FROM BATCH_JOB_EXECUTION").await,
+        env.rows("SELECT COUNT(*) FROM BATCH_JOB_EXECUTION").await,
         ["1"]
     );
     assert_eq!(
-        world.rows("SELECT COUNT(*) FROM BATCH_JOB_INSTANCE").await,
+        env.rows("SELECT COUNT(*) FROM BATCH_JOB_INSTANCE").await,
         ["1"]
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn advancing_is_idempotent_and_plans_once() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 4).await;
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 4).await;
     let rows = "SELECT * FROM BATCH_STEP_EXECUTION ORDER BY 1";
-    let before = world.rows(rows).await;
-    let ranges = world
+    let before = env.rows(rows).await;
+    let ranges = env
         .store
         .plan(Step::DayStatistics, date(DAY), 7)
         .await
@@ -302,16 +307,16 @@ async fn advancing_is_idempotent_and_plans_once() {
         ranges,
     };
     for plan in [None, Some(plan.clone()), Some(plan)] {
-        let advanced = world.store.advance(hand.job, plan).await.unwrap();
+        let advanced = env.store.advance(test_worker.job, plan).await.unwrap();
         assert_eq!(advanced, Advance::Waiting);
     }
-    assert_eq!(world.rows(rows).await, before);
+    assert_eq!(env.rows(rows).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_who_advance_do_it_once() {
-    let world = world().await;
-    let (launcher, worker) = world.worker(Shape::default()).await;
+    let env = env().await;
+    let (launcher, worker) = env.worker(Shape::default()).await;
     let id = launcher.launch(date(DAY)).await.unwrap().id;
     let mut others = JoinSet::new();
     for _ in 0..4 {
@@ -331,7 +336,7 @@ async fn many_who_advance_do_it_once() {
     others.join_all().await;
     assert!(worker.stop().await);
     let names = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION GROUP BY STEP_NAME HAVING COUNT(*) > 1";
-    assert!(world.rows(names).await.is_empty());
-    assert_eq!(world.wait(id).await.status, BatchStatus::Completed);
-    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+    assert!(env.rows(names).await.is_empty());
+    assert_eq!(env.wait(id).await.status, BatchStatus::Completed);
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
 }

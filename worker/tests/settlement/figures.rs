@@ -1,6 +1,6 @@
 //! The figures of settled days.
 
-use crate::world::{MICROS, Shape, World, at, date, day_of_plays, play};
+use crate::env::{MICROS, Shape, TestEnv, at, date, day_of_plays, play};
 use balance_batch::status::{BatchStatus, ExitCode};
 use balance_domain::{
     accounts::UserId,
@@ -8,33 +8,32 @@ use balance_domain::{
     rates::{RateKind, RateVersion, Tier},
     videos::{OpeningBalance, VideoId},
 };
-use balance_store::{operations::Actor, rates::RateRefusal};
+use balance_store::{operations::Actor, rates::SetRatesError};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_settles_with_four_steps() {
-    let world = World::new().await;
-    world
-        .import(&day_of_plays("2024-06-01", 500, 50), 0)
+    let env = TestEnv::new().await;
+    env.import(&day_of_plays("2024-06-01", 500, 50), 0)
         .await
         .unwrap();
-    let execution = world
+    let execution = env
         .settle(date("2024-06-01"), Shape::default())
         .await
         .unwrap();
     assert_eq!(execution.status, BatchStatus::Completed);
     assert_eq!(execution.exit_code, ExitCode::COMPLETED);
-    let steps = world.steps(execution.id).await;
+    let steps = env.steps(execution.id).await;
     let own = steps.iter().filter(|step| step.name.partition.is_none());
     assert_eq!(own.clone().count(), 4);
     assert!(
         own.clone()
             .all(|step| step.status == BatchStatus::Completed)
     );
-    let total = world
+    let total = env
         .rows("SELECT SUM(view_count), SUM(total_play_time) FROM video_statistics")
         .await;
     assert_eq!(total, ["500|5000"]);
-    let paid = world
+    let paid = env
         .rows("SELECT SUM(total_revenue) FROM video_revenue")
         .await;
     assert_eq!(paid, ["50000"]);
@@ -42,13 +41,13 @@ async fn a_day_settles_with_four_steps() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_chain_goes_on_after_an_idle_week_and_crosses_the_tier() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let balance = OpeningBalance {
         video_id: VideoId(7),
         view_count: 99_998,
         ad_view_count: 99_999,
     };
-    world.store.import_balances(&[balance]).await.unwrap();
+    env.store.import_balances(&[balance]).await.unwrap();
     let long = |user, at| Play {
         play_time_s: 700,
         duration_s: 800,
@@ -57,18 +56,16 @@ async fn the_chain_goes_on_after_an_idle_week_and_crosses_the_tier() {
     let first = at("2024-06-01T03:00:00Z");
     let later = at("2024-06-10T03:00:00Z");
     let plays = [long(1, first), long(2, later), long(3, later + MICROS)];
-    world.import(&plays, 1).await.unwrap();
-    world
-        .settle(date("2024-06-01"), Shape::default())
+    env.import(&plays, 1).await.unwrap();
+    env.settle(date("2024-06-01"), Shape::default())
         .await
         .unwrap();
-    world
-        .settle(date("2024-06-10"), Shape::default())
+    env.settle(date("2024-06-10"), Shape::default())
         .await
         .unwrap();
     // View 99,999 pays 1.00; 100,000 pays 1.00 and 100,001 pays 1.10. Two ad views on the first
     // day: 10 + 12; four on the second: 4 × 12.
-    let rows = world
+    let rows = env
         .rows(
             "SELECT date, view_revenue, ad_revenue, total_revenue FROM video_revenue ORDER BY date",
         )
@@ -77,7 +74,7 @@ async fn the_chain_goes_on_after_an_idle_week_and_crosses_the_tier() {
         rows,
         ["2024-06-01|100|2200|2300", "2024-06-10|210|4800|5010"]
     );
-    let chain = world
+    let chain = env
         .rows(
             "SELECT cumulative_view_count, cumulative_ad_view_count FROM video_statistics \
              ORDER BY date",
@@ -88,12 +85,12 @@ async fn the_chain_goes_on_after_an_idle_week_and_crosses_the_tier() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_of_the_rates_pays_from_its_day_on() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let days = ["2024-06-01", "2024-06-02", "2024-06-03"];
     for day in days {
-        world.import(&day_of_plays(day, 4, 1), 0).await.unwrap();
+        env.import(&day_of_plays(day, 4, 1), 0).await.unwrap();
     }
-    world.settle(date(days[0]), Shape::default()).await.unwrap();
+    env.settle(date(days[0]), Shape::default()).await.unwrap();
     let open = |kind, micro_won| {
         let tier = Tier {
             from_count: 0,
@@ -106,20 +103,22 @@ async fn a_version_of_the_rates_pays_from_its_day_on() {
         let tiers = [open(RateKind::Video, 2_500_000), open(RateKind::Ad, 0)];
         RateVersion::new(date(day), tiers).unwrap()
     };
-    let refused = world
+    let refused = env
         .store
         .set_rates(&version(days[0]), &Actor::Console)
         .await;
-    assert!(matches!(refused, Err(RateRefusal::ClosedBeginning { .. })));
-    world
-        .store
+    assert!(matches!(
+        refused,
+        Err(SetRatesError::ClosedBeginning { .. })
+    ));
+    env.store
         .set_rates(&version(days[2]), &Actor::Console)
         .await
         .unwrap();
     for day in &days[1..] {
-        world.settle(date(day), Shape::default()).await.unwrap();
+        env.settle(date(day), Shape::default()).await.unwrap();
     }
-    let paid = world
+    let paid = env
         .rows("SELECT view_revenue FROM video_revenue ORDER BY date")
         .await;
     assert_eq!(paid, ["400", "400", "1000"]);
@@ -127,7 +126,7 @@ async fn a_version_of_the_rates_pays_from_its_day_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn own_plays_enter_no_statistics_and_repeats_no_history() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let noon = at("2024-06-01T03:00:00Z");
     let own = Play {
         owner_id: UserId(5),
@@ -143,16 +142,15 @@ async fn own_plays_enter_no_statistics_and_repeats_no_history() {
         other(noon + 29 * MICROS),
         other(noon + 30 * MICROS),
     ];
-    let counts = world.import(&plays, 0).await.unwrap();
+    let counts = env.import(&plays, 0).await.unwrap();
     assert_eq!(
         (counts.new, counts.counted, counts.own, counts.repeats),
         (3, 2, 1, 1)
     );
-    world
-        .settle(date("2024-06-01"), Shape::default())
+    env.settle(date("2024-06-01"), Shape::default())
         .await
         .unwrap();
-    let rows = world
+    let rows = env
         .rows("SELECT view_count, total_play_time FROM video_statistics")
         .await;
     assert_eq!(rows, ["2|20"]);
@@ -160,7 +158,7 @@ async fn own_plays_enter_no_statistics_and_repeats_no_history() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ad_view_counts_once_for_each_user_video_slot_and_day() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let noon = at("2024-06-01T03:00:00Z");
     let long = |at_micros| Play {
         play_time_s: 700,
@@ -169,10 +167,10 @@ async fn an_ad_view_counts_once_for_each_user_video_slot_and_day() {
     };
     // Twice in one import, a third time in another, and once on the next day.
     let plays = [long(noon), long(noon + 3_600 * MICROS)];
-    assert_eq!(world.import(&plays, 1).await.unwrap().ad_views, 2);
+    assert_eq!(env.import(&plays, 1).await.unwrap().ad_views, 2);
     let plays = [long(noon + 7_200 * MICROS), long(noon + 86_400 * MICROS)];
-    assert_eq!(world.import(&plays, 1).await.unwrap().ad_views, 2);
-    let rows = world
+    assert_eq!(env.import(&plays, 1).await.unwrap().ad_views, 2);
+    let rows = env
         .rows("SELECT date, COUNT(*) FROM ad_history GROUP BY date ORDER BY date")
         .await;
     assert_eq!(rows, ["2024-06-01|2", "2024-06-02|2"]);
@@ -183,9 +181,8 @@ async fn the_rows_do_not_depend_on_partitions_chunks_or_workers() {
     let mut expected: Option<Vec<String>> = None;
     for (partitions, concurrency, chunk_size) in [(1, 1, 1_000), (2, 2, 7), (7, 3, 1), (64, 4, 10)]
     {
-        let world = World::new().await;
-        world
-            .import(&day_of_plays("2024-06-01", 900, 80), 2)
+        let env = TestEnv::new().await;
+        env.import(&day_of_plays("2024-06-01", 900, 80), 2)
             .await
             .unwrap();
         let shape = Shape {
@@ -194,9 +191,9 @@ async fn the_rows_do_not_depend_on_partitions_chunks_or_workers() {
             concurrency,
             skip_limit: 0,
         };
-        let execution = world.settle(date("2024-06-01"), shape).await.unwrap();
+        let execution = env.settle(date("2024-06-01"), shape).await.unwrap();
         assert_eq!(execution.status, BatchStatus::Completed);
-        let results = world.results().await;
+        let results = env.results().await;
         assert!(!results.is_empty());
         assert_eq!(&results, expected.get_or_insert_with(|| results.clone()));
     }

@@ -1,8 +1,8 @@
 //! Claims and leases: each rule of the protocol, with the trace that would break it.
 
 use crate::{
-    hand::{Hand, undisturbed},
-    world::{MICROS, World, even_day},
+    env::{MICROS, TestEnv, even_day},
+    test_worker::{TestWorker, undisturbed},
 };
 use balance_batch::{chunk::ClaimToken, status::BatchStatus, step::Counters};
 use balance_store::claims::{ChunkOutcome, ClaimError, Claimed, Ending, Reloaded};
@@ -10,10 +10,10 @@ use balance_store::claims::{ChunkOutcome, ClaimError, Claimed, Ending, Reloaded}
 const DAY: &str = "2024-06-01";
 
 /// A world with a day of 300 plays of 40 videos.
-async fn world() -> World {
-    let world = World::new().await;
-    world.import(&plays(), 1).await.unwrap();
-    world
+async fn env() -> TestEnv {
+    let env = TestEnv::new().await;
+    env.import(&plays(), 1).await.unwrap();
+    env
 }
 
 fn plays() -> Vec<balance_domain::playback::Play> {
@@ -26,181 +26,179 @@ fn is_fenced<T: std::fmt::Debug>(result: Result<T, ClaimError>) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_claimed_unless_the_execution_is_started() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 2).await;
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
     for status in BatchStatus::ALL {
         let set = format!("UPDATE BATCH_JOB_EXECUTION SET STATUS = '{status}'");
-        world.sql(&set).await;
+        env.sql(&set).await;
         let is_started = status == BatchStatus::Started;
-        assert_eq!(!hand.claimable().await.is_empty(), is_started, "{status}");
+        assert_eq!(
+            !test_worker.claimable().await.is_empty(),
+            is_started,
+            "{status}"
+        );
         if !is_started {
-            let claimed = hand.try_claim(hand.partitions[0], 7).await;
+            let claimed = test_worker.try_claim(test_worker.partitions[0], 7).await;
             assert_eq!(claimed, Claimed::NotClaimable, "{status}");
         }
     }
-    world
-        .sql("UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STARTED'")
+    env.sql("UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STARTED'")
         .await;
-    hand.claim(hand.partitions[0], 7).await;
+    test_worker.claim(test_worker.partitions[0], 7).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_raises_the_version_and_a_heartbeat_does_not() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 2).await;
-    let id = hand.partitions[0];
-    let version = async || hand.row(id).await.version;
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    let id = test_worker.partitions[0];
+    let version = async || test_worker.row(id).await.version;
     assert_eq!(version().await, 0);
-    let mut claim = hand.claim(id, 1).await;
+    let mut claim = test_worker.claim(id, 1).await;
     assert_eq!((claim.version, version().await), (1, 1));
-    hand.chunk(&mut claim, 3).await.unwrap();
+    test_worker.chunk(&mut claim, 3).await.unwrap();
     assert_eq!((claim.version, version().await), (2, 2));
-    world
-        .store
+    env.store
         .record_rollback(&mut claim, Counters::default())
         .await
         .unwrap();
     assert_eq!((claim.version, version().await), (3, 3));
-    world.store.renew(&[ClaimToken(1)], 15).await.unwrap();
+    env.store.renew(&[ClaimToken(1)], 15).await.unwrap();
     assert_eq!(version().await, 3);
-    world.store.release(&claim, 0).await.unwrap();
+    env.store.release(&claim, 0).await.unwrap();
     assert_eq!(version().await, 4);
-    assert_eq!(hand.claim(id, 2).await.version, 5);
-    hand.let_leases_run_out().await;
-    let claim = hand.claim(id, 3).await;
+    assert_eq!(test_worker.claim(id, 2).await.version, 5);
+    test_worker.let_leases_run_out().await;
+    let claim = test_worker.claim(id, 3).await;
     assert_eq!(claim.version, 6);
-    world.store.end(&claim, Ending::Stopped).await.unwrap();
+    env.store.end(&claim, Ending::Stopped).await.unwrap();
     assert_eq!(version().await, 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_taken_over_only_when_it_has_run_out_and_from_the_cursor() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 2).await;
-    let id = hand.partitions[0];
-    let mut first = hand.claim(id, 1).await;
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    let id = test_worker.partitions[0];
+    let mut first = test_worker.claim(id, 1).await;
     assert_eq!(
-        hand.chunk(&mut first, 3).await.unwrap(),
+        test_worker.chunk(&mut first, 3).await.unwrap(),
         ChunkOutcome::Continues
     );
-    assert_eq!(hand.try_claim(id, 2).await, Claimed::NotClaimable);
-    world.pass(14 * MICROS).await;
-    assert_eq!(hand.try_claim(id, 2).await, Claimed::NotClaimable);
-    world.pass(MICROS).await;
-    let second = hand.claim(id, 2).await;
+    assert_eq!(test_worker.try_claim(id, 2).await, Claimed::NotClaimable);
+    env.pass(14 * MICROS).await;
+    assert_eq!(test_worker.try_claim(id, 2).await, Claimed::NotClaimable);
+    env.pass(MICROS).await;
+    let second = test_worker.claim(id, 2).await;
     assert_eq!(second.state, first.state);
     assert!(second.state.unwrap().cursor > second.state.unwrap().range.after);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zombie_writes_nothing() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 2).await;
-    let id = hand.partitions[0];
-    let mut zombie = hand.claim(id, 1).await;
-    let chunk = hand.prepare(&zombie, 5).await;
-    hand.let_leases_run_out().await;
-    let mut heir = hand.claim(id, 2).await;
-    hand.commit(&mut heir, &chunk).await.unwrap();
-    let before = hand.row(id).await;
-    let statistics = world.rows("SELECT * FROM video_statistics").await;
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    let id = test_worker.partitions[0];
+    let mut zombie = test_worker.claim(id, 1).await;
+    let chunk = test_worker.prepare(&zombie, 5).await;
+    test_worker.let_leases_run_out().await;
+    let mut heir = test_worker.claim(id, 2).await;
+    test_worker.commit(&mut heir, &chunk).await.unwrap();
+    let before = test_worker.row(id).await;
+    let statistics = env.rows("SELECT * FROM video_statistics").await;
 
     let reads = Counters {
         reads: 5,
         ..Counters::default()
     };
-    assert!(is_fenced(hand.commit(&mut zombie, &chunk).await));
+    assert!(is_fenced(test_worker.commit(&mut zombie, &chunk).await));
     assert!(is_fenced(
-        world.store.record_rollback(&mut zombie, reads).await
+        env.store.record_rollback(&mut zombie, reads).await
     ));
-    assert!(is_fenced(world.store.end(&zombie, Ending::Completed).await));
-    assert!(is_fenced(world.store.release(&zombie, 0).await));
-    assert_eq!(world.store.reload(&zombie).await.unwrap(), Reloaded::Lost);
-    assert_eq!(hand.row(id).await, before);
-    assert_eq!(
-        world.rows("SELECT * FROM video_statistics").await,
-        statistics
-    );
+    assert!(is_fenced(env.store.end(&zombie, Ending::Completed).await));
+    assert!(is_fenced(env.store.release(&zombie, 0).await));
+    assert_eq!(env.store.reload(&zombie).await.unwrap(), Reloaded::Lost);
+    assert_eq!(test_worker.row(id).await, before);
+    assert_eq!(env.rows("SELECT * FROM video_statistics").await, statistics);
 
-    world.store.release(&heir, 0).await.unwrap();
-    let execution = hand.finish(hand.job).await;
+    env.store.release(&heir, 0).await.unwrap();
+    let execution = test_worker.finish(test_worker.job).await;
     assert_eq!(execution.status, BatchStatus::Completed);
-    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_reply_was_lost_is_not_written_twice() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 1).await;
-    let mut claim = hand.claim(hand.partitions[0], 1).await;
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 1).await;
+    let mut claim = test_worker.claim(test_worker.partitions[0], 1).await;
     let mut unaware = claim.clone();
-    let chunk = hand.prepare(&claim, 5).await;
-    hand.commit(&mut claim, &chunk).await.unwrap();
+    let chunk = test_worker.prepare(&claim, 5).await;
+    test_worker.commit(&mut claim, &chunk).await.unwrap();
 
-    assert!(is_fenced(hand.commit(&mut unaware, &chunk).await));
-    let Reloaded::Ours(mut reloaded) = world.store.reload(&unaware).await.unwrap() else {
+    assert!(is_fenced(test_worker.commit(&mut unaware, &chunk).await));
+    let Reloaded::Ours(mut reloaded) = env.store.reload(&unaware).await.unwrap() else {
         panic!("the lease still carries the token");
     };
     assert_eq!(*reloaded, claim);
     assert_eq!(reloaded.state.unwrap().cursor, chunk.0.cursor);
-    while hand.chunk(&mut reloaded, 5).await.unwrap() == ChunkOutcome::Continues {}
-    let counters = hand.row(claim.step_execution_id).await.counters;
-    let settled = hand.count("SELECT COUNT(*) FROM video_statistics").await;
+    while test_worker.chunk(&mut reloaded, 5).await.unwrap() == ChunkOutcome::Continues {}
+    let counters = test_worker.row(claim.step_execution_id).await.counters;
+    let settled = test_worker
+        .count("SELECT COUNT(*) FROM video_statistics")
+        .await;
     assert_eq!((counters.reads, counters.writes), (settled, settled));
-    let execution = hand.finish(hand.job).await;
+    let execution = test_worker.finish(test_worker.job).await;
     assert_eq!(execution.status, BatchStatus::Completed);
-    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_heartbeat_renews_by_token_never_by_worker() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 2).await;
-    let [kept, lost] = hand.partitions[..] else {
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    let [kept, lost] = test_worker.partitions[..] else {
         panic!("two partitions");
     };
-    hand.claim(kept, 1).await;
-    hand.claim(lost, 2).await;
-    world.pass(10 * MICROS).await;
-    world
-        .store
+    test_worker.claim(kept, 1).await;
+    test_worker.claim(lost, 2).await;
+    env.pass(10 * MICROS).await;
+    env.store
         .renew(&[ClaimToken(1), ClaimToken(99)], 15)
         .await
         .unwrap();
-    world.pass(10 * MICROS).await;
-    assert_eq!(hand.claimable().await, [lost]);
+    env.pass(10 * MICROS).await;
+    assert_eq!(test_worker.claimable().await, [lost]);
     // A lease that has run out, and that nobody has taken, is renewed too.
-    world.store.renew(&[ClaimToken(2)], 15).await.unwrap();
-    assert!(hand.claimable().await.is_empty());
+    env.store.renew(&[ClaimToken(2)], 15).await.unwrap();
+    assert!(test_worker.claimable().await.is_empty());
     // One that was taken is not.
-    hand.let_leases_run_out().await;
-    let heir = hand.claim(lost, 3).await;
-    hand.let_leases_run_out().await;
-    world.store.renew(&[ClaimToken(2)], 15).await.unwrap();
-    assert_eq!(hand.claimable().await, [kept, lost]);
+    test_worker.let_leases_run_out().await;
+    let heir = test_worker.claim(lost, 3).await;
+    test_worker.let_leases_run_out().await;
+    env.store.renew(&[ClaimToken(2)], 15).await.unwrap();
+    assert_eq!(test_worker.claimable().await, [kept, lost]);
     assert_eq!(heir.token, ClaimToken(3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn abandoning_fences_the_owner() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 3).await;
-    let id = hand.partitions[0];
-    let mut claim = hand.claim(id, 1).await;
-    hand.launcher.stop(hand.job).await.unwrap();
-    assert_eq!(hand.row(id).await.version, claim.version);
-    hand.launcher.abandon(hand.job).await.unwrap();
-    assert_eq!(hand.count("SELECT COUNT(*) FROM step_lease").await, 0);
-    assert!(hand.row(id).await.version > claim.version);
-    assert!(is_fenced(hand.chunk(&mut claim, 5).await));
-    assert_eq!(world.store.reload(&claim).await.unwrap(), Reloaded::Lost);
-    assert!(
-        world
-            .rows("SELECT * FROM video_statistics")
-            .await
-            .is_empty()
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 3).await;
+    let id = test_worker.partitions[0];
+    let mut claim = test_worker.claim(id, 1).await;
+    test_worker.launcher.stop(test_worker.job).await.unwrap();
+    assert_eq!(test_worker.row(id).await.version, claim.version);
+    test_worker.launcher.abandon(test_worker.job).await.unwrap();
+    assert_eq!(
+        test_worker.count("SELECT COUNT(*) FROM step_lease").await,
+        0
     );
-    let steps = world.steps(hand.job).await;
+    assert!(test_worker.row(id).await.version > claim.version);
+    assert!(is_fenced(test_worker.chunk(&mut claim, 5).await));
+    assert_eq!(env.store.reload(&claim).await.unwrap(), Reloaded::Lost);
+    assert!(env.rows("SELECT * FROM video_statistics").await.is_empty());
+    let steps = env.steps(test_worker.job).await;
     let statuses: Vec<BatchStatus> = steps.iter().map(|step| step.status).collect();
     let abandoned = BatchStatus::Abandoned;
     assert_eq!(
@@ -217,49 +215,54 @@ async fn abandoning_fences_the_owner() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_fails_on_the_version_goes_on_while_the_lease_is_its_own() {
-    let world = world().await;
+    let env = env().await;
     // As if a reply were lost: each rollback and each third chunk is known to the table only.
-    world
-        .meddle(
-            "lost_reply",
-            ("BATCH_STEP_EXECUTION", "STEP_EXECUTION_ID"),
-            "NEW.STEP_NAME LIKE '%:partition%' AND (NEW.ROLLBACK_COUNT > OLD.ROLLBACK_COUNT \
+    env.meddle(
+        "lost_reply",
+        ("BATCH_STEP_EXECUTION", "STEP_EXECUTION_ID"),
+        "NEW.STEP_NAME LIKE '%:partition%' AND (NEW.ROLLBACK_COUNT > OLD.ROLLBACK_COUNT \
              OR (NEW.COMMIT_COUNT > OLD.COMMIT_COUNT AND NEW.COMMIT_COUNT % 3 = 1))",
-            ("VERSION", "VERSION + 1"),
-        )
-        .await;
+        ("VERSION", "VERSION + 1"),
+    )
+    .await;
     // And a partition that fails: its end must get through too.
-    world
-        .sql("UPDATE play_history SET play_time = -1 WHERE video_id = 2")
+    env.sql("UPDATE play_history SET play_time = -1 WHERE video_id = 2")
         .await;
-    let hand = Hand::launch(&world, DAY, 2).await;
-    let execution = hand.finish(hand.job).await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    let execution = test_worker.finish(test_worker.job).await;
     assert_eq!(execution.status, BatchStatus::Failed);
     assert!(
         execution.exit_message.contains("negative seconds"),
         "{}",
         execution.exit_message
     );
-    world
-        .sql("UPDATE play_history SET play_time = 10 WHERE video_id = 2")
+    env.sql("UPDATE play_history SET play_time = 10 WHERE video_id = 2")
         .await;
-    let again = hand.launcher.restart(hand.job).await.unwrap().id;
-    assert_eq!(hand.finish(again).await.status, BatchStatus::Completed);
-    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+    let again = test_worker
+        .launcher
+        .restart(test_worker.job)
+        .await
+        .unwrap()
+        .id;
+    assert_eq!(
+        test_worker.finish(again).await.status,
+        BatchStatus::Completed
+    );
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_owner_that_nobody_replaced_goes_on() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 1).await;
-    let id = hand.partitions[0];
-    let mut claim = hand.claim(id, 1).await;
-    hand.let_leases_run_out().await;
-    assert_eq!(hand.claimable().await, [id]);
-    hand.chunk(&mut claim, 5).await.unwrap();
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 1).await;
+    let id = test_worker.partitions[0];
+    let mut claim = test_worker.claim(id, 1).await;
+    test_worker.let_leases_run_out().await;
+    assert_eq!(test_worker.claimable().await, [id]);
+    test_worker.chunk(&mut claim, 5).await.unwrap();
     // The commit renewed the lease.
-    assert!(hand.claimable().await.is_empty());
-    assert_eq!(hand.try_claim(id, 2).await, Claimed::NotClaimable);
-    hand.let_leases_run_out().await;
-    assert_eq!(hand.claim(id, 2).await.state, claim.state);
+    assert!(test_worker.claimable().await.is_empty());
+    assert_eq!(test_worker.try_claim(id, 2).await, Claimed::NotClaimable);
+    test_worker.let_leases_run_out().await;
+    assert_eq!(test_worker.claim(id, 2).await.state, claim.state);
 }

@@ -28,13 +28,13 @@ mod poison;
 
 mod properties;
 
-mod refusals;
+mod refused_launches;
 
 mod registry;
 
 mod schedule;
 
-mod hand;
+mod test_worker;
 
 mod order;
 
@@ -48,4 +48,4 @@ mod verify;
 
 mod verify_faults;
 
-mod world;
+mod env;

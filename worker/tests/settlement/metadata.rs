@@ -1,8 +1,8 @@
 //! What the job tables hold after a run, to the letter of Spring Batch.
 
 use crate::{
-    hand::Hand,
-    world::{MICROS, Shape, World, date, even_day},
+    env::{MICROS, Shape, TestEnv, date, even_day},
+    test_worker::TestWorker,
 };
 use balance_batch::{
     execution::JobExecutionId,
@@ -19,15 +19,15 @@ const DAY: &str = "2024-01-01";
 const EMPTY: &str = "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVz\
      aG9sZHhwP0AAAAAAAAB3CAAAABAAAAAAeA==";
 
-async fn world() -> World {
-    let world = World::new().await;
-    world.import(&even_day(DAY, 200, 40), 1).await.unwrap();
-    world
+async fn env() -> TestEnv {
+    let env = TestEnv::new().await;
+    env.import(&even_day(DAY, 200, 40), 1).await.unwrap();
+    env
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tables_are_spring_batch_6s() {
-    let world = world().await;
+    let env = env().await;
     let counts = "COMMIT_COUNT BIGINT 0,READ_COUNT BIGINT 0,FILTER_COUNT BIGINT 0,\
          WRITE_COUNT BIGINT 0,READ_SKIP_COUNT BIGINT 0,WRITE_SKIP_COUNT BIGINT 0,\
          PROCESS_SKIP_COUNT BIGINT 0,ROLLBACK_COUNT BIGINT 0";
@@ -71,16 +71,15 @@ async fn the_tables_are_spring_batch_6s() {
         ),
     ];
     for (table, columns) in tables {
-        let found = world.columns(&format!("BATCH_{table}")).await;
+        let found = env.columns(&format!("BATCH_{table}")).await;
         assert_eq!(found.join(","), columns, "{table}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_rows_are_born_as_springs_are() {
-    let world = world().await;
-    world
-        .store
+    let env = env().await;
+    env.store
         .launch(
             Job::DayStatistics,
             date(DAY),
@@ -91,52 +90,49 @@ async fn new_rows_are_born_as_springs_are() {
         .unwrap();
     let execution =
         "SELECT VERSION, STATUS, EXIT_CODE, START_TIME, END_TIME FROM BATCH_JOB_EXECUTION";
+    assert_eq!(env.rows(execution).await, ["0|STARTING|UNKNOWN|NULL|NULL"]);
+    env.launcher(3).advance(JobExecutionId(1)).await.unwrap();
     assert_eq!(
-        world.rows(execution).await,
-        ["0|STARTING|UNKNOWN|NULL|NULL"]
-    );
-    world.launcher(3).advance(JobExecutionId(1)).await.unwrap();
-    assert_eq!(
-        world.rows(execution).await,
+        env.rows(execution).await,
         ["1|STARTED|UNKNOWN|2024-06-30 12:00:00|NULL"]
     );
     let steps = "SELECT STEP_NAME, VERSION, STATUS, EXIT_CODE, START_TIME, END_TIME \
          FROM BATCH_STEP_EXECUTION";
     let expected = ["closeDayStep|0|STARTING|EXECUTING|NULL|NULL"];
-    assert_eq!(world.rows(steps).await, expected);
+    assert_eq!(env.rows(steps).await, expected);
     let contexts = "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM";
     for table in [
         "BATCH_JOB_EXECUTION_CONTEXT",
         "BATCH_STEP_EXECUTION_CONTEXT",
     ] {
-        let rows = world.rows(&format!("{contexts} {table}")).await;
+        let rows = env.rows(&format!("{contexts} {table}")).await;
         assert_eq!(rows, [format!("{EMPTY}|NULL")], "{table}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_completed_run_reads_as_one_of_springs() {
-    let world = world().await;
+    let env = env().await;
     let shape = Shape {
         partitions: 3,
         chunk_size: 5,
         ..Shape::default()
     };
-    let execution = world.settle(date(DAY), shape).await.unwrap();
+    let execution = env.settle(date(DAY), shape).await.unwrap();
     let job = "SELECT VERSION, STATUS, EXIT_CODE, EXIT_MESSAGE, CREATE_TIME, START_TIME, END_TIME, \
          LAST_UPDATED FROM BATCH_JOB_EXECUTION";
     let noon = "2024-06-30 12:00:00";
     let times = [noon; 4].join("|");
     assert_eq!(
-        world.rows(job).await,
+        env.rows(job).await,
         [format!("2|COMPLETED|COMPLETED||{times}")]
     );
     let bad = "SELECT * FROM BATCH_STEP_EXECUTION WHERE STATUS <> 'COMPLETED' \
          OR EXIT_CODE <> 'COMPLETED' OR EXIT_MESSAGE <> '' OR START_TIME IS NULL \
          OR END_TIME IS NULL OR LAST_UPDATED IS NULL OR ROLLBACK_COUNT <> 0";
-    assert!(world.rows(bad).await.is_empty());
+    assert!(env.rows(bad).await.is_empty());
     // One for the claim and one for each chunk; a tasklet's end, a manager's end.
-    for step in world.steps(execution.id).await {
+    for step in env.steps(execution.id).await {
         let version = match step.name {
             StepName {
                 partition: Some(_), ..
@@ -146,7 +142,7 @@ async fn a_completed_run_reads_as_one_of_springs() {
         };
         assert_eq!(step.version, version, "{}", step.name);
     }
-    let names = world
+    let names = env
         .rows(
             "SELECT STEP_NAME FROM BATCH_STEP_EXECUTION GROUP BY STEP_NAME \
              ORDER BY MIN(STEP_EXECUTION_ID)",
@@ -161,33 +157,32 @@ async fn a_completed_run_reads_as_one_of_springs() {
             "dayStatisticsStep:partition0"
         ]
     );
-    if !world.is_server() {
+    if !env.is_server() {
         // A server refuses orphans by itself.
         let orphans = "SELECT COUNT(*) FROM pragma_foreign_key_check";
-        assert_eq!(world.rows(orphans).await, ["0"]);
+        assert_eq!(env.rows(orphans).await, ["0"]);
     }
-    assert!(world.rows("SELECT * FROM step_lease").await.is_empty());
+    assert!(env.rows("SELECT * FROM step_lease").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn contexts_hold_the_grid_and_each_range_with_what_was_written() {
-    let world = world().await;
+    let env = env().await;
     // Gaps between the ids, and videos of the owner's alone, which make no rows.
-    world
-        .sql("UPDATE play_history SET counted = 0, play_time = 0 WHERE video_id IN (3, 30)")
+    env.sql("UPDATE play_history SET counted = 0, play_time = 0 WHERE video_id IN (3, 30)")
         .await;
     let shape = Shape {
         partitions: 3,
         ..Shape::default()
     };
-    let execution = world.settle(date(DAY), shape).await.unwrap();
-    let contexts = world
+    let execution = env.settle(date(DAY), shape).await.unwrap();
+    let contexts = env
         .rows(
             "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT \
              ORDER BY STEP_EXECUTION_ID",
         )
         .await;
-    let steps = world.steps(execution.id).await;
+    let steps = env.steps(execution.id).await;
     assert_eq!(contexts.len(), steps.len());
     let mut end = IdRange::ALL.upto;
     for (step, columns) in steps.iter().zip(&contexts) {
@@ -210,7 +205,7 @@ async fn contexts_hold_the_grid_and_each_range_with_what_was_written() {
         end = state.range.upto;
         let IdRange { after, upto } = state.range;
         let active = "SELECT COUNT(DISTINCT video_id) FROM play_history WHERE counted = 1";
-        let active = world
+        let active = env
             .rows(&format!(
                 "{active} AND video_id > {after} AND video_id <= {upto}"
             ))
@@ -228,12 +223,12 @@ async fn contexts_hold_the_grid_and_each_range_with_what_was_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_and_keys_are_those_of_the_sheet() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 2).await;
-    hand.launcher.stop(hand.job).await.unwrap();
-    hand.launcher.abandon(hand.job).await.unwrap();
-    hand.launcher.launch(date(DAY)).await.unwrap();
-    let instances = world
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    test_worker.launcher.stop(test_worker.job).await.unwrap();
+    test_worker.launcher.abandon(test_worker.job).await.unwrap();
+    test_worker.launcher.launch(date(DAY)).await.unwrap();
+    let instances = env
         .rows("SELECT * FROM BATCH_JOB_INSTANCE ORDER BY 1")
         .await;
     assert_eq!(
@@ -243,7 +238,7 @@ async fn parameters_and_keys_are_those_of_the_sheet() {
             "2|0|dayStatisticsJob|dc1752dfa13323c984b21f58609fe6b6",
         ]
     );
-    let parameters = world
+    let parameters = env
         .rows("SELECT * FROM BATCH_JOB_EXECUTION_PARAMS ORDER BY 1, 2")
         .await;
     assert_eq!(
@@ -258,47 +253,47 @@ async fn parameters_and_keys_are_those_of_the_sheet() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn times_tell_when_a_row_was_made_first_claimed_changed_and_ended() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 1).await;
-    let id = hand.partitions[0];
-    let later = |seconds| world.clock.set(world.clock.now_micros() + seconds * MICROS);
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 1).await;
+    let id = test_worker.partitions[0];
+    let later = |seconds| env.clock.set(env.clock.now_micros() + seconds * MICROS);
     let times = async || {
         let sql =
             "SELECT CREATE_TIME, START_TIME, END_TIME, LAST_UPDATED FROM BATCH_STEP_EXECUTION";
-        let rows = world
+        let rows = env
             .rows(&format!("{sql} WHERE STEP_EXECUTION_ID = {id}"))
             .await;
         rows[0].replace("2024-06-30 12:00:", "")
     };
     assert_eq!(times().await, "00|NULL|NULL|00");
     later(1);
-    hand.claim(id, 1).await;
+    test_worker.claim(id, 1).await;
     assert_eq!(times().await, "00|01|NULL|01");
-    hand.let_leases_run_out().await;
-    let mut claim = hand.claim(id, 2).await;
+    test_worker.let_leases_run_out().await;
+    let mut claim = test_worker.claim(id, 2).await;
     assert_eq!(times().await, "00|01|NULL|17");
     later(1);
-    hand.chunk(&mut claim, 5).await.unwrap();
+    test_worker.chunk(&mut claim, 5).await.unwrap();
     assert_eq!(times().await, "00|01|NULL|18");
     later(1);
-    world.store.end(&claim, Ending::Stopped).await.unwrap();
+    env.store.end(&claim, Ending::Stopped).await.unwrap();
     assert_eq!(times().await, "00|01|19|19");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_cut_and_never_longer_than_their_column() {
-    let world = world().await;
-    world.sql("DELETE FROM revenue_rate").await;
+    let env = env().await;
+    env.sql("DELETE FROM revenue_rate").await;
     let shape = Shape {
         partitions: 40,
         ..Shape::default()
     };
-    let failed = world.settle(date(DAY), shape).await.unwrap();
+    let failed = env.settle(date(DAY), shape).await.unwrap();
     assert_eq!(failed.status, BatchStatus::Failed);
     let longest = "SELECT MAX(LENGTH(EXIT_MESSAGE)) FROM";
     for table in ["BATCH_JOB_EXECUTION", "BATCH_STEP_EXECUTION"] {
         assert_eq!(
-            world.rows(&format!("{longest} {table}")).await,
+            env.rows(&format!("{longest} {table}")).await,
             ["2500"],
             "{table}"
         );
@@ -308,11 +303,11 @@ async fn messages_are_cut_and_never_longer_than_their_column() {
 /// Spring's own sequences go on from ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_id_that_spring_takes_is_free() {
-    let world = world().await;
-    world.settle(date(DAY), Shape::default()).await.unwrap();
+    let env = env().await;
+    env.settle(date(DAY), Shape::default()).await.unwrap();
     for (name, key) in [("JOB", "JOB_EXECUTION_ID"), ("STEP", "STEP_EXECUTION_ID")] {
         let table = format!("BATCH_{name}_EXECUTION");
-        let ids = world
+        let ids = env
             .rows(&format!(
                 "SELECT MIN({key}), MAX({key}), COUNT(*) FROM {table}"
             ))
@@ -320,16 +315,13 @@ async fn the_next_id_that_spring_takes_is_free() {
         let numbers: Vec<i64> = ids[0].split('|').map(|id| id.parse().unwrap()).collect();
         assert_eq!((numbers[0], numbers[1]), (1, numbers[2]), "{table}");
         // As Spring takes its next id from each.
-        world
-            .sql(&if world.is_server() {
-                format!("UPDATE {table}_SEQ SET ID = LAST_INSERT_ID(ID + 1)")
-            } else {
-                format!("INSERT INTO {table}_SEQ DEFAULT VALUES")
-            })
-            .await;
-        let next = world
-            .rows(&format!("SELECT MAX(ID) FROM {table}_SEQ"))
-            .await;
+        env.sql(&if env.is_server() {
+            format!("UPDATE {table}_SEQ SET ID = LAST_INSERT_ID(ID + 1)")
+        } else {
+            format!("INSERT INTO {table}_SEQ DEFAULT VALUES")
+        })
+        .await;
+        let next = env.rows(&format!("SELECT MAX(ID) FROM {table}_SEQ")).await;
         assert_eq!(next, [(numbers[1] + 1).to_string()], "{table}");
     }
 }

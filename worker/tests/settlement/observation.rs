@@ -1,21 +1,21 @@
 //! The state of things in numbers, at each stage of a day.
 
 use crate::{
-    hand::Hand,
-    world::{World, date, even_day, settings},
+    env::{TestEnv, date, even_day, settings},
+    test_worker::TestWorker,
 };
 use balance_batch::status::BatchStatus;
 use balance_store::{
     claims::Ending,
     jobs::Leases,
-    operations::{MAX_COUNTED, Observation},
+    operations::{MAX_COUNTED, StoreSnapshot},
 };
 
 const DAY: &str = "2024-06-01";
 const NEXT: &str = "2024-06-02";
 
-async fn observe(world: &World) -> Observation {
-    world.store.observe().await.unwrap()
+async fn observe(env: &TestEnv) -> StoreSnapshot {
+    env.store.observe().await.unwrap()
 }
 
 fn sorted(mut partitions: Vec<(BatchStatus, u64)>) -> Vec<(BatchStatus, u64)> {
@@ -25,8 +25,8 @@ fn sorted(mut partitions: Vec<(BatchStatus, u64)>) -> Vec<(BatchStatus, u64)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_numbers_follow_a_day_from_its_plays_to_its_end() {
-    let world = World::new().await;
-    let nothing = Observation {
+    let env = TestEnv::new().await;
+    let nothing = StoreSnapshot {
         closed_through: None,
         first_unsettled_day: None,
         running: 0,
@@ -40,84 +40,84 @@ async fn the_numbers_follow_a_day_from_its_plays_to_its_end() {
         late_events: 0,
         rejected_events: 0,
     };
-    assert_eq!(observe(&world).await, nothing);
+    assert_eq!(observe(&env).await, nothing);
 
     for day in [DAY, NEXT] {
-        world.import(&even_day(day, 40, 12), 1).await.unwrap();
+        env.import(&even_day(day, 40, 12), 1).await.unwrap();
     }
-    let unsettled = observe(&world).await;
+    let unsettled = observe(&env).await;
     assert_eq!(unsettled.first_unsettled_day, Some(date(DAY)));
 
-    let hand = Hand::launch(&world, DAY, 4).await;
-    let first = hand.claim(hand.partitions[0], 7).await;
-    let begun = observe(&world).await;
+    let test_worker = TestWorker::launch(&env, DAY, 4).await;
+    let first = test_worker.claim(test_worker.partitions[0], 7).await;
+    let begun = observe(&env).await;
     assert_eq!((begun.closed_through, begun.running), (Some(date(DAY)), 1));
     let statuses = [(BatchStatus::Starting, 3), (BatchStatus::Started, 1)];
     assert_eq!(sorted(begun.partitions), statuses);
-    let leases = |free, held, run_out| Leases {
+    let leases = |free, owned, run_out| Leases {
         free,
-        held,
+        owned,
         run_out,
     };
     assert_eq!(begun.leases, leases(3, 1, 0));
-    hand.let_leases_run_out().await;
-    assert_eq!(observe(&world).await.leases, leases(3, 0, 1));
+    test_worker.let_leases_run_out().await;
+    assert_eq!(observe(&env).await.leases, leases(3, 0, 1));
 
     // One partition fails, and with it the day, when the others are done.
     let failed = Ending::Failed("on purpose".to_owned());
-    world.store.end(&first, failed).await.unwrap();
-    hand.finish(hand.job).await;
-    let failed = observe(&world).await;
+    env.store.end(&first, failed).await.unwrap();
+    test_worker.finish(test_worker.job).await;
+    let failed = observe(&env).await;
     assert_eq!((failed.running, failed.failed_days), (0, 1));
     assert_eq!(failed.first_unsettled_day, Some(date(DAY)));
     assert!(failed.partitions.is_empty());
 
     // Stopped instead of failed, it is one day all the same; settled, it is none.
-    let again = hand.launcher.restart(hand.job).await.unwrap().id;
-    hand.launcher.stop(again).await.unwrap();
-    let stopped = observe(&world).await;
+    let again = test_worker
+        .launcher
+        .restart(test_worker.job)
+        .await
+        .unwrap()
+        .id;
+    test_worker.launcher.stop(again).await.unwrap();
+    let stopped = observe(&env).await;
     assert_eq!((stopped.failed_days, stopped.stopped_days), (0, 1));
-    let last = hand.launcher.restart(again).await.unwrap().id;
-    hand.finish(last).await;
-    let settled = observe(&world).await;
+    let last = test_worker.launcher.restart(again).await.unwrap().id;
+    test_worker.finish(last).await;
+    let settled = observe(&env).await;
     assert_eq!((settled.failed_days, settled.stopped_days), (0, 0));
     assert_eq!(settled.first_unsettled_day, Some(date(NEXT)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_count_while_they_are_seen() {
-    let world = World::new().await;
-    let worker = settings(crate::world::Shape::default()).identity;
-    world.store.see_worker(&worker, 15).await.unwrap();
-    let seen = observe(&world).await;
+    let env = TestEnv::new().await;
+    let worker = settings(crate::env::Shape::default()).identity;
+    env.store.see_worker(&worker, 15).await.unwrap();
+    let seen = observe(&env).await;
     assert_eq!((seen.workers, seen.slots), (1, 2));
-    world.store.expire_all_leases().await.unwrap();
-    let dead = observe(&world).await;
+    env.store.expire_all_leases().await.unwrap();
+    let dead = observe(&env).await;
     assert_eq!((dead.workers, dead.slots), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_grows_for_ever_is_counted_up_to_a_limit() {
-    let world = World::new().await;
-    world
-        .sql(
-            "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, payload, reason, \
+    let env = TestEnv::new().await;
+    env.sql(
+        "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, payload, reason, \
              rejected_at) VALUES (0, 0, 0, '', '', '2024-06-01 00:00:00')",
-        )
-        .await;
+    )
+    .await;
     let mut rows = 1;
     while rows <= MAX_COUNTED {
-        world
-            .sql(&format!(
-                "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, payload, reason, \
+        env.sql(&format!(
+            "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, payload, reason, \
                  rejected_at) SELECT shard, entry_ms + {rows}, entry_sequence, payload, reason, \
                  rejected_at FROM rejected_event"
-            ))
-            .await;
+        ))
+        .await;
         rows *= 2;
     }
-    assert_eq!(
-        observe(&world).await.rejected_events,
-        u64::from(MAX_COUNTED)
-    );
+    assert_eq!(observe(&env).await.rejected_events, u64::from(MAX_COUNTED));
 }

@@ -1,8 +1,8 @@
 //! Days settle in order, also where an earlier one shows up late.
 
 use crate::{
-    hand::Hand,
-    world::{Shape, World, date, day_of_plays},
+    env::{Shape, TestEnv, date, day_of_plays},
+    test_worker::TestWorker,
 };
 use balance_batch::{
     job::Job,
@@ -10,7 +10,7 @@ use balance_batch::{
     step::Counters,
 };
 use balance_store::{
-    jobs::{JobRefusal, LaunchedBy},
+    jobs::{JobError, LaunchedBy},
     operations::Actor,
 };
 
@@ -19,10 +19,10 @@ const DAY: &str = "2024-06-02";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled() {
-    let world = World::new().await;
-    world.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
+    let env = TestEnv::new().await;
+    env.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
     // Launched, and stopped before its day was closed.
-    let launched = world
+    let launched = env
         .store
         .launch(
             Job::DayStatistics,
@@ -32,40 +32,39 @@ async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled
         )
         .await
         .unwrap();
-    let launcher = world.launcher(2);
+    let launcher = env.launcher(2);
     launcher.stop(launched.id).await.unwrap();
-    world
-        .import(&day_of_plays(EARLIER, 20, 5), 0)
-        .await
-        .unwrap();
+    env.import(&day_of_plays(EARLIER, 20, 5), 0).await.unwrap();
 
     let is_refused = |result| {
         let earlier = date(EARLIER);
-        matches!(result, Err(JobRefusal::EarlierDayUnsettled { earlier: named }) if named == earlier)
+        matches!(result, Err(JobError::EarlierDayUnsettled { earlier: named }) if named == earlier)
     };
     assert!(is_refused(launcher.launch(date(DAY)).await));
     assert!(is_refused(launcher.restart(launched.id).await));
 
     for day in [EARLIER, DAY] {
-        let settled = world.settle(date(day), Shape::default()).await.unwrap();
+        let settled = env.settle(date(day), Shape::default()).await.unwrap();
         assert_eq!(settled.status, BatchStatus::Completed);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn abandoned_at_work_the_managers_are_the_sums_of_their_partitions() {
-    let world = World::new().await;
-    world.import(&day_of_plays(DAY, 200, 40), 0).await.unwrap();
-    let hand = Hand::launch(&world, DAY, 2).await;
-    let mut claim = hand.claim(hand.partitions[0], 1).await;
-    hand.chunk(&mut claim, 3).await.unwrap();
-    world.store.stop(hand.job, &Actor::Console).await.unwrap();
-    world
-        .store
-        .abandon(hand.job, &Actor::Console)
+    let env = TestEnv::new().await;
+    env.import(&day_of_plays(DAY, 200, 40), 0).await.unwrap();
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    let mut claim = test_worker.claim(test_worker.partitions[0], 1).await;
+    test_worker.chunk(&mut claim, 3).await.unwrap();
+    env.store
+        .stop(test_worker.job, &Actor::Console)
         .await
         .unwrap();
-    let steps = world.steps(hand.job).await;
+    env.store
+        .abandon(test_worker.job, &Actor::Console)
+        .await
+        .unwrap();
+    let steps = env.steps(test_worker.job).await;
     let mut sum = Counters::default();
     for row in steps.iter().filter(|row| row.name.partition.is_some()) {
         sum += row.counters;

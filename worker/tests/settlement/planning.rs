@@ -1,6 +1,6 @@
 //! Partitions hold near-equal work, whatever the popularity follows.
 
-use crate::world::{MICROS, World, at, date, play};
+use crate::env::{MICROS, TestEnv, at, date, play};
 use balance_batch::{job::Step, partition::IdRange};
 use balance_domain::playback::Play;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -38,10 +38,10 @@ fn zipf_day(plays: i64, videos: i64) -> Vec<Play> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_partition_of_a_zipf_day_is_near_the_mean() {
     for (plays, videos) in [(5_000, 300), (60_000, 2_000)] {
-        let world = World::new().await;
+        let env = TestEnv::new().await;
         let plays = zipf_day(plays, videos);
-        world.import(&plays, 0).await.unwrap();
-        let ranges = world
+        env.import(&plays, 0).await.unwrap();
+        let ranges = env
             .store
             .plan(Step::DayStatistics, date("2024-06-01"), 8)
             .await

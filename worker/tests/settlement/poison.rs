@@ -1,6 +1,6 @@
-//! Poison: one video that cannot be settled, isolated, named, and never skipped in silence.
+//! SettleError: one video that cannot be settled, isolated, named, and never skipped in silence.
 
-use crate::world::{Shape, World, date, even_day};
+use crate::env::{Shape, TestEnv, date, even_day};
 use balance_batch::{
     execution::{JobExecution, JobExecutionId},
     status::{BatchStatus, ExitCode},
@@ -26,34 +26,34 @@ fn plays(day: &str) -> Vec<Play> {
     even_day(day, 200, 40)
 }
 
-async fn world() -> World {
-    let world = World::new().await;
-    world.import(&plays(DAY), 1).await.unwrap();
-    world.import(&plays(NEXT), 1).await.unwrap();
-    world
+async fn env() -> TestEnv {
+    let env = TestEnv::new().await;
+    env.import(&plays(DAY), 1).await.unwrap();
+    env.import(&plays(NEXT), 1).await.unwrap();
+    env
 }
 
 /// The rows of a run without poison.
 async fn healthy(days: &[&str]) -> Vec<String> {
-    let world = world().await;
+    let env = env().await;
     for day in days {
-        world.settle(date(day), shape(0)).await.unwrap();
+        env.settle(date(day), shape(0)).await.unwrap();
     }
-    world.results().await
+    env.results().await
 }
 
-async fn step(world: &World, id: JobExecutionId, name: &str) -> StepExecution {
-    let steps = world.steps(id).await;
+async fn step(env: &TestEnv, id: JobExecutionId, name: &str) -> StepExecution {
+    let steps = env.steps(id).await;
     steps
         .into_iter()
         .find(|step| step.name.to_string() == name)
         .unwrap()
 }
 
-async fn rejected(world: &World) -> Vec<String> {
+async fn rejected(env: &TestEnv) -> Vec<String> {
     let sql =
         "SELECT step_name, video_id, date, reason FROM rejected_item ORDER BY date, step_name";
-    world.rows(sql).await
+    env.rows(sql).await
 }
 
 fn assert_ended(execution: &JobExecution, status: BatchStatus, code: &ExitCode) {
@@ -88,12 +88,12 @@ const POISONS: [(&str, &str, &str); 4] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_skip_limit_poison_fails_its_partition_alone() {
     let expected = healthy(&[DAY]).await;
-    for (poison, mend, reason) in POISONS {
-        let world = world().await;
-        world.sql(poison).await;
-        let failed = world.settle(date(DAY), shape(0)).await.unwrap();
+    for (poison, normalize_node, reason) in POISONS {
+        let env = env().await;
+        env.sql(poison).await;
+        let failed = env.settle(date(DAY), shape(0)).await.unwrap();
         assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
-        let row = step(&world, failed.id, "dayStatisticsStep:partition1").await;
+        let row = step(&env, failed.id, "dayStatisticsStep:partition1").await;
         assert_eq!(
             (row.status, &row.exit_code),
             (BatchStatus::Failed, &ExitCode::FAILED)
@@ -113,20 +113,20 @@ async fn without_a_skip_limit_poison_fails_its_partition_alone() {
         assert_eq!(counters.skips(), 0);
         let written = "SELECT COUNT(*), MAX(video_id) FROM video_statistics \
              WHERE video_id BETWEEN 11 AND 20";
-        assert_eq!(world.rows(written).await, ["4|14"], "{reason}");
-        assert!(rejected(&world).await.is_empty());
+        assert_eq!(env.rows(written).await, ["4|14"], "{reason}");
+        assert!(rejected(&env).await.is_empty());
         for other in [0, 2, 3] {
             let name = format!("dayStatisticsStep:partition{other}");
             assert_eq!(
-                step(&world, failed.id, &name).await.status,
+                step(&env, failed.id, &name).await.status,
                 BatchStatus::Completed
             );
         }
 
-        world.sql(mend).await;
-        let ended = world.settle(date(DAY), shape(0)).await.unwrap();
+        env.sql(normalize_node).await;
+        let ended = env.settle(date(DAY), shape(0)).await.unwrap();
         assert_ended(&ended, BatchStatus::Completed, &ExitCode::COMPLETED);
-        assert_eq!(world.results().await, expected, "{reason}");
+        assert_eq!(env.results().await, expected, "{reason}");
     }
 }
 
@@ -137,27 +137,27 @@ async fn within_the_limit_a_video_is_skipped_recorded_and_held() {
         .into_iter()
         .filter(|row| !row.contains("|15|"))
         .collect();
-    for (poison, mend, reason) in POISONS {
-        let world = world().await;
-        world.sql(poison).await;
-        let execution = world.settle(date(DAY), shape(1)).await.unwrap();
+    for (poison, normalize_node, reason) in POISONS {
+        let env = env().await;
+        env.sql(poison).await;
+        let execution = env.settle(date(DAY), shape(1)).await.unwrap();
         assert_ended(
             &execution,
             BatchStatus::Completed,
             &ExitCode::COMPLETED_WITH_SKIPS,
         );
-        let held = format!("held: its statistics of {DAY} were skipped and are still missing");
+        let owned = format!("held: its statistics of {DAY} were skipped and are still missing");
         let expected = [
-            format!("partitionedDayRevenueStep|15|{DAY}|{held}"),
+            format!("partitionedDayRevenueStep|15|{DAY}|{owned}"),
             format!("partitionedDayStatisticsStep|15|{DAY}|{reason}"),
         ];
-        assert_eq!(rejected(&world).await, expected);
-        let steps = world.steps(execution.id).await;
+        assert_eq!(rejected(&env).await, expected);
+        let steps = env.steps(execution.id).await;
         for row in &steps {
             assert_eq!(row.exit_code, ExitCode::COMPLETED, "{}", row.name);
         }
         for name in ["partitionedDayStatisticsStep", "partitionedDayRevenueStep"] {
-            let manager = step(&world, execution.id, name).await;
+            let manager = step(&env, execution.id, name).await;
             let counters = manager.counters;
             assert_eq!((counters.process_skips, counters.skips()), (1, 1), "{name}");
             assert_eq!((counters.reads, counters.writes), (40, 39), "{name}");
@@ -165,32 +165,35 @@ async fn within_the_limit_a_video_is_skipped_recorded_and_held() {
         }
 
         // Mended or not: the later day holds it too, for its chain has a gap.
-        world.sql(mend).await;
-        let later = world.settle(date(NEXT), shape(0)).await.unwrap();
+        env.sql(normalize_node).await;
+        let later = env.settle(date(NEXT), shape(0)).await.unwrap();
         assert_ended(&later, BatchStatus::Failed, &ExitCode::FAILED);
-        assert!(later.exit_message.contains(&held), "{}", later.exit_message);
-        let later = world.settle(date(NEXT), shape(1)).await.unwrap();
+        assert!(
+            later.exit_message.contains(&owned),
+            "{}",
+            later.exit_message
+        );
+        let later = env.settle(date(NEXT), shape(1)).await.unwrap();
         assert_ended(
             &later,
             BatchStatus::Completed,
             &ExitCode::COMPLETED_WITH_SKIPS,
         );
-        let later_held = &rejected(&world).await[2..];
+        let later_held = &rejected(&env).await[2..];
         assert!(later_held[1].contains(&format!("15|{NEXT}|held: its statistics of {DAY}")));
-        assert_eq!(world.results().await, without, "{reason}");
+        assert_eq!(env.results().await, without, "{reason}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limit_counts_over_all_partitions() {
-    let world = world().await;
-    world
-        .sql("UPDATE play_history SET play_time = -1 WHERE video_id IN (5, 15, 25)")
+    let env = env().await;
+    env.sql("UPDATE play_history SET play_time = -1 WHERE video_id IN (5, 15, 25)")
         .await;
-    let failed = world.settle(date(DAY), shape(2)).await.unwrap();
+    let failed = env.settle(date(DAY), shape(2)).await.unwrap();
     assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
-    assert_eq!(rejected(&world).await.len(), 2);
-    let steps = world.steps(failed.id).await;
+    assert_eq!(rejected(&env).await.len(), 2);
+    let steps = env.steps(failed.id).await;
     let count = |status| {
         let is = |step: &&StepExecution| step.name.partition.is_some() && step.status == status;
         steps.iter().filter(is).count()
@@ -205,44 +208,42 @@ async fn the_limit_counts_over_all_partitions() {
         failed.exit_message
     );
     // And over all executions of the instance: a restart has no fresh ones.
-    let failed = world.settle(date(DAY), shape(2)).await.unwrap();
+    let failed = env.settle(date(DAY), shape(2)).await.unwrap();
     assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
-    let ended = world.settle(date(DAY), shape(3)).await.unwrap();
+    let ended = env.settle(date(DAY), shape(3)).await.unwrap();
     assert_ended(
         &ended,
         BatchStatus::Completed,
         &ExitCode::COMPLETED_WITH_SKIPS,
     );
-    assert_eq!(rejected(&world).await.len(), 6);
+    assert_eq!(rejected(&env).await.len(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_that_skip_at_once_stay_within_the_limit_together() {
-    let world = world().await;
-    world
-        .sql("UPDATE play_history SET play_time = -1 WHERE video_id <= 8")
+    let env = env().await;
+    env.sql("UPDATE play_history SET play_time = -1 WHERE video_id <= 8")
         .await;
     let shape = Shape {
         partitions: 40,
         concurrency: 8,
         ..shape(3)
     };
-    let failed = world.settle(date(DAY), shape).await.unwrap();
+    let failed = env.settle(date(DAY), shape).await.unwrap();
     assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
-    assert_eq!(rejected(&world).await.len(), 3);
+    assert_eq!(rejected(&env).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_without_rates_fails_in_revenue() {
-    let world = world().await;
-    world
-        .sql("UPDATE revenue_rate SET effective_from = '2099-01-01'")
+    let env = env().await;
+    env.sql("UPDATE revenue_rate SET effective_from = '2099-01-01'")
         .await;
-    let failed = world.settle(date(DAY), shape(0)).await.unwrap();
+    let failed = env.settle(date(DAY), shape(0)).await.unwrap();
     assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
     for number in 0..4 {
         let row = step(
-            &world,
+            &env,
             failed.id,
             &format!("dayRevenueStep:partition{number}"),
         )
@@ -251,31 +252,29 @@ async fn a_day_without_rates_fails_in_revenue() {
         let cause = format!("video {}: there is no rate for {DAY}", number * 10 + 1);
         assert!(row.exit_message.contains(&cause), "{}", row.exit_message);
     }
-    assert!(world.rows("SELECT * FROM video_revenue").await.is_empty());
-    world
-        .sql("UPDATE revenue_rate SET effective_from = '1970-01-01'")
+    assert!(env.rows("SELECT * FROM video_revenue").await.is_empty());
+    env.sql("UPDATE revenue_rate SET effective_from = '1970-01-01'")
         .await;
-    let ended = world.settle(date(DAY), shape(0)).await.unwrap();
+    let ended = env.settle(date(DAY), shape(0)).await.unwrap();
     assert_ended(&ended, BatchStatus::Completed, &ExitCode::COMPLETED);
-    assert_eq!(world.results().await, healthy(&[DAY]).await);
+    assert_eq!(env.results().await, healthy(&[DAY]).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_period_whose_sum_overflows_fails_in_the_rollup() {
-    let world = world().await;
-    world.settle(date(DAY), shape(0)).await.unwrap();
+    let env = env().await;
+    env.settle(date(DAY), shape(0)).await.unwrap();
     let set = async |seconds: i64| {
         let sql = "UPDATE video_statistics SET total_play_time =";
-        world
-            .sql(&format!(
-                "{sql} {seconds} WHERE video_id = 15 AND date = '{DAY}'"
-            ))
-            .await;
+        env.sql(&format!(
+            "{sql} {seconds} WHERE video_id = 15 AND date = '{DAY}'"
+        ))
+        .await;
     };
     set(i64::MAX).await;
-    let failed = world.settle(date(NEXT), shape(0)).await.unwrap();
+    let failed = env.settle(date(NEXT), shape(0)).await.unwrap();
     assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
-    let row = step(&world, failed.id, "periodRollupStep:partition1").await;
+    let row = step(&env, failed.id, "periodRollupStep:partition1").await;
     let cause = "video 15: the sum of the period does not fit into 64 bits";
     assert!(row.exit_message.contains(cause), "{}", row.exit_message);
     assert_eq!(
@@ -287,55 +286,53 @@ async fn a_period_whose_sum_overflows_fails_in_the_rollup() {
         (8, 4, 1)
     );
     set(50).await;
-    let ended = world.settle(date(NEXT), shape(0)).await.unwrap();
+    let ended = env.settle(date(NEXT), shape(0)).await.unwrap();
     assert_ended(&ended, BatchStatus::Completed, &ExitCode::COMPLETED);
-    assert_eq!(world.results().await, healthy(&[DAY, NEXT]).await);
+    assert_eq!(env.results().await, healthy(&[DAY, NEXT]).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_database_refuses_is_isolated_to_its_video() {
-    let world = world().await;
-    world
-        .refuse("video_statistics", "NEW.video_id = 15", "not this one")
+    let env = env().await;
+    env.refuse("video_statistics", "NEW.video_id = 15", "not this one")
         .await;
-    let failed = world.settle(date(DAY), shape(0)).await.unwrap();
+    let failed = env.settle(date(DAY), shape(0)).await.unwrap();
     assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
-    let row = step(&world, failed.id, "dayStatisticsStep:partition1").await;
+    let row = step(&env, failed.id, "dayStatisticsStep:partition1").await;
     let cause = "video 15: the database refuses its rows: not this one";
     assert!(row.exit_message.contains(cause), "{}", row.exit_message);
     // The chunk of four, and the one video alone.
     assert_eq!((row.counters.rollbacks, row.counters.writes), (2, 4));
 
-    let ended = world.settle(date(DAY), shape(1)).await.unwrap();
+    let ended = env.settle(date(DAY), shape(1)).await.unwrap();
     assert_ended(
         &ended,
         BatchStatus::Completed,
         &ExitCode::COMPLETED_WITH_SKIPS,
     );
-    let row = step(&world, ended.id, "dayStatisticsStep:partition1").await;
+    let row = step(&env, ended.id, "dayStatisticsStep:partition1").await;
     assert_eq!((row.counters.write_skips, row.counters.writes), (1, 5));
     let settled = "SELECT COUNT(*) FROM video_statistics WHERE video_id BETWEEN 11 AND 20";
-    assert_eq!(world.rows(settled).await, ["9"]);
+    assert_eq!(env.rows(settled).await, ["9"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_abandoned_run_skipped_is_not_held_by_the_run_that_settled_the_day() {
-    let world = world().await;
-    world.sql("UPDATE play_history SET play_time = -1 WHERE video_id IN (15, 25) AND date = '2024-06-03'").await;
-    let failed = world.settle(date(DAY), shape(1)).await.unwrap();
+    let env = env().await;
+    env.sql(
+        "UPDATE play_history SET play_time = -1 WHERE video_id IN (15, 25) AND date = '2024-06-03'",
+    )
+    .await;
+    let failed = env.settle(date(DAY), shape(1)).await.unwrap();
     assert_ended(&failed, BatchStatus::Failed, &ExitCode::FAILED);
-    world.launcher(4).abandon(failed.id).await.unwrap();
+    env.launcher(4).abandon(failed.id).await.unwrap();
     // Mended by taking the bad rows out: then the day has no row of these videos.
-    world
-        .sql("DELETE FROM play_history WHERE play_time < 0")
+    env.sql("DELETE FROM play_history WHERE play_time < 0")
         .await;
     for day in [DAY, NEXT] {
-        let ended = world.settle(date(day), shape(0)).await.unwrap();
+        let ended = env.settle(date(day), shape(0)).await.unwrap();
         assert_ended(&ended, BatchStatus::Completed, &ExitCode::COMPLETED);
     }
     let settled = "SELECT date, COUNT(*) FROM video_statistics GROUP BY date";
-    assert_eq!(
-        world.rows(settled).await,
-        ["2024-06-03|38", "2024-06-04|40"]
-    );
+    assert_eq!(env.rows(settled).await, ["2024-06-03|38", "2024-06-04|40"]);
 }

@@ -1,6 +1,6 @@
 //! What holds for whatever was watched, and however it is cut up.
 
-use crate::world::{MICROS, Shape, World, at, date, play};
+use crate::env::{MICROS, Shape, TestEnv, at, date, play};
 use balance_batch::status::BatchStatus;
 use balance_domain::{
     accounts::UserId,
@@ -74,11 +74,11 @@ fn day_of(play: &Play) -> NaiveDate {
     date(FIRST) + Days::new(u64::try_from(since / (DAY_S * MICROS)).unwrap())
 }
 
-async fn settle_active_days(world: &World, plays: &[Play], shape: Shape) {
-    let (launcher, worker) = world.worker(shape).await;
+async fn settle_active_days(env: &TestEnv, plays: &[Play], shape: Shape) {
+    let (launcher, worker) = env.worker(shape).await;
     for day in active_days(plays) {
         let launched = launcher.launch(day).await.unwrap();
-        let execution = world.wait(launched.id).await;
+        let execution = env.wait(launched.id).await;
         assert_eq!(execution.status, BatchStatus::Completed);
     }
     assert!(worker.stop().await);
@@ -88,11 +88,11 @@ fn active_days(plays: &[Play]) -> BTreeSet<NaiveDate> {
     plays.iter().map(day_of).collect()
 }
 
-async fn settled(plays: &[Play], shape: Shape) -> World {
-    let world = World::new().await;
-    world.import(plays, 2).await.unwrap();
-    settle_active_days(&world, plays, shape).await;
-    world
+async fn settled(plays: &[Play], shape: Shape) -> TestEnv {
+    let env = TestEnv::new().await;
+    env.import(plays, 2).await.unwrap();
+    settle_active_days(&env, plays, shape).await;
+    env
 }
 
 fn run(case: impl Future<Output = ()>) {
@@ -139,8 +139,8 @@ impl Sums {
     }
 }
 
-async fn assert_reports(world: &World, plays: &[Play], period: Period) {
-    let reports = Reports::new(Arc::<Store>::clone(&world.store));
+async fn assert_reports(env: &TestEnv, plays: &[Play], period: Period) {
+    let reports = Reports::new(Arc::<Store>::clone(&env.store));
     let sums = expected(plays, period);
     let (day, kind) = (period.from, period.kind);
     let report = reports.revenue(day, kind, None, None, 1_000).await.unwrap();
@@ -202,12 +202,12 @@ async fn assert_reports(world: &World, plays: &[Play], period: Period) {
 }
 
 /// The days of each period, summed from the day rows, beside the period's own rows.
-async fn assert_days_make_periods(world: &World) {
+async fn assert_days_make_periods(env: &TestEnv) {
     for kind in [PeriodKind::Week, PeriodKind::Month] {
         let periods: BTreeSet<NaiveDate> = days().map(|day| kind.containing(day).from).collect();
         for from in periods {
             let to = kind.containing(from).to;
-            let sums = world
+            let sums = env
                 .rows(&format!(
                     "SELECT video_id, SUM(view_count), SUM(total_play_time), SUM(ad_view_count), \
                      SUM(view_revenue), SUM(ad_revenue), SUM(total_revenue) \
@@ -215,7 +215,7 @@ async fn assert_days_make_periods(world: &World) {
                      WHERE date BETWEEN '{from}' AND '{to}' GROUP BY video_id ORDER BY video_id"
                 ))
                 .await;
-            let rows = world
+            let rows = env
                 .rows(&format!(
                     "SELECT video_id, view_count, total_play_time, ad_view_count, view_revenue, \
                      ad_revenue, total_revenue FROM period_rollup \
@@ -234,7 +234,7 @@ proptest! {
     fn cutting_up_the_events_changes_no_row(plays in plays(), shape in shape(), imports in imports()) {
         run(async {
             let whole = settled(&plays, Shape { partitions: 1, chunk_size: 1_000, concurrency: 1, skip_limit: 0 }).await;
-            let world = World::new().await;
+            let env = TestEnv::new().await;
             for number in 0..4 {
                 let part: Vec<Play> = plays
                     .iter()
@@ -242,23 +242,23 @@ proptest! {
                     .filter(|(_, import)| **import == number)
                     .map(|(play, _)| *play)
                     .collect();
-                world.import(&part, 2).await.unwrap();
+                env.import(&part, 2).await.unwrap();
             }
-            settle_active_days(&world, &plays, shape).await;
-            assert_eq!(world.results().await, whole.results().await);
+            settle_active_days(&env, &plays, shape).await;
+            assert_eq!(env.results().await, whole.results().await);
         });
     }
 
     #[test]
     fn days_sum_to_their_periods_and_reports_agree_with_the_plays(plays in plays(), shape in shape()) {
         run(async {
-            let world = settled(&plays, shape).await;
-            assert_days_make_periods(&world).await;
+            let env = settled(&plays, shape).await;
+            assert_days_make_periods(&env).await;
             let periods: HashSet<Period> = days()
                 .flat_map(|day| PeriodKind::ALL.map(|kind| kind.containing(day)))
                 .collect();
             for period in periods {
-                assert_reports(&world, &plays, period).await;
+                assert_reports(&env, &plays, period).await;
             }
         });
     }
@@ -271,14 +271,14 @@ proptest! {
     ) {
         run(async {
             let whole = settled(&plays, shape).await;
-            let world = World::new().await;
-            world.import(&plays, 2).await.unwrap();
+            let env = TestEnv::new().await;
+            env.import(&plays, 2).await.unwrap();
             // The run that makes so many changes of its steps is stopped at the last of them.
-            world.sql(
+            env.sql(
                 "CREATE TABLE until_stop (changes INTEGER NOT NULL)",
             ).await;
-            world.sql(&format!("INSERT INTO until_stop VALUES ({changes})")).await;
-            world.trigger(
+            env.sql(&format!("INSERT INTO until_stop VALUES ({changes})")).await;
+            env.trigger(
                 "stop",
                 ("BATCH_STEP_EXECUTION", "VERSION"),
                 "NEW.VERSION > OLD.VERSION",
@@ -288,19 +288,19 @@ proptest! {
             ).await;
             let mut abandoned = 0;
             for day in active_days(&plays) {
-                let first = world.settle(day, shape).await.unwrap();
+                let first = env.settle(day, shape).await.unwrap();
                 if first.status == BatchStatus::Completed {
                     continue;
                 }
                 assert_eq!(first.status, BatchStatus::Stopped);
-                world.launcher(1).abandon(first.id).await.unwrap();
+                env.launcher(1).abandon(first.id).await.unwrap();
                 abandoned += 1;
-                let second = world.settle(day, shape).await.unwrap();
+                let second = env.settle(day, shape).await.unwrap();
                 assert_eq!((second.status, second.run_id), (BatchStatus::Completed, Some(1)));
             }
             // The shortest run has more changes than these.
             assert!(abandoned > 0 || changes > 4);
-            assert_eq!(world.results().await, whole.results().await);
+            assert_eq!(env.results().await, whole.results().await);
         });
     }
 }

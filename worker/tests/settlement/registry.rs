@@ -1,22 +1,22 @@
 //! The registry of workers, and the pruner.
 
 use crate::{
-    hand::Hand,
-    world::{MICROS, Shape, World, date, day_of_plays, settings},
+    env::{MICROS, Shape, TestEnv, date, day_of_plays, settings},
+    test_worker::TestWorker,
 };
 use balance_batch::{chunk::ClaimToken, status::BatchStatus};
 use balance_domain::clock::Clock;
-use balance_store::{jobs::JobRefusal, operations::WorkerIdentity};
+use balance_store::{jobs::JobError, operations::WorkerIdentity};
 use chrono::TimeDelta;
 
 const DAYS: [&str; 2] = ["2024-06-01", "2024-06-02"];
 
-async fn world() -> World {
-    let world = World::new().await;
+async fn env() -> TestEnv {
+    let env = TestEnv::new().await;
     for day in DAYS {
-        world.import(&day_of_plays(day, 60, 20), 1).await.unwrap();
+        env.import(&day_of_plays(day, 60, 20), 1).await.unwrap();
     }
-    world
+    env
 }
 
 fn identity(concurrency: u32) -> WorkerIdentity {
@@ -29,108 +29,107 @@ fn identity(concurrency: u32) -> WorkerIdentity {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_is_registered_while_it_lives() {
-    let world = world().await;
-    let (_, worker) = world.worker(Shape::default()).await;
-    let seen = world.store.workers(10).await.unwrap();
+    let env = env().await;
+    let (_, worker) = env.worker(Shape::default()).await;
+    let seen = env.store.workers(10).await.unwrap();
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].identity.name, worker.name());
     assert!(seen[0].is_alive);
     assert!(seen[0].started_at <= seen[0].last_seen_at);
-    assert_eq!(world.store.slots().await.unwrap(), 2);
+    assert_eq!(env.store.slots().await.unwrap(), 2);
     assert!(worker.stop().await);
-    assert_eq!(world.store.workers(10).await.unwrap(), []);
-    assert_eq!(world.store.slots().await.unwrap(), 0);
+    assert_eq!(env.store.workers(10).await.unwrap(), []);
+    assert_eq!(env.store.slots().await.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_registry_shows_what_each_holds_and_who_is_silent() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAYS[0], 3).await;
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAYS[0], 3).await;
     let (one, two) = (identity(4), identity(3));
     for worker in [&one, &two, &one] {
-        world.store.see_worker(worker, 15).await.unwrap();
+        env.store.see_worker(worker, 15).await.unwrap();
     }
-    assert_eq!(world.store.slots().await.unwrap(), 7);
+    assert_eq!(env.store.slots().await.unwrap(), 7);
     for (partition, worker) in [(0, &one), (2, &one), (1, &two)] {
         let token = ClaimToken(rand::random());
-        let id = hand.partitions[partition];
-        world
-            .store
-            .claim(id, token, &worker.name, 15)
-            .await
-            .unwrap();
+        let id = test_worker.partitions[partition];
+        env.store.claim(id, token, &worker.name, 15).await.unwrap();
     }
-    let holds = async |name: &str| {
-        let workers = world.store.workers(10).await.unwrap();
+    let claims = async |name: &str| {
+        let workers = env.store.workers(10).await.unwrap();
         let worker = workers.into_iter().find(|one| one.identity.name == name);
         let worker = worker.unwrap();
-        let ids: Vec<_> = worker.holds.iter().map(|step| step.id).collect();
+        let ids: Vec<_> = worker.claims.iter().map(|step| step.id).collect();
         (ids, worker.is_alive)
     };
-    let of_one = vec![hand.partitions[0], hand.partitions[2]];
-    assert_eq!(holds(&one.name).await, (of_one.clone(), true));
-    assert_eq!(holds(&two.name).await, (vec![hand.partitions[1]], true));
+    let of_one = vec![test_worker.partitions[0], test_worker.partitions[2]];
+    assert_eq!(claims(&one.name).await, (of_one.clone(), true));
+    assert_eq!(
+        claims(&two.name).await,
+        (vec![test_worker.partitions[1]], true)
+    );
 
-    let holders = world.store.holders(hand.job).await.unwrap();
-    let of: Vec<_> = holders
+    let owners = env.store.owners(test_worker.job).await.unwrap();
+    let of: Vec<_> = owners
         .iter()
         .map(|one| (one.step, one.worker.as_str()))
         .collect();
     let expected = [(0, &one), (1, &two), (2, &one)];
     assert_eq!(
         of,
-        expected.map(|(place, worker)| (hand.partitions[place], worker.name.as_str()))
+        expected.map(|(place, worker)| (test_worker.partitions[place], worker.name.as_str()))
     );
-    assert!(holders.iter().all(|holder| !holder.is_over));
+    assert!(owners.iter().all(|owner| !owner.is_over));
 
     // One of them falls silent: what it held is shown until somebody takes it over.
-    world.pass(10 * MICROS).await;
-    world.store.see_worker(&two, 15).await.unwrap();
-    world.pass(5 * MICROS).await;
-    assert_eq!(holds(&one.name).await, (of_one, false));
-    let holders = world.store.holders(hand.job).await.unwrap();
-    assert!(holders.iter().all(|holder| holder.is_over));
-    assert_eq!(world.store.slots().await.unwrap(), 3);
-    assert_eq!(world.store.forget_dead_workers(60).await.unwrap(), 0);
-    world.pass(61 * MICROS).await;
-    world.store.see_worker(&two, 15).await.unwrap();
-    assert_eq!(world.store.forget_dead_workers(60).await.unwrap(), 1);
-    assert_eq!(world.store.workers(10).await.unwrap().len(), 1);
-    assert_eq!(world.store.workers(0).await.unwrap(), []);
+    env.pass(10 * MICROS).await;
+    env.store.see_worker(&two, 15).await.unwrap();
+    env.pass(5 * MICROS).await;
+    assert_eq!(claims(&one.name).await, (of_one, false));
+    let owners = env.store.owners(test_worker.job).await.unwrap();
+    assert!(owners.iter().all(|owner| owner.is_over));
+    assert_eq!(env.store.slots().await.unwrap(), 3);
+    assert_eq!(env.store.forget_dead_workers(60).await.unwrap(), 0);
+    env.pass(61 * MICROS).await;
+    env.store.see_worker(&two, 15).await.unwrap();
+    assert_eq!(env.store.forget_dead_workers(60).await.unwrap(), 1);
+    assert_eq!(env.store.workers(10).await.unwrap().len(), 1);
+    assert_eq!(env.store.workers(0).await.unwrap(), []);
 }
 
 const STEP_ROWS: &str = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION";
 
-async fn count(world: &World, sql: &str) -> i64 {
-    world.rows(sql).await[0].parse().unwrap()
+async fn count(env: &TestEnv, sql: &str) -> i64 {
+    env.rows(sql).await[0].parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pruning_takes_the_steps_of_old_finished_jobs_and_nothing_else() {
-    let world = world().await;
+    let env = env().await;
     for day in DAYS {
-        world.settle(date(day), Shape::default()).await.unwrap();
+        env.settle(date(day), Shape::default()).await.unwrap();
     }
-    let results = world.results().await;
-    let before = count(&world, STEP_ROWS).await;
-    let now = world.clock.now();
-    let second = world.store.executions(None, 1).await.unwrap().remove(0);
+    let results = env.results().await;
+    let before = count(&env, STEP_ROWS).await;
+    let now = env.clock.now();
+    let second = env.store.executions(None, 1).await.unwrap().remove(0);
 
     // The clock stood still: nothing is older than now.
-    assert!(!world.store.prune_oldest(now).await.unwrap());
-    assert_eq!(count(&world, STEP_ROWS).await, before);
+    assert!(!env.store.prune_oldest(now).await.unwrap());
+    assert_eq!(count(&env, STEP_ROWS).await, before);
     let later = now + TimeDelta::microseconds(1);
-    assert!(world.store.prune_oldest(later).await.unwrap());
-    let left = count(&world, STEP_ROWS).await;
+    assert!(env.store.prune_oldest(later).await.unwrap());
+    let left = count(&env, STEP_ROWS).await;
     assert_eq!(left, before / 2, "one execution, whole");
     assert_eq!(
-        count(&world, "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION_CONTEXT").await,
+        count(&env, "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION_CONTEXT").await,
         left
     );
-    assert!(!world.steps(second.id).await.is_empty(), "the oldest first");
-    assert!(world.store.prune_oldest(later).await.unwrap());
-    assert!(!world.store.prune_oldest(later).await.unwrap());
-    assert_eq!(count(&world, STEP_ROWS).await, 0);
+    assert!(!env.steps(second.id).await.is_empty(), "the oldest first");
+    assert!(env.store.prune_oldest(later).await.unwrap());
+    assert!(!env.store.prune_oldest(later).await.unwrap());
+    assert_eq!(count(&env, STEP_ROWS).await, 0);
 
     // What says that a day is settled stays.
     for table in [
@@ -140,49 +139,48 @@ async fn pruning_takes_the_steps_of_old_finished_jobs_and_nothing_else() {
         "EXECUTION_CONTEXT",
     ] {
         let sql = format!("SELECT COUNT(*) FROM BATCH_JOB_{table}");
-        assert_eq!(count(&world, &sql).await, 2, "{table}");
+        assert_eq!(count(&env, &sql).await, 2, "{table}");
     }
     for day in DAYS {
-        let refused = world.launcher(2).launch(date(day)).await;
-        assert!(matches!(refused, Err(JobRefusal::AlreadyComplete { .. })));
+        let refused = env.launcher(2).launch(date(day)).await;
+        assert!(matches!(refused, Err(JobError::AlreadyComplete { .. })));
     }
-    assert_eq!(world.results().await, results);
+    assert_eq!(env.results().await, results);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_still_go_on_is_never_pruned() {
-    let world = world().await;
-    let launcher = world.launcher(2);
+    let env = env().await;
+    let launcher = env.launcher(2);
     let id = launcher.launch(date(DAYS[0])).await.unwrap().id;
-    let later = world.clock.now() + TimeDelta::days(1_000);
-    assert!(!world.store.prune_oldest(later).await.unwrap(), "it runs");
+    let later = env.clock.now() + TimeDelta::days(1_000);
+    assert!(!env.store.prune_oldest(later).await.unwrap(), "it runs");
     launcher.stop(id).await.unwrap();
-    assert!(!world.store.prune_oldest(later).await.unwrap(), "stopped");
-    assert!(!world.steps(id).await.is_empty());
+    assert!(!env.store.prune_oldest(later).await.unwrap(), "stopped");
+    assert!(!env.steps(id).await.is_empty());
 
     // Given up, and settled anew: both can go, and the rows stay right.
     launcher.abandon(id).await.unwrap();
-    assert!(world.store.prune_oldest(later).await.unwrap(), "abandoned");
-    let again = world.settle(date(DAYS[0]), Shape::default()).await.unwrap();
+    assert!(env.store.prune_oldest(later).await.unwrap(), "abandoned");
+    let again = env.settle(date(DAYS[0]), Shape::default()).await.unwrap();
     assert_eq!(again.status, BatchStatus::Completed);
-    assert!(world.store.prune_oldest(later).await.unwrap(), "completed");
-    let next = world.settle(date(DAYS[1]), Shape::default()).await.unwrap();
+    assert!(env.store.prune_oldest(later).await.unwrap(), "completed");
+    let next = env.settle(date(DAYS[1]), Shape::default()).await.unwrap();
     assert_eq!(next.status, BatchStatus::Completed);
-    assert!(!world.results().await.is_empty());
+    assert!(!env.results().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_prunes_by_itself() {
-    let world = world().await;
+    let env = env().await;
     for day in DAYS {
-        world.settle(date(day), Shape::default()).await.unwrap();
+        env.settle(date(day), Shape::default()).await.unwrap();
     }
-    world
-        .clock
-        .set(world.clock.now_micros() + 90 * 86_400 * MICROS + 1);
-    let (_, worker) = world.resident(Shape::default(), 90).await;
+    env.clock
+        .set(env.clock.now_micros() + 90 * 86_400 * MICROS + 1);
+    let (_, worker) = env.resident(Shape::default(), 90).await;
     let pruned = async {
-        while count(&world, STEP_ROWS).await > 0 {
+        while count(&env, STEP_ROWS).await > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
     };

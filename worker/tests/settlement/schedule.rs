@@ -1,6 +1,6 @@
 //! The schedule: which days the clock launches, and which it leaves to people.
 
-use crate::world::{MICROS, Shape, World, date, day_of_plays};
+use crate::env::{MICROS, Shape, TestEnv, date, day_of_plays};
 use balance_batch::{
     chunk::ClaimToken,
     execution::{JobExecution, JobExecutionId},
@@ -12,25 +12,25 @@ use balance_store::claims::Claimed;
 
 const DAYS: [&str; 3] = ["2024-06-01", "2024-06-03", "2024-06-04"];
 
-async fn world(days: &[&str]) -> World {
-    let world = World::new().await;
+async fn env(days: &[&str]) -> TestEnv {
+    let env = TestEnv::new().await;
     for day in days {
-        world.import(&day_of_plays(day, 60, 20), 1).await.unwrap();
+        env.import(&day_of_plays(day, 60, 20), 1).await.unwrap();
     }
-    world
+    env
 }
 
-async fn executions(world: &World) -> Vec<JobExecution> {
-    let mut all = world.store.executions(None, 1_000).await.unwrap();
+async fn executions(env: &TestEnv) -> Vec<JobExecution> {
+    let mut all = env.store.executions(None, 1_000).await.unwrap();
     all.reverse();
     all
 }
 
 /// Waits until there are so many executions and all have ended.
-async fn until_ended(world: &World, count: usize) -> Vec<JobExecution> {
+async fn until_ended(env: &TestEnv, count: usize) -> Vec<JobExecution> {
     let ended = async {
         loop {
-            let all = executions(world).await;
+            let all = executions(env).await;
             if all.len() >= count && all.iter().all(|one| !one.status.is_running()) {
                 return all;
             }
@@ -44,11 +44,11 @@ async fn until_ended(world: &World, count: usize) -> Vec<JobExecution> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missed_days_are_settled_in_order_by_whoever_is_there() {
-    let world = world(&DAYS).await;
-    let other = world.another().await;
-    let (_, one) = world.resident(Shape::default(), 90).await;
+    let env = env(&DAYS).await;
+    let other = env.another().await;
+    let (_, one) = env.resident(Shape::default(), 90).await;
     let (_, two) = other.resident(Shape::default(), 90).await;
-    let all = until_ended(&world, 3).await;
+    let all = until_ended(&env, 3).await;
     assert!(one.stop().await);
     assert!(two.stop().await);
     let dates: Vec<_> = all.iter().map(|one| one.date).collect();
@@ -61,83 +61,79 @@ async fn missed_days_are_settled_in_order_by_whoever_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_looks_at_once_launch_a_day_once() {
-    let world = world(&DAYS[..1]).await;
+    let env = env(&DAYS[..1]).await;
     let mut looks = tokio::task::JoinSet::new();
     for _ in 0..10 {
-        let launcher = world.another().await.launcher(2);
+        let launcher = env.another().await.launcher(2);
         looks.spawn(async move { launcher.look().await.unwrap() });
     }
     let launched: Vec<JobExecutionId> = looks.join_all().await.into_iter().flatten().collect();
     assert_eq!(launched.len(), 1);
-    assert_eq!(executions(&world).await.len(), 1);
+    assert_eq!(executions(&env).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_is_launched_when_it_is_over_and_only_if_there_were_plays() {
-    let world = World::new().await;
-    let launcher = world.launcher(2);
+    let env = TestEnv::new().await;
+    let launcher = env.launcher(2);
     assert_eq!(launcher.look().await.unwrap(), None, "no plays at all");
     // It is 21 o'clock on June 30 in Seoul.
-    world
-        .import(&day_of_plays("2024-06-30", 10, 5), 0)
+    env.import(&day_of_plays("2024-06-30", 10, 5), 0)
         .await
         .unwrap();
     assert_eq!(launcher.look().await.unwrap(), None, "not over");
-    let now = world.clock.now_micros();
+    let now = env.clock.now_micros();
     let midnight = launcher.next_midnight_micros(now).unwrap();
     assert_eq!(midnight - now, 3 * 3_600 * MICROS);
-    world.clock.set(midnight - 1);
+    env.clock.set(midnight - 1);
     assert_eq!(launcher.look().await.unwrap(), None, "a microsecond before");
-    world.clock.set(midnight);
+    env.clock.set(midnight);
     assert!(launcher.look().await.unwrap().is_some());
-    assert_eq!(executions(&world).await[0].date, date("2024-06-30"));
+    assert_eq!(executions(&env).await[0].date, date("2024-06-30"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stopped_failed_or_was_abandoned_waits_for_a_person() {
-    let world = world(&DAYS).await;
-    let launcher = world.launcher(2);
+    let env = env(&DAYS).await;
+    let launcher = env.launcher(2);
     let id = launcher.look().await.unwrap().unwrap();
     assert_eq!(launcher.look().await.unwrap(), None, "it runs");
     launcher.stop(id).await.unwrap();
-    let stopped = executions(&world).await;
+    let stopped = executions(&env).await;
     assert_eq!(stopped[0].status, BatchStatus::Stopped);
     assert_eq!(launcher.look().await.unwrap(), None, "stopped");
     let again = launcher.restart(id).await.unwrap().id;
-    world
-        .sql(&format!(
-            "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'FAILED' WHERE JOB_EXECUTION_ID = {again}"
-        ))
-        .await;
-    world.clock.set(world.clock.now_micros() + 7_200 * MICROS);
+    env.sql(&format!(
+        "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'FAILED' WHERE JOB_EXECUTION_ID = {again}"
+    ))
+    .await;
+    env.clock.set(env.clock.now_micros() + 7_200 * MICROS);
     assert_eq!(launcher.look().await.unwrap(), None, "failed");
     launcher.abandon(again).await.unwrap();
     assert_eq!(launcher.look().await.unwrap(), None, "abandoned");
-    assert_eq!(executions(&world).await.len(), 2);
+    assert_eq!(executions(&env).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_that_failed_to_close_is_tried_again_later_and_later() {
-    let world = world(&DAYS[..1]).await;
-    let launcher = world.launcher(2);
+    let env = env(&DAYS[..1]).await;
+    let launcher = env.launcher(2);
     launcher.look().await.unwrap().unwrap();
     for wait_s in [60, 120, 240] {
-        fail_to_close(&world).await;
+        fail_to_close(&env).await;
         assert_eq!(launcher.look().await.unwrap(), None, "at once");
-        world
-            .clock
-            .set(world.clock.now_micros() + wait_s * MICROS - 1);
+        env.clock.set(env.clock.now_micros() + wait_s * MICROS - 1);
         assert_eq!(launcher.look().await.unwrap(), None, "before {wait_s} s");
-        world.clock.set(world.clock.now_micros() + 1);
+        env.clock.set(env.clock.now_micros() + 1);
         assert!(launcher.look().await.unwrap().is_some(), "after {wait_s} s");
     }
-    let execution = world.settle_running(&launcher).await;
+    let execution = env.settle_running(&launcher).await;
     assert_eq!(execution.status, BatchStatus::Completed);
 }
 
 /// Lets `closeDayStep` crash until it is FAILED.
-async fn fail_to_close(world: &World) {
-    let store = &world.store;
+async fn fail_to_close(env: &TestEnv) {
+    let store = &env.store;
     for _ in 0..10 {
         let claimable = store.claimable(1).await.unwrap();
         let token = ClaimToken(rand::random());
@@ -145,18 +141,18 @@ async fn fail_to_close(world: &World) {
             Claimed::Failed {
                 job_execution_id, ..
             } => {
-                world.launcher(2).advance(job_execution_id).await.unwrap();
-                let newest = executions(world).await.pop().unwrap();
+                env.launcher(2).advance(job_execution_id).await.unwrap();
+                let newest = executions(env).await.pop().unwrap();
                 assert_eq!(newest.status, BatchStatus::Failed);
                 return;
             }
-            _ => world.pass(16 * MICROS).await,
+            _ => env.pass(16 * MICROS).await,
         }
     }
     panic!("three crashes are enough");
 }
 
-impl World {
+impl TestEnv {
     /// Works what runs to its end.
     async fn settle_running(
         &self,
@@ -172,10 +168,10 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_launches_nothing() {
-    let world = world(&DAYS).await;
-    let settled = world.settle(date(DAYS[0]), Shape::default()).await.unwrap();
+    let env = env(&DAYS).await;
+    let settled = env.settle(date(DAYS[0]), Shape::default()).await.unwrap();
     assert_eq!(settled.status, BatchStatus::Completed);
-    let of_next = world
+    let of_next = env
         .store
         .executions_of(Job::DayStatistics, date(DAYS[1]))
         .await
@@ -185,15 +181,14 @@ async fn a_guest_launches_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_day_holds_up_the_days_after_it() {
-    let world = world(&DAYS).await;
-    world
-        .refuse("video_revenue", "NEW.video_id = 2", "poison")
+    let env = env(&DAYS).await;
+    env.refuse("video_revenue", "NEW.video_id = 2", "poison")
         .await;
-    let (launcher, worker) = world.resident(Shape::default(), 90).await;
-    until_ended(&world, 1).await;
+    let (launcher, worker) = env.resident(Shape::default(), 90).await;
+    until_ended(&env, 1).await;
     assert_eq!(launcher.look().await.unwrap(), None);
     assert!(worker.stop().await);
-    let all = executions(&world).await;
+    let all = executions(&env).await;
     assert_eq!(all.len(), 1, "{all:?}");
     assert_eq!(all[0].status, BatchStatus::Failed);
 }

@@ -1,6 +1,6 @@
 //! The same tables on every database.
 
-use crate::world::World;
+use crate::env::TestEnv;
 use std::{collections::BTreeSet, fs, path::Path};
 
 fn migrations(database: &str) -> BTreeSet<String> {
@@ -22,14 +22,14 @@ fn migrations_have_the_same_numbers_and_names() {
 /// On a file this compares a file with a file; on a server it is what its name says.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_has_the_tables_and_columns_of_a_file() {
-    let (world, file) = (World::new().await, World::embedded().await);
+    let (env, file) = (TestEnv::new().await, TestEnv::embedded().await);
     let tables = file.tables().await;
-    assert_eq!(world.tables().await, tables);
+    assert_eq!(env.tables().await, tables);
     assert!(tables.len() > 15, "{tables:?}");
     // Spring makes its sequences of what each database has.
     for table in tables.iter().filter(|table| !table.ends_with("_SEQ")) {
         assert_eq!(
-            world.columns(table).await,
+            env.columns(table).await,
             file.columns(table).await,
             "{table}"
         );

@@ -1,13 +1,13 @@
 //! What a test sees of the tables, and does to them, by a connection of its own: on a file, or on
 //! the server that `TEST_SERVER_URL` names.
 
-use crate::world::World;
+use crate::env::TestEnv;
 use balance_domain::clock::Clock;
 use chrono::NaiveDate;
 use sqlx::{Connection, MySqlConnection, Row, SqliteConnection, TypeInfo, ValueRef};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-impl World {
+impl TestEnv {
     /// Whether this is a server's database.
     pub(crate) const fn is_server(&self) -> bool {
         self.server.is_some()

@@ -1,8 +1,8 @@
 //! `verify`: clean on whatever the engine leaves, and every planted fault found and named.
 
 use crate::{
-    hand::Hand,
-    world::{MICROS, Shape, World, date, even_day},
+    env::{MICROS, Shape, TestEnv, date, even_day},
+    test_worker::TestWorker,
 };
 use balance_batch::status::BatchStatus;
 use balance_domain::{clock::Clock, playback::Play};
@@ -25,7 +25,7 @@ fn plays(day: &str) -> Vec<Play> {
     // Of its owner alone, and of long plays with ads.
     plays.push(Play {
         user_id: balance_domain::accounts::UserId(1_000_000),
-        ..crate::world::play(1, 77, plays[0].started_at_micros)
+        ..crate::env::play(1, 77, plays[0].started_at_micros)
     });
     for (play, number) in plays.iter_mut().zip(0..) {
         play.duration_s = 1_000;
@@ -43,25 +43,25 @@ fn shape(skip_limit: u32) -> Shape {
     }
 }
 
-async fn imported(days: &[&str]) -> World {
-    let world = World::new().await;
+async fn imported(days: &[&str]) -> TestEnv {
+    let env = TestEnv::new().await;
     for day in days {
-        world.import(&plays(day), 1).await.unwrap();
+        env.import(&plays(day), 1).await.unwrap();
     }
-    world
+    env
 }
 
 /// Three settled days: two of one week, and one of the same week and the next month.
-pub(crate) async fn settled() -> World {
-    let world = imported(&[DAY, NEXT, LATER]).await;
+pub(crate) async fn settled() -> TestEnv {
+    let env = imported(&[DAY, NEXT, LATER]).await;
     for day in [DAY, NEXT, LATER] {
-        settle(&world, day, 0).await;
+        settle(&env, day, 0).await;
     }
-    world
+    env
 }
 
-pub(crate) async fn settle(world: &World, day: &str, skip_limit: u32) {
-    let ended = world.settle(date(day), shape(skip_limit)).await.unwrap();
+pub(crate) async fn settle(env: &TestEnv, day: &str, skip_limit: u32) {
+    let ended = env.settle(date(day), shape(skip_limit)).await.unwrap();
     assert_eq!(
         ended.status,
         BatchStatus::Completed,
@@ -70,7 +70,7 @@ pub(crate) async fn settle(world: &World, day: &str, skip_limit: u32) {
     );
 }
 
-impl World {
+impl TestEnv {
     pub(crate) async fn verified(&self, options: Options) -> Verified {
         let store = self.store.as_ref();
         let mut told = 0;
@@ -115,16 +115,16 @@ pub(crate) fn lines(verified: &Verified) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_database_is_clean() {
-    let world = World::new().await;
-    let verified = world.verified(ALL).await;
+    let env = TestEnv::new().await;
+    let verified = env.verified(ALL).await;
     assert!(verified.findings.is_clean());
     assert_eq!((verified.days, verified.executions), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settled_days_are_clean_and_counted() {
-    let world = settled().await;
-    let verified = world.verified(ALL).await;
+    let env = settled().await;
+    let verified = env.verified(ALL).await;
     assert_eq!(lines(&verified), [""; 0]);
     assert_eq!((verified.days, verified.settled_days), (3, 3));
     // The owner's video too: it has plays, and rightly no row.
@@ -136,79 +136,77 @@ async fn settled_days_are_clean_and_counted() {
         to: Some(date(NEXT)),
         limit: 20,
     };
-    let verified = world.verified(some).await;
+    let verified = env.verified(some).await;
     assert_eq!(lines(&verified), [""; 0]);
     assert_eq!((verified.days, verified.executions), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unsettled_history_and_days_without_plays_are_clean() {
-    let world = imported(&[DAY, LATER]).await;
-    world.assert_clean("nothing settled").await;
-    settle(&world, DAY, 0).await;
-    settle(&world, NEXT, 0).await;
-    world.assert_clean("a day without plays").await;
-    assert_eq!(world.verified(ALL).await.days, 3);
+    let env = imported(&[DAY, LATER]).await;
+    env.assert_clean("nothing settled").await;
+    settle(&env, DAY, 0).await;
+    settle(&env, NEXT, 0).await;
+    env.assert_clean("a day without plays").await;
+    assert_eq!(env.verified(ALL).await.days, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_is_clean_at_each_of_its_moments() {
-    let world = imported(&[DAY, NEXT]).await;
-    settle(&world, DAY, 0).await;
-    let hand = Hand::launch(&world, NEXT, 3).await;
-    world.assert_clean("planned").await;
-    let mut claim = hand.claim(hand.partitions[0], 1).await;
-    world.assert_clean("claimed").await;
-    hand.chunk(&mut claim, 5).await.unwrap();
-    world.assert_clean("a chunk").await;
-    hand.let_leases_run_out().await;
-    hand.claim(hand.partitions[0], 2).await;
-    world.assert_clean("taken over").await;
-    hand.launcher.stop(hand.job).await.unwrap();
-    world.assert_clean("stopping").await;
-    hand.let_leases_run_out().await;
-    hand.launcher.advance(hand.job).await.unwrap();
-    let stopped = world.wait(hand.job).await;
+    let env = imported(&[DAY, NEXT]).await;
+    settle(&env, DAY, 0).await;
+    let test_worker = TestWorker::launch(&env, NEXT, 3).await;
+    env.assert_clean("planned").await;
+    let mut claim = test_worker.claim(test_worker.partitions[0], 1).await;
+    env.assert_clean("claimed").await;
+    test_worker.chunk(&mut claim, 5).await.unwrap();
+    env.assert_clean("a chunk").await;
+    test_worker.let_leases_run_out().await;
+    test_worker.claim(test_worker.partitions[0], 2).await;
+    env.assert_clean("taken over").await;
+    test_worker.launcher.stop(test_worker.job).await.unwrap();
+    env.assert_clean("stopping").await;
+    test_worker.let_leases_run_out().await;
+    test_worker.launcher.advance(test_worker.job).await.unwrap();
+    let stopped = env.wait(test_worker.job).await;
     assert_eq!(stopped.status, BatchStatus::Stopped);
-    world.assert_clean("stopped").await;
-    settle(&world, NEXT, 0).await;
-    world.assert_clean("restarted").await;
+    env.assert_clean("stopped").await;
+    settle(&env, NEXT, 0).await;
+    env.assert_clean("restarted").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_in_each_step_is_clean_and_so_is_what_follows() {
     for step in ["dayStatisticsStep", "dayRevenueStep", "periodRollupStep"] {
         for abandons in [false, true] {
-            let world = imported(&[DAY, NEXT]).await;
-            settle(&world, DAY, 0).await;
-            world
-                .trigger(
-                    "stop",
-                    ("BATCH_STEP_EXECUTION", "COMMIT_COUNT"),
-                    &format!("NEW.STEP_NAME = '{step}:partition1' AND NEW.COMMIT_COUNT = 1"),
-                    "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STOPPING' \
+            let env = imported(&[DAY, NEXT]).await;
+            settle(&env, DAY, 0).await;
+            env.trigger(
+                "stop",
+                ("BATCH_STEP_EXECUTION", "COMMIT_COUNT"),
+                &format!("NEW.STEP_NAME = '{step}:partition1' AND NEW.COMMIT_COUNT = 1"),
+                "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STOPPING' \
                      WHERE JOB_EXECUTION_ID = NEW.JOB_EXECUTION_ID;",
-                )
-                .await;
-            let stopped = world.settle(date(NEXT), shape(0)).await.unwrap();
+            )
+            .await;
+            let stopped = env.settle(date(NEXT), shape(0)).await.unwrap();
             assert_eq!(stopped.status, BatchStatus::Stopped, "{step}");
-            world.sql("DROP TRIGGER stop").await;
-            world.assert_clean(&format!("stopped in {step}")).await;
+            env.sql("DROP TRIGGER stop").await;
+            env.assert_clean(&format!("stopped in {step}")).await;
             if abandons {
-                world.launcher(4).abandon(stopped.id).await.unwrap();
-                world.assert_clean(&format!("abandoned in {step}")).await;
+                env.launcher(4).abandon(stopped.id).await.unwrap();
+                env.assert_clean(&format!("abandoned in {step}")).await;
                 // Another number of partitions, other ranges.
                 let other = Shape {
                     partitions: 7,
                     ..shape(0)
                 };
-                let ended = world.settle(date(NEXT), other).await.unwrap();
+                let ended = env.settle(date(NEXT), other).await.unwrap();
                 assert_eq!(ended.status, BatchStatus::Completed);
             } else {
-                settle(&world, NEXT, 0).await;
+                settle(&env, NEXT, 0).await;
             }
-            world
-                .assert_clean(&format!("{step} and on, {abandons}"))
+            env.assert_clean(&format!("{step} and on, {abandons}"))
                 .await;
         }
     }
@@ -216,59 +214,53 @@ async fn a_stop_in_each_step_is_clean_and_so_is_what_follows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rolled_back_failed_and_skipped_videos_are_understood() {
-    let world = imported(&[DAY, NEXT]).await;
-    world
-        .sql("UPDATE play_history SET play_time = -7 WHERE video_id IN (15, 33) AND user_id < 41")
+    let env = imported(&[DAY, NEXT]).await;
+    env.sql("UPDATE play_history SET play_time = -7 WHERE video_id IN (15, 33) AND user_id < 41")
         .await;
-    let failed = world.settle(date(DAY), shape(0)).await.unwrap();
+    let failed = env.settle(date(DAY), shape(0)).await.unwrap();
     assert_eq!(failed.status, BatchStatus::Failed);
-    world.assert_clean("failed").await;
-    let failed = world.settle(date(DAY), shape(1)).await.unwrap();
+    env.assert_clean("failed").await;
+    let failed = env.settle(date(DAY), shape(1)).await.unwrap();
     assert_eq!(failed.status, BatchStatus::Failed);
-    world.assert_clean("failed again").await;
-    settle(&world, DAY, 2).await;
-    world.assert_clean("skipped").await;
-    settle(&world, NEXT, 2).await;
-    world.assert_clean("held").await;
-    let skipped = world.rows("SELECT COUNT(*) FROM rejected_item").await;
+    env.assert_clean("failed again").await;
+    settle(&env, DAY, 2).await;
+    env.assert_clean("skipped").await;
+    settle(&env, NEXT, 2).await;
+    env.assert_clean("held").await;
+    let skipped = env.rows("SELECT COUNT(*) FROM rejected_item").await;
     assert_eq!(skipped, ["8"]);
     // Mended later: still held.
-    world
-        .sql("UPDATE play_history SET play_time = 10 WHERE play_time < 0")
+    env.sql("UPDATE play_history SET play_time = 10 WHERE play_time < 0")
         .await;
-    world.assert_clean("mended").await;
+    env.assert_clean("mended").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_database_refused_and_what_nobody_pays_are_understood() {
-    let world = imported(&[DAY, NEXT]).await;
-    world
-        .refuse("video_statistics", "NEW.video_id = 15", "not this one")
+    let env = imported(&[DAY, NEXT]).await;
+    env.refuse("video_statistics", "NEW.video_id = 15", "not this one")
         .await;
-    settle(&world, DAY, 1).await;
-    world.assert_clean("refused").await;
-    world.sql("DROP TRIGGER refuse").await;
-    world
-        .refuse("video_revenue", "NEW.video_id = 16", "not this one")
+    settle(&env, DAY, 1).await;
+    env.assert_clean("refused").await;
+    env.sql("DROP TRIGGER refuse").await;
+    env.refuse("video_revenue", "NEW.video_id = 16", "not this one")
         .await;
-    settle(&world, NEXT, 2).await;
-    world.assert_clean("unpaid").await;
+    settle(&env, NEXT, 2).await;
+    env.assert_clean("unpaid").await;
     let rows = "SELECT COUNT(*) FROM video_revenue WHERE video_id IN (15, 16)";
-    assert_eq!(world.rows(rows).await, ["1"]);
+    assert_eq!(env.rows(rows).await, ["1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sum_beyond_64_bits_is_read_and_its_skip_understood() {
-    let world = imported(&[DAY]).await;
-    world
-        .sql("UPDATE play_history SET play_time = 9223372036854775807 WHERE video_id = 15")
+    let env = imported(&[DAY]).await;
+    env.sql("UPDATE play_history SET play_time = 9223372036854775807 WHERE video_id = 15")
         .await;
-    settle(&world, DAY, 1).await;
-    world.assert_clean("too long").await;
-    world
-        .sql("UPDATE play_history SET play_time = 11 WHERE video_id = 16 AND user_id = 16")
+    settle(&env, DAY, 1).await;
+    env.assert_clean("too long").await;
+    env.sql("UPDATE play_history SET play_time = 11 WHERE video_id = 16 AND user_id = 16")
         .await;
-    let found = world.differences().await;
+    let found = env.differences().await;
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(
         found[0].starts_with(
@@ -279,90 +271,87 @@ async fn a_sum_beyond_64_bits_is_read_and_its_skip_understood() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quarantined_partition_and_its_retry_are_clean() {
-    let world = imported(&[DAY]).await;
-    let hand = Hand::launch(&world, DAY, 3).await;
-    let id = hand.partitions[1];
+    let env = imported(&[DAY]).await;
+    let test_worker = TestWorker::launch(&env, DAY, 3).await;
+    let id = test_worker.partitions[1];
     for token in 1..=3 {
-        hand.claim(id, token).await;
-        hand.let_leases_run_out().await;
+        test_worker.claim(id, token).await;
+        test_worker.let_leases_run_out().await;
     }
-    hand.try_claim(id, 4).await;
-    world.assert_clean("quarantined").await;
-    let failed = hand.finish(hand.job).await;
+    test_worker.try_claim(id, 4).await;
+    env.assert_clean("quarantined").await;
+    let failed = test_worker.finish(test_worker.job).await;
     assert_eq!(failed.status, BatchStatus::Failed);
-    world.assert_clean("the others done").await;
-    let again = world.settle(date(DAY), shape(0)).await.unwrap();
+    env.assert_clean("the others done").await;
+    let again = env.settle(date(DAY), shape(0)).await.unwrap();
     assert_eq!(again.status, BatchStatus::Failed);
-    world.assert_clean("still quarantined").await;
-    let row = world
+    env.assert_clean("still quarantined").await;
+    let row = env
         .steps(again.id)
         .await
         .into_iter()
         .find(|step| step.name.partition == Some(1))
         .unwrap();
-    let (launcher, worker) = world.worker(shape(0)).await;
+    let (launcher, worker) = env.worker(shape(0)).await;
     let launched = launcher.retry(row.id).await.unwrap();
-    let ended = world.wait(launched.id).await;
+    let ended = env.wait(launched.id).await;
     assert!(worker.stop().await);
     assert_eq!(ended.status, BatchStatus::Completed);
-    world.assert_clean("retried").await;
+    env.assert_clean("retried").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn opening_balances_and_versions_of_the_rates_are_obeyed() {
-    let world = imported(&[DAY, NEXT, LATER]).await;
+    let env = imported(&[DAY, NEXT, LATER]).await;
     for (video, views, ad_views) in [(7, 99_998, 499_999), (8, 1_000_000, 0), (900, 5, 5)] {
-        world
-            .sql(&format!(
-                "INSERT INTO opening_balance VALUES ({video}, {views}, {ad_views})"
-            ))
-            .await;
-    }
-    world
-        .sql(&format!(
-            "INSERT INTO revenue_rate VALUES ('{NEXT}', 'VIDEO', 0, 99999, 3333333), \
-             ('{NEXT}', 'VIDEO', 100000, NULL, 1), ('{NEXT}', 'AD', 0, NULL, 7654321)"
+        env.sql(&format!(
+            "INSERT INTO opening_balance VALUES ({video}, {views}, {ad_views})"
         ))
         .await;
-    for day in [DAY, NEXT, LATER] {
-        settle(&world, day, 0).await;
     }
-    world.assert_clean("balances and rates").await;
+    env.sql(&format!(
+        "INSERT INTO revenue_rate VALUES ('{NEXT}', 'VIDEO', 0, 99999, 3333333), \
+             ('{NEXT}', 'VIDEO', 100000, NULL, 1), ('{NEXT}', 'AD', 0, NULL, 7654321)"
+    ))
+    .await;
+    for day in [DAY, NEXT, LATER] {
+        settle(&env, day, 0).await;
+    }
+    env.assert_clean("balances and rates").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pruned_executions_are_counted_and_no_difference() {
-    let world = imported(&[DAY, NEXT]).await;
-    let hand = Hand::launch(&world, DAY, 3).await;
-    hand.launcher.stop(hand.job).await.unwrap();
-    hand.launcher.advance(hand.job).await.unwrap();
+    let env = imported(&[DAY, NEXT]).await;
+    let test_worker = TestWorker::launch(&env, DAY, 3).await;
+    test_worker.launcher.stop(test_worker.job).await.unwrap();
+    test_worker.launcher.advance(test_worker.job).await.unwrap();
     for day in [DAY, NEXT] {
-        settle(&world, day, 0).await;
+        settle(&env, day, 0).await;
     }
-    let later = world.clock.now_micros() + 1_000 * MICROS;
+    let later = env.clock.now_micros() + 1_000 * MICROS;
     let later = chrono::DateTime::from_timestamp_micros(later).unwrap();
     // One execution at a time: each moment in between is clean too.
     let mut pruned = 0;
-    while world.store.prune_oldest(later.naive_utc()).await.unwrap() {
+    while env.store.prune_oldest(later.naive_utc()).await.unwrap() {
         pruned += 1;
-        world.assert_clean(&format!("{pruned} pruned")).await;
+        env.assert_clean(&format!("{pruned} pruned")).await;
     }
     assert_eq!(pruned, 3);
-    assert_eq!(world.verified(ALL).await.pruned, 2);
-    world
-        .sql("UPDATE video_statistics SET view_count = view_count + 1 WHERE video_id = 3")
+    assert_eq!(env.verified(ALL).await.pruned, 2);
+    env.sql("UPDATE video_statistics SET view_count = view_count + 1 WHERE video_id = 3")
         .await;
-    assert!(!world.verified(ALL).await.findings.is_clean());
+    assert!(!env.verified(ALL).await.findings.is_clean());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_reads_a_database_at_work_without_a_false_difference() {
     let days: Vec<String> = (3..=8).map(|day| format!("2024-06-{day:02}")).collect();
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     for day in &days {
-        world.import(&even_day(day, 600, 200), 1).await.unwrap();
+        env.import(&even_day(day, 600, 200), 1).await.unwrap();
     }
-    let reader = world.another().await;
+    let reader = env.another().await;
     let work = async {
         for day in &days {
             let shape = Shape {
@@ -370,7 +359,7 @@ async fn it_reads_a_database_at_work_without_a_false_difference() {
                 chunk_size: 3,
                 ..shape(0)
             };
-            let ended = world.settle(date(day), shape).await.unwrap();
+            let ended = env.settle(date(day), shape).await.unwrap();
             assert_eq!(ended.status, BatchStatus::Completed);
         }
     };
@@ -411,11 +400,11 @@ async fn sees_none(url: &str, sql: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_reads_beside_one_who_holds_every_row() {
-    let world = settled().await;
+    let env = settled().await;
     let everything = "UPDATE video_statistics SET view_count = view_count + 1; \
                       UPDATE BATCH_STEP_EXECUTION SET WRITE_COUNT = WRITE_COUNT + 1; \
                       UPDATE closed_through SET date = NULL";
-    match &world.server {
+    match &env.server {
         Some(url) => {
             let mut writer = MySqlConnection::connect(url).await.unwrap();
             let begun = format!("START TRANSACTION; {everything}");
@@ -425,7 +414,7 @@ async fn it_reads_beside_one_who_holds_every_row() {
                 .unwrap();
             // The sessions read what is committed; a verification repeats its reads.
             let isolated = async {
-                let name = world.rows("SELECT DATABASE()").await.remove(0);
+                let name = env.rows("SELECT DATABASE()").await.remove(0);
                 let sql = format!(
                     "SELECT COUNT(*) FROM information_schema.innodb_trx t \
                      JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
@@ -438,7 +427,7 @@ async fn it_reads_beside_one_who_holds_every_row() {
             };
             let watched = async {
                 loop {
-                    world.assert_clean("beside a writer").await;
+                    env.assert_clean("beside a writer").await;
                 }
             };
             let seen = async {
@@ -450,17 +439,17 @@ async fn it_reads_beside_one_who_holds_every_row() {
             tokio::time::timeout(std::time::Duration::from_secs(30), seen)
                 .await
                 .expect("a verification that repeats its reads");
-            world.assert_clean("beside a writer").await;
+            env.assert_clean("beside a writer").await;
         }
         None => {
-            let url = format!("sqlite://{}", world.path().display());
+            let url = format!("sqlite://{}", env.path().display());
             let mut writer = SqliteConnection::connect(&url).await.unwrap();
             let begun = format!("BEGIN IMMEDIATE; {everything}");
             sqlx::raw_sql(AssertSqlSafe(begun))
                 .execute(&mut writer)
                 .await
                 .unwrap();
-            world.assert_clean("beside a writer").await;
+            env.assert_clean("beside a writer").await;
         }
     }
 }

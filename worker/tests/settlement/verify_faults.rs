@@ -1,8 +1,8 @@
 //! Faults planted by hand: `verify` finds each and names it, and nothing else.
 
 use crate::{
+    env::{TestEnv, date},
     verify::{ALL, DAY, NEXT, lines, settled},
-    world::{World, date},
 };
 use balance_batch::{
     partition::{IdRange, PartitionState},
@@ -20,7 +20,7 @@ fn fault<'a>(table: &'a str, sql: impl Into<String>, differences: &str) -> Fault
     (table, sql.into(), lines.collect())
 }
 
-impl World {
+impl TestEnv {
     /// Plants a fault, and answers the differences; then puts the table's rows back.
     async fn planted(&self, table: &str, fault: &str) -> Vec<String> {
         let unchecked = if self.is_server() {
@@ -60,7 +60,7 @@ const OF_3: &str = "WHERE video_id = 3 AND date = '2024-05-28'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_days_are_found_and_named() {
-    let world = settled().await;
+    let env = settled().await;
     let set = |table: &str, column: &str, value: &str| {
         format!("UPDATE {table} SET {column} = {value} {OF_3}")
     };
@@ -142,15 +142,15 @@ async fn faults_of_days_are_found_and_named() {
             "order: closed_through (date 2024-06-01) date: 2024-06-01 or later",
         ),
     ];
-    world.assert_found(&faults).await;
+    env.assert_found(&faults).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_is_missing_breaks_its_chain_and_its_sums() {
-    let world = settled().await;
+    let env = settled().await;
     let starts =
         |found: &[String], start: &str| found.iter().filter(|line| line.starts_with(start)).count();
-    let found = world
+    let found = env
         .planted(
             "video_statistics",
             &format!("DELETE FROM video_statistics {OF_3}"),
@@ -162,7 +162,7 @@ async fn a_row_that_is_missing_breaks_its_chain_and_its_sums() {
     let next = "chain: video_statistics (date 2024-06-01, video 3)";
     assert_eq!((starts(&found, next), starts(&found, "periods: ")), (2, 12));
     assert_eq!(found.len(), 15, "{found:#?}");
-    let found = world
+    let found = env
         .planted(
             "video_revenue",
             &format!("DELETE FROM video_revenue {OF_3}"),
@@ -179,7 +179,7 @@ async fn a_row_that_is_missing_breaks_its_chain_and_its_sums() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_the_history_are_found_and_named() {
-    let world = settled().await;
+    let env = settled().await;
     let copy = |day: &str| {
         format!(
             "INSERT INTO play_history SELECT '{day}', event_id, video_id, user_id, \
@@ -260,12 +260,12 @@ async fn faults_of_the_history_are_found_and_named() {
             "statistics: video_statistics (date 2024-05-28, video 8) ad_view_count: 1 / 2",
         ),
     ];
-    world.assert_found(&faults).await;
+    env.assert_found(&faults).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_weeks_and_months_are_found_and_named() {
-    let world = settled().await;
+    let env = settled().await;
     let week = "video_id = 3 AND period = 'week'";
     let faults = [
         fault(
@@ -298,12 +298,12 @@ async fn faults_of_weeks_and_months_are_found_and_named() {
              periods: period_rollup (video 3) period: week or month",
         ),
     ];
-    world.assert_found(&faults).await;
+    env.assert_found(&faults).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_totals_are_found_and_named() {
-    let world = settled().await;
+    let env = settled().await;
     let day = "period = 'day' AND start_date = '2024-05-28'";
     let week = "period = 'week' AND start_date = '2024-05-27'";
     let set = |what: &str, whose: &str| format!("UPDATE period_total SET {what} WHERE {whose}");
@@ -347,7 +347,7 @@ async fn faults_of_totals_are_found_and_named() {
             "periods: period_total (year of 2024-05-27) period: day, week or month / a row",
         ),
     ];
-    world.assert_found(&faults).await;
+    env.assert_found(&faults).await;
 }
 
 const PARTITION: &str = "STEP_NAME = 'dayRevenueStep:partition1' AND JOB_EXECUTION_ID = 2";
@@ -358,7 +358,7 @@ const OF_MANAGER: &str = "(step execution 23 (partitionedDayRevenueStep of execu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_counters_are_found_and_named() {
-    let world = settled().await;
+    let env = settled().await;
     let set =
         |what: &str, whose: &str| format!("UPDATE BATCH_STEP_EXECUTION SET {what} WHERE {whose}");
     let steps = "BATCH_STEP_EXECUTION";
@@ -410,12 +410,12 @@ async fn faults_of_counters_are_found_and_named() {
              job tables: BATCH_JOB_EXECUTION (execution 2) EXIT_CODE: COMPLETED_WITH_SKIPS",
         ),
     ];
-    world.assert_found(&faults).await;
+    env.assert_found(&faults).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_contexts_and_ranges_are_found_and_named() {
-    let world = settled().await;
+    let env = settled().await;
     let table = "BATCH_STEP_EXECUTION_CONTEXT";
     let set = |context: &str, whose: &str| {
         format!(
@@ -470,12 +470,12 @@ async fn faults_of_contexts_and_ranges_are_found_and_named() {
             "job tables: BATCH_JOB_EXECUTION_CONTEXT (execution 2) row: a context / no row",
         ),
     ];
-    world.assert_found(&faults).await;
+    env.assert_found(&faults).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_statuses_and_times_are_found_and_named() {
-    let world = settled().await;
+    let env = settled().await;
     let step = |what: &str| format!("UPDATE BATCH_STEP_EXECUTION SET {what} WHERE {PARTITION}");
     let job =
         |what: &str| format!("UPDATE BATCH_JOB_EXECUTION SET {what} WHERE JOB_EXECUTION_ID = 2");
@@ -536,17 +536,17 @@ async fn faults_of_statuses_and_times_are_found_and_named() {
              job tables: step_lease (step execution 901) job_execution_id: an execution",
         ),
     ];
-    world.assert_found(&faults).await;
+    env.assert_found(&faults).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_identities_are_found_and_named() {
-    let world = settled().await;
+    let env = settled().await;
     let parameters = "BATCH_JOB_EXECUTION_PARAMS";
     let set = |what: &str| format!("UPDATE {parameters} SET {what} WHERE JOB_EXECUTION_ID = 2");
     let of_parameter = format!("job tables: {parameters} (execution 2, parameter date)");
     let key = "job tables: BATCH_JOB_INSTANCE (instance 2 of 2024-05-28) JOB_KEY:";
-    let ids: i64 = world
+    let ids: i64 = env
         .rows("SELECT MAX(STEP_EXECUTION_ID) FROM BATCH_STEP_EXECUTION")
         .await[0]
         .parse()
@@ -598,21 +598,20 @@ async fn faults_of_identities_are_found_and_named() {
             ),
         ),
     ];
-    world.assert_found(&faults).await;
+    env.assert_found(&faults).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_are_counted_the_first_are_kept_and_days_can_be_left_out() {
-    let world = settled().await;
-    world
-        .sql("UPDATE video_statistics SET total_play_time = total_play_time + 1")
+    let env = settled().await;
+    env.sql("UPDATE video_statistics SET total_play_time = total_play_time + 1")
         .await;
     let some = |from: &str, limit| Options {
         from: Some(date(from)),
         to: None,
         limit,
     };
-    let all = world.verified(Options { limit: 3, ..ALL }).await;
+    let all = env.verified(Options { limit: 3, ..ALL }).await;
     assert_eq!(all.findings.total(Kind::Statistics), 3 * 40);
     // One week, two months.
     assert_eq!(all.findings.total(Kind::Periods), 3 * 40);
@@ -621,10 +620,10 @@ async fn all_are_counted_the_first_are_kept_and_days_can_be_left_out() {
         (6, 3)
     );
     assert!(lines(&all)[0].contains(DAY));
-    let later = world.verified(some(NEXT, 3)).await;
+    let later = env.verified(some(NEXT, 3)).await;
     assert_eq!(later.findings.total(Kind::Statistics), 2 * 40);
     assert!(lines(&later)[0].contains(NEXT));
-    let none = world.verified(some("2024-07-01", 0)).await;
+    let none = env.verified(some("2024-07-01", 0)).await;
     assert!(none.findings.is_clean());
     assert_eq!((none.days, none.period_rows), (0, 0));
 }

@@ -14,7 +14,7 @@ pub const MAX_PASSWORD: usize = 256;
 /// Why a text can be no name or no password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unfit(&'static str);
+pub struct InvalidInput(&'static str);
 
 /// A name to log in with: 1 to [`MAX_USERNAME`] characters without white space and control
 /// characters, told apart by case, in Unicode's normal form C, so that it is the same name from
@@ -27,19 +27,19 @@ impl Username {
     ///
     /// # Errors
     /// Why not.
-    pub fn parse(text: &str) -> Result<Self, Unfit> {
+    pub fn parse(text: &str) -> Result<Self, InvalidInput> {
         // Before the work of normalizing: a character is at most four bytes, and composes of few.
         if text.len() > MAX_USERNAME * 16 {
-            return Err(Unfit("must have at most 64 characters"));
+            return Err(InvalidInput("must have at most 64 characters"));
         }
         let name: String = text.nfc().collect();
         match name.chars().count() {
-            0 => return Err(Unfit("must not be empty")),
+            0 => return Err(InvalidInput("must not be empty")),
             1..=MAX_USERNAME => {}
-            _ => return Err(Unfit("must have at most 64 characters")),
+            _ => return Err(InvalidInput("must have at most 64 characters")),
         }
         if name.chars().any(|c| c.is_whitespace() || is_invisible(c)) {
-            return Err(Unfit(
+            return Err(InvalidInput(
                 "must have no white space and no invisible characters",
             ));
         }
@@ -87,9 +87,9 @@ impl Password {
     ///
     /// # Errors
     /// Why not.
-    pub fn new(text: &str) -> Result<Self, Unfit> {
+    pub fn new(text: &str) -> Result<Self, InvalidInput> {
         if text.chars().count() < MIN_PASSWORD {
-            return Err(Unfit("must have at least 8 characters"));
+            return Err(InvalidInput("must have at least 8 characters"));
         }
         Self::given(text)
     }
@@ -98,9 +98,9 @@ impl Password {
     ///
     /// # Errors
     /// Where it is too long for any.
-    pub fn given(text: &str) -> Result<Self, Unfit> {
+    pub fn given(text: &str) -> Result<Self, InvalidInput> {
         if text.chars().count() > MAX_PASSWORD {
-            return Err(Unfit("must have at most 256 characters"));
+            return Err(InvalidInput("must have at most 256 characters"));
         }
         Ok(Self(text.to_owned()))
     }

@@ -4,6 +4,6 @@ mod account;
 mod user;
 
 pub use account::{
-    Account, MAX_PASSWORD, MAX_USERNAME, MIN_PASSWORD, Password, Role, Unfit, Username,
+    Account, InvalidInput, MAX_PASSWORD, MAX_USERNAME, MIN_PASSWORD, Password, Role, Username,
 };
 pub use user::{User, UserId};

@@ -4,4 +4,4 @@ mod revenue;
 mod statistics;
 
 pub use revenue::VideoRevenue;
-pub use statistics::{Activity, LifetimeCounts, Poison, VideoStatistics};
+pub use statistics::{Activity, LifetimeCounts, SettleError, VideoStatistics};

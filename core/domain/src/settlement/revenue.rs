@@ -3,7 +3,7 @@
 use crate::{
     money::Money,
     rates::RateVersion,
-    settlement::{Poison, VideoStatistics},
+    settlement::{SettleError, VideoStatistics},
     videos::VideoId,
 };
 
@@ -26,26 +26,26 @@ impl VideoRevenue {
     ///
     /// # Errors
     /// Where an amount does not fit, or the row contradicts itself.
-    pub fn of(statistics: &VideoStatistics, rates: &RateVersion) -> Result<Self, Poison> {
+    pub fn of(statistics: &VideoStatistics, rates: &RateVersion) -> Result<Self, SettleError> {
         let before = |cumulative: i64, day: i64| {
             cumulative
                 .checked_sub(day)
                 .filter(|before| *before >= 0)
-                .ok_or(Poison::BrokenChain { cumulative, day })
+                .ok_or(SettleError::BrokenChain { cumulative, day })
         };
         let views_before = before(statistics.cumulative.views, statistics.view_count)?;
         let ads_before = before(statistics.cumulative.ad_views, statistics.ad_view_count)?;
         let view_revenue = rates
             .video
             .pay(views_before, statistics.view_count)
-            .map_err(|_| Poison::Overflow("view revenue"))?;
+            .map_err(|_| SettleError::Overflow("view revenue"))?;
         let ad_revenue = rates
             .ad
             .pay(ads_before, statistics.ad_view_count)
-            .map_err(|_| Poison::Overflow("ad revenue"))?;
+            .map_err(|_| SettleError::Overflow("ad revenue"))?;
         let total_revenue = view_revenue
             .checked_add(ad_revenue)
-            .map_err(|_| Poison::Overflow("total revenue"))?;
+            .map_err(|_| SettleError::Overflow("total revenue"))?;
         Ok(Self {
             video_id: statistics.video_id,
             view_revenue,
@@ -101,7 +101,7 @@ mod tests {
         let refused = VideoRevenue::of(&day(5, 4, 0, 0), &rates()).unwrap_err();
         assert_eq!(
             refused,
-            Poison::BrokenChain {
+            SettleError::BrokenChain {
                 cumulative: 4,
                 day: 5
             }

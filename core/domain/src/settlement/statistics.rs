@@ -50,7 +50,7 @@ pub struct VideoStatistics {
 
 /// Why a video cannot be settled. Its `Display` is the reason that admins read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Poison {
+pub enum SettleError {
     /// A row with negative seconds.
     #[error("negative seconds in the history: {0}")]
     NegativeSeconds(i64),
@@ -84,24 +84,25 @@ impl Activity {
     ///
     /// # Errors
     /// Where the video is poison.
-    pub fn settle(&self) -> Result<Option<VideoStatistics>, Poison> {
+    pub fn settle(&self) -> Result<Option<VideoStatistics>, SettleError> {
         if self.min_play_time < 0 {
-            return Err(Poison::NegativeSeconds(self.min_play_time));
+            return Err(SettleError::NegativeSeconds(self.min_play_time));
         }
         let total_play_time = self
             .total_play_time
-            .ok_or(Poison::Overflow("sum of seconds"))?;
+            .ok_or(SettleError::Overflow("sum of seconds"))?;
         if self.view_count == 0 && total_play_time == 0 && self.ad_view_count == 0 {
             return Ok(None);
         }
         if !self.is_registered {
-            return Err(Poison::NoSuchVideo);
+            return Err(SettleError::NoSuchVideo);
         }
         if let Some(date) = self.held_since {
-            return Err(Poison::Held(date));
+            return Err(SettleError::Held(date));
         }
-        let add =
-            |before: i64, day: i64, what| before.checked_add(day).ok_or(Poison::Overflow(what));
+        let add = |before: i64, day: i64, what| {
+            before.checked_add(day).ok_or(SettleError::Overflow(what))
+        };
         Ok(Some(VideoStatistics {
             video_id: self.video_id,
             view_count: self.view_count,

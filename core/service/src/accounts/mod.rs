@@ -6,7 +6,7 @@ use crate::accounts::passwords::{PasswordError, Passwords};
 use balance_domain::accounts::{Account, Password, Role, UserId, Username};
 use balance_store::{
     Store, StoreError,
-    accounts::{AccountRefusal, NewToken, Rotation, TokenHash},
+    accounts::{CredentialError, NewToken, Rotation, TokenHash},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -84,7 +84,7 @@ pub enum AccountError {
     ReusedRefreshToken(UserId),
     /// The store refused.
     #[error(transparent)]
-    Refused(#[from] AccountRefusal),
+    Refused(#[from] CredentialError),
     /// Passwords cannot be hashed now.
     #[error(transparent)]
     Password(#[from] PasswordError),

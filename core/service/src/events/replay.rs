@@ -25,11 +25,7 @@ pub struct EventRules {
 ///
 /// # Errors
 /// Where the store fails. What was written by then stays; written again it changes nothing.
-pub async fn write_down(
-    store: &Store,
-    entries: &[Entry],
-    rules: EventRules,
-) -> StoreResult<Drained> {
+pub async fn persist(store: &Store, entries: &[Entry], rules: EventRules) -> StoreResult<Drained> {
     let write = |entries| store.write_entries(entries, rules.timezone, rules.ad_interval_s);
     match write(entries).await {
         Err(StoreError::Data(_)) if entries.len() > 1 => {}
@@ -123,7 +119,7 @@ pub async fn replay(
                 }
                 needs_ads = false;
             }
-            all.drained.add(write_down(store, &entries, rules).await?);
+            all.drained.add(persist(store, &entries, rules).await?);
             all.entries += u64::try_from(entries.len()).unwrap_or(u64::MAX);
             progress(all.entries, total);
         }

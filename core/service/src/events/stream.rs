@@ -1,14 +1,14 @@
 //! The event stream's port: the stream that the intake writes, as its reader sees it.
 
 use async_trait::async_trait;
-use balance_store::events::{Entry, EntryId, RefusalCount};
+use balance_store::events::{Entry, EntryId, SuppressedCount};
 use chrono::NaiveDate;
 
 /// Some of a shard's counts of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusalPage {
+pub struct SuppressedPage {
     /// The counts; one may be on two pages.
-    pub counts: Vec<RefusalCount>,
+    pub counts: Vec<SuppressedCount>,
     /// What to ask for the next page with, if there is one.
     pub next: Option<u64>,
 }
@@ -74,14 +74,14 @@ pub trait EventStream: Send + Sync {
     fn shards(&self) -> u16;
 
     /// A page of what a shard has refused on a day: the first with cursor 0, some `limit` counts.
-    /// Counts are kept for [`REFUSAL_DAYS`](balance_store::playback::REFUSAL_DAYS).
-    async fn refusals(
+    /// Counts are kept for [`SUPPRESSED_DAYS`](balance_store::playback::SUPPRESSED_DAYS).
+    async fn suppressed(
         &self,
         shard: u16,
         date: NaiveDate,
         cursor: u64,
         limit: u32,
-    ) -> Result<RefusalPage, StreamError>;
+    ) -> Result<SuppressedPage, StreamError>;
 }
 
 /// The stream cannot be reached.

@@ -1,7 +1,7 @@
 //! The launcher: everything that people and clocks do to jobs, and the one way in which an
 //! execution advances.
 
-use crate::{jobs::notifier::Queue, trace};
+use crate::{jobs::notifier::Notifier, trace};
 use balance_batch::{
     execution::{JobExecutionId, StepExecutionId},
     job::Job,
@@ -10,7 +10,7 @@ use balance_batch::{
 use balance_domain::{calendar::BusinessTimezone, clock::Clock};
 use balance_store::{
     Store, StoreError, StoreResult,
-    jobs::{Advance, JobRefusal, Launched, LaunchedBy, Plan},
+    jobs::{Advance, JobError, Launched, LaunchedBy, Plan},
     operations::Actor,
 };
 use chrono::NaiveDate;
@@ -18,9 +18,9 @@ use std::sync::Arc;
 use tracing::{Instrument, Span};
 
 /// Rings that may wait for each known slot: one that is taken and one that is next.
-const RINGS_PER_SLOT: u32 = 2;
+const NOTIFICATIONS_PER_SLOT: u32 = 2;
 /// The most rings that may wait at all: thousands of them wedge the fleet's queue.
-const MAX_RINGS: u32 = 1_000;
+const MAX_NOTIFICATIONS: u32 = 1_000;
 
 /// The span of a launch or a restart: its partitions follow it, in whatever process.
 fn launch_span() -> Span {
@@ -33,7 +33,10 @@ fn launch_span() -> Span {
 
 /// The most rings that wait at a time for so many slots.
 pub(crate) fn window(slots: u32) -> u32 {
-    slots.max(1).saturating_mul(RINGS_PER_SLOT).min(MAX_RINGS)
+    slots
+        .max(1)
+        .saturating_mul(NOTIFICATIONS_PER_SLOT)
+        .min(MAX_NOTIFICATIONS)
 }
 
 /// Launches and advances executions.
@@ -42,7 +45,7 @@ pub struct Launcher {
     /// The database.
     pub store: Arc<Store>,
     /// The doorbell.
-    pub queue: Arc<dyn Queue>,
+    pub queue: Arc<dyn Notifier>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The zone of the business days.
@@ -77,7 +80,7 @@ impl Launcher {
     ///
     /// # Errors
     /// Where it is refused; nothing was changed then.
-    pub async fn launch(&self, date: NaiveDate) -> Result<Launched, JobRefusal> {
+    pub async fn launch(&self, date: NaiveDate) -> Result<Launched, JobError> {
         let by = LaunchedBy::Person(self.actor.clone());
         self.launch_by(date, &by).await
     }
@@ -86,14 +89,14 @@ impl Launcher {
     ///
     /// # Errors
     /// Where it is refused; nothing was changed then.
-    pub async fn launch_first(&self, date: NaiveDate) -> Result<Launched, JobRefusal> {
+    pub async fn launch_first(&self, date: NaiveDate) -> Result<Launched, JobError> {
         self.launch_by(date, &LaunchedBy::Schedule).await
     }
 
-    async fn launch_by(&self, date: NaiveDate, by: &LaunchedBy) -> Result<Launched, JobRefusal> {
+    async fn launch_by(&self, date: NaiveDate, by: &LaunchedBy) -> Result<Launched, JobError> {
         let last_over = self.last_day_over()?;
         if date > last_over {
-            return Err(JobRefusal::DayNotOver { date, last_over });
+            return Err(JobError::DayNotOver { date, last_over });
         }
         let start = async {
             let (job, trace) = (Job::DayStatistics, trace::current());
@@ -106,7 +109,7 @@ impl Launcher {
     ///
     /// # Errors
     /// Where it is refused.
-    pub async fn restart(&self, id: JobExecutionId) -> Result<Launched, JobRefusal> {
+    pub async fn restart(&self, id: JobExecutionId) -> Result<Launched, JobError> {
         self.restart_for(id, None).await
     }
 
@@ -114,9 +117,9 @@ impl Launcher {
     ///
     /// # Errors
     /// Where it is refused.
-    pub async fn retry(&self, id: StepExecutionId) -> Result<Launched, JobRefusal> {
+    pub async fn retry(&self, id: StepExecutionId) -> Result<Launched, JobError> {
         let execution = self.store.execution_of_step(id).await?;
-        let execution = execution.ok_or(JobRefusal::NoSuchStep(id))?;
+        let execution = execution.ok_or(JobError::NoSuchStep(id))?;
         self.restart_for(execution, Some(id)).await
     }
 
@@ -124,7 +127,7 @@ impl Launcher {
         &self,
         id: JobExecutionId,
         retry: Option<StepExecutionId>,
-    ) -> Result<Launched, JobRefusal> {
+    ) -> Result<Launched, JobError> {
         let start = async {
             let trace = trace::current();
             let (store, actor) = (&self.store, &self.actor);
@@ -136,9 +139,9 @@ impl Launcher {
     /// Starts an execution and takes it as far as it goes, in a span that its partitions follow.
     async fn started(
         &self,
-        start: impl Future<Output = Result<Launched, JobRefusal>> + Send,
+        start: impl Future<Output = Result<Launched, JobError>> + Send,
         span: Span,
-    ) -> Result<Launched, JobRefusal> {
+    ) -> Result<Launched, JobError> {
         let launch = async {
             let launched = start.await?;
             Span::current().record("job_execution", launched.id.0);
@@ -152,7 +155,7 @@ impl Launcher {
     ///
     /// # Errors
     /// Where it is refused.
-    pub async fn stop(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
+    pub async fn stop(&self, id: JobExecutionId) -> Result<(), JobError> {
         self.store.stop(id, &self.actor).await?;
         self.advance(id).await?;
         Ok(())
@@ -162,7 +165,7 @@ impl Launcher {
     ///
     /// # Errors
     /// Where it is refused.
-    pub async fn abandon(&self, id: JobExecutionId) -> Result<(), JobRefusal> {
+    pub async fn abandon(&self, id: JobExecutionId) -> Result<(), JobError> {
         self.store.abandon(id, &self.actor).await
     }
 
@@ -181,7 +184,7 @@ impl Launcher {
                     let ranges = self.store.plan(step, date, self.partitions).await?;
                     plan = Some(Plan { step, ranges });
                 }
-                Advance::Started(ids) => self.ring(&ids).await,
+                Advance::Started(ids) => self.notify(&ids).await,
                 Advance::StepEnded => {}
                 Advance::Ended(status) => {
                     tracing::info!(execution = id.0, %status, "job execution ended");
@@ -193,12 +196,12 @@ impl Launcher {
 
     /// Rings for work. A queue that is away, or full enough for the workers there are, costs
     /// latency only.
-    pub async fn ring(&self, ids: &[StepExecutionId]) {
+    pub async fn notify(&self, ids: &[StepExecutionId]) {
         if ids.is_empty() {
             return;
         }
         match self.store.slots().await {
-            Ok(slots) => self.queue.ring(ids, window(slots)),
+            Ok(slots) => self.queue.notify(ids, window(slots)),
             Err(error) => tracing::warn!(%error, "not rung"),
         }
     }

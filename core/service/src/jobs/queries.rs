@@ -12,8 +12,8 @@ use balance_domain::playback::EventId;
 use balance_store::{
     Store, StoreResult,
     events::{EntryId, LateEvent, RejectedEvent},
-    jobs::{JobRefusal, Leases, StepProgress},
-    operations::{AuditEntry, AuditId, Holder, RegisteredWorker},
+    jobs::{JobError, Leases, StepProgress},
+    operations::{AuditEntry, AuditId, LeaseOwner, RegisteredWorker},
 };
 use chrono::NaiveDate;
 use std::sync::Arc;
@@ -34,11 +34,11 @@ pub struct Progress {
 
 /// A step execution, and who holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldStepExecution {
+pub struct OwnedStepExecution {
     /// The row.
     pub step: StepExecution,
     /// Who has a lease on it.
-    pub holder: Option<Holder>,
+    pub owner: Option<LeaseOwner>,
 }
 
 /// What waits for whom.
@@ -91,16 +91,16 @@ impl Jobs {
     ///
     /// # Errors
     /// Where there is none, or the store fails.
-    pub async fn execution(&self, id: JobExecutionId) -> Result<JobExecution, JobRefusal> {
+    pub async fn execution(&self, id: JobExecutionId) -> Result<JobExecution, JobError> {
         let execution = self.store.execution(id).await?;
-        execution.ok_or(JobRefusal::NoSuchExecution(id))
+        execution.ok_or(JobError::NoSuchExecution(id))
     }
 
     /// An execution and how far it is.
     ///
     /// # Errors
     /// Where there is none, or the store fails.
-    pub async fn progress(&self, id: JobExecutionId) -> Result<Progress, JobRefusal> {
+    pub async fn progress(&self, id: JobExecutionId) -> Result<Progress, JobError> {
         let execution = self.execution(id).await?;
         let steps = self.store.own_steps(id).await?;
         Ok(Progress {
@@ -119,19 +119,19 @@ impl Jobs {
         id: JobExecutionId,
         after: Option<StepExecutionId>,
         limit: u32,
-    ) -> Result<Listing<HeldStepExecution, StepExecutionId>, JobRefusal> {
+    ) -> Result<Listing<OwnedStepExecution, StepExecutionId>, JobError> {
         self.execution(id).await?;
         let steps = self.store.steps(id, after, limit.saturating_add(1)).await?;
-        let mut holders = self.store.holders(id).await?;
+        let mut owners = self.store.owners(id).await?;
         let items = steps
             .into_iter()
             .map(|step| {
-                let holder = holders.iter().position(|holder| holder.step == step.id);
-                let holder = holder.map(|at| holders.swap_remove(at));
-                HeldStepExecution { step, holder }
+                let owner = owners.iter().position(|owner| owner.step == step.id);
+                let owner = owner.map(|at| owners.swap_remove(at));
+                OwnedStepExecution { step, owner }
             })
             .collect();
-        Ok(Listing::of(items, limit, |last: &HeldStepExecution| {
+        Ok(Listing::of(items, limit, |last: &OwnedStepExecution| {
             last.step.id
         }))
     }

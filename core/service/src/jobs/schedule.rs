@@ -10,7 +10,7 @@ use balance_batch::{
     job::{Job, Step},
     status::BatchStatus,
 };
-use balance_store::{StoreError, StoreResult, jobs::JobRefusal};
+use balance_store::{StoreError, StoreResult, jobs::JobError};
 use chrono::{NaiveDate, TimeDelta};
 
 /// How long after its end a failed `closeDayStep` is restarted the first time, in seconds; twice
@@ -39,7 +39,7 @@ impl Launcher {
             Some(newest) if self.may_close_again(newest, executions.len()).await? => {
                 match self.restart(newest.id).await {
                     Ok(launched) => Ok(Some(launched.id)),
-                    Err(refusal) => was_faster(date, refusal),
+                    Err(error_response) => was_faster(date, error_response),
                 }
             }
             Some(_) => Ok(None),
@@ -52,7 +52,7 @@ impl Launcher {
                 tracing::info!(execution = launched.id.0, %date, "launched by the schedule");
                 Ok(Some(launched.id))
             }
-            Err(refusal) => was_faster(date, refusal),
+            Err(error_response) => was_faster(date, error_response),
         }
     }
 
@@ -78,11 +78,11 @@ impl Launcher {
 }
 
 /// A refusal is nothing to the schedule: somebody was faster, or the day's turn comes later.
-fn was_faster(date: NaiveDate, refusal: JobRefusal) -> StoreResult<Option<JobExecutionId>> {
-    match refusal {
-        JobRefusal::Store(error) => Err(error),
-        refusal => {
-            tracing::debug!(%date, %refusal, "not launched by the schedule");
+fn was_faster(date: NaiveDate, error_response: JobError) -> StoreResult<Option<JobExecutionId>> {
+    match error_response {
+        JobError::Store(error) => Err(error),
+        error_response => {
+            tracing::debug!(%date, %error_response, "not launched by the schedule");
             Ok(None)
         }
     }

@@ -21,7 +21,7 @@ impl Count {
 
 /// What became of requests to the intake, plays or pauses.
 #[derive(Debug, Default)]
-pub struct IntakeTally {
+pub struct IntakeCounters {
     /// Accepted; it is written down.
     pub accepted: Count,
     /// A play within the window after the last counted one.
@@ -37,12 +37,12 @@ pub struct IntakeTally {
     /// More waits to be written down than may.
     pub backlog: Count,
     /// A store is away.
-    pub away: Count,
+    pub unavailable: Count,
     /// The intake, or the database, cannot be used as it is.
     pub unusable: Count,
 }
 
-impl IntakeTally {
+impl IntakeCounters {
     /// All counts, each with its name.
     #[must_use]
     pub const fn all(&self) -> [(&'static str, &Count); 9] {
@@ -54,7 +54,7 @@ impl IntakeTally {
             ("no_such_video", &self.no_such_video),
             ("outside_video", &self.outside_video),
             ("backlog", &self.backlog),
-            ("away", &self.away),
+            ("away", &self.unavailable),
             ("unusable", &self.unusable),
         ]
     }
@@ -62,16 +62,16 @@ impl IntakeTally {
 
 /// What became of plays and of pauses.
 #[derive(Debug, Default)]
-pub struct PlaybackTally {
+pub struct PlaybackCounters {
     /// Plays.
-    pub plays: IntakeTally,
+    pub plays: IntakeCounters,
     /// Pauses.
-    pub pauses: IntakeTally,
+    pub pauses: IntakeCounters,
 }
 
 /// What became of the entries of a stream.
 #[derive(Debug, Default)]
-pub struct DrainTally {
+pub struct EventWriterCounters {
     /// Events in the history that were not before.
     pub new: Count,
     /// Events that were held already.
@@ -86,7 +86,7 @@ pub struct DrainTally {
 
 /// What a worker did.
 #[derive(Debug, Default)]
-pub struct WorkTally {
+pub struct WorkerMetrics {
     /// Claims that it worked to an end of its own: done, stopped, failed or given back.
     pub ended: Count,
     /// Claims that others had taken over.
@@ -102,5 +102,5 @@ pub struct WorkTally {
     /// Heartbeats that failed.
     pub heartbeat_failures: Count,
     /// The drain's share.
-    pub drain: DrainTally,
+    pub event_writer: EventWriterCounters,
 }

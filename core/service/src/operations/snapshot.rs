@@ -2,11 +2,11 @@
 
 use crate::{
     events::stream::EventStream,
-    jobs::{launcher, notifier::Queue},
+    jobs::{launcher, notifier::Notifier},
     reports,
 };
 use balance_domain::{calendar::BusinessTimezone, clock::Clock};
-use balance_store::{Store, operations::Observation};
+use balance_store::{Store, operations::StoreSnapshot};
 use chrono::NaiveDate;
 use std::{fmt::Display, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::timeout};
@@ -21,20 +21,20 @@ const MICROS_PER_S: i64 = 1_000_000;
 
 /// What was seen of each store; nothing of one that is away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
+pub struct Snapshot {
     /// The database.
-    pub database: Option<DatabaseSight>,
+    pub database: Option<DatabaseSnapshot>,
     /// Rings that wait in the queue.
-    pub rings: Option<u64>,
+    pub notifications: Option<u64>,
     /// Entries that wait in each shard of the stream. The outer nothing: there is no stream.
     pub waiting: Option<Option<Vec<u64>>>,
 }
 
 /// What was seen of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseSight {
+pub struct DatabaseSnapshot {
     /// Its numbers.
-    pub numbers: Observation,
+    pub numbers: StoreSnapshot,
     /// The end of the last closed day, in seconds since 1970 (UTC).
     pub closed_until_s: Option<i64>,
     /// The end of the last day up to which nothing active is unsettled, likewise.
@@ -46,12 +46,12 @@ pub struct DatabaseSight {
 /// Looks at the stores.
 pub struct Observer {
     store: Arc<Store>,
-    queue: Arc<dyn Queue>,
+    queue: Arc<dyn Notifier>,
     stream: Option<Arc<dyn EventStream>>,
     clock: Arc<dyn Clock>,
     timezone: BusinessTimezone,
     /// What was seen last, and when. One looks at a time; the others wait for what it sees.
-    last: Mutex<Option<(i64, Arc<Sight>)>>,
+    last: Mutex<Option<(i64, Arc<Snapshot>)>>,
 }
 
 impl Observer {
@@ -70,27 +70,27 @@ impl Observer {
 
     /// What the stores show now, or showed within the last second. Takes two seconds at most
     /// for each look.
-    pub async fn look(&self) -> Arc<Sight> {
+    pub async fn look(&self) -> Arc<Snapshot> {
         let mut last = self.last.lock().await;
         let now = self.clock.now_micros();
-        if let Some((at, sight)) = last.as_ref()
+        if let Some((at, snapshot)) = last.as_ref()
             && (0..FRESH_MICROS).contains(&(now - at))
         {
-            return Arc::clone(sight);
+            return Arc::clone(snapshot);
         }
-        let (database, rings, waiting) = tokio::join!(
+        let (database, notifications, waiting) = tokio::join!(
             answer("database", self.store.observe()),
             answer("queue", self.queue.waiting()),
             self.waiting(),
         );
-        let sight = Arc::new(Sight {
+        let snapshot = Arc::new(Snapshot {
             database: database.map(|numbers| self.database(numbers)),
-            rings,
+            notifications,
             waiting,
         });
         // From when it was seen on: whoever waited for a slow look need not take one of his own.
-        *last = Some((self.clock.now_micros(), Arc::clone(&sight)));
-        sight
+        *last = Some((self.clock.now_micros(), Arc::clone(&snapshot)));
+        snapshot
     }
 
     async fn waiting(&self) -> Option<Option<Vec<u64>>> {
@@ -98,13 +98,13 @@ impl Observer {
         Some(answer("stream", stream.waiting()).await)
     }
 
-    fn database(&self, numbers: Observation) -> DatabaseSight {
+    fn database(&self, numbers: StoreSnapshot) -> DatabaseSnapshot {
         let settled = reports::settled_through(numbers.closed_through, numbers.first_unsettled_day);
         let end_s = |date: NaiveDate| {
             let day = self.timezone.day(date).ok()?;
             Some(day.end_micros.div_euclid(MICROS_PER_S))
         };
-        DatabaseSight {
+        DatabaseSnapshot {
             closed_until_s: numbers.closed_through.and_then(end_s),
             settled_until_s: settled.and_then(end_s),
             window: launcher::window(u32::try_from(numbers.slots).unwrap_or(u32::MAX)),

@@ -40,7 +40,7 @@ impl EmbeddedIntake {
 
 #[async_trait]
 impl Intake for EmbeddedIntake {
-    async fn take_in(&self, request: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
+    async fn accept(&self, request: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
         let (answer, answered) = oneshot::channel();
         self.requests
             .try_send((request, answer))
@@ -49,9 +49,9 @@ impl Intake for EmbeddedIntake {
             })?;
         match tokio::time::timeout(ANSWER_LIMIT, answered).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(reason))) => Err(IntakeError::Away(reason)),
-            Ok(Err(_)) => Err(IntakeError::Away("the writer has ended".to_owned())),
-            Err(_) => Err(IntakeError::Away(format!(
+            Ok(Ok(Err(reason))) => Err(IntakeError::Unavailable(reason)),
+            Ok(Err(_)) => Err(IntakeError::Unavailable("the writer has ended".to_owned())),
+            Err(_) => Err(IntakeError::Unavailable(format!(
                 "no answer within {} s",
                 ANSWER_LIMIT.as_secs()
             ))),
@@ -61,7 +61,7 @@ impl Intake for EmbeddedIntake {
     async fn readiness(&self) -> Result<(), IntakeError> {
         match self.store.closed_through().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(IntakeError::Away(error.to_string())),
+            Err(error) => Err(IntakeError::Unavailable(error.to_string())),
         }
     }
 }
@@ -81,7 +81,7 @@ async fn write(
             continue;
         }
         let (requests, answers): (Vec<_>, Vec<_>) = group.drain(..).unzip();
-        match store.take_in(&requests, &rules, timezone).await {
+        match store.accept(&requests, &rules, timezone).await {
             Ok(given) => {
                 for (answer, given) in answers.into_iter().zip(given) {
                     // Whoever asked may have gone.

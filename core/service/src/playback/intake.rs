@@ -10,7 +10,7 @@ use balance_store::playback::{IntakeAnswer, IntakeRequest};
 pub enum IntakeError {
     /// The intake's store is away, or too slow.
     #[error("the intake is away: {0}")]
-    Away(String),
+    Unavailable(String),
     /// More is taken in than can be written down for good.
     #[error("the intake has more to write down than it may: {backlog}")]
     Backlog {
@@ -27,7 +27,7 @@ pub enum IntakeError {
 pub trait Intake: Send + Sync {
     /// Decides about a request, and writes down what it answers, in one step that nobody can come
     /// between. The time is the intake's own and never goes back.
-    async fn take_in(&self, request: IntakeRequest) -> Result<IntakeAnswer, IntakeError>;
+    async fn accept(&self, request: IntakeRequest) -> Result<IntakeAnswer, IntakeError>;
 
     /// Whether plays can be taken in now, and why not.
     async fn readiness(&self) -> Result<(), IntakeError>;

@@ -6,13 +6,13 @@ pub mod intake;
 pub use embedded_intake::EmbeddedIntake;
 
 use crate::{
-    operations::counters::{Count, IntakeTally, PlaybackTally},
+    operations::counters::{Count, IntakeCounters, PlaybackCounters},
     playback::intake::{Intake, IntakeError},
 };
 use balance_domain::{accounts::UserId, clock::Clock, playback::EventId, videos::VideoId};
 use balance_store::{
     Store, StoreError,
-    playback::{Act, IdempotencyKey, IntakeAnswer, IntakeRequest, VideoFacts},
+    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, VideoFacts},
 };
 use moka::sync::Cache;
 use std::{sync::Arc, time::Duration};
@@ -51,7 +51,7 @@ pub struct Playback {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     videos: Cache<VideoId, VideoFacts>,
-    tally: PlaybackTally,
+    counters: PlaybackCounters,
 }
 
 impl Playback {
@@ -66,7 +66,7 @@ impl Playback {
                 .max_capacity(CACHED)
                 .time_to_live(CACHED_FOR)
                 .build(),
-            tally: PlaybackTally::default(),
+            counters: PlaybackCounters::default(),
         }
     }
 
@@ -82,9 +82,9 @@ impl Playback {
     ) -> Result<IntakeAnswer, PlaybackError> {
         let played = async {
             let video = self.facts(video_id).await?;
-            self.take_in(user_id, video, Act::Play, key).await
+            self.accept(user_id, video, Command::Play, key).await
         };
-        told(&self.tally.plays, played.await)
+        told(&self.counters.plays, played.await)
     }
 
     /// Pauses a video at so many seconds.
@@ -107,16 +107,16 @@ impl Playback {
                     duration_s,
                 });
             }
-            self.take_in(user_id, video, Act::Pause { current_s }, key)
+            self.accept(user_id, video, Command::Pause { current_s }, key)
                 .await
         };
-        told(&self.tally.pauses, paused.await)
+        told(&self.counters.pauses, paused.await)
     }
 
     /// What became of plays and pauses since the service was made.
     #[must_use]
-    pub const fn tally(&self) -> &PlaybackTally {
-        &self.tally
+    pub const fn counters(&self) -> &PlaybackCounters {
+        &self.counters
     }
 
     /// Whether plays can be taken in now.
@@ -127,21 +127,21 @@ impl Playback {
         self.intake.readiness().await
     }
 
-    async fn take_in(
+    async fn accept(
         &self,
         user_id: UserId,
         video: VideoFacts,
-        act: Act,
+        command: Command,
         key: Option<IdempotencyKey>,
     ) -> Result<IntakeAnswer, PlaybackError> {
         let request = IntakeRequest {
             event_id: EventId::new(self.clock.now_micros(), rand::random()),
             user_id,
             video,
-            act,
+            command,
             key,
         };
-        Ok(self.intake.take_in(request).await?)
+        Ok(self.intake.accept(request).await?)
     }
 
     async fn facts(&self, id: VideoId) -> Result<VideoFacts, PlaybackError> {
@@ -157,29 +157,29 @@ impl Playback {
 
 /// The same outcome, counted.
 fn told(
-    tally: &IntakeTally,
+    counters: &IntakeCounters,
     outcome: Result<IntakeAnswer, PlaybackError>,
 ) -> Result<IntakeAnswer, PlaybackError> {
-    count_of(tally, &outcome).add(1);
+    count_of(counters, &outcome).add(1);
     outcome
 }
 
 const fn count_of<'a>(
-    tally: &'a IntakeTally,
+    counters: &'a IntakeCounters,
     outcome: &Result<IntakeAnswer, PlaybackError>,
 ) -> &'a Count {
     match outcome {
-        Ok(IntakeAnswer::Playing { .. } | IntakeAnswer::Paused { .. }) => &tally.accepted,
-        Ok(IntakeAnswer::Repeat { .. }) => &tally.repeat,
-        Ok(IntakeAnswer::NoSession) => &tally.no_session,
-        Ok(IntakeAnswer::KeyReused) => &tally.key_reused,
-        Err(PlaybackError::NoSuchVideo(_)) => &tally.no_such_video,
-        Err(PlaybackError::OutsideVideo { .. }) => &tally.outside_video,
-        Err(PlaybackError::Intake(IntakeError::Backlog { .. })) => &tally.backlog,
-        Err(PlaybackError::Intake(IntakeError::Away(_))) => &tally.away,
-        Err(PlaybackError::Store(error)) if error.is_transient() => &tally.away,
+        Ok(IntakeAnswer::Playing { .. } | IntakeAnswer::Paused { .. }) => &counters.accepted,
+        Ok(IntakeAnswer::Repeat { .. }) => &counters.repeat,
+        Ok(IntakeAnswer::NoSession) => &counters.no_session,
+        Ok(IntakeAnswer::KeyReused) => &counters.key_reused,
+        Err(PlaybackError::NoSuchVideo(_)) => &counters.no_such_video,
+        Err(PlaybackError::OutsideVideo { .. }) => &counters.outside_video,
+        Err(PlaybackError::Intake(IntakeError::Backlog { .. })) => &counters.backlog,
+        Err(PlaybackError::Intake(IntakeError::Unavailable(_))) => &counters.unavailable,
+        Err(PlaybackError::Store(error)) if error.is_transient() => &counters.unavailable,
         Err(PlaybackError::Intake(IntakeError::Unusable(_)) | PlaybackError::Store(_)) => {
-            &tally.unusable
+            &counters.unusable
         }
     }
 }

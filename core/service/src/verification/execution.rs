@@ -41,7 +41,7 @@ pub(super) fn verify(facts: &ExecutionFacts, findings: &mut Findings) -> Option<
         facts.run.context.as_ref(),
         findings,
     );
-    for step in &facts.stray_leases {
+    for step in &facts.orphaned_leases {
         let key = format!("step execution {step} of execution {}", facts.id);
         let at = job_tables("step_lease", &key);
         findings.add(

@@ -5,7 +5,7 @@ use balance_store::{Store, StoreResult};
 
 /// Tells what is orphans, the first `limit` of each sort.
 pub(super) async fn verify(store: &Store, limit: u32, findings: &mut Findings) -> StoreResult<()> {
-    for loose in store.loose_rows(limit).await? {
+    for loose in store.orphans(limit).await? {
         let kind = match loose.table {
             "period_rollup" | "period_total" => Kind::Periods,
             "late_event" => Kind::History,

@@ -208,7 +208,7 @@ impl Book {
     }
 
     /// Begins to count what was written in each range; nothing where rows were pruned.
-    pub(super) fn tally(&self) -> Option<Tally> {
+    pub(super) fn sums(&self) -> Option<Sums> {
         if self.is_pruned() {
             return None;
         }
@@ -225,7 +225,7 @@ impl Book {
                 steps.insert(*step, (0, counts.collect()));
             }
         }
-        Some(Tally(steps))
+        Some(Sums(steps))
     }
 }
 
@@ -300,9 +300,9 @@ struct Count {
 }
 
 /// What must have been written in each range of a settled day; videos come in the order of ids.
-pub(super) struct Tally(HashMap<Step, (usize, Vec<Count>)>);
+pub(super) struct Sums(HashMap<Step, (usize, Vec<Count>)>);
 
-impl Tally {
+impl Sums {
     /// Counts a video that a step wrote or skipped.
     pub(super) fn count(&mut self, step: Step, video_id: i64, written: bool, skipped: bool) {
         let Some((place, counts)) = self.0.get_mut(&step) else {

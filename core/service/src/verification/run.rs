@@ -5,7 +5,7 @@ use crate::verification::{
     events, execution,
     findings::{At, Findings, Kind},
     instance, orphans,
-    partitions::{Book, Tally},
+    partitions::{Book, Sums},
     pay::Rates,
     period,
     report::{Options, Progress, Verified},
@@ -133,16 +133,16 @@ impl Run<'_> {
             events::verify(self.store, self.timezone, day.date, findings).await?;
         }
         let settled_by = day.settled_by.last().map(|(_, instance)| *instance);
-        let mut tally = None;
+        let mut partition_sums = None;
         for instance in self.store.instances(day.date).await? {
             let of_settled = settled_by == Some(instance.id);
             let book = self.instance(day.date, &instance, of_settled).await?;
             if of_settled {
-                tally = book.tally();
+                partition_sums = book.sums();
             }
         }
         match settled_by {
-            Some(instance) => self.settled_day(day.date, instance, tally).await,
+            Some(instance) => self.settled_day(day.date, instance, partition_sums).await,
             None if day.has_results && !day.is_launched => self.stray_day(day.date).await,
             None => Ok(()),
         }
@@ -223,7 +223,7 @@ impl Run<'_> {
         &mut self,
         date: NaiveDate,
         instance: JobInstanceId,
-        mut tally: Option<Tally>,
+        mut partition_sums: Option<Sums>,
     ) -> StoreResult<()> {
         self.verified.settled_days += 1;
         let rates = self.rates(date).await?;
@@ -242,7 +242,7 @@ impl Run<'_> {
                 .await?;
             for video in &page.videos {
                 self.verified.videos += 1;
-                self.settled_video(&settled, video, tally.as_mut());
+                self.settled_video(&settled, video, partition_sums.as_mut());
                 if let Some(sum) = total::of_day(video) {
                     sums.add(sum);
                 }
@@ -258,15 +258,22 @@ impl Run<'_> {
             let row = self.store.total_facts(day).await?;
             total::verify(day, row, sums, &mut self.verified.findings);
         }
-        if let Some(tally) = tally {
-            tally.finish(instance.0, &mut self.verified.findings);
+        if let Some(partition_sums) = partition_sums {
+            partition_sums.finish(instance.0, &mut self.verified.findings);
         }
         Ok(())
     }
 
-    fn settled_video(&mut self, day: &SettledDay<'_>, video: &VideoDay, tally: Option<&mut Tally>) {
+    fn settled_video(
+        &mut self,
+        day: &SettledDay<'_>,
+        video: &VideoDay,
+        partition_sums: Option<&mut Sums>,
+    ) {
         let written = day.verify(video, &mut self.verified.findings);
-        let Some(tally) = tally else { return };
+        let Some(partition_sums) = partition_sums else {
+            return;
+        };
         let id = video.video_id;
         for step in Job::DayStatistics.steps() {
             let (written, skipped) = match step {
@@ -275,7 +282,7 @@ impl Run<'_> {
                 Step::DayRevenue => (written.revenue, video.skips.revenue),
                 Step::PeriodRollup => (written.rollup, video.skips.rollup),
             };
-            tally.count(*step, id, written, skipped);
+            partition_sums.count(*step, id, written, skipped);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     Store, StoreError, StoreResult,
     accounts::{
-        AccountRefusal, Credential, NewToken, PasswordHash, Rotation, TokenHash, refresh_tokens,
+        Credential, CredentialError, NewToken, PasswordHash, Rotation, TokenHash, refresh_tokens,
     },
     sql::{
         db::{Tx, execute, fetch_optional},
@@ -14,7 +14,7 @@ use crate::{
 use balance_domain::accounts::{Account, Role, UserId, Username};
 use sqlx::AssertSqlSafe;
 
-impl retry::Conflict for AccountRefusal {
+impl retry::Conflict for CredentialError {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())
     }
@@ -27,7 +27,7 @@ impl Store {
         username: &Username,
         password_hash: &PasswordHash,
         role: Role,
-    ) -> Result<Account, AccountRefusal> {
+    ) -> Result<Account, CredentialError> {
         retry::on_conflict(|| create(self, username, password_hash, role)).await
     }
 
@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// Gives somebody a role. It is in their tokens from the next one on.
-    pub async fn grant(&self, username: &Username, role: Role) -> Result<(), AccountRefusal> {
+    pub async fn grant(&self, username: &Username, role: Role) -> Result<(), CredentialError> {
         let mut tx = self.db.write().await?;
         let user_id = user_id(&mut tx, username).await?;
         execute!(
@@ -67,7 +67,7 @@ impl Store {
         &self,
         username: &Username,
         password_hash: &PasswordHash,
-    ) -> Result<(), AccountRefusal> {
+    ) -> Result<(), CredentialError> {
         let mut tx = self.db.write().await?;
         let user_id = user_id(&mut tx, username).await?;
         let now = tx.now();
@@ -109,7 +109,7 @@ async fn create(
     username: &Username,
     password_hash: &PasswordHash,
     role: Role,
-) -> Result<Account, AccountRefusal> {
+) -> Result<Account, CredentialError> {
     let mut tx = store.db.write().await?;
     // Whoever makes an account holds this row first, so that nobody takes the name in between.
     let id = next_id(&mut tx, NewId::User).await?;
@@ -119,7 +119,7 @@ async fn create(
         username.as_str()
     )?;
     if taken.is_some() {
-        return Err(AccountRefusal::UsernameTaken);
+        return Err(CredentialError::UsernameTaken);
     }
     let now = tx.now();
     execute!(
@@ -146,7 +146,7 @@ async fn create(
 }
 
 /// Who has a name, locked until the commit.
-async fn user_id(tx: &mut Tx, username: &Username) -> Result<UserId, AccountRefusal> {
+async fn user_id(tx: &mut Tx, username: &Username) -> Result<UserId, CredentialError> {
     let lock = tx.for_update();
     let row: Option<(i64,)> = fetch_optional!(
         tx,
@@ -154,7 +154,7 @@ async fn user_id(tx: &mut Tx, username: &Username) -> Result<UserId, AccountRefu
         username.as_str()
     )?;
     row.map(|(id,)| UserId(id))
-        .ok_or_else(|| AccountRefusal::NoSuchUser(username.clone()))
+        .ok_or_else(|| CredentialError::NoSuchUser(username.clone()))
 }
 
 /// An account from its row.

@@ -4,4 +4,4 @@ pub(crate) mod credentials;
 pub(crate) mod refresh_tokens;
 pub(crate) mod types;
 
-pub use types::{AccountRefusal, Credential, NewToken, PasswordHash, Rotation, TokenHash};
+pub use types::{Credential, CredentialError, NewToken, PasswordHash, Rotation, TokenHash};

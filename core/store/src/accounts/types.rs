@@ -24,7 +24,7 @@ pub struct Credential {
 
 /// Why an account was not made or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum AccountRefusal {
+pub enum CredentialError {
     /// Somebody has the name.
     #[error("the username is taken")]
     UsernameTaken,

@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreError, StoreResult,
-    events::{Content, Drained, Entry, EntryId, Happening, PlaybackEvent, RefusalCount},
+    events::{Content, Drained, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
     settlement::days::closed_through,
     sql::{
         db::{Tx, fetch_in, insert_rows},
@@ -48,7 +48,7 @@ impl Store {
 
     /// Keeps what was refused so far, in one transaction. A count that is there already only ever
     /// grows, so that the same counts, or older ones, change nothing.
-    pub async fn keep_refusals(&self, counts: &[RefusalCount]) -> StoreResult<()> {
+    pub async fn save_suppressed(&self, counts: &[SuppressedCount]) -> StoreResult<()> {
         let mut counts = counts.to_vec();
         // In one order, so that workers who keep the same counts wait for each other.
         counts.sort_unstable_by_key(|one| (one.date, one.video_id.0, one.reason));
@@ -57,7 +57,7 @@ impl Store {
         if counts.is_empty() {
             return Ok(());
         }
-        on_conflict(|| write_refusals(self, &counts)).await
+        on_conflict(|| write_suppressed(self, &counts)).await
     }
 }
 
@@ -72,8 +72,8 @@ impl Timed {
     /// Counted views, credited and reported seconds.
     const fn numbers(&self) -> (i64, i64, i64) {
         match self.event.what {
-            Happening::Play { is_counted } => (is_counted as i64, 0, 0),
-            Happening::Pause {
+            EventKind::Play { is_counted } => (is_counted as i64, 0, 0),
+            EventKind::Pause {
                 credited_s,
                 reported_s,
                 ..
@@ -163,12 +163,12 @@ async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<
         .iter()
         .partition(|timed| closed.is_some_and(|closed| timed.date <= closed));
     // What was rejected once stays so, even where it could be written by now.
-    let held = held(&mut tx, &open, &["play_history", "rejected_event"]).await?;
-    let new = unheld(open, &held);
+    let owned = owned(&mut tx, &open, &["play_history", "rejected_event"]).await?;
+    let new = unheld(open, &owned);
     write_history(&mut tx, &new).await?;
     write_ads(&mut tx, &new, ad_interval_s).await?;
-    let held = held_anywhere(&mut tx, &late).await?;
-    let late = unheld(late, &held);
+    let owned = owned_anywhere(&mut tx, &late).await?;
+    let late = unheld(late, &owned);
     write_late(&mut tx, &late).await?;
     write_rejected(&mut tx, &group.rejected).await?;
     tx.commit().await?;
@@ -182,19 +182,19 @@ async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<
 }
 
 /// Those that nothing holds, each once.
-fn unheld<'a>(events: Vec<&'a Timed>, held: &HashSet<EventId>) -> Vec<&'a Timed> {
+fn unheld<'a>(events: Vec<&'a Timed>, owned: &HashSet<EventId>) -> Vec<&'a Timed> {
     let mut seen = HashSet::with_capacity(events.len());
     events
         .into_iter()
-        .filter(|timed| !held.contains(&timed.event.id) && seen.insert(timed.event.id))
+        .filter(|timed| !owned.contains(&timed.event.id) && seen.insert(timed.event.id))
         .collect()
 }
 
 /// Ids of one IN list.
 const IN_LIST: usize = 1_000;
 
-async fn held_anywhere(tx: &mut Tx, events: &[&Timed]) -> StoreResult<HashSet<EventId>> {
-    held(
+async fn owned_anywhere(tx: &mut Tx, events: &[&Timed]) -> StoreResult<HashSet<EventId>> {
+    owned(
         tx,
         events,
         &["play_history", "late_event", "rejected_event"],
@@ -203,8 +203,8 @@ async fn held_anywhere(tx: &mut Tx, events: &[&Timed]) -> StoreResult<HashSet<Ev
 }
 
 /// Which of the events some table holds already.
-async fn held(tx: &mut Tx, events: &[&Timed], tables: &[&str]) -> StoreResult<HashSet<EventId>> {
-    let mut held = HashSet::new();
+async fn owned(tx: &mut Tx, events: &[&Timed], tables: &[&str]) -> StoreResult<HashSet<EventId>> {
+    let mut owned = HashSet::new();
     let dates: HashSet<NaiveDate> = events.iter().map(|timed| timed.date).collect();
     for date in dates {
         let of_day: Vec<&Timed> = events
@@ -223,14 +223,14 @@ async fn held(tx: &mut Tx, events: &[&Timed], tables: &[&str]) -> StoreResult<Ha
             for some in of_day.chunks(IN_LIST) {
                 let ids: Vec<&[u8]> = some.iter().map(|timed| &timed.event.id.0[..]).collect();
                 let rows: Vec<(Vec<u8>,)> = fetch_in!(tx, head.as_str(), ids, "")?;
-                held.extend(
+                owned.extend(
                     rows.iter()
                         .filter_map(|(id,)| id.as_slice().try_into().ok().map(EventId)),
                 );
             }
         }
     }
-    Ok(held)
+    Ok(owned)
 }
 
 async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
@@ -261,7 +261,7 @@ async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreR
     let passed: Vec<(&Timed, i64, i64)> = events
         .iter()
         .filter_map(|timed| match timed.event.what {
-            Happening::Pause {
+            EventKind::Pause {
                 from_s, credited_s, ..
             } if timed.event.what.passes_a_slot(interval_s) => {
                 Some((*timed, from_s, from_s + credited_s))
@@ -349,14 +349,14 @@ async fn write_rejected(tx: &mut Tx, rejected: &[Rejected]) -> StoreResult<()> {
 }
 
 /// Leaves out the counts that are in the table as they are, or higher.
-async fn drop_kept(store: &Store, counts: &mut Vec<RefusalCount>) -> StoreResult<()> {
+async fn drop_kept(store: &Store, counts: &mut Vec<SuppressedCount>) -> StoreResult<()> {
     let kinds: HashSet<(NaiveDate, &str)> = counts
         .iter()
         .map(|one| (one.date, one.reason.name()))
         .collect();
     let mut tx = store.db.read().await?;
     for (date, reason) in kinds {
-        let is_of_kind = |one: &RefusalCount| one.date == date && one.reason.name() == reason;
+        let is_of_kind = |one: &SuppressedCount| one.date == date && one.reason.name() == reason;
         let videos = counts.iter().filter(|one| is_of_kind(one));
         let kept: Vec<(i64, i64)> = fetch_in!(
             &mut tx,
@@ -377,7 +377,7 @@ async fn drop_kept(store: &Store, counts: &mut Vec<RefusalCount>) -> StoreResult
     Ok(())
 }
 
-async fn write_refusals(store: &Store, counts: &[RefusalCount]) -> StoreResult<()> {
+async fn write_suppressed(store: &Store, counts: &[SuppressedCount]) -> StoreResult<()> {
     let mut tx = store.db.write().await?;
     let raise = tx.on_conflict_raise("date, video_id, reason", "count");
     insert_rows!(

@@ -6,5 +6,5 @@ pub(crate) mod types;
 
 pub use dead_letters::{LateEvent, RejectedEvent};
 pub use types::{
-    Content, Drained, Entry, EntryId, Happening, MAX_SHARDS, PlaybackEvent, RefusalCount,
+    Content, Drained, Entry, EntryId, EventKind, MAX_SHARDS, PlaybackEvent, SuppressedCount,
 };

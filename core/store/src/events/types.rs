@@ -1,6 +1,6 @@
 //! The intake's stream of events, and what becomes of them: in the history, late or rejected.
 
-use crate::playback::RefusalReason;
+use crate::playback::SuppressedReason;
 use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
 use chrono::NaiveDate;
 
@@ -17,12 +17,12 @@ pub struct PlaybackEvent {
     /// What.
     pub video_id: VideoId,
     /// What happened.
-    pub what: Happening,
+    pub what: EventKind,
 }
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happening {
+pub enum EventKind {
     /// A play.
     Play {
         /// Whether it counts as a view.
@@ -39,7 +39,7 @@ pub enum Happening {
     },
 }
 
-impl Happening {
+impl EventKind {
     /// Whether it shows ads, where ads are registered: a pause whose credited seconds passed a slot,
     /// of which there is one every `interval_s` seconds (1 and up).
     #[must_use]
@@ -114,13 +114,13 @@ impl Drained {
 
 /// How much of a day was refused so far, of one video and for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RefusalCount {
+pub struct SuppressedCount {
     /// The business day.
     pub date: NaiveDate,
     /// The video.
     pub video_id: VideoId,
     /// The reason.
-    pub reason: RefusalReason,
+    pub reason: SuppressedReason,
     /// Plays or seconds, by the reason; 1 and up.
     pub count: i64,
 }

@@ -11,7 +11,7 @@ use crate::{
 use balance_domain::{
     accounts::UserId,
     calendar::{BusinessDay, BusinessTimezone},
-    playback::{Admission, EventId, Gate, Play},
+    playback::{Admission, EventId, Play, ViewWindow},
     videos::{AdId, AdSchedule, AdSlot, Video, VideoId},
 };
 use chrono::NaiveDate;
@@ -47,7 +47,7 @@ impl OldPlay {
 pub(crate) struct Import {
     tx: Tx,
     timezone: BusinessTimezone,
-    gate: Gate,
+    view_window: ViewWindow,
     ads: AdSchedule,
     closed: Option<NaiveDate>,
     /// Whether the database held history before: else there is nothing to compare with but what
@@ -71,7 +71,7 @@ impl Import {
         Ok(Self {
             tx,
             timezone: rules.timezone,
-            gate: Gate::new(i64::from(rules.view_window_s)),
+            view_window: ViewWindow::new(i64::from(rules.view_window_s)),
             ads: AdSchedule::new(
                 i64::from(rules.ad_interval_s),
                 ads.into_iter().map(AdId).collect(),
@@ -102,7 +102,8 @@ impl Import {
             {
                 if old.counted > 0 {
                     let (user, video) = (UserId(old.user_id), VideoId(old.video_id));
-                    self.gate.remember(user, video, old.occurred_at_micros);
+                    self.view_window
+                        .remember(user, video, old.occurred_at_micros);
                 }
             }
             if let Some(row) = self.judge(sourced, &known)? {
@@ -147,7 +148,7 @@ impl Import {
             self.counts.already_there += 1;
             return Ok(None);
         }
-        let admission = self.gate.admit(&play);
+        let admission = self.view_window.admit(&play);
         if admission == Admission::Repeat {
             self.counts.repeats += 1;
             return Ok(None);
@@ -262,7 +263,7 @@ impl Import {
         if !self.has_history {
             return Ok(Vec::new());
         }
-        let from = first.play.started_at_micros - self.gate.window_micros();
+        let from = first.play.started_at_micros - self.view_window.window_micros();
         let until = last.play.started_at_micros;
         let day = |at| self.timezone.day_of(at).map(|day| day.date);
         let (Ok(first_day), Ok(last_day)) = (day(from.max(0)), day(until)) else {

@@ -2,8 +2,8 @@
 
 use crate::{
     Store, StoreResult,
-    jobs::{JobRefusal, Launched, LaunchedBy, rows},
-    operations::{Action, Actor, audit},
+    jobs::{JobError, Launched, LaunchedBy, rows},
+    operations::{Actor, AuditAction, audit},
     sql::{
         db::{Tx, execute, fetch_all, fetch_optional},
         dialect::Sequence,
@@ -33,7 +33,7 @@ pub(crate) async fn launch(
     date: NaiveDate,
     by: &LaunchedBy,
     trace: Option<&TraceParent>,
-) -> Result<Launched, JobRefusal> {
+) -> Result<Launched, JobError> {
     let mut tx = store.db.write().await?;
     lock_date(&mut tx, job, date).await?;
     let executions = rows::jobs_of_date(&mut tx, job, date).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn launch(
     if *by == LaunchedBy::Schedule
         && let Some(newest) = executions.first()
     {
-        return Err(JobRefusal::InstanceExists {
+        return Err(JobError::InstanceExists {
             date,
             execution: newest.id,
             status: newest.status,
@@ -68,7 +68,7 @@ pub(crate) async fn launch(
     keep_trace(&mut tx, launched.id, trace).await?;
     if let LaunchedBy::Person(actor) = by {
         let subject = subject(launched.id, date);
-        audit::record(&mut tx, actor, Action::Launch, &subject).await?;
+        audit::record(&mut tx, actor, AuditAction::Launch, &subject).await?;
     }
     tx.commit().await?;
     Ok(launched)
@@ -76,17 +76,17 @@ pub(crate) async fn launch(
 
 /// A date is settled when any instance of it is COMPLETED; nothing is launched while anything of
 /// it runs, nor beside another instance that is not abandoned. Executions come newest first.
-fn decide(job: Job, date: NaiveDate, executions: &[JobExecution]) -> Result<Launch, JobRefusal> {
+fn decide(job: Job, date: NaiveDate, executions: &[JobExecution]) -> Result<Launch, JobError> {
     let with = |status: BatchStatus| executions.iter().find(|one| one.status == status);
     if let Some(done) = with(BatchStatus::Completed) {
-        return Err(JobRefusal::AlreadyComplete {
+        return Err(JobError::AlreadyComplete {
             job,
             date,
             execution: done.id,
         });
     }
     if let Some(running) = executions.iter().find(|one| one.status.is_running()) {
-        return Err(JobRefusal::AlreadyRunning {
+        return Err(JobError::AlreadyRunning {
             date,
             execution: running.id,
             status: running.status,
@@ -97,7 +97,7 @@ fn decide(job: Job, date: NaiveDate, executions: &[JobExecution]) -> Result<Laun
     };
     match newest.status {
         BatchStatus::Abandoned => Ok(Launch::AfterAbandoned),
-        BatchStatus::Unknown => Err(JobRefusal::Unknown {
+        BatchStatus::Unknown => Err(JobError::Unknown {
             execution: newest.id,
         }),
         _ => Ok(Launch::Restart(newest.instance_id)),
@@ -110,7 +110,7 @@ pub(crate) async fn restart(
     retry: Option<StepExecutionId>,
     by: &Actor,
     trace: Option<&TraceParent>,
-) -> Result<Launched, JobRefusal> {
+) -> Result<Launched, JobError> {
     let mut tx = store.db.write().await?;
     let execution = found(&mut tx, id).await?;
     lock_date(&mut tx, execution.job, execution.date).await?;
@@ -127,10 +127,10 @@ pub(crate) async fn restart(
             keep_trace(&mut tx, id, trace).await?;
             let subject = subject(id, execution.date);
             match retry {
-                None => audit::record(&mut tx, by, Action::Restart, &subject).await?,
+                None => audit::record(&mut tx, by, AuditAction::Restart, &subject).await?,
                 Some(step) => {
                     let subject = format!("step {step}, now {subject}");
-                    audit::record(&mut tx, by, Action::Retry, &subject).await?;
+                    audit::record(&mut tx, by, AuditAction::Retry, &subject).await?;
                 }
             }
             tx.commit().await?;
@@ -139,7 +139,7 @@ pub(crate) async fn restart(
                 is_restart: true,
             })
         }
-        Launch::First | Launch::AfterAbandoned => Err(JobRefusal::NotRestartable {
+        Launch::First | Launch::AfterAbandoned => Err(JobError::NotRestartable {
             execution: id,
             status: execution.status,
         }),
@@ -164,9 +164,9 @@ async fn keep_trace(
 }
 
 /// Days settle in order: before a day is closed, plays of an earlier one can still arrive.
-async fn in_order(tx: &mut Tx, date: NaiveDate) -> Result<(), JobRefusal> {
+async fn in_order(tx: &mut Tx, date: NaiveDate) -> Result<(), JobError> {
     match crate::settlement::days::first_unsettled_day(tx).await? {
-        Some(earlier) if earlier < date => Err(JobRefusal::EarlierDayUnsettled { earlier }),
+        Some(earlier) if earlier < date => Err(JobError::EarlierDayUnsettled { earlier }),
         _ => Ok(()),
     }
 }
@@ -176,11 +176,9 @@ async fn release_quarantine(
     tx: &mut Tx,
     execution: JobExecutionId,
     id: StepExecutionId,
-) -> Result<(), JobRefusal> {
-    let refused = |reason| JobRefusal::NotRetryable { id, reason };
-    let step = rows::step(tx, id)
-        .await?
-        .ok_or(JobRefusal::NoSuchStep(id))?;
+) -> Result<(), JobError> {
+    let refused = |reason| JobError::NotRetryable { id, reason };
+    let step = rows::step(tx, id).await?.ok_or(JobError::NoSuchStep(id))?;
     if step.job_execution_id != execution || step.name.partition.is_none() {
         return Err(refused(
             "is no partition of the newest execution of its date",
@@ -200,9 +198,9 @@ async fn release_quarantine(
 pub(crate) fn newest_of_date(
     execution: &JobExecution,
     executions: &[JobExecution],
-) -> Result<(), JobRefusal> {
+) -> Result<(), JobError> {
     match executions.first() {
-        Some(newest) if newest.id != execution.id => Err(JobRefusal::NotNewest {
+        Some(newest) if newest.id != execution.id => Err(JobError::NotNewest {
             date: execution.date,
             execution: execution.id,
             newest: newest.id,
@@ -220,10 +218,10 @@ fn run_id_of(executions: &[JobExecution]) -> i64 {
     executions.first().and_then(|one| one.run_id).unwrap_or(0)
 }
 
-pub(crate) async fn found(tx: &mut Tx, id: JobExecutionId) -> Result<JobExecution, JobRefusal> {
+pub(crate) async fn found(tx: &mut Tx, id: JobExecutionId) -> Result<JobExecution, JobError> {
     rows::job(tx, id, "")
         .await?
-        .ok_or(JobRefusal::NoSuchExecution(id))
+        .ok_or(JobError::NoSuchExecution(id))
 }
 
 /// Makes the date's row and locks it: two launches of one date come one after the other.

@@ -11,4 +11,4 @@ pub(crate) mod stop;
 pub(crate) mod types;
 
 pub use progress::{Leases, StepProgress};
-pub use types::{Advance, JobRefusal, Launched, LaunchedBy, Plan};
+pub use types::{Advance, JobError, Launched, LaunchedBy, Plan};

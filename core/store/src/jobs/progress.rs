@@ -36,7 +36,7 @@ pub struct Leases {
     /// Nobody has one: they can be claimed.
     pub free: u64,
     /// Held by a worker.
-    pub held: u64,
+    pub owned: u64,
     /// Held by a worker whose lease ran out: they can be taken over.
     pub run_out: u64,
 }
@@ -109,7 +109,7 @@ impl Store {
 
 pub(crate) async fn leases(tx: &mut Tx) -> StoreResult<Leases> {
     let now_micros = tx.now_micros().await?;
-    let (free, held, run_out): (i64, i64, i64) = fetch_one!(
+    let (free, owned, run_out): (i64, i64, i64) = fetch_one!(
         tx,
         "SELECT CAST(COALESCE(SUM(claim_token IS NULL), 0) AS SIGNED), \
          CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros > ?), 0) AS SIGNED), \
@@ -120,7 +120,7 @@ pub(crate) async fn leases(tx: &mut Tx) -> StoreResult<Leases> {
     )?;
     Ok(Leases {
         free: free.unsigned_abs(),
-        held: held.unsigned_abs(),
+        owned: owned.unsigned_abs(),
         run_out: run_out.unsigned_abs(),
     })
 }

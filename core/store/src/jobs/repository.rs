@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreResult,
-    jobs::{Advance, JobRefusal, Launched, LaunchedBy, Plan, advance, launch, prune, rows, stop},
+    jobs::{Advance, JobError, Launched, LaunchedBy, Plan, advance, launch, prune, rows, stop},
     operations::Actor,
     sql::{
         db::{fetch_all, fetch_optional},
@@ -27,7 +27,7 @@ impl Store {
         date: NaiveDate,
         by: &LaunchedBy,
         trace: Option<&TraceParent>,
-    ) -> Result<Launched, JobRefusal> {
+    ) -> Result<Launched, JobError> {
         on_conflict(|| launch::launch(self, job, date, by, trace)).await
     }
 
@@ -39,7 +39,7 @@ impl Store {
         retry: Option<StepExecutionId>,
         by: &Actor,
         trace: Option<&TraceParent>,
-    ) -> Result<Launched, JobRefusal> {
+    ) -> Result<Launched, JobError> {
         on_conflict(|| launch::restart(self, id, retry, by, trace)).await
     }
 
@@ -58,12 +58,12 @@ impl Store {
     }
 
     /// Asks a running execution to stop.
-    pub async fn stop(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobRefusal> {
+    pub async fn stop(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
         on_conflict(|| stop::stop(self, id, by)).await
     }
 
     /// Gives an ended or stopping execution up for good.
-    pub async fn abandon(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobRefusal> {
+    pub async fn abandon(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
         on_conflict(|| stop::abandon(self, id, by)).await
     }
 

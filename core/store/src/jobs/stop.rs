@@ -3,11 +3,11 @@
 use crate::{
     Store, StoreResult,
     jobs::{
-        JobRefusal,
+        JobError,
         launch::{found, lock_date, newest_of_date, subject},
         rows,
     },
-    operations::{Action, Actor, audit},
+    operations::{Actor, AuditAction, audit},
     sql::db::{Tx, execute},
 };
 use balance_batch::{
@@ -15,18 +15,18 @@ use balance_batch::{
     status::BatchStatus,
 };
 
-pub(crate) async fn stop(store: &Store, id: JobExecutionId, by: &Actor) -> Result<(), JobRefusal> {
+pub(crate) async fn stop(store: &Store, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
     let mut tx = store.db.write().await?;
     let lock = tx.for_update();
     let execution = rows::job(&mut tx, id, lock)
         .await?
-        .ok_or(JobRefusal::NoSuchExecution(id))?;
+        .ok_or(JobError::NoSuchExecution(id))?;
     match execution.status {
         // Asking twice is asking once.
         BatchStatus::Stopping => return Ok(()),
         BatchStatus::Starting | BatchStatus::Started => {}
         status => {
-            return Err(JobRefusal::NotRunning {
+            return Err(JobError::NotRunning {
                 execution: id,
                 status,
             });
@@ -34,28 +34,24 @@ pub(crate) async fn stop(store: &Store, id: JobExecutionId, by: &Actor) -> Resul
     }
     let exit_code = execution.exit_code;
     rows::set_job_status(&mut tx, id, BatchStatus::Stopping, &exit_code, "").await?;
-    audit::record(&mut tx, by, Action::Stop, &subject(id, execution.date)).await?;
+    audit::record(&mut tx, by, AuditAction::Stop, &subject(id, execution.date)).await?;
     tx.commit().await?;
     Ok(())
 }
 
-pub(crate) async fn abandon(
-    store: &Store,
-    id: JobExecutionId,
-    by: &Actor,
-) -> Result<(), JobRefusal> {
+pub(crate) async fn abandon(store: &Store, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
     let mut tx = store.db.write().await?;
     let execution = found(&mut tx, id).await?;
     lock_date(&mut tx, execution.job, execution.date).await?;
     let lock = tx.for_update();
     let execution = rows::job(&mut tx, id, lock)
         .await?
-        .ok_or(JobRefusal::NoSuchExecution(id))?;
+        .ok_or(JobError::NoSuchExecution(id))?;
     let executions = rows::jobs_of_date(&mut tx, execution.job, execution.date).await?;
     newest_of_date(&execution, &executions)?;
     let status = execution.status;
     if status < BatchStatus::Stopping || status == BatchStatus::Abandoned {
-        return Err(JobRefusal::NotAbandonable {
+        return Err(JobError::NotAbandonable {
             execution: id,
             status,
         });
@@ -75,7 +71,13 @@ pub(crate) async fn abandon(
         message,
     )
     .await?;
-    audit::record(&mut tx, by, Action::Abandon, &subject(id, execution.date)).await?;
+    audit::record(
+        &mut tx,
+        by,
+        AuditAction::Abandon,
+        &subject(id, execution.date),
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }

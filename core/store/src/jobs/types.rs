@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 
 /// Why a job operation is refused. The names are Spring Batch's where it has one.
 #[derive(Debug, thiserror::Error)]
-pub enum JobRefusal {
+pub enum JobError {
     /// The date is settled.
     #[error("JobInstanceAlreadyComplete: {job} for {date} is settled (execution {execution})")]
     AlreadyComplete {

@@ -23,7 +23,7 @@ pub enum Actor {
 
 /// What an operator did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum AuditAction {
     /// Launched a date.
     Launch,
     /// Restarted an execution.
@@ -38,7 +38,7 @@ pub enum Action {
     SetRates,
 }
 
-impl Action {
+impl AuditAction {
     /// All actions.
     pub const ALL: [Self; 6] = [
         Self::Launch,
@@ -83,7 +83,7 @@ pub struct AuditEntry {
     /// Who.
     pub actor: Actor,
     /// What.
-    pub action: Action,
+    pub action: AuditAction,
     /// To what, e.g. `execution 7 of 2026-03-02`.
     pub subject: String,
 }
@@ -95,7 +95,7 @@ const LAST: [u8; 16] = [0xff; 16];
 pub(crate) async fn record(
     tx: &mut Tx,
     actor: &Actor,
-    action: Action,
+    action: AuditAction,
     subject: &str,
 ) -> StoreResult<()> {
     let EventId(id) = EventId::new(tx.clock_micros(), rand::random());
@@ -161,7 +161,7 @@ fn entry((id, at, user_id, action, subject, request_id): Row) -> StoreResult<Aud
             },
             None => Actor::Console,
         },
-        action: Action::of(&action)
+        action: AuditAction::of(&action)
             .ok_or_else(|| damaged(&format!("unknown action '{action}'")))?,
         subject,
     })

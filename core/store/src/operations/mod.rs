@@ -4,6 +4,6 @@ pub(crate) mod audit;
 pub(crate) mod snapshot;
 pub(crate) mod workers;
 
-pub use audit::{Action, Actor, AuditEntry, AuditId};
-pub use snapshot::{MAX_COUNTED, Observation};
-pub use workers::{HeldStep, Holder, RegisteredWorker, WorkerIdentity};
+pub use audit::{Actor, AuditAction, AuditEntry, AuditId};
+pub use snapshot::{MAX_COUNTED, StoreSnapshot};
+pub use workers::{ClaimedStep, LeaseOwner, RegisteredWorker, WorkerIdentity};

@@ -15,7 +15,7 @@ pub const MAX_COUNTED: u32 = 10_000;
 
 /// The state of things, as one transaction sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
+pub struct StoreSnapshot {
     /// The last day to which nothing is added any more.
     pub closed_through: Option<NaiveDate>,
     /// The first active day that is not settled, if any.
@@ -44,10 +44,10 @@ pub struct Observation {
 
 impl Store {
     /// The state of things, by a bounded number of reads of indexes.
-    pub async fn observe(&self) -> StoreResult<Observation> {
+    pub async fn observe(&self) -> StoreResult<StoreSnapshot> {
         let mut tx = self.db.read().await?;
         let (workers, slots) = workers(&mut tx).await?;
-        Ok(Observation {
+        Ok(StoreSnapshot {
             closed_through: days::closed_through(&mut tx, "").await?,
             first_unsettled_day: days::first_unsettled_day(&mut tx).await?,
             running: running(&mut tx).await?,

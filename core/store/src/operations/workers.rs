@@ -33,7 +33,7 @@ pub struct WorkerIdentity {
 
 /// A partition or tasklet that a worker has a lease on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldStep {
+pub struct ClaimedStep {
     /// The step execution.
     pub id: StepExecutionId,
     /// Its job execution.
@@ -54,12 +54,12 @@ pub struct RegisteredWorker {
     /// Whether it was seen within its lease.
     pub is_alive: bool,
     /// What it holds, in the order of the ids. Of a dead worker: what nobody has taken over yet.
-    pub holds: Vec<HeldStep>,
+    pub claims: Vec<ClaimedStep>,
 }
 
 /// Who holds a step execution, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct LeaseOwner {
     /// The step execution.
     pub step: StepExecutionId,
     /// The worker's name.
@@ -129,7 +129,7 @@ impl Store {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let held: Vec<(String, i64, i64, String)> = fetch_in!(
+        let owned: Vec<(String, i64, i64, String)> = fetch_in!(
             &mut tx,
             "SELECT l.worker, l.step_execution_id, l.job_execution_id, s.STEP_NAME \
              FROM step_lease l JOIN BATCH_STEP_EXECUTION s \
@@ -138,11 +138,11 @@ impl Store {
             rows.iter().map(|row| row.name.as_str()),
             " ORDER BY l.step_execution_id"
         )?;
-        let mut holds: HashMap<String, Vec<HeldStep>> = HashMap::new();
-        for (worker, id, job, name) in held {
+        let mut claims: HashMap<String, Vec<ClaimedStep>> = HashMap::new();
+        for (worker, id, job, name) in owned {
             let name = StepName::parse(&name)
                 .ok_or_else(|| StoreError::Damaged(format!("unknown step '{name}'")))?;
-            holds.entry(worker).or_default().push(HeldStep {
+            claims.entry(worker).or_default().push(ClaimedStep {
                 id: StepExecutionId(id),
                 job_execution_id: JobExecutionId(job),
                 name,
@@ -156,7 +156,7 @@ impl Store {
                 last_seen_at: DateTime::from_timestamp_micros(row.last_seen_micros)
                     .unwrap_or_default(),
                 is_alive: row.alive_until_micros > now_micros,
-                holds: holds.remove(&row.name).unwrap_or_default(),
+                claims: claims.remove(&row.name).unwrap_or_default(),
                 identity: WorkerIdentity {
                     name: row.name,
                     host: row.host,
@@ -169,7 +169,7 @@ impl Store {
     }
 
     /// Who holds what of a job execution, in the order of the step executions' ids.
-    pub async fn holders(&self, id: JobExecutionId) -> StoreResult<Vec<Holder>> {
+    pub async fn owners(&self, id: JobExecutionId) -> StoreResult<Vec<LeaseOwner>> {
         let mut tx = self.db.read().await?;
         let now_micros = tx.now_micros().await?;
         let rows: Vec<(i64, String, i64)> = fetch_all!(
@@ -181,7 +181,7 @@ impl Store {
         )?;
         Ok(rows
             .into_iter()
-            .map(|(step, worker, until_micros)| Holder {
+            .map(|(step, worker, until_micros)| LeaseOwner {
                 step: StepExecutionId(step),
                 worker,
                 until: DateTime::from_timestamp_micros(until_micros).unwrap_or_default(),

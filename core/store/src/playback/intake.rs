@@ -3,7 +3,8 @@
 use crate::{
     Store, StoreError, StoreResult,
     playback::{
-        Act, IntakeAnswer, IntakeRequest, IntakeRules, RefusalReason, VideoFacts, intake_reply,
+        Command, IntakeAnswer, IntakeRequest, IntakeRules, SuppressedReason, VideoFacts,
+        intake_reply,
     },
     settlement::days::closed_through,
     sql::db::{Tx, execute, fetch_one, fetch_optional},
@@ -27,7 +28,7 @@ const SWEEP_MICROS: i64 = 60 * MICROS_PER_S;
 impl Store {
     /// Takes in a group of requests, one after the other, in one transaction; answers each. The
     /// day that they fall into cannot be closed before it is committed.
-    pub async fn take_in(
+    pub async fn accept(
         &self,
         group: &[IntakeRequest],
         rules: &IntakeRules,
@@ -36,7 +37,7 @@ impl Store {
         let mut intake = Group::begin(self, rules, timezone).await?;
         let mut answers = Vec::with_capacity(group.len());
         for request in group {
-            answers.push(intake.take_in(request).await?);
+            answers.push(intake.accept(request).await?);
         }
         intake.tx.commit().await?;
         Ok(answers)
@@ -110,16 +111,16 @@ impl<'a> Group<'a> {
         })
     }
 
-    async fn take_in(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
+    async fn accept(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
         if let Some(key) = &request.key
             && let Some(answer) =
                 intake_reply::find(&mut self.tx, request, key, self.now_micros).await?
         {
             return Ok(answer);
         }
-        let answer = match request.act {
-            Act::Play => self.play(request).await?,
-            Act::Pause { current_s } => self.pause(request, current_s).await?,
+        let answer = match request.command {
+            Command::Play => self.play(request).await?,
+            Command::Pause { current_s } => self.pause(request, current_s).await?,
         };
         if let Some(key) = &request.key {
             let replay = i64::from(self.rules.replay_s) * MICROS_PER_S;
@@ -132,9 +133,9 @@ impl<'a> Group<'a> {
     async fn play(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
         let is_own = request.user_id == request.video.owner_id;
         if is_own {
-            self.refuse(request, RefusalReason::Own, 1).await?;
-        } else if let Some(until_micros) = self.gate(request).await? {
-            self.refuse(request, RefusalReason::Repeat, 1).await?;
+            self.refuse(request, SuppressedReason::Own, 1).await?;
+        } else if let Some(until_micros) = self.view_window(request).await? {
+            self.refuse(request, SuppressedReason::Repeat, 1).await?;
             let left = until_micros - self.now_micros;
             return Ok(IntakeAnswer::Repeat {
                 retry_after_ms: (left + MICROS_PER_MS - 1) / MICROS_PER_MS,
@@ -150,7 +151,7 @@ impl<'a> Group<'a> {
     }
 
     /// Closes the gate behind a view; answers until when it was closed already.
-    async fn gate(&mut self, request: &IntakeRequest) -> StoreResult<Option<i64>> {
+    async fn view_window(&mut self, request: &IntakeRequest) -> StoreResult<Option<i64>> {
         let row: Option<(i64,)> = fetch_optional!(
             &mut self.tx,
             "SELECT until_micros FROM view_gate \
@@ -192,7 +193,7 @@ impl<'a> Group<'a> {
         );
         self.stand(request, next).await?;
         if credit.capped_s > 0 {
-            self.refuse(request, RefusalReason::Capped, credit.capped_s)
+            self.refuse(request, SuppressedReason::Capped, credit.capped_s)
                 .await?;
         }
         let reported_s = credit.credited_s + credit.capped_s;
@@ -301,7 +302,7 @@ impl<'a> Group<'a> {
     async fn refuse(
         &mut self,
         request: &IntakeRequest,
-        reason: RefusalReason,
+        reason: SuppressedReason,
         count: i64,
     ) -> StoreResult<()> {
         let add = self.tx.on_conflict_add("date, video_id, reason", "count");

@@ -2,7 +2,7 @@
 
 use crate::{
     StoreError, StoreResult,
-    playback::{Act, IdempotencyKey, IntakeAnswer, IntakeRequest},
+    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest},
     sql::db::{Tx, execute, fetch_optional},
 };
 
@@ -58,9 +58,9 @@ pub(crate) async fn remember(
 }
 
 fn fingerprint(request: &IntakeRequest) -> String {
-    match request.act {
-        Act::Play => format!("play {}", request.video.id),
-        Act::Pause { current_s } => format!("pause {} {current_s}", request.video.id),
+    match request.command {
+        Command::Play => format!("play {}", request.video.id),
+        Command::Pause { current_s } => format!("pause {} {current_s}", request.video.id),
     }
 }
 

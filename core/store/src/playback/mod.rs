@@ -5,6 +5,6 @@ pub(crate) mod intake_reply;
 pub(crate) mod types;
 
 pub use types::{
-    Act, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, MAX_KEY, REFUSAL_DAYS,
-    RefusalReason, VideoFacts,
+    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, MAX_KEY, SUPPRESSED_DAYS,
+    SuppressedReason, VideoFacts,
 };

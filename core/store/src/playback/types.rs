@@ -44,7 +44,7 @@ impl IdempotencyKey {
 
 /// What somebody wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum Command {
     /// To play, from where they left.
     Play,
     /// To pause at so many seconds, 0 to the video's length.
@@ -64,7 +64,7 @@ pub struct IntakeRequest {
     /// What.
     pub video: VideoFacts,
     /// Play or pause.
-    pub act: Act,
+    pub command: Command,
     /// The client's name for the request, if it gave one.
     pub key: Option<IdempotencyKey>,
 }
@@ -100,7 +100,7 @@ pub enum IntakeAnswer {
 
 /// Why something did not enter the statistics. It is counted by day and video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RefusalReason {
+pub enum SuppressedReason {
     /// Plays within the window after a counted one.
     Repeat,
     /// Plays of the owner.
@@ -109,7 +109,7 @@ pub enum RefusalReason {
     Capped,
 }
 
-impl RefusalReason {
+impl SuppressedReason {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Repeat, Self::Own, Self::Capped];
 
@@ -125,7 +125,7 @@ impl RefusalReason {
 }
 
 /// For how many days a fleet's intake keeps its own counts of refusals.
-pub const REFUSAL_DAYS: u32 = 90;
+pub const SUPPRESSED_DAYS: u32 = 90;
 
 /// The rules that an intake obeys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

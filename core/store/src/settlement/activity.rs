@@ -198,7 +198,7 @@ async fn add_lifetimes(
     }
     // A video whose earlier day was skipped has a gap in its chain: it stays held. What an
     // abandoned run skipped does not count: another run has settled that day since.
-    let held: Vec<(i64, NaiveDate)> = fetch_all!(
+    let owned: Vec<(i64, NaiveDate)> = fetch_all!(
         tx,
         "SELECT r.video_id, MIN(r.date) FROM rejected_item r \
          WHERE r.step_name = ? AND r.video_id > ? AND r.video_id <= ? AND r.date < ? \
@@ -211,7 +211,7 @@ async fn add_lifetimes(
         range.upto,
         date
     )?;
-    for (id, since) in held {
+    for (id, since) in owned {
         if let Some(item) = items.get_mut(&id) {
             item.held_since = Some(since);
         }
@@ -238,7 +238,7 @@ pub(crate) async fn revenue_items(
         limit
     )?;
     let upto = page_end(range, limit, rows.last().map(|row| row.0), rows.len());
-    let held: Vec<(i64,)> = fetch_all!(
+    let owned: Vec<(i64,)> = fetch_all!(
         &mut tx,
         "SELECT video_id FROM rejected_item WHERE job_instance_id = ? AND step_name = ? \
          AND video_id > ? AND video_id <= ?",
@@ -248,7 +248,7 @@ pub(crate) async fn revenue_items(
         upto
     )?;
     let settled: HashSet<i64> = rows.iter().map(|row| row.0).collect();
-    let mut items: BTreeMap<i64, RevenueItem> = held
+    let mut items: BTreeMap<i64, RevenueItem> = owned
         .into_iter()
         .filter(|(id,)| !settled.contains(id))
         .map(|(video_id,)| (video_id, RevenueItem::Held { video_id }))

@@ -112,7 +112,7 @@ async fn sample(tx: &mut Tx, date: NaiveDate, count: u32) -> StoreResult<Vec<Wei
 
 /// The times of a day's first and last event, in milliseconds since 1970.
 async fn span(tx: &mut Tx, date: NaiveDate) -> StoreResult<(u64, u64)> {
-    let edge = |event: Option<(Vec<u8>,)>| event.map_or(0, |(id,)| event_ms(&id));
+    let middleware = |event: Option<(Vec<u8>,)>| event.map_or(0, |(id,)| event_ms(&id));
     let first: Option<(Vec<u8>,)> = fetch_optional!(
         tx,
         "SELECT event_id FROM play_history WHERE date = ? ORDER BY event_id LIMIT 1",
@@ -123,7 +123,7 @@ async fn span(tx: &mut Tx, date: NaiveDate) -> StoreResult<(u64, u64)> {
         "SELECT event_id FROM play_history WHERE date = ? ORDER BY event_id DESC LIMIT 1",
         date
     )?;
-    Ok((edge(first), edge(last)))
+    Ok((middleware(first), middleware(last)))
 }
 
 /// About how many rows a day has, counted in a small part of it.

@@ -8,11 +8,11 @@ use std::{
 
 /// Whether other processes work on the same database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Company {
+pub enum LockOutcome {
     /// No other process works on it: every lease in it is a dead process's.
-    Alone,
+    Exclusive,
     /// At least one other process does.
-    Others,
+    Shared,
 }
 
 /// A process's share of the lock file, held until it is dropped or the process dies.
@@ -27,7 +27,7 @@ impl ProcessLock {
     ///
     /// # Errors
     /// Where the file cannot be made or locked.
-    pub fn take(path: &Path) -> StoreResult<(Self, Company)> {
+    pub fn take(path: &Path) -> StoreResult<(Self, LockOutcome)> {
         let failed = |error: std::io::Error| {
             StoreError::Unusable(format!("the lock file {}: {error}", path.display()))
         };
@@ -38,10 +38,10 @@ impl ProcessLock {
             .open(path)
             .map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok((Self { file }, Company::Alone)),
+            Ok(()) => Ok((Self { file }, LockOutcome::Exclusive)),
             Err(TryLockError::WouldBlock) => {
                 file.lock_shared().map_err(failed)?;
-                Ok((Self { file }, Company::Others))
+                Ok((Self { file }, LockOutcome::Shared))
             }
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -66,12 +66,12 @@ mod tests {
     fn the_first_is_alone_and_the_second_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("balance.db.lock");
-        let (first, company) = ProcessLock::take(&path).unwrap();
-        assert_eq!(company, Company::Alone);
+        let (first, outcome) = ProcessLock::take(&path).unwrap();
+        assert_eq!(outcome, LockOutcome::Exclusive);
         first.share().unwrap();
-        let (second, company) = ProcessLock::take(&path).unwrap();
-        assert_eq!(company, Company::Others);
+        let (second, outcome) = ProcessLock::take(&path).unwrap();
+        assert_eq!(outcome, LockOutcome::Shared);
         drop((first, second));
-        assert_eq!(ProcessLock::take(&path).unwrap().1, Company::Alone);
+        assert_eq!(ProcessLock::take(&path).unwrap().1, LockOutcome::Exclusive);
     }
 }

@@ -1,7 +1,7 @@
 //! Trying again what met a conflict: after a deadlock or a lock time-out the whole transaction is
 //! rolled back, by the server or by its owner, so that the same call can simply be made again.
 
-use crate::{StoreError, jobs::JobRefusal};
+use crate::{StoreError, jobs::JobError};
 use backon::{ExponentialBuilder, Retryable};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Conflict for StoreError {
     }
 }
 
-impl Conflict for JobRefusal {
+impl Conflict for JobError {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())
     }

@@ -282,12 +282,12 @@ pub struct ExecutionFacts {
     /// Its steps and partitions, in the order of their ids.
     pub steps: Vec<StepFacts>,
     /// Step executions that have a lease of this execution, and no row in it.
-    pub stray_leases: Vec<i64>,
+    pub orphaned_leases: Vec<i64>,
 }
 
 /// Rows that hang from nothing, late events that are not late, or a sequence that is behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LooseFacts {
+pub struct OrphanFacts {
     /// The table.
     pub table: &'static str,
     /// The column.

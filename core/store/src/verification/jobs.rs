@@ -168,7 +168,7 @@ pub(crate) async fn execution(
         run: run.into(),
         parameters: parameters(tx, id).await?,
         steps: steps.into_iter().map(StepFacts::from).collect(),
-        stray_leases: stray_leases(tx, id).await?,
+        orphaned_leases: orphaned_leases(tx, id).await?,
     }))
 }
 
@@ -190,7 +190,7 @@ async fn parameters(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Vec<Paramete
         .collect())
 }
 
-async fn stray_leases(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Vec<i64>> {
+async fn orphaned_leases(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Vec<i64>> {
     let rows: Vec<(i64,)> = fetch_all!(
         tx,
         "SELECT l.step_execution_id FROM step_lease l \

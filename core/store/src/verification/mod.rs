@@ -14,7 +14,7 @@ mod plays;
 
 pub use facts::{
     COUNTERS, ContextFacts, CounterFacts, DayFacts, DayPage, EventFacts, ExecutionFacts,
-    InstanceFacts, LooseFacts, ParameterFacts, PeriodFacts, PlayFacts, RevenueFacts, RollupFacts,
+    InstanceFacts, OrphanFacts, ParameterFacts, PeriodFacts, PlayFacts, RevenueFacts, RollupFacts,
     RollupPage, RunFacts, Skips, StatisticsFacts, StepFacts, TotalFacts, VideoDay,
 };
 
@@ -179,7 +179,7 @@ impl Store {
 
     /// Rows that hang from nothing, late events that are not late, and sequences that are behind; the
     /// first `limit` of each sort.
-    pub async fn loose_rows(&self, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+    pub async fn orphans(&self, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
         let mut tx = self.db.snapshot().await?;
         let rows = orphans::rows(&mut tx, limit).await?;
         tx.rollback().await?;

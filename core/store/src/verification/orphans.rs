@@ -4,7 +4,7 @@
 use crate::{
     StoreResult,
     sql::db::{Tx, fetch_all, fetch_one},
-    verification::LooseFacts,
+    verification::OrphanFacts,
 };
 use balance_batch::job::Job;
 use chrono::NaiveDate;
@@ -124,7 +124,7 @@ const NOT_LATE: [(&str, &str, &str, &str); 2] = [
     ),
 ];
 
-async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     let mut found = Vec::new();
     for (column, expected, what, from) in NOT_LATE {
         let sql = format!("SELECT COUNT(*) FROM {from}");
@@ -139,7 +139,7 @@ async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
             let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
             (format!("date {date}, event {id}"), what.to_owned())
         };
-        found.push(LooseFacts {
+        found.push(OrphanFacts {
             table: "late_event",
             column,
             expected: expected.to_owned(),
@@ -164,7 +164,7 @@ const TOTALS: [(&str, &str); 2] = [
     ),
 ];
 
-async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     let job = Job::DayStatistics.name();
     let mut found = Vec::new();
     for (expected, whose) in TOTALS {
@@ -181,7 +181,7 @@ async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
         let row = |(period, date): (String, NaiveDate)| {
             (format!("{period} of {date}"), "a row".to_owned())
         };
-        found.push(LooseFacts {
+        found.push(OrphanFacts {
             table: "period_total",
             column: "period",
             expected: expected.to_owned(),
@@ -192,7 +192,7 @@ async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
     Ok(found)
 }
 
-pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>> {
+pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     let mut found = late(tx, limit).await?;
     found.extend(totals(tx, limit).await?);
     for orphan in &ORPHANS {
@@ -205,7 +205,7 @@ pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>
         let sql = format!("SELECT {id} FROM {from} ORDER BY {id} LIMIT ?");
         let ids: Vec<(i64,)> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
         let row = |(id,)| (format!("{} {id}", orphan.key), orphan.found.to_owned());
-        found.push(LooseFacts {
+        found.push(OrphanFacts {
             table: orphan.table,
             column: orphan.column,
             expected: orphan.expected.to_owned(),
@@ -220,7 +220,7 @@ pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<LooseFacts>
         );
         let (last, greatest): (i64, i64) = fetch_one!(tx, AssertSqlSafe(sql))?;
         if last < greatest {
-            found.push(LooseFacts {
+            found.push(OrphanFacts {
                 table: sequence,
                 column: "ID",
                 expected: format!("{greatest} or more"),

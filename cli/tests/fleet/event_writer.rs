@@ -3,8 +3,8 @@
 
 use crate::{
     common::program::{block_on, until},
+    env::TestEnv,
     fleet::{Fleet, Worker},
-    place::Place,
     plays,
     servers::{PASSWORD, Servers},
 };
@@ -24,14 +24,14 @@ const NEXT_DAY_MS: i64 = 1_711_810_800_000;
 const EVENTS: usize = 6_000;
 
 /// Appends so many views of the next day to the stream, each of another user.
-fn fill(place: &Place) {
+fn fill(env: &TestEnv) {
     let script = "for n = 1, tonumber(ARGV[2]) do \
                   redis.call('XADD', KEYS[1], (tonumber(ARGV[1]) + n) .. '-0', \
                   'id', string.format('%032x', n), 'kind', 'play', 'user', tostring(10000 + n), \
                   'video', tostring(1 + n % 50), 'counted', '1') end return 'OK'";
     let (first, count) = (NEXT_DAY_MS.to_string(), EVENTS.to_string());
-    let added = place.servers.redis.ask(
-        place.number,
+    let added = env.servers.redis.ask(
+        env.number,
         &["EVAL", script, "1", "{s0}:events", &first, &count],
     );
     assert_eq!(added, ["OK"]);
@@ -39,36 +39,36 @@ fn fill(place: &Place) {
 
 #[test]
 fn events_are_settled_once_whoever_dies_while_they_are_written() {
-    let place = Place::new(&Servers::shared()).with("LEASE_S", 2);
-    place.import(&plays::day(DAY, 50));
-    fill(&place);
-    let mut fleet = Fleet::start(&place, 2);
+    let env = TestEnv::new(&Servers::shared()).with("LEASE_S", 2);
+    env.import(&plays::day(DAY, 50));
+    fill(&env);
+    let mut fleet = Fleet::start(&env, 2);
     let written = "SELECT COUNT(*) FROM play_history WHERE date = '2024-03-31'";
     until("some events to be written", || {
-        place.database.number(written) > 0
+        env.database.number(written) > 0
     });
     fleet.workers.remove(0).kill();
     eprintln!(
         "a worker died when {} of {EVENTS} events were written",
-        place.database.number(written)
+        env.database.number(written)
     );
-    let again = place.balance(&["worker"]);
-    fleet.workers.push(Worker::start(&place, again));
-    place.until_settled(2, "both days");
+    let again = env.balance(&["worker"]);
+    fleet.workers.push(Worker::start(&env, again));
+    env.until_settled(2, "both days");
     fleet.end();
-    place.assert_all_complete(2, "both days");
-    assert_eq!(place.database.value(written), EVENTS.to_string());
+    env.assert_all_complete(2, "both days");
+    assert_eq!(env.database.value(written), EVENTS.to_string());
     let views = "SELECT SUM(view_count) FROM video_statistics WHERE date = '2024-03-31'";
-    assert_eq!(place.database.value(views), EVENTS.to_string());
+    assert_eq!(env.database.value(views), EVENTS.to_string());
     for table in ["late_event", "rejected_event"] {
         let all = format!("SELECT COUNT(*) FROM {table}");
-        assert_eq!(place.database.value(&all), "0", "{table}");
+        assert_eq!(env.database.value(&all), "0", "{table}");
     }
-    place.balance(&["verify"]).run().succeeded();
+    env.balance(&["verify"]).run().succeeded();
 
     // One that comes now is late, and one that is not ours is rejected: neither counts.
-    let redis = &place.servers.redis;
-    let ask = |command: &[&str]| redis.ask(place.number, command);
+    let redis = &env.servers.redis;
+    let ask = |command: &[&str]| redis.ask(env.number, command);
     ask(&["DEL", "{s0}:events"]);
     let late = (NEXT_DAY_MS + 1).to_string();
     let id = "f".repeat(32);
@@ -88,66 +88,61 @@ fn events_are_settled_once_whoever_dies_while_they_are_written() {
         "1",
     ]);
     ask(&["XADD", "{s0}:events", "*", "what", "ever"]);
-    let fleet = Fleet::start(&place, 1);
+    let fleet = Fleet::start(&env, 1);
     until("both to be told apart", || {
-        let of = |table: &str| {
-            place
-                .database
-                .value(&format!("SELECT COUNT(*) FROM {table}"))
-        };
+        let of = |table: &str| env.database.value(&format!("SELECT COUNT(*) FROM {table}"));
         of("late_event") == "1" && of("rejected_event") == "1"
     });
     fleet.end();
-    assert_eq!(place.database.value(written), EVENTS.to_string());
+    assert_eq!(env.database.value(written), EVENTS.to_string());
 }
 
 #[test]
 fn no_day_is_closed_while_the_stream_is_away() {
     let servers = Servers::start();
-    let place = Place::new(&servers)
+    let env = TestEnv::new(&servers)
         .with("LEASE_S", 2)
         .with("CLOSE_TIMEOUT_S", 3_600);
-    let fleet = Fleet::start(&place, 1);
-    place.import(&plays::day(DAY, 50));
+    let fleet = Fleet::start(&env, 1);
+    env.import(&plays::day(DAY, 50));
     servers.redis.daemon.kill();
-    let launched = place.balance(&["jobs", "launch", "--date", DAY]).run();
+    let launched = env.balance(&["jobs", "launch", "--date", DAY]).run();
     launched.succeeded();
     let worker = &fleet.workers[0];
     until("closeDayStep to have been tried", || {
         let tries = "SELECT VERSION FROM BATCH_STEP_EXECUTION WHERE STEP_NAME = 'closeDayStep'";
-        let version = place.database.rows(tries);
+        let version = env.database.rows(tries);
         version
             .first()
             .is_some_and(|version| version.parse::<u64>().is_ok_and(|version| version >= 4))
     });
     let closed = "SELECT COALESCE(date, 'open') FROM closed_through";
-    assert_eq!(place.database.value(closed), "open");
+    assert_eq!(env.database.value(closed), "open");
     assert!(worker.stderr().contains("away"), "{}", worker.stderr());
     servers.redis.daemon.start_again();
-    place.until_settled(1, "after the stream came back");
+    env.until_settled(1, "after the stream came back");
     fleet.end();
-    place.assert_all_complete(1, "after the stream came back");
+    env.assert_all_complete(1, "after the stream came back");
 
     // And not for ever.
-    place.unsettle();
-    let place = place.with("CLOSE_TIMEOUT_S", 1);
-    let fleet = Fleet::start(&place, 1);
-    place.until_settled(1, "with a limit that is not reached");
-    place.unsettle();
+    env.unsettle();
+    let env = env.with("CLOSE_TIMEOUT_S", 1);
+    let fleet = Fleet::start(&env, 1);
+    env.until_settled(1, "with a limit that is not reached");
+    env.unsettle();
     servers.redis.daemon.kill();
-    place
-        .balance(&["jobs", "launch", "--date", DAY])
+    env.balance(&["jobs", "launch", "--date", DAY])
         .run()
         .succeeded();
     let reason = "SELECT EXIT_MESSAGE FROM BATCH_JOB_EXECUTION WHERE STATUS = 'FAILED'";
     until("the limit to be reached", || {
-        !place.database.rows(reason).is_empty()
+        !env.database.rows(reason).is_empty()
     });
-    let reason = place.database.value(reason);
+    let reason = env.database.value(reason);
     assert!(reason.contains("not closed within 1 s"), "{reason}");
     fleet.end();
     // Nobody settles a fleet's day without the fleet's stream.
-    let alone = place.without("REDIS_URL");
+    let alone = env.without("REDIS_URL");
     let alone = alone.balance(&["settle", "--date", DAY]).run();
     alone.failed(&["REDIS_URL"]);
 }
@@ -155,13 +150,13 @@ fn no_day_is_closed_while_the_stream_is_away() {
 #[test]
 fn a_slow_drain_beside_its_successor_writes_nothing_twice_and_nothing_late() {
     const END_MS: i64 = NEXT_DAY_MS + 86_400_000;
-    let place = Place::new(&Servers::shared());
-    fill(&place);
-    let redis = &place.servers.redis;
+    let env = TestEnv::new(&Servers::shared());
+    fill(&env);
+    let redis = &env.servers.redis;
     block_on(async {
-        let stream = RedisStream::open(&redis.url(PASSWORD, place.number), 1).unwrap();
+        let stream = RedisStream::open(&redis.url(PASSWORD, env.number), 1).unwrap();
         let clock = Arc::new(SystemClock);
-        let store = Store::open_mysql(&place.database.url, 4, 15, clock).await;
+        let store = Store::open_mysql(&env.database.url, 4, 15, clock).await;
         let store = store.unwrap();
         let write = async |entries: &[Entry]| {
             let zone = "Asia/Seoul".parse().unwrap();
@@ -181,7 +176,7 @@ fn a_slow_drain_beside_its_successor_writes_nothing_twice_and_nothing_late() {
         let mut claim = vec!["XCLAIM", "{s0}:events", "drain", "slow", "0"];
         claim.extend(all.iter().map(String::as_str));
         claim.extend(["IDLE", "60000"]);
-        redis.ask(place.number, &claim);
+        redis.ask(env.number, &claim);
         loop {
             let group = stream.read("successor", 500).await.unwrap();
             if group.is_empty() {
@@ -210,6 +205,6 @@ fn a_slow_drain_beside_its_successor_writes_nothing_twice_and_nothing_late() {
         store.close().await;
     });
     let rows = "SELECT COUNT(*) FROM play_history";
-    assert_eq!(place.database.value(rows), EVENTS.to_string());
-    assert_eq!(place.database.number("SELECT COUNT(*) FROM late_event"), 0);
+    assert_eq!(env.database.value(rows), EVENTS.to_string());
+    assert_eq!(env.database.number("SELECT COUNT(*) FROM late_event"), 0);
 }

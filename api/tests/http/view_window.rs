@@ -1,25 +1,25 @@
 //! The gate under concurrency, over HTTP and on the embedded intake.
 
-use crate::world::World;
+use crate::env::TestEnv;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_clients_of_a_hundred_users_each_user_counts_once() {
-    let world = Arc::new(World::new().await);
-    let (_, owner) = world.user("owner").await;
-    let video = world.video(&owner, "a film", 600).await;
+    let env = Arc::new(TestEnv::new().await);
+    let (_, owner) = env.user("owner").await;
+    let video = env.video(&owner, "a film", 600).await;
     let mut viewers = Vec::new();
     for number in 0..100 {
-        viewers.push(world.user(&format!("viewer{number}")).await.1);
+        viewers.push(env.user(&format!("viewer{number}")).await.1);
     }
     let at_once = async || {
         let mut clients = JoinSet::new();
         for viewer in viewers.iter().cycle().take(1_000) {
-            let (world, viewer) = (Arc::clone(&world), viewer.clone());
+            let (env, viewer) = (Arc::clone(&env), viewer.clone());
             clients.spawn(async move {
                 let path = format!("/videos/{video}/play");
-                world.ask("POST", &path, &viewer).await.code()
+                env.ask("POST", &path, &viewer).await.code()
             });
         }
         let mut answers = BTreeMap::new();
@@ -30,13 +30,13 @@ async fn of_a_thousand_clients_of_a_hundred_users_each_user_counts_once() {
     };
     let expected = BTreeMap::from([(200, 100), (429, 900)]);
     assert_eq!(at_once().await, expected);
-    world.clock.pass_ms(30_000);
+    env.clock.pass_ms(30_000);
     assert_eq!(
         at_once().await,
         expected,
         "exactly 30 s later each counts again"
     );
-    let read = world
+    let read = env
         .ask("GET", &format!("/videos/{video}"), &owner)
         .await
         .is(200);

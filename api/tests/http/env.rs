@@ -14,7 +14,7 @@ use balance_service::{
     playback::{EmbeddedIntake, Playback, intake::Intake},
 };
 use balance_store::{Store, operations::Actor, playback::IntakeRules};
-use balance_worker::queue::{EmbeddedQueue, QueueBackend};
+use balance_worker::queue::{MemoryNotifier, NotificationBackend};
 use poem::{
     Endpoint, Request,
     endpoint::BoxEndpoint,
@@ -183,7 +183,7 @@ impl Ask {
 }
 
 /// An API with its database and clock.
-pub(crate) struct World {
+pub(crate) struct TestEnv {
     pub(crate) clock: Arc<SetClock>,
     pub(crate) store: Arc<Store>,
     /// Launches jobs by rings that nobody hears.
@@ -193,7 +193,7 @@ pub(crate) struct World {
     _folder: TempDir,
 }
 
-impl World {
+impl TestEnv {
     pub(crate) async fn new() -> Self {
         Self::with(MANY, None).await
     }
@@ -234,7 +234,7 @@ impl World {
         let intake = intake
             .unwrap_or_else(|| Arc::new(EmbeddedIntake::start(Arc::clone(&store), RULES, zone)));
         // Nobody hears its rings: what is launched waits.
-        let (queue, _) = EmbeddedQueue::new();
+        let (queue, _) = MemoryNotifier::new();
         let launcher = Launcher {
             store: Arc::clone(&store),
             queue: Arc::new(queue),
@@ -270,13 +270,13 @@ impl World {
     }
 
     /// A launcher whose rings a worker hears.
-    pub(crate) fn wired(&self) -> (Launcher, QueueBackend) {
-        let (queue, backend) = EmbeddedQueue::new();
+    pub(crate) fn wired(&self) -> (Launcher, NotificationBackend) {
+        let (queue, backend) = MemoryNotifier::new();
         let launcher = Launcher {
             queue: Arc::new(queue),
             ..self.launcher.clone()
         };
-        (launcher, QueueBackend::Embedded(backend))
+        (launcher, NotificationBackend::Embedded(backend))
     }
 
     /// Takes the database away.

@@ -18,13 +18,13 @@ pub enum Admission {
 /// shown to it in the order of time; it forgets what can no longer matter, so its memory is
 /// bounded by the plays of one window.
 #[derive(Debug)]
-pub struct Gate {
+pub struct ViewWindow {
     window_micros: i64,
     last_counted: HashMap<(UserId, VideoId), i64>,
     sweep_at_micros: i64,
 }
 
-impl Gate {
+impl ViewWindow {
     /// `window_s` (0 and up): a view less than this many seconds after the last counted one is a
     /// repeat; exactly this many seconds later counts again.
     #[must_use]
@@ -93,28 +93,32 @@ mod tests {
 
     #[test]
     fn a_repeat_is_measured_from_the_last_counted_view() {
-        let mut gate = Gate::new(30);
-        assert_eq!(gate.admit(&play(1, 9, 0)), Admission::Counted);
-        assert_eq!(gate.admit(&play(1, 9, 29)), Admission::Repeat);
-        assert_eq!(gate.admit(&play(2, 9, 29)), Admission::Counted);
-        assert_eq!(gate.admit(&play(1, 9, 30)), Admission::Counted);
-        assert_eq!(gate.admit(&play(1, 9, 59)), Admission::Repeat);
-        assert_eq!(gate.admit(&play(1, 9, 60)), Admission::Counted);
+        let mut view_window = ViewWindow::new(30);
+        assert_eq!(view_window.admit(&play(1, 9, 0)), Admission::Counted);
+        assert_eq!(view_window.admit(&play(1, 9, 29)), Admission::Repeat);
+        assert_eq!(view_window.admit(&play(2, 9, 29)), Admission::Counted);
+        assert_eq!(view_window.admit(&play(1, 9, 30)), Admission::Counted);
+        assert_eq!(view_window.admit(&play(1, 9, 59)), Admission::Repeat);
+        assert_eq!(view_window.admit(&play(1, 9, 60)), Admission::Counted);
     }
 
     #[test]
     fn an_own_play_neither_counts_nor_opens_a_window() {
-        let mut gate = Gate::new(30);
-        assert_eq!(gate.admit(&play(9, 9, 0)), Admission::Own);
-        assert_eq!(gate.admit(&play(9, 9, 1)), Admission::Own);
+        let mut view_window = ViewWindow::new(30);
+        assert_eq!(view_window.admit(&play(9, 9, 0)), Admission::Own);
+        assert_eq!(view_window.admit(&play(9, 9, 1)), Admission::Own);
     }
 
     #[test]
     fn memory_is_bounded_by_the_window() {
-        let mut gate = Gate::new(30);
+        let mut view_window = ViewWindow::new(30);
         for at_s in 0..10_000 {
-            let _ = gate.admit(&play(at_s + 1, 0, at_s));
+            let _ = view_window.admit(&play(at_s + 1, 0, at_s));
         }
-        assert!(gate.last_counted.len() <= 61, "{}", gate.last_counted.len());
+        assert!(
+            view_window.last_counted.len() <= 61,
+            "{}",
+            view_window.last_counted.len()
+        );
     }
 }

@@ -1,14 +1,14 @@
--- Rings workers: appends tasks to the queue in the form that apalis-redis consumes, as far as fewer
--- than a window of them wait. One call, so that no two dispatchers overfill the window.
+-- Notifies workers: appends tasks to the queue in the form that apalis-redis consumes, while fewer
+-- tasks wait than the window allows. One call, so that two dispatchers cannot exceed the window.
 --
 -- KEYS[1]  hash of payloads by task id
--- KEYS[2]  list of tasks that can be taken
--- KEYS[3]  sorted set of tasks that will be taken later
+-- KEYS[2]  list of tasks that are ready
+-- KEYS[3]  sorted set of tasks that are scheduled for later
 -- KEYS[4]  list that signals consumers
--- KEYS[5]  what the keys of the tasks' metadata begin with
--- ARGV[1]  the window: the most tasks that may wait
+-- KEYS[5]  prefix of the keys of task metadata
+-- ARGV[1]  window: the maximum number of waiting tasks
 -- ARGV[2…] pairs of task id and payload
--- Returns how many were appended; the rest is dropped.
+-- Returns the number of appended tasks; the others are dropped.
 local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[2]) - redis.call('ZCARD', KEYS[3])
 local appended = 0
 for i = 2, #ARGV - 1, 2 do

@@ -1,6 +1,6 @@
 //! What every request passes: names, limits, headers, errors of the framework.
 
-use crate::world::{Ask, MANY, World};
+use crate::env::{Ask, MANY, TestEnv};
 use async_trait::async_trait;
 use balance_service::playback::intake::{Intake, IntakeError};
 use balance_store::playback::{IntakeAnswer, IntakeRequest};
@@ -14,7 +14,7 @@ struct Faulty {
 
 #[async_trait]
 impl Intake for Faulty {
-    async fn take_in(&self, _: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
+    async fn accept(&self, _: IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
         if self.hangs {
             std::future::pending::<()>().await;
         }
@@ -28,43 +28,43 @@ impl Intake for Faulty {
 
 #[tokio::test]
 async fn what_does_something_is_not_only_looked_at() {
-    let world = World::new().await;
-    let boss = world.admin("boss").await;
+    let env = TestEnv::new().await;
+    let boss = env.admin("boss").await;
     let path = "/run-day-batch-job?date=2026-03-01";
-    let refused = world.ask("HEAD", path, &boss).await;
+    let refused = env.ask("HEAD", path, &boss).await;
     assert_eq!(refused.code(), 405, "{refused:?}");
     assert_eq!(refused.header("Allow"), Some("GET"));
-    let jobs = world.ask("GET", "/jobs/executions", &boss).await.is(200);
+    let jobs = env.ask("GET", "/jobs/executions", &boss).await.is(200);
     assert_eq!(jobs.json()["items"].as_array().unwrap().len(), 0);
-    world.ask("HEAD", "/jobs", &boss).await.is(200);
-    world.ask("GET", path, &boss).await.is(202);
+    env.ask("HEAD", "/jobs", &boss).await.is(200);
+    env.ask("GET", path, &boss).await.is(202);
 }
 
 #[tokio::test]
 async fn a_request_keeps_a_fit_name_and_gets_one_otherwise() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     let name = async |given: &[u8]| {
         let ask = Ask::new("GET", "/health/live").header("X-Request-Id", given);
-        let answer = world.send(ask).await.is(200);
+        let answer = env.send(ask).await.is(200);
         answer.header("X-Request-Id").unwrap().to_owned()
     };
     assert_eq!(name(b"web-1.2:3_4").await, "web-1.2:3_4");
-    for unfit in [
+    for invalid_input in [
         &b""[..],
         b"a b",
         b"<script>",
         "이름".as_bytes(),
         &b"x".repeat(129),
     ] {
-        assert_eq!(name(unfit).await.len(), 36, "a UUID");
+        assert_eq!(name(invalid_input).await.len(), 36, "a UUID");
     }
 }
 
 #[tokio::test]
 async fn responses_protect_those_who_read_them() {
-    let world = World::new().await;
+    let env = TestEnv::new().await;
     for path in ["/health/live", "/nothing"] {
-        let answer = world.send(Ask::new("GET", path)).await;
+        let answer = env.send(Ask::new("GET", path)).await;
         for (name, value) in [
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
@@ -79,13 +79,11 @@ async fn responses_protect_those_who_read_them() {
 
 #[tokio::test]
 async fn errors_of_the_framework_are_problems_too() {
-    let world = World::new().await;
-    world
-        .send(Ask::new("GET", "/nothing"))
+    let env = TestEnv::new().await;
+    env.send(Ask::new("GET", "/nothing"))
         .await
         .is_problem(404, "no-such-path");
-    world
-        .send(Ask::new("PUT", "/join"))
+    env.send(Ask::new("PUT", "/join"))
         .await
         .is_problem(405, "method-not-allowed");
     for content_type in [
@@ -94,47 +92,44 @@ async fn errors_of_the_framework_are_problems_too() {
         "nonsense",
     ] {
         let ask = Ask::new("POST", "/join").header("Content-Type", content_type);
-        world
-            .send(ask)
+        env.send(ask)
             .await
             .is_problem(415, "unsupported-media-type");
     }
-    world
-        .send(Ask::new("POST", "/join"))
+    env.send(Ask::new("POST", "/join"))
         .await
         .is_problem(415, "unsupported-media-type");
     let large = json!({"username": "x".repeat(70_000), "password": "correct horse"});
-    world
-        .post("/join", &large)
+    env.post("/join", &large)
         .await
         .is_problem(413, "body-too-large");
     let unheard = Ask::new("GET", "/health/live").text("x".repeat(70_000));
-    world.send(unheard).await.is_problem(413, "body-too-large");
+    env.send(unheard).await.is_problem(413, "body-too-large");
 }
 
 #[tokio::test]
 async fn a_panic_is_a_500_without_innards_and_the_server_lives() {
-    let world = World::with(MANY, Some(Arc::new(Faulty { hangs: false }))).await;
-    let (_, owner) = world.user("owner").await;
-    let video = world.video(&owner, "a film", 600).await;
-    let play = world
+    let env = TestEnv::with(MANY, Some(Arc::new(Faulty { hangs: false }))).await;
+    let (_, owner) = env.user("owner").await;
+    let video = env.video(&owner, "a film", 600).await;
+    let play = env
         .ask("POST", &format!("/videos/{video}/play"), &owner)
         .await;
     play.is_problem(500, "internal-error");
     assert!(!play.text.contains("on purpose"), "{play:?}");
-    world.send(Ask::new("GET", "/health/live")).await.is(200);
+    env.send(Ask::new("GET", "/health/live")).await.is(200);
 }
 
 #[tokio::test]
 async fn nothing_hangs_longer_than_the_limit() {
-    let world = World::with(MANY, Some(Arc::new(Faulty { hangs: true }))).await;
-    let (_, owner) = world.user("owner").await;
-    let video = world.video(&owner, "a film", 600).await;
+    let env = TestEnv::with(MANY, Some(Arc::new(Faulty { hangs: true }))).await;
+    let (_, owner) = env.user("owner").await;
+    let video = env.video(&owner, "a film", 600).await;
     // The video is at hand from here on, and waiting takes no time.
     let outside = format!("/videos/{video}/pause?currentPlayedAt=601");
-    world.ask("POST", &outside, &owner).await.is(400);
+    env.ask("POST", &outside, &owner).await.is(400);
     tokio::time::pause();
-    let play = world
+    let play = env
         .ask("POST", &format!("/videos/{video}/play"), &owner)
         .await;
     play.is_problem(503, "timed-out");

@@ -5,10 +5,10 @@
 //! `TEST_STORMS` sets how many (20), `TEST_SEED` the seed.
 
 use crate::{
-    blows::{Blow, KINDS, Kind, Missed},
     common::{audience::Show, dump::assert_same, program::told, server::Server},
+    env::TestEnv,
+    faults::{Fault, KINDS, Kind, Missed},
     fleet::Fleet,
-    place::Place,
     playback::{self, HISTORY, until_drained},
     plays,
     servers::{PASSWORD, Redis, Servers},
@@ -35,7 +35,7 @@ const PACE: Duration = Duration::from_millis(60);
 const ATTEMPTS: u64 = 8;
 
 struct Storms {
-    place: Rc<Place>,
+    env: Rc<TestEnv>,
     /// The intake's Redis: the queue's is another one, which a storm may empty.
     intake: Redis,
     expected: Vec<String>,
@@ -65,17 +65,17 @@ fn storms_leave_the_rows_of_an_undisturbed_run() {
         count.parse().expect("TEST_STORMS is a number")
     });
     eprintln!("TEST_SEED={seed}");
-    let storms = Storms::prepare();
-    let (api, show) = storms.open_doors();
+    let chaos = Storms::prepare();
+    let (api, show) = chaos.open_doors();
     let mut kinds = KINDS;
     let mut order = ChaCha8Rng::seed_from_u64(seed);
-    for (number, place) in (0..count).zip((0..KINDS.len()).cycle()) {
-        if place == 0 {
+    for (number, env) in (0..count).zip((0..KINDS.len()).cycle()) {
+        if env == 0 {
             kinds.shuffle(&mut order);
         }
-        storms.storm(number, kinds[place], &mut order);
+        chaos.chaos_run(number, kinds[env], &mut order);
     }
-    storms.close_doors(api, show);
+    chaos.close_doors(api, show);
 }
 
 impl Storms {
@@ -84,15 +84,15 @@ impl Storms {
         let began = Instant::now();
         let servers = Servers::start();
         let intake = Redis::start();
-        let place = Place::empty(&servers);
-        let (events, rings) = (
-            intake.url(PASSWORD, place.number),
-            servers.redis.url(PASSWORD, place.number),
+        let env = TestEnv::empty(&servers);
+        let (events, notifications) = (
+            intake.url(PASSWORD, env.number),
+            servers.redis.url(PASSWORD, env.number),
         );
-        let place = place
+        let env = env
             .without("REDIS_URL")
             .with("REDIS_URL", events)
-            .with("QUEUE_REDIS_URL", rings)
+            .with("QUEUE_REDIS_URL", notifications)
             .with("BUSINESS_TIMEZONE", zone())
             .with("JWT_SECRET", playback::SECRET)
             .with("LEASE_S", LEASE_S)
@@ -101,13 +101,13 @@ impl Storms {
             .with("WORKER_CONCURRENCY", 2)
             .with("CHUNK_TIMEOUT_S", 10)
             .with("BALANCE_LOG", "info");
-        place.balance(&["migrate"]).run().succeeded();
-        place.import(&plays::day(DAY, VIDEOS));
-        takeovers::watch(&place);
-        let settled = place.balance(&["settle", "--date", DAY]).run();
+        env.balance(&["migrate"]).run().succeeded();
+        env.import(&plays::day(DAY, VIDEOS));
+        takeovers::watch(&env);
+        let settled = env.balance(&["settle", "--date", DAY]).run();
         settled.succeeded();
-        place.assert_all_complete(1, "undisturbed");
-        let expected = place.results();
+        env.assert_all_complete(1, "undisturbed");
+        let expected = env.results();
         let of_videos = |table: &str| {
             let rows = expected.iter();
             rows.filter(|row| row.starts_with(table)).count() as u64
@@ -117,7 +117,7 @@ impl Storms {
         assert_eq!(of_videos("period_rollup"), 2 * VIDEOS);
         eprintln!("{VIDEOS} videos, ready after {:?}", began.elapsed());
         Self {
-            place: Rc::new(place),
+            env: Rc::new(env),
             intake,
             expected,
         }
@@ -125,7 +125,7 @@ impl Storms {
 
     /// From now on people play.
     fn open_doors(&self) -> (Server, Show) {
-        let api = playback::api(&self.place);
+        let api = playback::api(&self.env);
         let show = Show::begin(api.client(), VIEWERS, FILMS, PACE);
         (api, show)
     }
@@ -137,26 +137,26 @@ impl Storms {
         let memory = &ended.memory;
         let (acknowledged, unknown) = (memory.acknowledged.len(), memory.unknown.len());
         eprintln!("{acknowledged} plays and pauses acknowledged, {unknown} without an answer");
-        let fleet = Fleet::start(&self.place, 1);
-        until_drained(&self.place, &self.intake, acknowledged);
+        let fleet = Fleet::start(&self.env, 1);
+        until_drained(&self.env, &self.intake, acknowledged);
         let films = format!("{HISTORY} WHERE video_id > {VIDEOS}");
-        memory.assert_kept(&self.place.database.rows(&films));
+        memory.assert_kept(&self.env.database.rows(&films));
         ended.assert_answers_stay();
         fleet.end();
         api.end().succeeded();
-        let verified = self.place.balance(&["verify"]).run();
+        let verified = self.env.balance(&["verify"]).run();
         assert!(verified.is_ok(), "{verified:#?}");
     }
 
     /// One storm, until its blow has landed.
-    fn storm(&self, number: u64, kind: Kind, seeds: &mut impl Rng) {
+    fn chaos_run(&self, number: u64, kind: Kind, seeds: &mut impl Rng) {
         for _ in 0..ATTEMPTS {
             let seed: u64 = seeds.random();
             let what = format!("storm {number}, {kind:?}, seed {seed}");
             let began = Instant::now();
             match self.attempt(kind, seed, &what) {
-                Ok(blow) => {
-                    eprintln!("{what}: {blow}; {:?}", began.elapsed());
+                Ok(fault) => {
+                    eprintln!("{what}: {fault}; {:?}", began.elapsed());
                     return;
                 }
                 Err(Missed) => eprintln!("{what}: met nothing at work"),
@@ -167,31 +167,31 @@ impl Storms {
 
     /// Answers what the blow met.
     fn attempt(&self, kind: Kind, seed: u64, what: &str) -> Result<String, Missed> {
-        let place = &self.place;
+        let env = &self.env;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        place.unsettle();
-        takeovers::forget(place);
+        env.unsettle();
+        takeovers::forget(env);
         let freeze_at = (kind == Kind::WorkerFrozen).then(|| rng.random_range(2..150_u32));
         let calls = (0..WORKERS).map(|number| {
-            let call = place.balance(&["worker"]);
+            let call = env.balance(&["worker"]);
             match freeze_at {
                 Some(chunk) if number == 0 => call.env("BALANCE_FREEZE_AT_CHUNK", chunk),
                 _ => call,
             }
         });
         // The day is over, and no instance of it is there: they launch it.
-        let mut fleet = Fleet::of(place, calls);
-        let mut blow = Blow {
-            place,
+        let mut fleet = Fleet::of(env, calls);
+        let mut fault = Fault {
+            env,
             fleet: &mut fleet,
             rng,
         };
-        let met = blow.strike(kind);
-        place.until_settled(1, what);
+        let met = fault.inject(kind);
+        env.until_settled(1, what);
         fleet.end();
-        place.assert_all_complete(1, what);
-        assert_same(&place.results(), &self.expected, what);
-        let verified = place.balance(&["verify"]).run();
+        env.assert_all_complete(1, what);
+        assert_same(&env.results(), &self.expected, what);
+        let verified = env.balance(&["verify"]).run();
         assert!(verified.is_ok(), "{what}: {verified:#?}");
         met
     }

@@ -1,15 +1,15 @@
 //! What is refused, clearly, with nothing changed; and what an abandoned date may do next.
 
 use crate::{
-    hand::{Hand, undisturbed},
-    world::{Shape, World, date, even_day},
+    env::{Shape, TestEnv, date, even_day},
+    test_worker::{TestWorker, undisturbed},
 };
 use balance_batch::{
     execution::{JobExecutionId, StepExecutionId},
     status::BatchStatus,
 };
 use balance_domain::playback::Play;
-use balance_store::{jobs::JobRefusal, operations::Actor};
+use balance_store::{jobs::JobError, operations::Actor};
 
 const DAY: &str = "2024-06-01";
 const NEXT: &str = "2024-06-02";
@@ -18,15 +18,15 @@ fn plays() -> Vec<Play> {
     even_day(DAY, 200, 30)
 }
 
-async fn world() -> World {
-    let world = World::new().await;
-    world.import(&plays(), 1).await.unwrap();
-    world.import(&even_day(NEXT, 100, 30), 1).await.unwrap();
-    world
+async fn env() -> TestEnv {
+    let env = TestEnv::new().await;
+    env.import(&plays(), 1).await.unwrap();
+    env.import(&even_day(NEXT, 100, 30), 1).await.unwrap();
+    env
 }
 
 /// Every row of the job tables, and of the day that is closed.
-async fn job_tables(world: &World) -> Vec<String> {
+async fn job_tables(env: &TestEnv) -> Vec<String> {
     let mut all = Vec::new();
     for table in [
         "BATCH_JOB_INSTANCE",
@@ -40,28 +40,27 @@ async fn job_tables(world: &World) -> Vec<String> {
         "closed_through",
     ] {
         all.extend(
-            world
-                .rows(&format!(
-                    "SELECT '{table}', t.* FROM {table} t ORDER BY 2, 3"
-                ))
-                .await,
+            env.rows(&format!(
+                "SELECT '{table}', t.* FROM {table} t ORDER BY 2, 3"
+            ))
+            .await,
         );
     }
-    all.extend(world.results().await);
+    all.extend(env.results().await);
     all
 }
 
 /// The name at the beginning of a refusal's message.
-fn name<T: std::fmt::Debug>(result: Result<T, JobRefusal>) -> String {
+fn name<T: std::fmt::Debug>(result: Result<T, JobError>) -> String {
     let message = result.unwrap_err().to_string();
     message.split(':').next().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn launches_that_are_refused_change_nothing() {
-    let world = world().await;
-    let launcher = world.launcher(3);
-    let before = job_tables(&world).await;
+    let env = env().await;
+    let launcher = env.launcher(3);
+    let before = job_tables(&env).await;
     // It is the 30th in Seoul.
     assert_eq!(
         name(launcher.launch(date("2024-06-30")).await),
@@ -79,10 +78,10 @@ async fn launches_that_are_refused_change_nothing() {
         name(launcher.launch(date("2024-06-20")).await),
         "EarlierDayUnsettled"
     );
-    assert_eq!(job_tables(&world).await, before);
+    assert_eq!(job_tables(&env).await, before);
 
     launcher.launch(date(DAY)).await.unwrap();
-    let before = job_tables(&world).await;
+    let before = job_tables(&env).await;
     assert_eq!(
         name(launcher.launch(date(DAY)).await),
         "JobExecutionAlreadyRunning"
@@ -91,30 +90,30 @@ async fn launches_that_are_refused_change_nothing() {
         name(launcher.launch(date(NEXT)).await),
         "EarlierDayUnsettled"
     );
-    assert_eq!(job_tables(&world).await, before);
+    assert_eq!(job_tables(&env).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_settled_date_is_never_settled_again() {
-    let world = world().await;
-    let settled = world.settle(date(DAY), Shape::default()).await.unwrap();
-    let before = job_tables(&world).await;
+    let env = env().await;
+    let settled = env.settle(date(DAY), Shape::default()).await.unwrap();
+    let before = job_tables(&env).await;
     let complete = "JobInstanceAlreadyComplete";
     assert_eq!(
-        name(world.settle(date(DAY), Shape::default()).await),
+        name(env.settle(date(DAY), Shape::default()).await),
         complete
     );
-    let launcher = world.launcher(3);
+    let launcher = env.launcher(3);
     assert_eq!(name(launcher.restart(settled.id).await), complete);
     assert_eq!(name(launcher.abandon(settled.id).await), "NotAbandonable");
     assert_eq!(
         name(launcher.stop(settled.id).await),
         "JobExecutionNotRunning"
     );
-    assert_eq!(job_tables(&world).await, before);
+    assert_eq!(job_tables(&env).await, before);
     // An active day after it is none of its business, nor an idle one.
-    world.settle(date(NEXT), Shape::default()).await.unwrap();
-    let idle = world
+    env.settle(date(NEXT), Shape::default()).await.unwrap();
+    let idle = env
         .settle(date("2024-06-20"), Shape::default())
         .await
         .unwrap();
@@ -167,29 +166,26 @@ async fn each_status_has_its_answers() {
     ];
     for (status, stop, restart, abandon) in table {
         for (operation, expected) in [("stop", stop), ("restart", restart), ("abandon", abandon)] {
-            let world = world().await;
-            let id = Hand::launch(&world, DAY, 2).await.job;
-            world
-                .sql(&format!(
-                    "UPDATE BATCH_JOB_EXECUTION SET STATUS = '{status}'"
-                ))
-                .await;
-            let before = job_tables(&world).await;
+            let env = env().await;
+            let id = TestWorker::launch(&env, DAY, 2).await.job;
+            env.sql(&format!(
+                "UPDATE BATCH_JOB_EXECUTION SET STATUS = '{status}'"
+            ))
+            .await;
+            let before = job_tables(&env).await;
             let by = &Actor::Console;
             let answer = match operation {
-                "stop" => world.store.stop(id, by).await,
-                "restart" => world.store.restart(id, None, by, None).await.map(|_| ()),
-                _ => world.store.abandon(id, by).await,
+                "stop" => env.store.stop(id, by).await,
+                "restart" => env.store.restart(id, None, by, None).await.map(|_| ()),
+                _ => env.store.abandon(id, by).await,
             };
-            let answer =
-                answer.map_or_else(|refusal| name::<()>(Err(refusal)), |()| DONE.to_owned());
+            let answer = answer.map_or_else(
+                |error_response| name::<()>(Err(error_response)),
+                |()| DONE.to_owned(),
+            );
             assert_eq!(answer, expected, "{operation} while {status}");
             if expected != DONE {
-                assert_eq!(
-                    job_tables(&world).await,
-                    before,
-                    "{operation} while {status}"
-                );
+                assert_eq!(job_tables(&env).await, before, "{operation} while {status}");
             }
         }
     }
@@ -197,35 +193,49 @@ async fn each_status_has_its_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_newest_execution_is_restarted_or_abandoned() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 2).await;
-    hand.launcher.stop(hand.job).await.unwrap();
-    let second = hand.launcher.restart(hand.job).await.unwrap().id;
-    hand.launcher.stop(second).await.unwrap();
-    let before = job_tables(&world).await;
-    assert_eq!(name(hand.launcher.restart(hand.job).await), "NotNewest");
-    assert_eq!(name(hand.launcher.abandon(hand.job).await), "NotNewest");
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    test_worker.launcher.stop(test_worker.job).await.unwrap();
+    let second = test_worker
+        .launcher
+        .restart(test_worker.job)
+        .await
+        .unwrap()
+        .id;
+    test_worker.launcher.stop(second).await.unwrap();
+    let before = job_tables(&env).await;
+    assert_eq!(
+        name(test_worker.launcher.restart(test_worker.job).await),
+        "NotNewest"
+    );
+    assert_eq!(
+        name(test_worker.launcher.abandon(test_worker.job).await),
+        "NotNewest"
+    );
     for operation in [
-        hand.launcher.stop(JobExecutionId(99)).await,
-        hand.launcher.abandon(JobExecutionId(99)).await,
-        hand.launcher.restart(JobExecutionId(99)).await.map(|_| ()),
+        test_worker.launcher.stop(JobExecutionId(99)).await,
+        test_worker.launcher.abandon(JobExecutionId(99)).await,
+        test_worker
+            .launcher
+            .restart(JobExecutionId(99))
+            .await
+            .map(|_| ()),
     ] {
         assert_eq!(name(operation), "NoSuchJobExecution");
     }
-    assert_eq!(job_tables(&world).await, before);
-    hand.launcher.abandon(second).await.unwrap();
+    assert_eq!(job_tables(&env).await, before);
+    test_worker.launcher.abandon(second).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_failed_partition_of_the_newest_execution_is_retried() {
-    let world = world().await;
-    world
-        .sql("UPDATE play_history SET play_time = -1 WHERE video_id = 1")
+    let env = env().await;
+    env.sql("UPDATE play_history SET play_time = -1 WHERE video_id = 1")
         .await;
-    let failed = world.settle(date(DAY), Shape::default()).await.unwrap();
-    let steps = world.steps(failed.id).await;
-    let launcher = world.launcher(3);
-    let before = job_tables(&world).await;
+    let failed = env.settle(date(DAY), Shape::default()).await.unwrap();
+    let steps = env.steps(failed.id).await;
+    let launcher = env.launcher(3);
+    let before = job_tables(&env).await;
     assert_eq!(
         name(launcher.retry(StepExecutionId(99)).await),
         "NoSuchStepExecution"
@@ -241,37 +251,36 @@ async fn only_a_failed_partition_of_the_newest_execution_is_retried() {
             );
         }
     }
-    assert_eq!(job_tables(&world).await, before);
+    assert_eq!(job_tables(&env).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_abandoned_run_the_date_gets_a_new_instance_and_the_same_rows() {
-    let world = world().await;
-    let hand = Hand::launch(&world, DAY, 3).await;
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 3).await;
     // The first run dies with some of its rows written, wrongly.
-    let mut claim = hand.claim(hand.partitions[0], 1).await;
-    hand.chunk(&mut claim, 4).await.unwrap();
-    world
-        .sql("UPDATE video_statistics SET view_count = view_count + 1000")
+    let mut claim = test_worker.claim(test_worker.partitions[0], 1).await;
+    test_worker.chunk(&mut claim, 4).await.unwrap();
+    env.sql("UPDATE video_statistics SET view_count = view_count + 1000")
         .await;
-    hand.launcher.stop(hand.job).await.unwrap();
-    hand.launcher.abandon(hand.job).await.unwrap();
+    test_worker.launcher.stop(test_worker.job).await.unwrap();
+    test_worker.launcher.abandon(test_worker.job).await.unwrap();
 
-    let second = hand.launcher.launch(date(DAY)).await.unwrap();
+    let second = test_worker.launcher.launch(date(DAY)).await.unwrap();
     assert!(!second.is_restart);
-    hand.launcher.stop(second.id).await.unwrap();
+    test_worker.launcher.stop(second.id).await.unwrap();
     // Stopped only: the date's launch is its restart.
-    let restarted = hand.launcher.launch(date(DAY)).await.unwrap();
+    let restarted = test_worker.launcher.launch(date(DAY)).await.unwrap();
     assert!(restarted.is_restart);
-    hand.launcher.stop(restarted.id).await.unwrap();
-    hand.launcher.abandon(restarted.id).await.unwrap();
+    test_worker.launcher.stop(restarted.id).await.unwrap();
+    test_worker.launcher.abandon(restarted.id).await.unwrap();
 
-    let third = world.settle(date(DAY), Shape::default()).await.unwrap();
+    let third = env.settle(date(DAY), Shape::default()).await.unwrap();
     assert_eq!(
         (third.status, third.run_id),
         (BatchStatus::Completed, Some(2))
     );
-    let runs = world
+    let runs = env
         .rows(
             "SELECT e.JOB_EXECUTION_ID, i.JOB_INSTANCE_ID, d.run_id, e.STATUS \
              FROM BATCH_JOB_EXECUTION e JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID) \
@@ -287,12 +296,12 @@ async fn after_an_abandoned_run_the_date_gets_a_new_instance_and_the_same_rows()
             "4|3|2|COMPLETED"
         ]
     );
-    assert_eq!(world.results().await, undisturbed(&plays(), DAY).await);
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
     let complete = "JobInstanceAlreadyComplete";
-    assert_eq!(name(hand.launcher.launch(date(DAY)).await), complete);
+    assert_eq!(name(test_worker.launcher.launch(date(DAY)).await), complete);
     // An abandoned execution of a date that another instance settled stays what it is.
     assert_eq!(
-        name(hand.launcher.restart(JobExecutionId(1)).await),
+        name(test_worker.launcher.restart(JobExecutionId(1)).await),
         "NotNewest"
     );
 }

@@ -1,6 +1,6 @@
 //! A worker by hand: one call of the store at a time, so that a test decides what happens when.
 
-use crate::world::{MICROS, Shape, World, date};
+use crate::env::{MICROS, Shape, TestEnv, date};
 use balance_batch::{
     chunk::{ChunkCommit, Claim, ClaimToken},
     execution::{JobExecution, JobExecutionId, StepExecutionId},
@@ -24,28 +24,28 @@ const LIMITS: ChunkLimits = ChunkLimits {
 /// Everything can be claimed that ever could be in a test.
 const ALL: u32 = 10_000;
 
-pub(crate) struct Hand<'a> {
-    pub(crate) world: &'a World,
+pub(crate) struct TestWorker<'a> {
+    pub(crate) env: &'a TestEnv,
     pub(crate) launcher: Launcher,
     pub(crate) job: JobExecutionId,
     /// The claimable partitions of the statistics step, in order.
     pub(crate) partitions: Vec<StepExecutionId>,
 }
 
-impl<'a> Hand<'a> {
+impl<'a> TestWorker<'a> {
     /// Launches a day and works it up to its statistics step.
-    pub(crate) async fn launch(world: &'a World, day: &str, partitions: u32) -> Self {
-        let launcher = world.launcher(partitions);
+    pub(crate) async fn launch(env: &'a TestEnv, day: &str, partitions: u32) -> Self {
+        let launcher = env.launcher(partitions);
         let job = launcher.launch(date(day)).await.unwrap().id;
-        let mut hand = Self {
-            world,
+        let mut test_worker = Self {
+            env,
             launcher,
             job,
             partitions: Vec::new(),
         };
-        hand.close_day().await;
-        hand.partitions = hand.claimable().await;
-        hand
+        test_worker.close_day().await;
+        test_worker.partitions = test_worker.claimable().await;
+        test_worker
     }
 
     async fn close_day(&self) {
@@ -53,22 +53,18 @@ impl<'a> Hand<'a> {
             panic!("closeDayStep alone is claimable");
         };
         let claim = self.claim(id, 1).await;
-        let closing = self.world.store.close_day(claim.date).await.unwrap();
+        let closing = self.env.store.close_day(claim.date).await.unwrap();
         assert_eq!(closing, Closing::Closed);
-        self.world
-            .store
-            .end(&claim, Ending::Completed)
-            .await
-            .unwrap();
+        self.env.store.end(&claim, Ending::Completed).await.unwrap();
         self.launcher.advance(self.job).await.unwrap();
     }
 
     pub(crate) async fn claimable(&self) -> Vec<StepExecutionId> {
-        self.world.store.claimable(ALL).await.unwrap()
+        self.env.store.claimable(ALL).await.unwrap()
     }
 
     pub(crate) async fn try_claim(&self, id: StepExecutionId, token: i64) -> Claimed {
-        let store = &self.world.store;
+        let store = &self.env.store;
         store
             .claim(id, ClaimToken(token), "by hand", LEASE_S)
             .await
@@ -91,7 +87,7 @@ impl<'a> Hand<'a> {
             upto: state.range.upto,
         };
         let page = self
-            .world
+            .env
             .store
             .activity(claim.date, range, limit)
             .await
@@ -119,7 +115,7 @@ impl<'a> Hand<'a> {
         claim: &mut Claim,
         (commit, output): &(ChunkCommit, ChunkOutput),
     ) -> Result<ChunkOutcome, ClaimError> {
-        let store = &self.world.store;
+        let store = &self.env.store;
         store.commit_chunk(claim, commit, output, LIMITS).await
     }
 
@@ -135,34 +131,29 @@ impl<'a> Hand<'a> {
 
     /// Lets a lease's time and a second pass.
     pub(crate) async fn let_leases_run_out(&self) {
-        self.world.pass(i64::from(LEASE_S + 1) * MICROS).await;
+        self.env.pass(i64::from(LEASE_S + 1) * MICROS).await;
     }
 
     pub(crate) async fn row(&self, id: StepExecutionId) -> StepExecution {
         let job = self.step_job(id).await;
-        let steps = self.world.steps(job).await;
+        let steps = self.env.steps(job).await;
         steps.into_iter().find(|step| step.id == id).unwrap()
     }
 
     async fn step_job(&self, id: StepExecutionId) -> JobExecutionId {
-        self.world
-            .store
-            .execution_of_step(id)
-            .await
-            .unwrap()
-            .unwrap()
+        self.env.store.execution_of_step(id).await.unwrap().unwrap()
     }
 
     /// The number in the first column of a query's one row.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
-        self.world.rows(sql).await[0].parse().unwrap()
+        self.env.rows(sql).await[0].parse().unwrap()
     }
 
     /// Lets a real worker do the rest.
     pub(crate) async fn finish(&self, job: JobExecutionId) -> JobExecution {
-        let (launcher, worker) = self.world.worker(Shape::default()).await;
+        let (launcher, worker) = self.env.worker(Shape::default()).await;
         launcher.advance(job).await.unwrap();
-        let execution = self.world.wait(job).await;
+        let execution = self.env.wait(job).await;
         assert!(worker.stop().await);
         execution
     }
@@ -173,8 +164,8 @@ pub(crate) async fn undisturbed(
     plays: &[balance_domain::playback::Play],
     day: &str,
 ) -> Vec<String> {
-    let world = World::new().await;
-    world.import(plays, 1).await.unwrap();
-    world.settle(date(day), Shape::default()).await.unwrap();
-    world.results().await
+    let env = TestEnv::new().await;
+    env.import(plays, 1).await.unwrap();
+    env.settle(date(day), Shape::default()).await.unwrap();
+    env.results().await
 }

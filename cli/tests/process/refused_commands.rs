@@ -2,14 +2,14 @@
 
 use crate::{
     dump::assert_same,
-    harness::{Place, block_on},
+    harness::{TestEnv, block_on},
     plays::{DAYS, half_settled},
 };
 use sqlx::Connection;
 
 #[test]
 fn bad_settings_are_named_before_anything_is_made() {
-    let place = Place::empty();
+    let env = TestEnv::empty();
     for (name, value, words) in [
         ("LEASE_S", "0", "LEASE_S: 0 is not from 1 to 3600"),
         ("CHUNK_TIMEOUT_S", "0", "CHUNK_TIMEOUT_S: 0 is not from 1"),
@@ -38,38 +38,37 @@ fn bad_settings_are_named_before_anything_is_made() {
         ("DATABASE_URL", "sqlite:///proc/none/x.db", "/proc/none"),
         ("DATABASE_URL", "sqlite:///proc", "/proc"),
     ] {
-        let outcome = place
+        let outcome = env
             .balance(&["settle"])
             .env(name, value)
             .run()
             .failed(&[words]);
         assert!(!outcome.stderr.contains("secret"), "{outcome:#?}");
-        assert!(!place.database().exists(), "{name}={value} made a database");
+        assert!(!env.database().exists(), "{name}={value} made a database");
     }
 }
 
 #[test]
 fn another_zone_than_the_stored_one_is_refused() {
-    let place = half_settled();
-    let before = place.everything();
+    let env = half_settled();
+    let before = env.everything();
     for command in [&["settle"][..], &["jobs", "list"], &["rates", "show"]] {
-        place
-            .balance(command)
+        env.balance(command)
             .env("BUSINESS_TIMEZONE", "UTC")
             .run()
             .failed(&["BUSINESS_TIMEZONE", "'UTC'", "'Asia/Seoul'"]);
     }
-    let stored = place
+    let stored = env
         .balance(&["jobs", "list"])
         .env("BUSINESS_TIMEZONE", "Asia/Seoul");
     stored.run().succeeded();
-    assert_same(&place.everything(), &before, "another zone");
+    assert_same(&env.everything(), &before, "another zone");
 }
 
 #[test]
 fn days_that_cannot_be_settled_are_refused() {
-    let place = half_settled();
-    let before = place.everything();
+    let env = half_settled();
+    let before = env.everything();
     for (args, words) in [
         (
             &["--date", DAYS[0]][..],
@@ -96,37 +95,37 @@ fn days_that_cannot_be_settled_are_refused() {
     ] {
         let mut all = vec!["settle"];
         all.extend(args);
-        place.balance(&all).run().failed(words);
-        assert_same(&place.everything(), &before, &format!("{args:?}"));
+        env.balance(&all).run().failed(words);
+        assert_same(&env.everything(), &before, &format!("{args:?}"));
     }
 }
 
 #[test]
 fn unknown_ids_and_what_is_done_are_refused() {
-    let place = half_settled();
-    let before = place.everything();
+    let env = half_settled();
+    let before = env.everything();
     for command in ["show", "stop", "restart", "abandon"] {
-        let unknown = place.balance(&["jobs", command, "99"]).run();
+        let unknown = env.balance(&["jobs", command, "99"]).run();
         unknown.failed(&["NoSuchJobExecution", "99"]);
     }
-    let jobs = |command, id| place.balance(&["jobs", command, id]).run();
+    let jobs = |command, id| env.balance(&["jobs", command, id]).run();
     jobs("retry", "99").failed(&["NoSuchStepExecution", "99"]);
     jobs("stop", "1").failed(&["JobExecutionNotRunning", "execution 1 is COMPLETED"]);
     jobs("restart", "1").failed(&["JobInstanceAlreadyComplete", DAYS[0]]);
     jobs("abandon", "1").failed(&["execution 1", "COMPLETED"]);
     jobs("retry", "1").failed(&["1"]);
     jobs("stop", "one").failed(&["one"]);
-    assert_same(&place.everything(), &before, "refused commands");
+    assert_same(&env.everything(), &before, "refused commands");
 }
 
 #[test]
 fn a_database_locked_by_another_program_says_so() {
-    let place = half_settled();
-    let before = place.everything();
-    let file = place.file("plays.csv", crate::plays::csv(&["2024-05-01"], 5));
-    let call = place.balance(&["import", &file]);
+    let env = half_settled();
+    let before = env.everything();
+    let file = env.file("plays.csv", crate::plays::csv(&["2024-05-01"], 5));
+    let call = env.balance(&["import", &file]);
     let outcome = block_on(async {
-        let mut other = place.connect().await;
+        let mut other = env.connect().await;
         sqlx::raw_sql("BEGIN EXCLUSIVE")
             .execute(&mut other)
             .await
@@ -137,36 +136,34 @@ fn a_database_locked_by_another_program_says_so() {
         outcome
     });
     outcome.failed(&["locked by another program"]);
-    assert_same(&place.everything(), &before, "a locked database");
-    place.balance(&["import", &file]).run().succeeded();
+    assert_same(&env.everything(), &before, "a locked database");
+    env.balance(&["import", &file]).run().succeeded();
 }
 
 #[test]
 fn a_file_that_is_no_database_is_left_alone() {
-    let place = Place::empty();
+    let env = TestEnv::empty();
     let text = "This is a letter, not a database. ".repeat(200);
-    std::fs::write(place.database(), &text).unwrap();
+    std::fs::write(env.database(), &text).unwrap();
     for command in [&["settle"][..], &["migrate"], &["jobs", "list"]] {
-        let path = place.database().display().to_string();
-        place
-            .balance(command)
+        let path = env.database().display().to_string();
+        env.balance(command)
             .run()
             .failed(&[&path, "not a database"]);
     }
-    assert_eq!(std::fs::read_to_string(place.database()).unwrap(), text);
+    assert_eq!(std::fs::read_to_string(env.database()).unwrap(), text);
 }
 
 #[test]
 fn a_database_of_a_newer_program_is_refused() {
-    let place = half_settled();
-    place.execute(
+    let env = half_settled();
+    env.execute(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
          VALUES (999999, 'of the future', 1, x'00', 0)",
     );
-    let before = place.everything();
-    place
-        .balance(&["settle"])
+    let before = env.everything();
+    env.balance(&["settle"])
         .run()
         .failed(&["newer than this program", "999999"]);
-    assert_same(&place.everything(), &before, "a newer database");
+    assert_same(&env.everything(), &before, "a newer database");
 }

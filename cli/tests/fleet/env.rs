@@ -17,7 +17,7 @@ pub(crate) const RESULTS: [(&str, &str); 3] = [
     ("period_rollup", "period, start_date, video_id"),
 ];
 
-pub(crate) struct Place {
+pub(crate) struct TestEnv {
     pub(crate) servers: Arc<Servers>,
     pub(crate) database: Database,
     folder: TempDir,
@@ -26,7 +26,7 @@ pub(crate) struct Place {
     settings: Vec<(&'static str, String)>,
 }
 
-impl Place {
+impl TestEnv {
     /// An empty database, without a schema.
     pub(crate) fn empty(servers: &Arc<Servers>) -> Self {
         Self::empty_at(servers, &servers.mariadb.address(PASSWORD))
@@ -53,9 +53,9 @@ impl Place {
 
     /// A database without plays.
     pub(crate) fn new(servers: &Arc<Servers>) -> Self {
-        let place = Self::empty(servers);
-        place.balance(&["migrate"]).run().succeeded();
-        place
+        let env = Self::empty(servers);
+        env.balance(&["migrate"]).run().succeeded();
+        env
     }
 
     /// The same place with another setting for all calls.

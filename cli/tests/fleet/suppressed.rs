@@ -3,8 +3,8 @@
 
 use crate::{
     common::{client::Client, program::until},
+    env::TestEnv,
     fleet::{Fleet, Worker},
-    place::Place,
     playback::{SECRET, api},
     servers::Servers,
 };
@@ -71,14 +71,14 @@ fn rows(seen: &Seen) -> Vec<String> {
 
 #[test]
 fn refusals_are_counted_once_whoever_dies() {
-    let place = Place::new(&Servers::shared())
+    let env = TestEnv::new(&Servers::shared())
         .with("JWT_SECRET", SECRET)
         .with("INTAKE_SHARDS", 3)
         .with("VIEW_WINDOW_S", 3_600)
         .with("LEASE_S", 2);
-    let place = Rc::new(place);
-    let server = api(&place);
-    let mut fleet = Fleet::start(&place, 2);
+    let env = Rc::new(env);
+    let server = api(&env);
+    let mut fleet = Fleet::start(&env, 2);
     let client = server.client();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (owner, viewers, videos) = runtime.block_on(async {
@@ -101,26 +101,26 @@ fn refusals_are_counted_once_whoever_dies() {
         };
         // A worker dies while they are refused; the next one begins with a look at the counts.
         until("some refusals to be kept", || {
-            !place.database.rows(KEPT).is_empty()
+            !env.database.rows(KEPT).is_empty()
         });
         fleet.workers.remove(0).kill();
-        let another = Worker::start(&place, place.balance(&["worker"]));
+        let another = Worker::start(&env, env.balance(&["worker"]));
         fleet.workers.push(another);
         for (key, count) in runtime.block_on(refused).unwrap() {
             *seen.entry(key).or_default() += count;
         }
         until("every refusal to be kept", || {
-            place.database.rows(KEPT) == rows(&seen)
+            env.database.rows(KEPT) == rows(&seen)
         });
     }
     assert_eq!(seen.len(), 3 * videos.len(), "each video, for each reason");
     fleet.end();
 
     // Restored without its counts: the first look of a worker brings back those of 90 days.
-    place.database.execute("DELETE FROM refusal_count");
-    let fleet = Fleet::start(&place, 1);
+    env.database.execute("DELETE FROM refusal_count");
+    let fleet = Fleet::start(&env, 1);
     until("every refusal to be kept again", || {
-        place.database.rows(KEPT) == rows(&seen)
+        env.database.rows(KEPT) == rows(&seen)
     });
     fleet.end();
     server.end().succeeded();

@@ -3,8 +3,8 @@
 use crate::{
     common::program::until,
     daemon::Daemon,
+    env::TestEnv,
     fleet::{Dead, Fleet, Held, Worker},
-    place::Place,
     takeovers,
 };
 use rand::RngExt;
@@ -55,21 +55,21 @@ pub(crate) struct Missed;
 const FREEZE_MS: u64 = 4_000;
 
 /// A storm's blow.
-pub(crate) struct Blow<'a> {
-    pub(crate) place: &'a Place,
+pub(crate) struct Fault<'a> {
+    pub(crate) env: &'a TestEnv,
     pub(crate) fleet: &'a mut Fleet,
     pub(crate) rng: ChaCha8Rng,
 }
 
-impl Blow<'_> {
-    pub(crate) fn strike(&mut self, kind: Kind) -> Result<String, Missed> {
+impl Fault<'_> {
+    pub(crate) fn inject(&mut self, kind: Kind) -> Result<String, Missed> {
         if kind == Kind::WorkerFrozen {
             return self.freeze_worker();
         }
         let step = STEPS[self.rng.random_range(0..STEPS.len())];
         self.until_at_work(step)?;
         self.pause(300);
-        let servers = Arc::clone(&self.place.servers);
+        let servers = Arc::clone(&self.env.servers);
         let (redis, mariadb) = (&servers.redis, &servers.mariadb);
         match kind {
             Kind::WorkerFrozen => unreachable!("done above"),
@@ -77,10 +77,10 @@ impl Blow<'_> {
             Kind::AllWorkersKilled => self.kill_all(),
             Kind::Everything => self.kill_everything(),
             Kind::RedisEmptied => self.strike_at_work(|_| {
-                redis.ask(self.place.number, &["FLUSHALL"]);
+                redis.ask(self.env.number, &["FLUSHALL"]);
             }),
             Kind::RedisRestarted => {
-                let met = self.strike_at_work(|blow| blow.end(&redis.daemon));
+                let met = self.strike_at_work(|fault| fault.end(&redis.daemon));
                 self.pause(1_500);
                 redis.daemon.start_again();
                 redis.until_ready();
@@ -93,15 +93,15 @@ impl Blow<'_> {
                 met
             }
             // Nobody works while it is away: what was STARTED then is so when it is back.
-            Kind::MariaDbRestarted => self.strike_at_work(|blow| {
-                blow.end(&mariadb.daemon);
-                blow.pause(2_000);
+            Kind::MariaDbRestarted => self.strike_at_work(|fault| {
+                fault.end(&mariadb.daemon);
+                fault.pause(2_000);
                 mariadb.daemon.start_again();
                 mariadb.until_ready();
             }),
-            Kind::MariaDbFrozen => self.strike_at_work(|blow| {
+            Kind::MariaDbFrozen => self.strike_at_work(|fault| {
                 mariadb.daemon.signal("STOP");
-                blow.pause(FREEZE_MS);
+                fault.pause(FREEZE_MS);
                 mariadb.daemon.signal("CONT");
             }),
         }
@@ -117,9 +117,9 @@ impl Blow<'_> {
     }
 
     /// Strikes, and answers how many partitions were STARTED before and after.
-    fn strike_at_work(&mut self, strike: impl FnOnce(&mut Self)) -> Result<String, Missed> {
+    fn strike_at_work(&mut self, inject: impl FnOnce(&mut Self)) -> Result<String, Missed> {
         let before = self.started();
-        strike(self);
+        inject(self);
         let after = self.started();
         if before == 0 || after == 0 {
             return Err(Missed);
@@ -139,8 +139,8 @@ impl Blow<'_> {
             self.pause(20);
             let dead = self.fleet.workers.remove(victim).kill();
             orphans.extend(self.orphans_of(&dead));
-            let call = self.place.balance(&["worker"]);
-            let successor = Worker::start(self.place, call);
+            let call = self.env.balance(&["worker"]);
+            let successor = Worker::start(self.env, call);
             self.fleet.workers.insert(victim, successor);
             self.pause(300);
         }
@@ -157,14 +157,14 @@ impl Blow<'_> {
             .iter()
             .filter_map(|dead| self.orphans_of(dead))
             .collect();
-        *self.fleet = Fleet::start(self.place, dead.len());
+        *self.fleet = Fleet::start(self.env, dead.len());
         self.taken_over(&orphans)
     }
 
     fn kill_everything(&mut self) -> Result<String, Missed> {
         let victim = self.rng.random_range(0..self.fleet.workers.len());
         self.until_it_holds(victim)?;
-        let servers = Arc::clone(&self.place.servers);
+        let servers = Arc::clone(&self.env.servers);
         let dead = self.fleet.workers.remove(victim).kill();
         let orphans: Vec<Vec<Held>> = self.orphans_of(&dead).into_iter().collect();
         servers.mariadb.daemon.kill();
@@ -174,8 +174,8 @@ impl Blow<'_> {
         servers.redis.daemon.start_again();
         servers.mariadb.until_ready();
         servers.redis.until_ready();
-        let call = self.place.balance(&["worker"]);
-        let successor = Worker::start(self.place, call);
+        let call = self.env.balance(&["worker"]);
+        let successor = Worker::start(self.env, call);
         self.fleet.workers.insert(victim, successor);
         self.taken_over(&orphans)
     }
@@ -189,16 +189,16 @@ impl Blow<'_> {
             is_over = self.is_settled();
             is_over || frozen.is_frozen()
         });
-        let held = frozen.holds(self.place);
-        let is_inside = held.iter().any(|held| self.is_being_written(held));
+        let owned = frozen.claims(self.env);
+        let is_inside = owned.iter().any(|owned| self.is_being_written(owned));
         if is_over || !is_inside {
             // Awake for its SIGTERM.
             frozen.signal("CONT");
             return Err(Missed);
         }
-        for held in &held {
-            let is_taken_over = takeovers::until_completed(self.place, held);
-            assert!(is_taken_over, "{held:?} was completed by a frozen worker");
+        for owned in &owned {
+            let is_taken_over = takeovers::until_completed(self.env, owned);
+            assert!(is_taken_over, "{owned:?} was completed by a frozen worker");
         }
         if self.rng.random() {
             until("the day's end", || self.is_settled());
@@ -208,20 +208,20 @@ impl Blow<'_> {
         until("the sleeper to find its claim lost", || {
             frozen.stderr().contains("claim lost")
         });
-        Ok(format!("{} claims taken over while frozen", held.len()))
+        Ok(format!("{} claims taken over while frozen", owned.len()))
     }
 
     /// Whether an open transaction holds a partition's row.
-    fn is_being_written(&self, held: &Held) -> bool {
-        self.place.database.is_locked(&format!(
+    fn is_being_written(&self, owned: &Held) -> bool {
+        self.env.database.is_locked(&format!(
             "SELECT VERSION FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = {}",
-            held.step
+            owned.step
         ))
     }
 
     /// What a dead worker leaves STARTED, if anything.
     fn orphans_of(&self, dead: &Dead) -> Option<Vec<Held>> {
-        let orphans = dead.holds(self.place);
+        let orphans = dead.claims(self.env);
         (!orphans.is_empty()).then_some(orphans)
     }
 
@@ -231,12 +231,12 @@ impl Blow<'_> {
             return Err(Missed);
         }
         let mut count = 0;
-        for held in orphans {
-            let taken_over = held
+        for owned in orphans {
+            let taken_over = owned
                 .iter()
-                .filter(|held| takeovers::until_completed(self.place, held))
+                .filter(|owned| takeovers::until_completed(self.env, owned))
                 .count();
-            assert!(taken_over > 0, "nobody took over {held:?}");
+            assert!(taken_over > 0, "nobody took over {owned:?}");
             count += taken_over;
         }
         let deaths = orphans.len();
@@ -251,28 +251,28 @@ impl Blow<'_> {
              WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '{step}:partition%'"
         );
         self.until_or_settled("a partition to start", || {
-            self.place.database.number(&started) > 0
+            self.env.database.number(&started) > 0
         })
     }
 
     fn until_it_holds(&self, worker: usize) -> Result<(), Missed> {
         let worker = &self.fleet.workers[worker];
         self.until_or_settled("a worker to hold a claim", || {
-            !worker.holds(self.place).is_empty()
+            !worker.claims(self.env).is_empty()
         })
     }
 
-    fn until_or_settled(&self, what: &str, mut holds: impl FnMut() -> bool) -> Result<(), Missed> {
+    fn until_or_settled(&self, what: &str, mut claims: impl FnMut() -> bool) -> Result<(), Missed> {
         let mut is_over = false;
         until(what, || {
             is_over = self.is_settled();
-            is_over || holds()
+            is_over || claims()
         });
         if is_over { Err(Missed) } else { Ok(()) }
     }
 
     fn is_settled(&self) -> bool {
-        self.place
+        self.env
             .database
             .rows("SELECT STATUS FROM BATCH_JOB_EXECUTION")
             == ["COMPLETED"]
@@ -280,7 +280,7 @@ impl Blow<'_> {
 
     /// How many partitions are at work.
     fn started(&self) -> u64 {
-        self.place.database.number(
+        self.env.database.number(
             "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION \
              WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '%:partition%'",
         )

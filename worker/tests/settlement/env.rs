@@ -11,13 +11,13 @@ use balance_service::jobs::launcher::Launcher;
 use balance_store::{
     Store,
     import::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay},
-    jobs::JobRefusal,
+    jobs::JobError,
     operations::{Actor, WorkerIdentity},
 };
 use balance_worker::{
     Events, Worker,
-    queue::{EmbeddedQueue, QueueBackend},
-    settings::{Duties, WorkerSettings},
+    queue::{MemoryNotifier, NotificationBackend},
+    settings::{WorkerMode, WorkerSettings},
 };
 use chrono::NaiveDate;
 use std::{
@@ -79,7 +79,7 @@ impl Default for Shape {
     }
 }
 
-pub(crate) struct World {
+pub(crate) struct TestEnv {
     folder: Arc<TempDir>,
     /// The server's database, where the tests run on one (`TEST_SERVER_URL`).
     pub(crate) server: Option<String>,
@@ -88,7 +88,7 @@ pub(crate) struct World {
     pub(crate) timezone: BusinessTimezone,
 }
 
-impl World {
+impl TestEnv {
     /// A fresh database: of the server that `TEST_SERVER_URL` names, else a file. The time is the
     /// noon (UTC) of 2024-06-30.
     pub(crate) async fn new() -> Self {
@@ -146,8 +146,8 @@ impl World {
         self.wired(partitions).0
     }
 
-    fn wired(&self, partitions: u32) -> (Launcher, QueueBackend) {
-        let (queue, backend) = EmbeddedQueue::new();
+    fn wired(&self, partitions: u32) -> (Launcher, NotificationBackend) {
+        let (queue, backend) = MemoryNotifier::new();
         let store: Arc<Store> = Arc::<Store>::clone(&self.store);
         let launcher = Launcher {
             store,
@@ -157,34 +157,34 @@ impl World {
             partitions,
             actor: Actor::Console,
         };
-        (launcher, QueueBackend::Embedded(backend))
+        (launcher, NotificationBackend::Embedded(backend))
     }
 
     /// A worker at work, and the launcher that rings for it.
     pub(crate) async fn worker(&self, shape: Shape) -> (Launcher, Worker) {
-        self.worker_with(shape, Duties::Guest, None).await
+        self.worker_with(shape, WorkerMode::OneShot, None).await
     }
 
     /// A worker of a fleet, whose events come by a stream.
     pub(crate) async fn worker_of_fleet(&self, shape: Shape, events: Events) -> (Launcher, Worker) {
-        self.worker_with(shape, Duties::Guest, Some(events)).await
+        self.worker_with(shape, WorkerMode::OneShot, Some(events))
+            .await
     }
 
     /// A worker that launches days by itself, and the launcher that rings for it.
     pub(crate) async fn resident(&self, shape: Shape, retention_days: u32) -> (Launcher, Worker) {
-        self.worker_with(shape, Duties::Resident { retention_days }, None)
+        self.worker_with(shape, WorkerMode::Daemon { retention_days }, None)
             .await
     }
 
     async fn worker_with(
         &self,
         shape: Shape,
-        duties: Duties,
+        mode: WorkerMode,
         events: Option<Events>,
     ) -> (Launcher, Worker) {
         let (launcher, backend) = self.wired(shape.partitions);
-        let worker =
-            Worker::start(launcher.clone(), settings(shape), backend, events, duties).await;
+        let worker = Worker::start(launcher.clone(), settings(shape), backend, events, mode).await;
         (launcher, worker)
     }
 
@@ -211,7 +211,7 @@ impl World {
         &self,
         date: NaiveDate,
         shape: Shape,
-    ) -> Result<JobExecution, JobRefusal> {
+    ) -> Result<JobExecution, JobError> {
         let (launcher, worker) = self.worker(shape).await;
         let launched = launcher.launch(date).await;
         let result = match launched {
