@@ -115,7 +115,7 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong on the server";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once";
     TimedOut = SERVICE_UNAVAILABLE, "timed-out", "The request took too long";
-    Unavailable = SERVICE_UNAVAILABLE, "store-away", "A store is away";
+    Unavailable = SERVICE_UNAVAILABLE, "store-unavailable", "A store is unavailable";
     Backlog = SERVICE_UNAVAILABLE, "backlog-full", "More plays wait to be written down than may";
     NotReady = SERVICE_UNAVAILABLE, "not-ready", "The server cannot serve requests now";
 }
@@ -186,7 +186,7 @@ impl ApiError {
 
     fn problem(&self, request_id: &str) -> Problem {
         Problem {
-            kind: format!("urn:balance:problem:{}", self.code.name()),
+            kind: format!("/docs/errors#{}", self.code.name()),
             title: self.code.title().to_owned(),
             status: self.code.status().as_u16(),
             code: self.code.name().to_owned(),
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(
             problem,
             serde_json::json!({
-                "type": "urn:balance:problem:invalid-request",
+                "type": "/docs/errors#invalid-request",
                 "title": "The request is not valid",
                 "status": 400,
                 "code": "invalid-request",

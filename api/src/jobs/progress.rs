@@ -75,7 +75,7 @@ fn speed(progress: &Progress, now_micros: i64) -> (Option<f64>, Option<u64>) {
         return (None, None);
     }
     let is_at_work = |status: BatchStatus| status.is_running();
-    let at_work = || {
+    let running = || {
         let own = progress
             .steps
             .iter()
@@ -89,11 +89,11 @@ fn speed(progress: &Progress, now_micros: i64) -> (Option<f64>, Option<u64>) {
         let elapsed_s = seconds(now_micros.saturating_sub(began_micros));
         (elapsed_s > 0.0).then_some((partitions, elapsed_s))
     };
-    let Some((partitions, elapsed_s)) = at_work() else {
+    let Some((partitions, elapsed_s)) = running() else {
         return (None, None);
     };
     let rate = ratio(partitions.counters.writes.unsigned_abs(), elapsed_s);
-    let left = partitions.waiting + partitions.at_work;
+    let left = partitions.waiting + partitions.running;
     let done = ratio(partitions.completed, elapsed_s);
     let estimated_s = (done > 0.0).then(|| whole(ratio(left, done).ceil()));
     // Tenths are all that means anything.

@@ -251,22 +251,22 @@ impl Example for StepPage {
 
 /// Who holds a step execution.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
-#[oai(rename = "LeaseHolder", rename_all = "camelCase", example)]
+#[oai(rename = "LeaseOwner", rename_all = "camelCase", example)]
 pub(crate) struct LeaseOwnerView {
     /// The worker.
     worker: String,
     /// The end of its lease.
-    until: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
     /// Whether that is over: anybody may take the step over.
-    is_over: bool,
+    is_expired: bool,
 }
 
 impl Example for LeaseOwnerView {
     fn example() -> Self {
         Self {
             worker: "worker-a-4711-01976f3e".to_owned(),
-            until: moment(17),
-            is_over: false,
+            expires_at: moment(17),
+            is_expired: false,
         }
     }
 }
@@ -275,8 +275,8 @@ impl From<LeaseOwner> for LeaseOwnerView {
     fn from(owner: LeaseOwner) -> Self {
         Self {
             worker: owner.worker,
-            until: owner.until,
-            is_over: owner.is_over,
+            expires_at: owner.expires_at,
+            is_expired: owner.is_expired,
         }
     }
 }
@@ -290,7 +290,7 @@ pub(crate) struct PartitionsView {
     /// Nobody has begun them.
     waiting: u64,
     /// Begun and not ended.
-    at_work: u64,
+    running: u64,
     /// COMPLETED.
     completed: u64,
     /// Ended in another way.
@@ -310,7 +310,7 @@ impl Example for PartitionsView {
         Self {
             step: "partitionedDayStatisticsStep".to_owned(),
             waiting: 3,
-            at_work: 4,
+            running: 4,
             completed: 1,
             failed: 0,
             read_count: 9_000,
@@ -326,7 +326,7 @@ impl From<StepProgress> for PartitionsView {
         Self {
             step: progress.step.name().to_owned(),
             waiting: progress.waiting,
-            at_work: progress.at_work,
+            running: progress.running,
             completed: progress.completed,
             failed: progress.failed,
             read_count: progress.counters.reads,

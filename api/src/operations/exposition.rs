@@ -85,7 +85,7 @@ impl Exposition {
         }
         if let Some(notifications) = snapshot.notifications {
             self.gauge(
-                "balance_queue_rings",
+                "balance_queue_notifications",
                 "Rings that wait in the queue.",
                 alone(notifications),
             );
@@ -93,7 +93,7 @@ impl Exposition {
         if let Some(Some(waiting)) = &snapshot.waiting {
             let samples = waiting.iter().enumerate();
             self.gauge(
-                "balance_drain_waiting_entries",
+                "balance_event_writer_waiting_entries",
                 "Entries of the stream that wait to be written down.",
                 samples
                     .map(|(shard, entries)| (one("shard", shard), *entries))
@@ -149,9 +149,9 @@ impl Exposition {
             "balance_leases",
             "Partitions and tasklets that have not ended, by who has them.",
             vec![
-                (one("state", "free"), numbers.leases.free),
-                (one("state", "held"), numbers.leases.owned),
-                (one("state", "run_out"), numbers.leases.run_out),
+                (one("state", "claimable"), numbers.leases.claimable),
+                (one("state", "owned"), numbers.leases.owned),
+                (one("state", "expired"), numbers.leases.expired),
             ],
         );
         self.gauge(
@@ -188,7 +188,10 @@ impl Exposition {
     pub(crate) fn playback(&mut self, counters: &PlaybackCounters) {
         let of = |command: &'static str, counters: &IntakeCounters| {
             let samples = counters.all().map(|(outcome, count)| {
-                let labels = vec![("act", command.to_owned()), ("outcome", outcome.to_owned())];
+                let labels = vec![
+                    ("command", command.to_owned()),
+                    ("outcome", outcome.to_owned()),
+                ];
                 (labels, count.get())
             });
             Vec::from(samples)
@@ -232,7 +235,7 @@ impl Exposition {
         }
         let event_writer = &counters.event_writer;
         self.counter(
-            "balance_drain_entries",
+            "balance_event_writer_entries",
             "Entries of the stream that this process wrote down, by what became of them.",
             vec![
                 (one("outcome", "new"), event_writer.new.get()),
@@ -242,7 +245,7 @@ impl Exposition {
             ],
         );
         self.counter(
-            "balance_drain_failures",
+            "balance_event_writer_failures",
             "Attempts to write entries down that failed.",
             alone(event_writer.failures.get()),
         );

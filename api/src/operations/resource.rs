@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// A partition or tasklet that a worker holds.
 #[derive(Debug, Object)]
-#[oai(rename = "HeldStep", rename_all = "camelCase", example)]
+#[oai(rename = "ClaimedStep", rename_all = "camelCase", example)]
 struct ClaimedStepView {
     /// The step execution.
     id: i64,
@@ -143,11 +143,11 @@ struct Notifier {
     /// Partitions that the living workers can work at a time.
     slots: u32,
     /// Partitions that nobody holds: they can be claimed.
-    free: u64,
+    claimable: u64,
     /// Partitions that a worker holds.
     owned: u64,
     /// Partitions whose worker's lease ran out: they can be taken over.
-    run_out: u64,
+    expired: u64,
     /// What to do where something waits for nobody; null where nothing does.
     suggested_action: Option<String>,
 }
@@ -155,16 +155,16 @@ struct Notifier {
 impl From<Work> for Notifier {
     fn from(work: Work) -> Self {
         let Leases {
-            free,
+            claimable,
             owned,
-            run_out,
+            expired,
         } = work.leases;
-        let is_stuck = work.slots == 0 && free + owned + run_out > 0;
+        let is_stuck = work.slots == 0 && claimable + owned + expired > 0;
         Self {
             slots: work.slots,
-            free,
+            claimable,
             owned,
-            run_out,
+            expired,
             suggested_action: is_stuck
                 .then(|| "No worker lives: start one, `balance worker`.".to_owned()),
         }
@@ -175,9 +175,9 @@ impl Example for Notifier {
     fn example() -> Self {
         Self {
             slots: 8,
-            free: 3,
+            claimable: 3,
             owned: 5,
-            run_out: 0,
+            expired: 0,
             suggested_action: None,
         }
     }

@@ -105,7 +105,7 @@ impl Answer {
         let problem = self.json();
         assert_eq!(problem["code"], code, "{self:?}");
         assert_eq!(problem["status"], status, "{self:?}");
-        assert_eq!(problem["type"], format!("urn:balance:problem:{code}"));
+        assert_eq!(problem["type"], format!("/docs/errors#{code}"));
         for field in ["title", "detail"] {
             assert!(!problem[field].as_str().unwrap().is_empty(), "{self:?}");
         }

@@ -55,7 +55,11 @@ async fn all(env: &TestEnv, path: &str, token: &str) -> Vec<Value> {
     loop {
         let path = format!("{path}limit=2{cursor}");
         let page = env.ask("GET", &path, token).await.is(200).json();
-        assert!(page["remedy"].as_str().is_some_and(|text| !text.is_empty()));
+        assert!(
+            page["suggestedAction"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        );
         items.extend(page["items"].as_array().unwrap().iter().cloned());
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -125,14 +129,17 @@ async fn what_waits_for_nobody_says_what_to_do() {
     let boss = env.admin("boss").await;
     let queue = env.ask("GET", "/queue", &boss).await.is(200).json();
     assert_eq!(
-        (&queue["free"], &queue["remedy"]),
+        (&queue["claimable"], &queue["suggestedAction"]),
         (&0.into(), &Value::Null)
     );
     let path = "/run-day-batch-job?date=2026-03-01";
     env.ask("GET", path, &boss).await.is(202);
     let queue = env.ask("GET", "/queue", &boss).await.is(200).json();
-    assert_eq!((&queue["slots"], &queue["free"]), (&0.into(), &1.into()));
-    let suggested_action = queue["remedy"].as_str().unwrap();
+    assert_eq!(
+        (&queue["slots"], &queue["claimable"]),
+        (&0.into(), &1.into())
+    );
+    let suggested_action = queue["suggestedAction"].as_str().unwrap();
     assert!(
         suggested_action.contains("balance worker"),
         "{suggested_action}"

@@ -45,8 +45,12 @@ async fn a_whole_server_is_live_and_ready() {
 #[tokio::test]
 async fn without_its_intake_a_server_is_live_but_not_ready_and_plays_answer_503() {
     for (error, code, is_told) in [
-        (unavailable as fn() -> IntakeError, "store-away", "is away"),
-        (unusable, "store-away", "appendonly is no"),
+        (
+            unavailable as fn() -> IntakeError,
+            "store-unavailable",
+            "is away",
+        ),
+        (unusable, "store-unavailable", "appendonly is no"),
         (backlog, "backlog-full", "7"),
     ] {
         let env = TestEnv::with(MANY, Some(Arc::new(Broken(error)))).await;

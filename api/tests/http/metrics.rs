@@ -187,7 +187,7 @@ async fn plays_and_pauses_are_counted_by_what_became_of_them() {
         ("play", "accepted", 2.0),
         ("play", "repeat", 1.0),
         ("play", "no_such_video", 1.0),
-        ("play", "away", 0.0),
+        ("play", "unavailable", 0.0),
         ("pause", "accepted", 2.0),
         ("pause", "no_session", 1.0),
         ("pause", "outside_video", 1.0),
@@ -213,7 +213,7 @@ async fn the_state_of_things_is_that_of_the_database() {
     assert!(!before.contains_key("balance_closed_until_timestamp_seconds"));
     assert_eq!(before["balance_running_executions"], 0.0);
     for (shard, waiting) in [(0, 3.0), (1, 0.0)] {
-        let name = format!("balance_drain_waiting_entries{{shard=\"{shard}\"}}");
+        let name = format!("balance_event_writer_waiting_entries{{shard=\"{shard}\"}}");
         assert_eq!(before[&name], waiting);
     }
     // The next day, the one before is launched; nobody works it.
@@ -231,7 +231,7 @@ async fn the_state_of_things_is_that_of_the_database() {
         ("balance_leases{state=\"held\"}", 0.0),
         ("balance_workers", 0.0),
         // Nobody is there to hear them.
-        ("balance_queue_rings", 0.0),
+        ("balance_queue_notifications", 0.0),
         ("balance_queue_window", 2.0),
         ("balance_waiting_days{status=\"FAILED\"}", 0.0),
         ("balance_store_up{store=\"database\"}", 1.0),
@@ -260,7 +260,7 @@ async fn what_is_away_is_left_out_and_nothing_hangs() {
         .keys()
         .map(|sample| sample.split('{').next().unwrap())
         .collect();
-    for gone in ["balance_leases", "balance_drain_waiting_entries"] {
+    for gone in ["balance_leases", "balance_event_writer_waiting_entries"] {
         assert!(!names.contains(gone), "{gone}");
     }
     assert!(names.contains("balance_intake_requests_total"));

@@ -146,8 +146,12 @@ pub(crate) fn execution_table(
             count(step.counters.rollbacks),
             took(step.start_time, step.end_time),
             owner.map_or_else(String::new, |owner| {
-                let until = if owner.is_over { "was until" } else { "until" };
-                let at = owner.until.format("%H:%M:%S");
+                let until = if owner.is_expired {
+                    "was until"
+                } else {
+                    "until"
+                };
+                let at = owner.expires_at.format("%H:%M:%S");
                 format!("{} ({until} {at})", owner.worker)
             }),
         ]);
@@ -202,7 +206,7 @@ pub(crate) struct StepJson {
 struct LeaseOwnerJson {
     worker: String,
     until: String,
-    is_over: bool,
+    is_expired: bool,
 }
 
 /// RFC 3339; the job tables hold UTC.
@@ -264,8 +268,8 @@ fn step_json(step: &StepExecution, owner: Option<&LeaseOwner>) -> StepJson {
         end_time: step.end_time.map(rfc3339),
         lease_owner: owner.map(|owner| LeaseOwnerJson {
             worker: owner.worker.clone(),
-            until: rfc3339(owner.until.naive_utc()),
-            is_over: owner.is_over,
+            until: rfc3339(owner.expires_at.naive_utc()),
+            is_expired: owner.is_expired,
         }),
     }
 }

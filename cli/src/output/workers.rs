@@ -20,7 +20,7 @@ pub(crate) fn workers(workers: &[RegisteredWorker]) {
             "state",
             "started",
             "last seen",
-            "holds",
+            "claims",
         ],
         8,
     );

@@ -124,7 +124,7 @@ fn the_registry_shows_who_works_and_who_was_killed() {
                 "{worker}"
             );
         }
-        for owned in worker["holds"].as_array().unwrap() {
+        for owned in worker["claims"].as_array().unwrap() {
             let step = owned["stepName"].as_str().unwrap();
             assert!(step.contains("Step"), "{worker}");
         }
@@ -132,7 +132,7 @@ fn the_registry_shows_who_works_and_who_was_killed() {
     assert!(
         shown
             .iter()
-            .any(|worker| !worker["holds"].as_array().unwrap().is_empty()),
+            .any(|worker| !worker["claims"].as_array().unwrap().is_empty()),
         "{shown:?}"
     );
 

@@ -92,13 +92,13 @@ pub(crate) fn until_at_work(env: &TestEnv, child: &mut Running, step: &str) {
     );
     block_on(async {
         let mut connection = env.connect().await;
-        let at_work = async {
+        let running = async {
             while !child.has_ended() && rows(&mut connection, &started).await == ["0"] {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        let at_work = tokio::time::timeout(LONGEST, at_work);
-        at_work.await.expect("a partition starts");
+        let running = tokio::time::timeout(LONGEST, running);
+        running.await.expect("a partition starts");
         connection.close().await.unwrap();
     });
 }

@@ -143,7 +143,7 @@ async fn a_stop_ends_what_nobody_holds_and_leaves_what_runs_to_its_owner() {
         panic!("three partitions");
     };
     test_worker.claim(expired, 1).await;
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     let mut claim = test_worker.claim(owned, 2).await;
     test_worker.chunk(&mut claim, 5).await.unwrap();
     test_worker.launcher.stop(test_worker.job).await.unwrap();

@@ -45,7 +45,7 @@ async fn three_crashes_at_one_cursor_quarantine_a_partition_until_its_retry() {
             test_worker.count("SELECT COUNT(*) FROM step_expiry").await,
             token - 1
         );
-        test_worker.let_leases_run_out().await;
+        test_worker.expire_leases().await;
     }
     let Claimed::Failed { reason, .. } = test_worker.try_claim(id, 4).await else {
         panic!("quarantined");
@@ -93,7 +93,7 @@ async fn three_crashes_at_one_cursor_quarantine_a_partition_until_its_retry() {
     };
     for token in 5..=6 {
         test_worker.claim(fresh, token).await;
-        test_worker.let_leases_run_out().await;
+        test_worker.expire_leases().await;
     }
     assert_eq!(
         test_worker.finish(retried).await.status,
@@ -110,7 +110,7 @@ async fn a_commit_clears_the_crash_count() {
     for round in 0..3 {
         for token in 1..=2 {
             test_worker.claim(id, round * 10 + token).await;
-            test_worker.let_leases_run_out().await;
+            test_worker.expire_leases().await;
         }
         let mut claim = test_worker.claim(id, round * 10 + 3).await;
         assert_eq!(
@@ -132,9 +132,9 @@ async fn an_owner_that_comes_back_alive_deletes_its_own_expiry_only() {
     let test_worker = TestWorker::launch(&env, DAY, 1).await;
     let id = test_worker.partitions[0];
     test_worker.claim(id, 1).await;
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     let alive = test_worker.claim(id, 2).await;
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     test_worker.claim(id, 3).await;
     assert_eq!(env.store.reload(&alive).await.unwrap(), Reloaded::Lost);
     let left = env.rows("SELECT claim_token FROM step_expiry").await;
@@ -217,7 +217,7 @@ async fn three_crashes_of_the_closing_step_fail_the_job_and_a_restart_runs_it() 
     };
     for token in 1..=3 {
         test_worker.claim(step, token).await;
-        test_worker.let_leases_run_out().await;
+        test_worker.expire_leases().await;
     }
     // The real worker finds it so, and ends the job.
     assert_eq!(test_worker.finish(job).await.status, BatchStatus::Failed);

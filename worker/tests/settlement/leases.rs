@@ -68,7 +68,7 @@ async fn every_change_raises_the_version_and_a_heartbeat_does_not() {
     env.store.release(&claim, 0).await.unwrap();
     assert_eq!(version().await, 4);
     assert_eq!(test_worker.claim(id, 2).await.version, 5);
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     let claim = test_worker.claim(id, 3).await;
     assert_eq!(claim.version, 6);
     env.store.end(&claim, Ending::Stopped).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_zombie_writes_nothing() {
     let id = test_worker.partitions[0];
     let mut zombie = test_worker.claim(id, 1).await;
     let chunk = test_worker.prepare(&zombie, 5).await;
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     let mut heir = test_worker.claim(id, 2).await;
     test_worker.commit(&mut heir, &chunk).await.unwrap();
     let before = test_worker.row(id).await;
@@ -173,9 +173,9 @@ async fn a_heartbeat_renews_by_token_never_by_worker() {
     env.store.renew(&[ClaimToken(2)], 15).await.unwrap();
     assert!(test_worker.claimable().await.is_empty());
     // One that was taken is not.
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     let heir = test_worker.claim(lost, 3).await;
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     env.store.renew(&[ClaimToken(2)], 15).await.unwrap();
     assert_eq!(test_worker.claimable().await, [kept, lost]);
     assert_eq!(heir.token, ClaimToken(3));
@@ -257,12 +257,12 @@ async fn a_late_owner_that_nobody_replaced_goes_on() {
     let test_worker = TestWorker::launch(&env, DAY, 1).await;
     let id = test_worker.partitions[0];
     let mut claim = test_worker.claim(id, 1).await;
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     assert_eq!(test_worker.claimable().await, [id]);
     test_worker.chunk(&mut claim, 5).await.unwrap();
     // The commit renewed the lease.
     assert!(test_worker.claimable().await.is_empty());
     assert_eq!(test_worker.try_claim(id, 2).await, Claimed::NotClaimable);
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     assert_eq!(test_worker.claim(id, 2).await.state, claim.state);
 }

@@ -269,7 +269,7 @@ async fn times_tell_when_a_row_was_made_first_claimed_changed_and_ended() {
     later(1);
     test_worker.claim(id, 1).await;
     assert_eq!(times().await, "00|01|NULL|01");
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     let mut claim = test_worker.claim(id, 2).await;
     assert_eq!(times().await, "00|01|NULL|17");
     later(1);

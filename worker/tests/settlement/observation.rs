@@ -54,13 +54,13 @@ async fn the_numbers_follow_a_day_from_its_plays_to_its_end() {
     assert_eq!((begun.closed_through, begun.running), (Some(date(DAY)), 1));
     let statuses = [(BatchStatus::Starting, 3), (BatchStatus::Started, 1)];
     assert_eq!(sorted(begun.partitions), statuses);
-    let leases = |free, owned, run_out| Leases {
-        free,
+    let leases = |claimable, owned, expired| Leases {
+        claimable,
         owned,
-        run_out,
+        expired,
     };
     assert_eq!(begun.leases, leases(3, 1, 0));
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     assert_eq!(observe(&env).await.leases, leases(3, 0, 1));
 
     // One partition fails, and with it the day, when the others are done.

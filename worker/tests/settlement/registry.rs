@@ -80,7 +80,7 @@ async fn the_registry_shows_what_each_holds_and_who_is_silent() {
         of,
         expected.map(|(place, worker)| (test_worker.partitions[place], worker.name.as_str()))
     );
-    assert!(owners.iter().all(|owner| !owner.is_over));
+    assert!(owners.iter().all(|owner| !owner.is_expired));
 
     // One of them falls silent: what it held is shown until somebody takes it over.
     env.pass(10 * MICROS).await;
@@ -88,7 +88,7 @@ async fn the_registry_shows_what_each_holds_and_who_is_silent() {
     env.pass(5 * MICROS).await;
     assert_eq!(claims(&one.name).await, (of_one, false));
     let owners = env.store.owners(test_worker.job).await.unwrap();
-    assert!(owners.iter().all(|owner| owner.is_over));
+    assert!(owners.iter().all(|owner| owner.is_expired));
     assert_eq!(env.store.slots().await.unwrap(), 3);
     assert_eq!(env.store.forget_dead_workers(60).await.unwrap(), 0);
     env.pass(61 * MICROS).await;

@@ -130,7 +130,7 @@ impl<'a> TestWorker<'a> {
     }
 
     /// Lets a lease's time and a second pass.
-    pub(crate) async fn let_leases_run_out(&self) {
+    pub(crate) async fn expire_leases(&self) {
         self.env.pass(i64::from(LEASE_S + 1) * MICROS).await;
     }
 

@@ -161,12 +161,12 @@ async fn an_execution_is_clean_at_each_of_its_moments() {
     env.assert_clean("claimed").await;
     test_worker.chunk(&mut claim, 5).await.unwrap();
     env.assert_clean("a chunk").await;
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     test_worker.claim(test_worker.partitions[0], 2).await;
     env.assert_clean("taken over").await;
     test_worker.launcher.stop(test_worker.job).await.unwrap();
     env.assert_clean("stopping").await;
-    test_worker.let_leases_run_out().await;
+    test_worker.expire_leases().await;
     test_worker.launcher.advance(test_worker.job).await.unwrap();
     let stopped = env.wait(test_worker.job).await;
     assert_eq!(stopped.status, BatchStatus::Stopped);
@@ -276,7 +276,7 @@ async fn a_quarantined_partition_and_its_retry_are_clean() {
     let id = test_worker.partitions[1];
     for token in 1..=3 {
         test_worker.claim(id, token).await;
-        test_worker.let_leases_run_out().await;
+        test_worker.expire_leases().await;
     }
     test_worker.try_claim(id, 4).await;
     env.assert_clean("quarantined").await;

@@ -207,7 +207,7 @@ impl Progress {
     #[must_use]
     pub fn current(&self) -> Option<StepName> {
         let begun = self.steps.iter().rev();
-        let mut at_work = begun.filter(|step| step.status != BatchStatus::Completed);
-        at_work.next().map(|step| step.name)
+        let mut running = begun.filter(|step| step.status != BatchStatus::Completed);
+        running.next().map(|step| step.name)
     }
 }

@@ -54,7 +54,7 @@ impl IntakeCounters {
             ("no_such_video", &self.no_such_video),
             ("outside_video", &self.outside_video),
             ("backlog", &self.backlog),
-            ("away", &self.unavailable),
+            ("unavailable", &self.unavailable),
             ("unusable", &self.unusable),
         ]
     }

@@ -21,7 +21,7 @@ pub struct StepProgress {
     /// Nobody has begun them.
     pub waiting: u64,
     /// Begun and not ended.
-    pub at_work: u64,
+    pub running: u64,
     /// COMPLETED.
     pub completed: u64,
     /// Ended in another way.
@@ -34,11 +34,11 @@ pub struct StepProgress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Leases {
     /// Nobody has one: they can be claimed.
-    pub free: u64,
+    pub claimable: u64,
     /// Held by a worker.
     pub owned: u64,
     /// Held by a worker whose lease ran out: they can be taken over.
-    pub run_out: u64,
+    pub expired: u64,
 }
 
 /// The partitions of one step in one status.
@@ -109,7 +109,7 @@ impl Store {
 
 pub(crate) async fn leases(tx: &mut Tx) -> StoreResult<Leases> {
     let now_micros = tx.now_micros().await?;
-    let (free, owned, run_out): (i64, i64, i64) = fetch_one!(
+    let (claimable, owned, expired): (i64, i64, i64) = fetch_one!(
         tx,
         "SELECT CAST(COALESCE(SUM(claim_token IS NULL), 0) AS SIGNED), \
          CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros > ?), 0) AS SIGNED), \
@@ -119,9 +119,9 @@ pub(crate) async fn leases(tx: &mut Tx) -> StoreResult<Leases> {
         now_micros
     )?;
     Ok(Leases {
-        free: free.unsigned_abs(),
+        claimable: claimable.unsigned_abs(),
         owned: owned.unsigned_abs(),
-        run_out: run_out.unsigned_abs(),
+        expired: expired.unsigned_abs(),
     })
 }
 
@@ -137,7 +137,7 @@ fn none_of(step: Step) -> StepProgress {
     StepProgress {
         step,
         waiting: 0,
-        at_work: 0,
+        running: 0,
         completed: 0,
         failed: 0,
         counters: Counters::default(),
@@ -149,7 +149,7 @@ fn add(all: &mut StepProgress, status: BatchStatus, row: &Row) {
     match status {
         BatchStatus::Completed => all.completed += partitions,
         BatchStatus::Starting => all.waiting += partitions,
-        BatchStatus::Started | BatchStatus::Stopping => all.at_work += partitions,
+        BatchStatus::Started | BatchStatus::Stopping => all.running += partitions,
         _ => all.failed += partitions,
     }
     all.counters += Counters {

@@ -65,9 +65,9 @@ pub struct LeaseOwner {
     /// The worker's name.
     pub worker: String,
     /// The end of its lease, by the database's clock.
-    pub until: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
     /// Whether that is over: anybody may take the step over.
-    pub is_over: bool,
+    pub is_expired: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -184,8 +184,8 @@ impl Store {
             .map(|(step, worker, until_micros)| LeaseOwner {
                 step: StepExecutionId(step),
                 worker,
-                until: DateTime::from_timestamp_micros(until_micros).unwrap_or_default(),
-                is_over: until_micros <= now_micros,
+                expires_at: DateTime::from_timestamp_micros(until_micros).unwrap_or_default(),
+                is_expired: until_micros <= now_micros,
             })
             .collect())
     }
