@@ -4,7 +4,7 @@ use crate::{
     Store, StoreError, StoreResult,
     operations::{Actor, AuditAction, audit},
     settlement::days::closed_through,
-    sql::db::{Tx, execute, fetch_all, fetch_one, insert_rows},
+    sql::{statement::params, tx::Tx},
 };
 use balance_domain::rates::{RateKind, RateVersion, Tier};
 use chrono::NaiveDate;
@@ -29,10 +29,12 @@ impl Store {
     /// All versions, oldest first.
     pub async fn rate_versions(&self) -> StoreResult<Vec<RateVersion>> {
         let mut tx = self.db.read().await?;
-        let days: Vec<(NaiveDate,)> = fetch_all!(
-            &mut tx,
-            "SELECT DISTINCT effective_from FROM revenue_rate ORDER BY effective_from"
-        )?;
+        let days: Vec<(NaiveDate,)> = tx
+            .fetch_all(
+                "SELECT DISTINCT effective_from FROM revenue_rate ORDER BY effective_from",
+                &[],
+            )
+            .await?;
         let mut versions = Vec::with_capacity(days.len());
         for (day,) in days {
             versions.push(version(&mut tx, day).await?);
@@ -43,11 +45,12 @@ impl Store {
     /// The version that pays a day: the newest that begins on or before it.
     pub async fn rates_on(&self, date: NaiveDate) -> StoreResult<Option<RateVersion>> {
         let mut tx = self.db.read().await?;
-        let (day,): (Option<NaiveDate>,) = fetch_one!(
-            &mut tx,
-            "SELECT MAX(effective_from) FROM revenue_rate WHERE effective_from <= ?",
-            date
-        )?;
+        let (day,): (Option<NaiveDate>,) = tx
+            .fetch_one(
+                "SELECT MAX(effective_from) FROM revenue_rate WHERE effective_from <= ?",
+                &params![date],
+            )
+            .await?;
         match day {
             Some(day) => Ok(Some(version(&mut tx, day).await?)),
             None => Ok(None),
@@ -67,11 +70,11 @@ impl Store {
                 closed_through,
             });
         }
-        execute!(
-            &mut tx,
+        tx.execute(
             "DELETE FROM revenue_rate WHERE effective_from = ?",
-            effective_from
-        )?;
+            &params![effective_from],
+        )
+        .await?;
         insert_version(&mut tx, version).await?;
         let subject = format!("rates from {effective_from}");
         audit::record(&mut tx, by, AuditAction::SetRates, &subject).await?;
@@ -82,30 +85,33 @@ impl Store {
 
 async fn insert_version(tx: &mut Tx, version: &RateVersion) -> StoreResult<()> {
     let tiers: Vec<(RateKind, Tier)> = version.tiers().collect();
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO revenue_rate (effective_from, kind, from_count, to_count, rate_micro_won) ",
-        tiers,
-        |row, tier| {
+        &tiers[..],
+        |tier| {
             let (kind, tier) = tier;
-            row.push_bind(version.effective_from)
-                .push_bind(kind.name())
-                .push_bind(tier.from_count)
-                .push_bind(tier.to_count)
-                .push_bind(tier.micro_won);
+            params![
+                version.effective_from,
+                kind.name(),
+                tier.from_count,
+                tier.to_count,
+                tier.micro_won
+            ]
         },
-        ""
-    );
+        "",
+    )
+    .await?;
     Ok(())
 }
 
 async fn version(tx: &mut Tx, effective_from: NaiveDate) -> StoreResult<RateVersion> {
-    let rows: Vec<(String, i64, Option<i64>, i64)> = fetch_all!(
-        tx,
-        "SELECT kind, from_count, to_count, rate_micro_won FROM revenue_rate \
+    let rows: Vec<(String, i64, Option<i64>, i64)> = tx
+        .fetch_all(
+            "SELECT kind, from_count, to_count, rate_micro_won FROM revenue_rate \
          WHERE effective_from = ? ORDER BY kind, from_count",
-        effective_from
-    )?;
+            &params![effective_from],
+        )
+        .await?;
     let damaged = |error| StoreError::Damaged(format!("the rates from {effective_from}: {error}"));
     let mut tiers = Vec::with_capacity(rows.len());
     for (kind, from_count, to_count, micro_won) in rows {

@@ -6,9 +6,10 @@ use crate::{
         Credential, CredentialError, NewToken, PasswordHash, Rotation, TokenHash, refresh_tokens,
     },
     sql::{
-        db::{Tx, execute, fetch_optional},
         new_id::{NewId, next_id},
         retry,
+        statement::params,
+        tx::Tx,
     },
 };
 use balance_domain::accounts::{Account, Role, UserId, Username};
@@ -34,12 +35,13 @@ impl Store {
     /// Who has a name, if they have a password too: those who came with imports have none.
     pub async fn credential(&self, username: &Username) -> StoreResult<Option<Credential>> {
         let mut tx = self.db.read().await?;
-        let row: Option<(i64, String, String, String)> = fetch_optional!(
-            &mut tx,
-            "SELECT u.id, u.username, u.role, c.password_hash FROM users u \
+        let row: Option<(i64, String, String, String)> = tx
+            .fetch_optional(
+                "SELECT u.id, u.username, u.role, c.password_hash FROM users u \
              JOIN credential c ON c.user_id = u.id WHERE u.username = ?",
-            username.as_str()
-        )?;
+                &params![username.as_str()],
+            )
+            .await?;
         row.map(|(id, username, role, hash)| {
             Ok(Credential {
                 account: account(id, &username, &role)?,
@@ -53,12 +55,11 @@ impl Store {
     pub async fn grant(&self, username: &Username, role: Role) -> Result<(), CredentialError> {
         let mut tx = self.db.write().await?;
         let user_id = user_id(&mut tx, username).await?;
-        execute!(
-            &mut tx,
+        tx.execute(
             "UPDATE users SET role = ? WHERE id = ?",
-            role.name(),
-            user_id.0
-        )?;
+            &params![role.name(), user_id.0],
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
@@ -71,13 +72,11 @@ impl Store {
         let mut tx = self.db.write().await?;
         let user_id = user_id(&mut tx, username).await?;
         let now = tx.now();
-        execute!(
-            &mut tx,
+        tx.execute(
             "REPLACE INTO credential (user_id, password_hash, changed_at) VALUES (?, ?, ?)",
-            user_id.0,
-            password_hash.0.as_str(),
-            now
-        )?;
+            &params![user_id.0, password_hash.0.as_str(), now],
+        )
+        .await?;
         refresh_tokens::revoke_all(&mut tx, user_id).await?;
         Ok(tx.commit().await?)
     }
@@ -113,30 +112,26 @@ async fn create(
     let mut tx = store.db.write().await?;
     // Whoever makes an account holds this row first, so that nobody takes the name in between.
     let id = next_id(&mut tx, NewId::User).await?;
-    let taken: Option<(i64,)> = fetch_optional!(
-        &mut tx,
-        "SELECT id FROM users WHERE username = ?",
-        username.as_str()
-    )?;
+    let taken: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT id FROM users WHERE username = ?",
+            &params![username.as_str()],
+        )
+        .await?;
     if taken.is_some() {
         return Err(CredentialError::UsernameTaken);
     }
     let now = tx.now();
-    execute!(
-        &mut tx,
+    tx.execute(
         "INSERT INTO users (id, username, role, created_at) VALUES (?, ?, ?, ?)",
-        id,
-        username.as_str(),
-        role.name(),
-        now
-    )?;
-    execute!(
-        &mut tx,
+        &params![id, username.as_str(), role.name(), now],
+    )
+    .await?;
+    tx.execute(
         "INSERT INTO credential (user_id, password_hash, changed_at) VALUES (?, ?, ?)",
-        id,
-        password_hash.0.as_str(),
-        now
-    )?;
+        &params![id, password_hash.0.as_str(), now],
+    )
+    .await?;
     tx.commit().await?;
     Ok(Account {
         user_id: UserId(id),
@@ -148,11 +143,12 @@ async fn create(
 /// Who has a name, locked until the commit.
 async fn user_id(tx: &mut Tx, username: &Username) -> Result<UserId, CredentialError> {
     let lock = tx.for_update();
-    let row: Option<(i64,)> = fetch_optional!(
-        tx,
-        AssertSqlSafe(format!("SELECT id FROM users WHERE username = ?{lock}")),
-        username.as_str()
-    )?;
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            AssertSqlSafe(format!("SELECT id FROM users WHERE username = ?{lock}")),
+            &params![username.as_str()],
+        )
+        .await?;
     row.map(|(id,)| UserId(id))
         .ok_or_else(|| CredentialError::NoSuchUser(username.clone()))
 }
@@ -163,6 +159,6 @@ pub(crate) fn account(id: i64, username: &str, role: &str) -> StoreResult<Accoun
     Ok(Account {
         user_id: UserId(id),
         username: Username::parse(username).map_err(|_| damaged("the username"))?,
-        role: Role::of(role).ok_or_else(|| damaged("the role"))?,
+        role: Role::from_name(role).ok_or_else(|| damaged("the role"))?,
     })
 }

@@ -3,7 +3,7 @@
 use crate::{
     Store, StoreResult,
     accounts::{NewToken, Rotation, TokenHash, credentials::account},
-    sql::db::{Tx, execute, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 use balance_domain::accounts::UserId;
 use sqlx::AssertSqlSafe;
@@ -17,11 +17,11 @@ pub(crate) async fn begin_family(
 ) -> StoreResult<()> {
     let mut tx = store.db.write().await?;
     let now_micros = tx.now_micros().await?;
-    execute!(
-        &mut tx,
+    tx.execute(
         "DELETE FROM refresh_token WHERE expires_micros <= ?",
-        now_micros
-    )?;
+        &params![now_micros],
+    )
+    .await?;
     let family: [u8; 16] = rand::random();
     insert(&mut tx, &family, user_id, token, now_micros).await?;
     tx.commit().await
@@ -36,14 +36,15 @@ pub(crate) async fn rotate(
     let mut tx = store.db.write().await?;
     let now_micros = tx.now_micros().await?;
     let lock = tx.for_update();
-    let row: Option<(Vec<u8>, i64, i64, Option<i64>)> = fetch_optional!(
-        &mut tx,
-        AssertSqlSafe(format!(
-            "SELECT family, user_id, expires_micros, used_micros FROM refresh_token \
+    let row: Option<(Vec<u8>, i64, i64, Option<i64>)> = tx
+        .fetch_optional(
+            AssertSqlSafe(format!(
+                "SELECT family, user_id, expires_micros, used_micros FROM refresh_token \
              WHERE token_hash = ?{lock}"
-        )),
-        &shown.0[..]
-    )?;
+            )),
+            &params![&shown.0[..]],
+        )
+        .await?;
     let Some((family, user_id, expires_micros, used_micros)) = row else {
         return Ok(Rotation::Refused);
     };
@@ -56,18 +57,18 @@ pub(crate) async fn rotate(
         tx.commit().await?;
         return Ok(Rotation::Reused(UserId(user_id)));
     }
-    execute!(
-        &mut tx,
+    tx.execute(
         "UPDATE refresh_token SET used_micros = COALESCE(used_micros, ?) WHERE token_hash = ?",
-        now_micros,
-        &shown.0[..]
-    )?;
+        &params![now_micros, &shown.0[..]],
+    )
+    .await?;
     insert(&mut tx, &family, UserId(user_id), next, now_micros).await?;
-    let (username, role): (String, String) = fetch_one!(
-        &mut tx,
-        "SELECT username, role FROM users WHERE id = ?",
-        user_id
-    )?;
+    let (username, role): (String, String) = tx
+        .fetch_one(
+            "SELECT username, role FROM users WHERE id = ?",
+            &params![user_id],
+        )
+        .await?;
     let account = account(user_id, &username, &role)?;
     tx.commit().await?;
     Ok(Rotation::Rotated(account))
@@ -75,11 +76,12 @@ pub(crate) async fn rotate(
 
 pub(crate) async fn revoke(store: &Store, shown: &TokenHash) -> StoreResult<()> {
     let mut tx = store.db.write().await?;
-    let row: Option<(Vec<u8>,)> = fetch_optional!(
-        &mut tx,
-        "SELECT family FROM refresh_token WHERE token_hash = ?",
-        &shown.0[..]
-    )?;
+    let row: Option<(Vec<u8>,)> = tx
+        .fetch_optional(
+            "SELECT family FROM refresh_token WHERE token_hash = ?",
+            &params![&shown.0[..]],
+        )
+        .await?;
     let Some((family,)) = row else {
         return Ok(());
     };
@@ -89,7 +91,11 @@ pub(crate) async fn revoke(store: &Store, shown: &TokenHash) -> StoreResult<()> 
 
 /// Ends every session of a user.
 pub(crate) async fn revoke_all(tx: &mut Tx, user_id: UserId) -> StoreResult<()> {
-    execute!(tx, "DELETE FROM refresh_token WHERE user_id = ?", user_id.0)?;
+    tx.execute(
+        "DELETE FROM refresh_token WHERE user_id = ?",
+        &params![user_id.0],
+    )
+    .await?;
     Ok(())
 }
 
@@ -100,19 +106,25 @@ async fn insert(
     token: &NewToken,
     now_micros: i64,
 ) -> StoreResult<()> {
-    execute!(
-        tx,
+    tx.execute(
         "INSERT INTO refresh_token (token_hash, family, user_id, expires_micros) \
          VALUES (?, ?, ?, ?)",
-        &token.hash.0[..],
-        family,
-        user_id.0,
-        now_micros.saturating_add(i64::from(token.lives_s) * MICROS_PER_S)
-    )?;
+        &params![
+            &token.hash.0[..],
+            family,
+            user_id.0,
+            now_micros.saturating_add(i64::from(token.lives_s) * MICROS_PER_S)
+        ],
+    )
+    .await?;
     Ok(())
 }
 
 async fn delete_family(tx: &mut Tx, family: &[u8]) -> StoreResult<()> {
-    execute!(tx, "DELETE FROM refresh_token WHERE family = ?", family)?;
+    tx.execute(
+        "DELETE FROM refresh_token WHERE family = ?",
+        &params![family],
+    )
+    .await?;
     Ok(())
 }

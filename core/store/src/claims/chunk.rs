@@ -5,7 +5,7 @@ use crate::{
     claims::{
         ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, Ending, PeriodRow, lease::lease_end,
     },
-    sql::db::{Tx, execute, fetch_all, fetch_one, insert_rows},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     chunk::{ChunkCommit, Claim, RejectedItem},
@@ -47,12 +47,11 @@ pub(crate) async fn commit(
         ChunkOutcome::Completed
     } else {
         let until = lease_end(tx.now_micros().await?, limits.lease_s);
-        execute!(
-            &mut tx,
+        tx.execute(
             "UPDATE step_lease SET lease_until_micros = ? WHERE step_execution_id = ?",
-            until,
-            claim.step_execution_id.0
-        )?;
+            &params![until, claim.step_execution_id.0],
+        )
+        .await?;
         ChunkOutcome::Continues
     };
     crate::sql::fault::before_chunk_commit();
@@ -87,11 +86,11 @@ pub(crate) async fn end(store: &Store, claim: &Claim, ending: Ending) -> Result<
     end_row(&mut tx, claim, word, &message).await?;
     if word == "COMPLETED" {
         // A tasklet has no chunk that would clear its count of crashes.
-        execute!(
-            &mut tx,
+        tx.execute(
             "DELETE FROM step_expiry WHERE step_execution_id = ?",
-            claim.step_execution_id.0
-        )?;
+            &params![claim.step_execution_id.0],
+        )
+        .await?;
     }
     tx.commit().await?;
     Ok(())
@@ -106,23 +105,22 @@ pub(crate) async fn release(
     let mut tx = store.db.write().await?;
     raise_version(&mut tx, claim, Counters::default()).await?;
     if starts_anew {
-        execute!(
-            &mut tx,
+        tx.execute(
             "UPDATE BATCH_STEP_EXECUTION SET START_TIME = NULL WHERE STEP_EXECUTION_ID = ?",
-            claim.step_execution_id.0
-        )?;
+            &params![claim.step_execution_id.0],
+        )
+        .await?;
     }
     let from = tx
         .now_micros()
         .await?
         .saturating_add(i64::from(delay_ms) * 1_000);
-    execute!(
-        &mut tx,
+    tx.execute(
         "UPDATE step_lease SET claim_token = NULL, worker = NULL, lease_until_micros = ? \
          WHERE step_execution_id = ?",
-        from,
-        claim.step_execution_id.0
-    )?;
+        &params![from, claim.step_execution_id.0],
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -131,26 +129,29 @@ pub(crate) async fn release(
 /// raised. Adds to the counters.
 async fn raise_version(tx: &mut Tx, claim: &Claim, counters: Counters) -> Result<(), ClaimError> {
     let now = tx.now();
-    let raised = execute!(
-        tx,
-        "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, LAST_UPDATED = ?, \
+    let raised = tx
+        .execute(
+            "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, LAST_UPDATED = ?, \
          COMMIT_COUNT = COMMIT_COUNT + ?, READ_COUNT = READ_COUNT + ?, \
          FILTER_COUNT = FILTER_COUNT + ?, WRITE_COUNT = WRITE_COUNT + ?, \
          READ_SKIP_COUNT = READ_SKIP_COUNT + ?, WRITE_SKIP_COUNT = WRITE_SKIP_COUNT + ?, \
          PROCESS_SKIP_COUNT = PROCESS_SKIP_COUNT + ?, ROLLBACK_COUNT = ROLLBACK_COUNT + ? \
          WHERE STEP_EXECUTION_ID = ? AND VERSION = ?",
-        now,
-        counters.commits,
-        counters.reads,
-        counters.filters,
-        counters.writes,
-        counters.read_skips,
-        counters.write_skips,
-        counters.process_skips,
-        counters.rollbacks,
-        claim.step_execution_id.0,
-        claim.version
-    )?;
+            &params![
+                now,
+                counters.commits,
+                counters.reads,
+                counters.filters,
+                counters.writes,
+                counters.read_skips,
+                counters.write_skips,
+                counters.process_skips,
+                counters.rollbacks,
+                claim.step_execution_id.0,
+                claim.version
+            ],
+        )
+        .await?;
     if raised == 1 {
         Ok(())
     } else {
@@ -162,18 +163,17 @@ async fn raise_version(tx: &mut Tx, claim: &Claim, counters: Counters) -> Result
 async fn end_row(tx: &mut Tx, claim: &Claim, word: &str, message: &str) -> StoreResult<()> {
     let now = tx.now();
     let id = claim.step_execution_id.0;
-    execute!(
-        tx,
+    tx.execute(
         "UPDATE BATCH_STEP_EXECUTION SET STATUS = ?, EXIT_CODE = ?, EXIT_MESSAGE = ?, \
          END_TIME = ?, LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
-        word,
-        word,
-        message,
-        now,
-        now,
-        id
-    )?;
-    execute!(tx, "DELETE FROM step_lease WHERE step_execution_id = ?", id)?;
+        &params![word, word, message, now, now, id],
+    )
+    .await?;
+    tx.execute(
+        "DELETE FROM step_lease WHERE step_execution_id = ?",
+        &params![id],
+    )
+    .await?;
     Ok(())
 }
 
@@ -181,19 +181,17 @@ async fn end_row(tx: &mut Tx, claim: &Claim, word: &str, message: &str) -> Store
 async fn write_state(tx: &mut Tx, claim: &Claim, state: PartitionState) -> StoreResult<()> {
     let columns = state.to_context().to_columns();
     let id = claim.step_execution_id.0;
-    execute!(
-        tx,
+    tx.execute(
         "UPDATE BATCH_STEP_EXECUTION_CONTEXT SET SHORT_CONTEXT = ?, SERIALIZED_CONTEXT = ? \
          WHERE STEP_EXECUTION_ID = ?",
-        columns.short_context,
-        columns.serialized_context,
-        id
-    )?;
-    execute!(
-        tx,
+        &params![columns.short_context, columns.serialized_context, id],
+    )
+    .await?;
+    tx.execute(
         "DELETE FROM step_expiry WHERE step_execution_id = ?",
-        id
-    )?;
+        &params![id],
+    )
+    .await?;
     Ok(())
 }
 
@@ -209,38 +207,40 @@ async fn reject(
     // One after the other: two that skip at once would each not see what the other skips, and
     // together exceed the limit.
     let lock = tx.for_update();
-    let _: Vec<(i64,)> = fetch_all!(
-        tx,
-        AssertSqlSafe(format!(
-            "SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION \
+    let _: Vec<(i64,)> = tx
+        .fetch_all(
+            AssertSqlSafe(format!(
+                "SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION \
              WHERE JOB_EXECUTION_ID = ? AND STEP_NAME = ?{lock}"
-        )),
-        claim.job_execution_id.0,
-        step
-    )?;
+            )),
+            &params![claim.job_execution_id.0, step],
+        )
+        .await?;
     let now = tx.now();
     let keep = tx.on_conflict_keep("job_instance_id, step_name, video_id");
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO rejected_item \
          (job_instance_id, step_name, video_id, date, reason, rejected_at) ",
-        rejected,
-        |row, item| {
-            row.push_bind(claim.job_instance_id.0)
-                .push_bind(step)
-                .push_bind(item.video_id)
-                .push_bind(claim.date)
-                .push_bind(exit_message(&item.reason))
-                .push_bind(now);
+        &rejected[..],
+        |item| {
+            params![
+                claim.job_instance_id.0,
+                step,
+                item.video_id,
+                claim.date,
+                exit_message(&item.reason),
+                now
+            ]
         },
-        keep.as_str()
-    );
-    let (skipped,): (i64,) = fetch_one!(
-        tx,
-        "SELECT COUNT(*) FROM rejected_item WHERE job_instance_id = ? AND step_name = ?",
-        claim.job_instance_id.0,
-        step
-    )?;
+        keep.as_str(),
+    )
+    .await?;
+    let (skipped,): (i64,) = tx
+        .fetch_one(
+            "SELECT COUNT(*) FROM rejected_item WHERE job_instance_id = ? AND step_name = ?",
+            &params![claim.job_instance_id.0, step],
+        )
+        .await?;
     Ok(skipped <= i64::from(skip_limit))
 }
 
@@ -260,11 +260,13 @@ async fn write_output(
     };
     match output {
         ChunkOutput::Statistics(rows) => {
-            execute!(tx, clear("video_statistics"), claim.date, after, upto)?;
+            tx.execute(clear("video_statistics"), &params![claim.date, after, upto])
+                .await?;
             insert_statistics(tx, claim, rows).await
         }
         ChunkOutput::Revenue(rows) => {
-            execute!(tx, clear("video_revenue"), claim.date, after, upto)?;
+            tx.execute(clear("video_revenue"), &params![claim.date, after, upto])
+                .await?;
             insert_revenue(tx, claim, rows).await
         }
         ChunkOutput::Rollup(rows) => replace_periods(tx, rows).await,
@@ -276,62 +278,68 @@ async fn insert_statistics(
     claim: &Claim,
     rows: &[VideoStatistics],
 ) -> StoreResult<()> {
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO video_statistics (video_id, date, view_count, total_play_time, \
          ad_view_count, cumulative_view_count, cumulative_ad_view_count) ",
-        rows,
-        |row, video| {
-            row.push_bind(video.video_id.0)
-                .push_bind(claim.date)
-                .push_bind(video.view_count)
-                .push_bind(video.total_play_time)
-                .push_bind(video.ad_view_count)
-                .push_bind(video.cumulative.views)
-                .push_bind(video.cumulative.ad_views);
+        &rows[..],
+        |video| {
+            params![
+                video.video_id.0,
+                claim.date,
+                video.view_count,
+                video.total_play_time,
+                video.ad_view_count,
+                video.cumulative.views,
+                video.cumulative.ad_views
+            ]
         },
-        ""
-    );
+        "",
+    )
+    .await?;
     Ok(())
 }
 
 async fn insert_revenue(tx: &mut Tx, claim: &Claim, rows: &[VideoRevenue]) -> StoreResult<()> {
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO video_revenue \
          (video_id, date, view_revenue, ad_revenue, total_revenue) ",
-        rows,
-        |row, video| {
-            row.push_bind(video.video_id.0)
-                .push_bind(claim.date)
-                .push_bind(video.view_revenue.hundredths())
-                .push_bind(video.ad_revenue.hundredths())
-                .push_bind(video.total_revenue.hundredths());
+        &rows[..],
+        |video| {
+            params![
+                video.video_id.0,
+                claim.date,
+                video.view_revenue.hundredths(),
+                video.ad_revenue.hundredths(),
+                video.total_revenue.hundredths()
+            ]
         },
-        ""
-    );
+        "",
+    )
+    .await?;
     Ok(())
 }
 
 /// Other days' rows of the same week and month stay: only the videos of this chunk are replaced.
 async fn replace_periods(tx: &mut Tx, rows: &[PeriodRow]) -> StoreResult<()> {
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "REPLACE INTO period_rollup (period, start_date, video_id, view_count, total_play_time, \
          ad_view_count, view_revenue, ad_revenue, total_revenue) ",
-        rows,
-        |row, video| {
-            row.push_bind(video.kind.name())
-                .push_bind(video.start_date)
-                .push_bind(video.video_id.0)
-                .push_bind(video.view_count)
-                .push_bind(video.total_play_time)
-                .push_bind(video.ad_view_count)
-                .push_bind(video.view_revenue)
-                .push_bind(video.ad_revenue)
-                .push_bind(video.total_revenue);
+        &rows[..],
+        |video| {
+            params![
+                video.kind.name(),
+                video.start_date,
+                video.video_id.0,
+                video.view_count,
+                video.total_play_time,
+                video.ad_view_count,
+                video.view_revenue,
+                video.ad_revenue,
+                video.total_revenue
+            ]
         },
-        ""
-    );
+        "",
+    )
+    .await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::{
     Store, StoreError, StoreResult,
     claims::{Claimed, Reloaded},
     jobs::rows,
-    sql::db::{Tx, execute, fetch_all, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     chunk::{Claim, ClaimToken},
@@ -37,14 +37,14 @@ pub(crate) async fn claimable(store: &Store, limit: u32) -> StoreResult<Vec<Step
     let now_micros = tx.now_micros().await?;
     // Without an order: the index gives those that nobody has had first, and a sort would read all
     // partitions for each few that are asked for.
-    let rows: Vec<(i64,)> = fetch_all!(
-        &mut tx,
-        "SELECT l.step_execution_id FROM BATCH_JOB_EXECUTION e \
+    let rows: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT l.step_execution_id FROM BATCH_JOB_EXECUTION e \
          JOIN step_lease l ON l.job_execution_id = e.JOB_EXECUTION_ID \
          WHERE e.STATUS = 'STARTED' AND l.lease_until_micros <= ? LIMIT ?",
-        now_micros,
-        limit
-    )?;
+            &params![now_micros, limit],
+        )
+        .await?;
     Ok(rows.into_iter().map(|(id,)| StepExecutionId(id)).collect())
 }
 
@@ -93,13 +93,14 @@ type FreeRow = (JobExecution, StepExecution, LeaseRow, Option<TraceParent>);
 /// Locks what can be claimed: a row that nobody holds, or whose lease has run out, of an execution
 /// that is STARTED. The execution comes before its partition, as everywhere.
 async fn free_row(tx: &mut Tx, id: StepExecutionId) -> StoreResult<Option<FreeRow>> {
-    let owner: Option<(i64, Option<String>)> = fetch_optional!(
-        tx,
-        "SELECT l.job_execution_id, t.traceparent FROM step_lease l \
+    let owner: Option<(i64, Option<String>)> = tx
+        .fetch_optional(
+            "SELECT l.job_execution_id, t.traceparent FROM step_lease l \
          LEFT JOIN job_execution_trace t ON t.job_execution_id = l.job_execution_id \
          WHERE l.step_execution_id = ?",
-        id.0
-    )?;
+            &params![id.0],
+        )
+        .await?;
     let Some((job_execution_id, trace)) = owner else {
         return Ok(None);
     };
@@ -109,14 +110,15 @@ async fn free_row(tx: &mut Tx, id: StepExecutionId) -> StoreResult<Option<FreeRo
         return Ok(None);
     };
     let lock = tx.for_update_skip_locked();
-    let lease: Option<LeaseRow> = fetch_optional!(
-        tx,
-        AssertSqlSafe(format!(
-            "SELECT claim_token, lease_until_micros FROM step_lease \
+    let lease: Option<LeaseRow> = tx
+        .fetch_optional(
+            AssertSqlSafe(format!(
+                "SELECT claim_token, lease_until_micros FROM step_lease \
              WHERE step_execution_id = ?{lock}"
-        )),
-        id.0
-    )?;
+            )),
+            &params![id.0],
+        )
+        .await?;
     let now_micros = tx.now_micros().await?;
     let Some(lease) = lease.filter(|lease| lease.lease_until_micros <= now_micros) else {
         return Ok(None);
@@ -144,22 +146,20 @@ async fn record_expiry(
     token: i64,
 ) -> StoreResult<i64> {
     let keep = tx.on_conflict_keep("step_execution_id, cursor_video_id, claim_token");
-    execute!(
-        tx,
+    tx.execute(
         AssertSqlSafe(format!(
             "INSERT INTO step_expiry (step_execution_id, cursor_video_id, claim_token) \
              VALUES (?, ?, ?){keep}"
         )),
-        id.0,
-        cursor,
-        token
-    )?;
-    let (crashes,): (i64,) = fetch_one!(
-        tx,
-        "SELECT COUNT(*) FROM step_expiry WHERE step_execution_id = ? AND cursor_video_id = ?",
-        id.0,
-        cursor
-    )?;
+        &params![id.0, cursor, token],
+    )
+    .await?;
+    let (crashes,): (i64,) = tx
+        .fetch_one(
+            "SELECT COUNT(*) FROM step_expiry WHERE step_execution_id = ? AND cursor_video_id = ?",
+            &params![id.0, cursor],
+        )
+        .await?;
     Ok(crashes)
 }
 
@@ -174,23 +174,18 @@ async fn take(
 ) -> StoreResult<Claim> {
     let now = tx.now();
     let lease_until = lease_end(tx.now_micros().await?, lease_s);
-    execute!(
-        tx,
+    tx.execute(
         "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'STARTED', \
          START_TIME = COALESCE(START_TIME, ?), LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
-        now,
-        now,
-        step.id.0
-    )?;
-    execute!(
-        tx,
+        &params![now, now, step.id.0],
+    )
+    .await?;
+    tx.execute(
         "UPDATE step_lease SET claim_token = ?, worker = ?, lease_until_micros = ? \
          WHERE step_execution_id = ?",
-        token.0,
-        worker,
-        lease_until,
-        step.id.0
-    )?;
+        &params![token.0, worker, lease_until, step.id.0],
+    )
+    .await?;
     Ok(Claim {
         step_execution_id: step.id,
         job_execution_id: execution.id,
@@ -215,28 +210,24 @@ async fn fail(
 ) -> StoreResult<Claimed> {
     let now = tx.now();
     let reason = exit_message(&reason);
-    execute!(
-        &mut tx,
+    tx.execute(
         "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'FAILED', \
          EXIT_CODE = 'FAILED', EXIT_MESSAGE = ?, END_TIME = ?, LAST_UPDATED = ? \
          WHERE STEP_EXECUTION_ID = ?",
-        reason.as_str(),
-        now,
-        now,
-        step.id.0
-    )?;
-    execute!(
-        &mut tx,
+        &params![reason.as_str(), now, now, step.id.0],
+    )
+    .await?;
+    tx.execute(
         "DELETE FROM step_lease WHERE step_execution_id = ?",
-        step.id.0
-    )?;
+        &params![step.id.0],
+    )
+    .await?;
     if quarantine {
-        execute!(
-            &mut tx,
+        tx.execute(
             "INSERT INTO step_quarantine (step_execution_id, reason) VALUES (?, ?)",
-            step.id.0,
-            reason.as_str()
-        )?;
+            &params![step.id.0, reason.as_str()],
+        )
+        .await?;
     }
     tx.commit().await?;
     Ok(Claimed::Failed {
@@ -250,12 +241,11 @@ pub(crate) async fn renew(store: &Store, tokens: &[ClaimToken], lease_s: u32) ->
     let until = lease_end(tx.now_micros().await?, lease_s);
     // At most one for each permit of the worker.
     for token in tokens {
-        execute!(
-            &mut tx,
+        tx.execute(
             "UPDATE step_lease SET lease_until_micros = ? WHERE claim_token = ?",
-            until,
-            token.0
-        )?;
+            &params![until, token.0],
+        )
+        .await?;
     }
     tx.commit().await
 }
@@ -263,19 +253,19 @@ pub(crate) async fn renew(store: &Store, tokens: &[ClaimToken], lease_s: u32) ->
 pub(crate) async fn reload(store: &Store, claim: &Claim) -> StoreResult<Reloaded> {
     let mut tx = store.db.write().await?;
     let id = claim.step_execution_id;
-    let row: Option<(Option<i64>,)> = fetch_optional!(
-        &mut tx,
-        "SELECT claim_token FROM step_lease WHERE step_execution_id = ?",
-        id.0
-    )?;
+    let row: Option<(Option<i64>,)> = tx
+        .fetch_optional(
+            "SELECT claim_token FROM step_lease WHERE step_execution_id = ?",
+            &params![id.0],
+        )
+        .await?;
     if row != Some((Some(claim.token.0),)) {
         // We are alive: whatever made the lease run out was no crash of ours.
-        execute!(
-            &mut tx,
+        tx.execute(
             "DELETE FROM step_expiry WHERE step_execution_id = ? AND claim_token = ?",
-            id.0,
-            claim.token.0
-        )?;
+            &params![id.0, claim.token.0],
+        )
+        .await?;
         tx.commit().await?;
         return Ok(Reloaded::Lost);
     }
@@ -293,14 +283,17 @@ pub(crate) async fn reload(store: &Store, claim: &Claim) -> StoreResult<Reloaded
 
 pub(crate) async fn expire_all(store: &Store) -> StoreResult<u64> {
     let mut tx = store.db.write().await?;
-    let expired = execute!(
-        &mut tx,
-        "UPDATE step_lease SET lease_until_micros = 0 WHERE lease_until_micros > 0"
-    )?;
-    execute!(
-        &mut tx,
-        "UPDATE worker SET alive_until_micros = 0 WHERE alive_until_micros > 0"
-    )?;
+    let expired = tx
+        .execute(
+            "UPDATE step_lease SET lease_until_micros = 0 WHERE lease_until_micros > 0",
+            &[],
+        )
+        .await?;
+    tx.execute(
+        "UPDATE worker SET alive_until_micros = 0 WHERE alive_until_micros > 0",
+        &[],
+    )
+    .await?;
     tx.commit().await?;
     Ok(expired)
 }

@@ -6,7 +6,7 @@ use crate::{
         ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, Claimed, Ending, Reloaded, chunk, lease,
     },
     jobs::rows,
-    sql::{db::fetch_optional, retry::on_conflict},
+    sql::{retry::on_conflict, statement::params},
 };
 use balance_batch::{
     chunk::{ChunkCommit, Claim, ClaimToken},
@@ -46,11 +46,12 @@ impl Store {
     /// The status of the claim's execution.
     pub async fn execution_status(&self, id: JobExecutionId) -> StoreResult<BatchStatus> {
         let mut tx = self.db.read().await?;
-        let row: Option<(Option<String>,)> = fetch_optional!(
-            &mut tx,
-            "SELECT STATUS FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?",
-            id.0
-        )?;
+        let row: Option<(Option<String>,)> = tx
+            .fetch_optional(
+                "SELECT STATUS FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?",
+                &params![id.0],
+            )
+            .await?;
         let (word,) =
             row.ok_or_else(|| StoreError::Damaged(format!("job execution {id} is gone")))?;
         rows::status(word)

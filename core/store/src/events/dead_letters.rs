@@ -1,6 +1,6 @@
 //! Events that the history did not take, as operators read them.
 
-use crate::{Store, StoreError, StoreResult, events::EntryId, sql::db::fetch_all};
+use crate::{Store, StoreError, StoreResult, events::EntryId, sql::statement::params};
 use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
 use chrono::{NaiveDate, NaiveDateTime};
 use sqlx::AssertSqlSafe;
@@ -127,7 +127,9 @@ impl Store {
         );
         let EventId(before) = before.unwrap_or(LAST);
         let mut tx = self.db.read().await?;
-        let rows: Vec<LateRow> = fetch_all!(&mut tx, AssertSqlSafe(sql), date, &before[..], limit)?;
+        let rows: Vec<LateRow> = tx
+            .fetch_all(AssertSqlSafe(sql), &params![date, &before[..], limit])
+            .await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
@@ -141,19 +143,10 @@ impl Store {
             after.map_or((-1, 0, 0), |id| (i64::from(id.shard), id.ms, id.sequence));
         let mut tx = self.db.read().await?;
         // Spelled out: a comparison of rows is no range of the key to a server.
-        let rows: Vec<RejectedRow> = fetch_all!(
-            &mut tx,
-            "SELECT CAST(shard AS SIGNED) AS shard, entry_ms, entry_sequence, event_id, payload, \
+        let rows: Vec<RejectedRow> = tx.fetch_all("SELECT CAST(shard AS SIGNED) AS shard, entry_ms, entry_sequence, event_id, payload, \
              reason, rejected_at FROM rejected_event WHERE shard >= ? AND (shard > ? \
              OR entry_ms > ? OR (entry_ms = ? AND entry_sequence > ?)) \
-             ORDER BY shard, entry_ms, entry_sequence LIMIT ?",
-            shard,
-            shard,
-            ms,
-            ms,
-            sequence,
-            limit
-        )?;
+             ORDER BY shard, entry_ms, entry_sequence LIMIT ?", &params![shard, shard, ms, ms, sequence, limit]).await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 }

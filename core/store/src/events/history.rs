@@ -4,10 +4,7 @@ use crate::{
     Store, StoreError, StoreResult,
     events::{Content, Drained, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
     settlement::days::closed_through,
-    sql::{
-        db::{Tx, fetch_in, insert_rows},
-        retry::on_conflict,
-    },
+    sql::{retry::on_conflict, statement::params, tx::Tx},
     videos::catalog,
 };
 use balance_domain::{
@@ -222,7 +219,7 @@ async fn owned(tx: &mut Tx, events: &[&Timed], tables: &[&str]) -> StoreResult<H
             };
             for some in of_day.chunks(IN_LIST) {
                 let ids: Vec<&[u8]> = some.iter().map(|timed| &timed.event.id.0[..]).collect();
-                let rows: Vec<(Vec<u8>,)> = fetch_in!(tx, head.as_str(), ids, "")?;
+                let rows: Vec<(Vec<u8>,)> = tx.fetch_in(head.as_str(), ids, "", &[]).await?;
                 owned.extend(
                     rows.iter()
                         .filter_map(|(id,)| id.as_slice().try_into().ok().map(EventId)),
@@ -235,24 +232,26 @@ async fn owned(tx: &mut Tx, events: &[&Timed], tables: &[&str]) -> StoreResult<H
 
 async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
     let keep = tx.on_conflict_keep("date, event_id");
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
          counted, play_time, reported_time) ",
-        events,
-        |row, timed| {
+        &events[..],
+        |timed| {
             let (counted, credited_s, reported_s) = timed.numbers();
-            row.push_bind(timed.date)
-                .push_bind(timed.event.id.0.to_vec())
-                .push_bind(timed.event.video_id.0)
-                .push_bind(timed.event.user_id.0)
-                .push_bind(timed.at_micros)
-                .push_bind(counted)
-                .push_bind(credited_s)
-                .push_bind(reported_s);
+            params![
+                timed.date,
+                timed.event.id.0.to_vec(),
+                timed.event.video_id.0,
+                timed.event.user_id.0,
+                timed.at_micros,
+                counted,
+                credited_s,
+                reported_s
+            ]
         },
-        keep.as_str()
-    );
+        keep.as_str(),
+    )
+    .await?;
     Ok(())
 }
 
@@ -284,67 +283,73 @@ async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreR
         })
         .collect();
     let keep = tx.on_conflict_keep("date, video_id, user_id, slot_s");
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
-        shown,
-        |row, shown| {
+        &shown[..],
+        |shown| {
             let (timed, slot) = shown;
-            row.push_bind(timed.date)
-                .push_bind(timed.event.video_id.0)
-                .push_bind(timed.event.user_id.0)
-                .push_bind(slot.slot_s)
-                .push_bind(slot.ad_id.0);
+            params![
+                timed.date,
+                timed.event.video_id.0,
+                timed.event.user_id.0,
+                slot.slot_s,
+                slot.ad_id.0
+            ]
         },
-        keep.as_str()
-    );
+        keep.as_str(),
+    )
+    .await?;
     Ok(())
 }
 
 async fn write_late(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("event_id");
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO late_event (event_id, date, video_id, user_id, occurred_at_micros, \
          counted, play_time, reported_time, received_at) ",
-        events,
-        |row, timed| {
+        &events[..],
+        |timed| {
             let (counted, credited_s, reported_s) = timed.numbers();
-            row.push_bind(timed.event.id.0.to_vec())
-                .push_bind(timed.date)
-                .push_bind(timed.event.video_id.0)
-                .push_bind(timed.event.user_id.0)
-                .push_bind(timed.at_micros)
-                .push_bind(counted)
-                .push_bind(credited_s)
-                .push_bind(reported_s)
-                .push_bind(now);
+            params![
+                timed.event.id.0.to_vec(),
+                timed.date,
+                timed.event.video_id.0,
+                timed.event.user_id.0,
+                timed.at_micros,
+                counted,
+                credited_s,
+                reported_s,
+                now
+            ]
         },
-        keep.as_str()
-    );
+        keep.as_str(),
+    )
+    .await?;
     Ok(())
 }
 
 async fn write_rejected(tx: &mut Tx, rejected: &[Rejected]) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("shard, entry_ms, entry_sequence");
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, event_id, payload, reason, \
          rejected_at) ",
-        rejected,
-        |row, one| {
-            row.push_bind(i64::from(one.id.shard))
-                .push_bind(one.id.ms)
-                .push_bind(one.id.sequence)
-                .push_bind(one.event_id.map(|id| id.0.to_vec()))
-                .push_bind(one.payload.as_str())
-                .push_bind(one.reason.as_str())
-                .push_bind(now);
+        &rejected[..],
+        |one| {
+            params![
+                i64::from(one.id.shard),
+                one.id.ms,
+                one.id.sequence,
+                one.event_id.map(|id| id.0.to_vec()),
+                one.payload.as_str(),
+                one.reason.as_str(),
+                now
+            ]
         },
-        keep.as_str()
-    );
+        keep.as_str(),
+    )
+    .await?;
     Ok(())
 }
 
@@ -358,16 +363,14 @@ async fn drop_kept(store: &Store, counts: &mut Vec<SuppressedCount>) -> StoreRes
     for (date, reason) in kinds {
         let is_of_kind = |one: &SuppressedCount| one.date == date && one.reason.name() == reason;
         let videos = counts.iter().filter(|one| is_of_kind(one));
-        let kept: Vec<(i64, i64)> = fetch_in!(
-            &mut tx,
-            "SELECT video_id, count FROM refusal_count WHERE video_id IN ",
-            videos.map(|one| one.video_id.0),
-            " AND date = ",
-            date,
-            " AND reason = ",
-            reason,
-            ""
-        )?;
+        let kept: Vec<(i64, i64)> = tx
+            .fetch_in(
+                "SELECT video_id, count FROM refusal_count WHERE video_id IN ",
+                videos.map(|one| one.video_id.0),
+                " AND date = ? AND reason = ?",
+                &params![date, reason],
+            )
+            .await?;
         let kept: HashMap<i64, i64> = kept.into_iter().collect();
         counts.retain(|one| {
             let kept = kept.get(&one.video_id.0).filter(|_| is_of_kind(one));
@@ -380,17 +383,12 @@ async fn drop_kept(store: &Store, counts: &mut Vec<SuppressedCount>) -> StoreRes
 async fn write_suppressed(store: &Store, counts: &[SuppressedCount]) -> StoreResult<()> {
     let mut tx = store.db.write().await?;
     let raise = tx.on_conflict_raise("date, video_id, reason", "count");
-    insert_rows!(
-        &mut tx,
+    tx.insert_rows(
         "INSERT INTO refusal_count (date, video_id, reason, count) ",
-        counts,
-        |row, one| {
-            row.push_bind(one.date)
-                .push_bind(one.video_id.0)
-                .push_bind(one.reason.name())
-                .push_bind(one.count);
-        },
-        raise.as_str()
-    );
+        &counts[..],
+        |one| params![one.date, one.video_id.0, one.reason.name(), one.count],
+        raise.as_str(),
+    )
+    .await?;
     tx.commit().await
 }

@@ -5,7 +5,7 @@ use crate::{
     Store, StoreResult,
     import::{PlayCounts, PlayImportError, PlayRules, SourcedPlay},
     settlement::days::{closed_through, next_active_day},
-    sql::db::{Tx, fetch_each, fetch_one, insert_rows},
+    sql::{statement::params, tx::Tx},
     videos::catalog::{self, known_videos},
 };
 use balance_domain::{
@@ -15,7 +15,6 @@ use balance_domain::{
     videos::{AdId, AdSchedule, AdSlot, Video, VideoId},
 };
 use chrono::NaiveDate;
-use futures_util::TryStreamExt;
 use std::collections::{HashMap, HashSet};
 
 /// A row to be written.
@@ -66,8 +65,9 @@ impl Import {
         let lock = tx.for_share();
         let closed = closed_through(&mut tx, lock).await?;
         let ads = catalog::ensure_ads(&mut tx, rules.ads).await?;
-        let (has_history,): (i64,) =
-            fetch_one!(&mut tx, "SELECT EXISTS (SELECT 1 FROM play_history)")?;
+        let (has_history,): (i64,) = tx
+            .fetch_one("SELECT EXISTS (SELECT 1 FROM play_history)", &[])
+            .await?;
         Ok(Self {
             tx,
             timezone: rules.timezone,
@@ -279,20 +279,12 @@ impl Import {
         while let Some(date) = next_active_day(&mut self.tx, before).await?
             && date <= last_day
         {
-            fetch_each!(
-                &mut self.tx,
-                OldPlay,
-                "SELECT event_id, user_id, video_id, occurred_at_micros, counted, reported_time \
-                 FROM play_history WHERE date = ? AND event_id BETWEEN ? AND ?",
-                date,
-                EventId::floor(from).0.to_vec(),
-                EventId::ceiling(until).0.to_vec();
-                |row| {
+            self.tx.fetch_each("SELECT event_id, user_id, video_id, occurred_at_micros, counted, reported_time \
+                 FROM play_history WHERE date = ? AND event_id BETWEEN ? AND ?", &params![date, EventId::floor(from).0.to_vec(), EventId::ceiling(until).0.to_vec()], |row: OldPlay| {
                     if pairs.contains(&(row.user_id, row.video_id)) {
                         old.push(row);
                     }
-                }
-            );
+                }).await?;
             before = Some(date);
         }
         old.sort_by_key(|row| row.occurred_at_micros);
@@ -300,25 +292,28 @@ impl Import {
     }
 
     async fn insert(&mut self, new: &[NewPlay]) -> StoreResult<()> {
-        insert_rows!(
-            &mut self.tx,
-            "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
+        self.tx
+            .insert_rows(
+                "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
              counted, play_time, reported_time) ",
-            new,
-            |row, new| {
-                // An own play enters no statistics: neither its view nor its seconds.
-                let credited = if new.counted { new.play.play_time_s } else { 0 };
-                row.push_bind(new.date)
-                    .push_bind(&new.event_id.0[..])
-                    .push_bind(new.play.video_id.0)
-                    .push_bind(new.play.user_id.0)
-                    .push_bind(new.play.started_at_micros)
-                    .push_bind(i64::from(new.counted))
-                    .push_bind(credited)
-                    .push_bind(new.play.play_time_s);
-            },
-            ""
-        );
+                &new[..],
+                |new| {
+                    // An own play enters no statistics: neither its view nor its seconds.
+                    let credited = if new.counted { new.play.play_time_s } else { 0 };
+                    params![
+                        new.date,
+                        &new.event_id.0[..],
+                        new.play.video_id.0,
+                        new.play.user_id.0,
+                        new.play.started_at_micros,
+                        i64::from(new.counted),
+                        credited,
+                        new.play.play_time_s
+                    ]
+                },
+                "",
+            )
+            .await?;
         self.insert_ads(new).await
     }
 
@@ -353,20 +348,17 @@ async fn insert_ad_views(
     shown.retain(|ad| keys.insert(key(ad)));
     let known = tx.known_ad_views(&keys).await?;
     let keep = tx.on_conflict_keep("date, video_id, user_id, slot_s");
-    let inserted = insert_rows!(
-        tx,
-        "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
-        shown,
-        |row, ad| {
-            let (date, video, user, slot_s) = key(ad);
-            row.push_bind(date)
-                .push_bind(video)
-                .push_bind(user)
-                .push_bind(slot_s)
-                .push_bind(ad.2.ad_id.0);
-        },
-        keep.as_str()
-    );
+    let inserted = tx
+        .insert_rows(
+            "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
+            &shown[..],
+            |ad| {
+                let (date, video, user, slot_s) = key(ad);
+                params![date, video, user, slot_s, ad.2.ad_id.0]
+            },
+            keep.as_str(),
+        )
+        .await?;
     counts.ad_views += inserted.saturating_sub(known);
     shown.clear();
     Ok(())

@@ -7,7 +7,7 @@ use crate::{
         PlaySource, play_import::Import,
     },
     settlement::days::closed_through,
-    sql::db::{Tx, fetch_in, insert_rows},
+    sql::{statement::params, tx::Tx},
 };
 use balance_domain::videos::OpeningBalance;
 use std::collections::HashMap;
@@ -57,12 +57,14 @@ async fn replace_balances(
     balances: &[OpeningBalance],
     counts: &mut BalanceCounts,
 ) -> StoreResult<()> {
-    let found: Vec<(i64, i64, i64)> = fetch_in!(
-        tx,
-        "SELECT video_id, view_count, ad_view_count FROM opening_balance WHERE video_id IN ",
-        balances.iter().map(|balance| balance.video_id.0),
-        ""
-    )?;
+    let found: Vec<(i64, i64, i64)> = tx
+        .fetch_in(
+            "SELECT video_id, view_count, ad_view_count FROM opening_balance WHERE video_id IN ",
+            balances.iter().map(|balance| balance.video_id.0),
+            "",
+            &[],
+        )
+        .await?;
     let found: HashMap<i64, (i64, i64)> = found
         .into_iter()
         .map(|(id, views, ad_views)| (id, (views, ad_views)))
@@ -76,16 +78,18 @@ async fn replace_balances(
             Some(_) => &mut counts.changed,
         } += 1;
     }
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "REPLACE INTO opening_balance (video_id, view_count, ad_view_count) ",
-        balances,
-        |row, balance| {
-            row.push_bind(balance.video_id.0)
-                .push_bind(balance.view_count)
-                .push_bind(balance.ad_view_count);
+        &balances[..],
+        |balance| {
+            params![
+                balance.video_id.0,
+                balance.view_count,
+                balance.ad_view_count
+            ]
         },
-        ""
-    );
+        "",
+    )
+    .await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::{
         rows::{self, NewStep},
     },
     reports::totals::{self, Totals},
-    sql::db::{Tx, execute, fetch_all, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId},
@@ -85,13 +85,14 @@ async fn attempt(
 /// and no lock to ask for. With many partitions this is nearly every call.
 async fn is_at_work(store: &Store, id: JobExecutionId) -> StoreResult<bool> {
     let mut tx = store.db.read().await?;
-    let row: Option<(i64,)> = fetch_optional!(
-        &mut tx,
-        "SELECT 1 FROM BATCH_JOB_EXECUTION e JOIN step_lease l \
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT 1 FROM BATCH_JOB_EXECUTION e JOIN step_lease l \
          ON l.job_execution_id = e.JOB_EXECUTION_ID \
          WHERE e.JOB_EXECUTION_ID = ? AND e.STATUS = 'STARTED' LIMIT 1",
-        id.0
-    )?;
+            &params![id.0],
+        )
+        .await?;
     Ok(row.is_some())
 }
 
@@ -143,11 +144,12 @@ async fn completed_before(tx: &mut Tx, execution: &JobExecution, step: Step) -> 
 }
 
 async fn has_leases(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
-    let row: Option<(i64,)> = fetch_optional!(
-        tx,
-        "SELECT 1 FROM step_lease WHERE job_execution_id = ? LIMIT 1",
-        id.0
-    )?;
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT 1 FROM step_lease WHERE job_execution_id = ? LIMIT 1",
+            &params![id.0],
+        )
+        .await?;
     Ok(row.is_some())
 }
 
@@ -229,27 +231,29 @@ pub(crate) async fn end_manager(
     let partitions = rows::steps_named(tx, manager.job_execution_id, &pattern).await?;
     let all = aggregate(&partitions);
     let now = tx.now();
-    execute!(
-        tx,
+    tx.execute(
         "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = ?, EXIT_CODE = ?, \
          EXIT_MESSAGE = ?, END_TIME = ?, LAST_UPDATED = ?, COMMIT_COUNT = ?, READ_COUNT = ?, \
          FILTER_COUNT = ?, WRITE_COUNT = ?, READ_SKIP_COUNT = ?, WRITE_SKIP_COUNT = ?, \
          PROCESS_SKIP_COUNT = ?, ROLLBACK_COUNT = ? WHERE STEP_EXECUTION_ID = ?",
-        all.status.name(),
-        all.exit_code.as_str(),
-        all.exit_message.as_str(),
-        now,
-        now,
-        all.counters.commits,
-        all.counters.reads,
-        all.counters.filters,
-        all.counters.writes,
-        all.counters.read_skips,
-        all.counters.write_skips,
-        all.counters.process_skips,
-        all.counters.rollbacks,
-        manager.id.0
-    )?;
+        &params![
+            all.status.name(),
+            all.exit_code.as_str(),
+            all.exit_message.as_str(),
+            now,
+            now,
+            all.counters.commits,
+            all.counters.reads,
+            all.counters.filters,
+            all.counters.writes,
+            all.counters.read_skips,
+            all.counters.write_skips,
+            all.counters.process_skips,
+            all.counters.rollbacks,
+            manager.id.0
+        ],
+    )
+    .await?;
     Ok(StepExecution {
         status: all.status,
         exit_code: all.exit_code,
@@ -277,11 +281,12 @@ async fn end(
 }
 
 async fn has_skips(tx: &mut Tx, execution: &JobExecution) -> StoreResult<bool> {
-    let (skipped,): (i64,) = fetch_one!(
-        tx,
-        "SELECT COUNT(*) FROM rejected_item WHERE job_instance_id = ?",
-        execution.instance_id.0
-    )?;
+    let (skipped,): (i64,) = tx
+        .fetch_one(
+            "SELECT COUNT(*) FROM rejected_item WHERE job_instance_id = ?",
+            &params![execution.instance_id.0],
+        )
+        .await?;
     Ok(skipped > 0)
 }
 
@@ -321,27 +326,25 @@ async fn stop(tx: &mut Tx, execution: &JobExecution) -> StoreResult<Advance> {
 async fn stop_unclaimed(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
     let now_micros = tx.now_micros().await?;
     let now = tx.now();
-    let free: Vec<(i64,)> = fetch_all!(
-        tx,
-        "SELECT step_execution_id FROM step_lease \
+    let free: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT step_execution_id FROM step_lease \
          WHERE job_execution_id = ? AND lease_until_micros <= ?",
-        id.0,
-        now_micros
-    )?;
+            &params![id.0, now_micros],
+        )
+        .await?;
     for (step,) in &free {
-        execute!(
-            tx,
+        tx.execute(
             "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'STOPPED', \
              EXIT_CODE = 'STOPPED', END_TIME = ?, LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
-            now,
-            now,
-            step
-        )?;
-        execute!(
-            tx,
+            &params![now, now, *step],
+        )
+        .await?;
+        tx.execute(
             "DELETE FROM step_lease WHERE step_execution_id = ?",
-            step
-        )?;
+            &params![*step],
+        )
+        .await?;
     }
     Ok(!free.is_empty())
 }

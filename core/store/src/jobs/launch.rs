@@ -4,10 +4,7 @@ use crate::{
     Store, StoreResult,
     jobs::{JobError, Launched, LaunchedBy, rows},
     operations::{Actor, AuditAction, audit},
-    sql::{
-        db::{Tx, execute, fetch_all, fetch_optional},
-        dialect::Sequence,
-    },
+    sql::{dialect::Sequence, statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId, JobInstanceId, StepExecutionId},
@@ -153,12 +150,11 @@ async fn keep_trace(
     trace: Option<&TraceParent>,
 ) -> StoreResult<()> {
     if let Some(trace) = trace {
-        execute!(
-            tx,
+        tx.execute(
             "INSERT INTO job_execution_trace (job_execution_id, traceparent) VALUES (?, ?)",
-            id.0,
-            trace.as_str()
-        )?;
+            &params![id.0, trace.as_str()],
+        )
+        .await?;
     }
     Ok(())
 }
@@ -187,11 +183,11 @@ async fn release_quarantine(
     if step.status != BatchStatus::Failed {
         return Err(refused("has not failed"));
     }
-    execute!(
-        tx,
+    tx.execute(
         "DELETE FROM step_quarantine WHERE step_execution_id = ?",
-        id.0
-    )?;
+        &params![id.0],
+    )
+    .await?;
     Ok(())
 }
 
@@ -227,33 +223,27 @@ pub(crate) async fn found(tx: &mut Tx, id: JobExecutionId) -> Result<JobExecutio
 /// Makes the date's row and locks it: two launches of one date come one after the other.
 pub(crate) async fn lock_date(tx: &mut Tx, job: Job, date: NaiveDate) -> StoreResult<()> {
     let keep = tx.on_conflict_keep("job_name, date");
-    execute!(
-        tx,
+    tx.execute(
         AssertSqlSafe(format!(
             "INSERT INTO job_date (job_name, date) VALUES (?, ?){keep}"
         )),
-        job.name(),
-        date
-    )?;
+        &params![job.name(), date],
+    )
+    .await?;
     let lock = tx.for_update();
-    let _: Vec<(String,)> = fetch_all!(
-        tx,
-        AssertSqlSafe(format!(
-            "SELECT job_name FROM job_date WHERE job_name = ? AND date = ?{lock}"
-        )),
-        job.name(),
-        date
-    )?;
+    let _: Vec<(String,)> = tx
+        .fetch_all(
+            AssertSqlSafe(format!(
+                "SELECT job_name FROM job_date WHERE job_name = ? AND date = ?{lock}"
+            )),
+            &params![job.name(), date],
+        )
+        .await?;
     Ok(())
 }
 
 async fn next_run_id(tx: &mut Tx, job: Job, date: NaiveDate) -> StoreResult<i64> {
-    let row: Option<(i64,)> = fetch_optional!(
-        tx,
-        "SELECT COALESCE(MAX(run_id), 0) FROM job_date_instance WHERE job_name = ? AND date = ?",
-        job.name(),
-        date
-    )?;
+    let row: Option<(i64,)> = tx.fetch_optional("SELECT COALESCE(MAX(run_id), 0) FROM job_date_instance WHERE job_name = ? AND date = ?", &params![job.name(), date]).await?;
     Ok(row.map_or(1, |(last,)| last + 1))
 }
 
@@ -266,23 +256,18 @@ async fn insert_instance(
 ) -> StoreResult<JobInstanceId> {
     let id = tx.next_ids(Sequence::JobInstance, 1).await?;
     let key = JobKey::of(&parameters(date, run_id));
-    execute!(
-        tx,
+    tx.execute(
         "INSERT INTO BATCH_JOB_INSTANCE (JOB_INSTANCE_ID, VERSION, JOB_NAME, JOB_KEY) \
          VALUES (?, 0, ?, ?)",
-        id,
-        job.name(),
-        key.as_str()
-    )?;
-    execute!(
-        tx,
+        &params![id, job.name(), key.as_str()],
+    )
+    .await?;
+    tx.execute(
         "INSERT INTO job_date_instance (job_instance_id, job_name, date, run_id) \
          VALUES (?, ?, ?, ?)",
-        id,
-        job.name(),
-        date,
-        run_id
-    )?;
+        &params![id, job.name(), date, run_id],
+    )
+    .await?;
     Ok(JobInstanceId(id))
 }
 
@@ -298,38 +283,40 @@ async fn insert_execution(
 ) -> StoreResult<JobExecutionId> {
     let id = tx.next_ids(Sequence::JobExecution, 1).await?;
     let now = tx.now();
-    execute!(
-        tx,
+    tx.execute(
         "INSERT INTO BATCH_JOB_EXECUTION (JOB_EXECUTION_ID, VERSION, JOB_INSTANCE_ID, \
          CREATE_TIME, STATUS, EXIT_CODE, EXIT_MESSAGE, LAST_UPDATED) \
          VALUES (?, 0, ?, ?, ?, ?, '', ?)",
-        id,
-        instance.0,
-        now,
-        BatchStatus::Starting.name(),
-        ExitCode::UNKNOWN.as_str(),
-        now
-    )?;
+        &params![
+            id,
+            instance.0,
+            now,
+            BatchStatus::Starting.name(),
+            ExitCode::UNKNOWN.as_str(),
+            now
+        ],
+    )
+    .await?;
     for parameter in parameters(date, run_id).iter() {
-        execute!(
-            tx,
+        tx.execute(
             "INSERT INTO BATCH_JOB_EXECUTION_PARAMS (JOB_EXECUTION_ID, PARAMETER_NAME, \
              PARAMETER_TYPE, PARAMETER_VALUE, IDENTIFYING) VALUES (?, ?, ?, ?, ?)",
-            id,
-            parameter.name.as_str(),
-            parameter.value.java_class(),
-            parameter.value.java_string(),
-            if parameter.identifying { "Y" } else { "N" }
-        )?;
+            &params![
+                id,
+                parameter.name.as_str(),
+                parameter.value.java_class(),
+                parameter.value.java_string(),
+                if parameter.identifying { "Y" } else { "N" }
+            ],
+        )
+        .await?;
     }
     let columns = ExecutionContext::new().to_columns();
-    execute!(
-        tx,
+    tx.execute(
         "INSERT INTO BATCH_JOB_EXECUTION_CONTEXT \
          (JOB_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT) VALUES (?, ?, ?)",
-        id,
-        columns.short_context,
-        columns.serialized_context
-    )?;
+        &params![id, columns.short_context, columns.serialized_context],
+    )
+    .await?;
     Ok(JobExecutionId(id))
 }

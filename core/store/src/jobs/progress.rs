@@ -4,7 +4,7 @@
 use crate::{
     Store, StoreError, StoreResult,
     jobs::rows,
-    sql::db::{Tx, fetch_all, fetch_one},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::JobExecutionId,
@@ -61,9 +61,9 @@ impl Store {
     /// The partitions of an execution, by step; no row for a step that has none yet.
     pub async fn progress(&self, id: JobExecutionId) -> StoreResult<Vec<StepProgress>> {
         let mut tx = self.db.read().await?;
-        let rows: Vec<Row> = fetch_all!(
-            &mut tx,
-            "SELECT SUBSTR(STEP_NAME, 1, INSTR(STEP_NAME, ':') - 1) AS worker_name, \
+        let rows: Vec<Row> = tx
+            .fetch_all(
+                "SELECT SUBSTR(STEP_NAME, 1, INSTR(STEP_NAME, ':') - 1) AS worker_name, \
              STATUS AS status, COUNT(*) AS partitions, \
              CAST(SUM(COMMIT_COUNT) AS SIGNED) AS commits, \
              CAST(SUM(READ_COUNT) AS SIGNED) AS `reads`, \
@@ -75,8 +75,9 @@ impl Store {
              CAST(SUM(ROLLBACK_COUNT) AS SIGNED) AS rollbacks \
              FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ? AND STEP_NAME LIKE '%:%' \
              GROUP BY worker_name, STATUS",
-            id.0
-        )?;
+                &params![id.0],
+            )
+            .await?;
         let mut all: Vec<StepProgress> = Vec::new();
         for row in rows {
             let step = step_of(&row.worker_name)?;
@@ -109,15 +110,15 @@ impl Store {
 
 pub(crate) async fn leases(tx: &mut Tx) -> StoreResult<Leases> {
     let now_micros = tx.now_micros().await?;
-    let (claimable, owned, expired): (i64, i64, i64) = fetch_one!(
-        tx,
-        "SELECT CAST(COALESCE(SUM(claim_token IS NULL), 0) AS SIGNED), \
+    let (claimable, owned, expired): (i64, i64, i64) = tx
+        .fetch_one(
+            "SELECT CAST(COALESCE(SUM(claim_token IS NULL), 0) AS SIGNED), \
          CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros > ?), 0) AS SIGNED), \
          CAST(COALESCE(SUM(claim_token IS NOT NULL AND lease_until_micros <= ?), 0) AS SIGNED) \
          FROM step_lease",
-        now_micros,
-        now_micros
-    )?;
+            &params![now_micros, now_micros],
+        )
+        .await?;
     Ok(Leases {
         claimable: claimable.unsigned_abs(),
         owned: owned.unsigned_abs(),

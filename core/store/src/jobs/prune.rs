@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreResult,
-    sql::db::{Tx, execute, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 use chrono::NaiveDateTime;
 use sqlx::AssertSqlSafe;
@@ -22,33 +22,33 @@ pub(crate) async fn oldest(store: &Store, ended_before: NaiveDateTime) -> StoreR
         return Ok(false);
     };
     for table in TABLES {
-        execute!(
-            &mut tx,
+        tx.execute(
             AssertSqlSafe(format!(
                 "DELETE FROM {table} IN \
                  (SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ?)"
             )),
-            id
-        )?;
+            &params![id],
+        )
+        .await?;
     }
-    execute!(
-        &mut tx,
+    tx.execute(
         "DELETE FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ?",
-        id
-    )?;
-    execute!(
-        &mut tx,
+        &params![id],
+    )
+    .await?;
+    tx.execute(
         "DELETE FROM job_execution_trace WHERE job_execution_id = ?",
-        id
-    )?;
+        &params![id],
+    )
+    .await?;
     tx.commit().await?;
     Ok(true)
 }
 
 async fn find(tx: &mut Tx, ended_before: NaiveDateTime) -> StoreResult<Option<i64>> {
-    let row: Option<(i64,)> = fetch_optional!(
-        tx,
-        "SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e \
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e \
          WHERE e.STATUS NOT IN ('STARTING', 'STARTED', 'STOPPING') AND e.END_TIME < ? \
          AND EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION f \
            WHERE f.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID \
@@ -56,8 +56,8 @@ async fn find(tx: &mut Tx, ended_before: NaiveDateTime) -> StoreResult<Option<i6
          AND EXISTS (SELECT 1 FROM BATCH_STEP_EXECUTION s \
            WHERE s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID) \
          ORDER BY e.JOB_EXECUTION_ID LIMIT 1",
-        ended_before,
-        ended_before
-    )?;
+            &params![ended_before, ended_before],
+        )
+        .await?;
     Ok(row.map(|(id,)| id))
 }

@@ -4,10 +4,7 @@ use crate::{
     Store, StoreResult,
     jobs::{Advance, JobError, Launched, LaunchedBy, Plan, advance, launch, prune, rows, stop},
     operations::Actor,
-    sql::{
-        db::{fetch_all, fetch_optional},
-        retry::on_conflict,
-    },
+    sql::{retry::on_conflict, statement::params},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId, StepExecutionId},
@@ -49,11 +46,12 @@ impl Store {
         id: StepExecutionId,
     ) -> StoreResult<Option<JobExecutionId>> {
         let mut tx = self.db.read().await?;
-        let row: Option<(i64,)> = fetch_optional!(
-            &mut tx,
-            "SELECT JOB_EXECUTION_ID FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = ?",
-            id.0
-        )?;
+        let row: Option<(i64,)> = tx
+            .fetch_optional(
+                "SELECT JOB_EXECUTION_ID FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = ?",
+                &params![id.0],
+            )
+            .await?;
         Ok(row.map(|(id,)| JobExecutionId(id)))
     }
 
@@ -76,11 +74,13 @@ impl Store {
     /// All running executions, oldest first.
     pub async fn running(&self) -> StoreResult<Vec<JobExecutionId>> {
         let mut tx = self.db.read().await?;
-        let rows: Vec<(i64,)> = fetch_all!(
-            &mut tx,
-            "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION \
-             WHERE STATUS IN ('STARTING', 'STARTED', 'STOPPING') ORDER BY JOB_EXECUTION_ID"
-        )?;
+        let rows: Vec<(i64,)> = tx
+            .fetch_all(
+                "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION \
+             WHERE STATUS IN ('STARTING', 'STARTED', 'STOPPING') ORDER BY JOB_EXECUTION_ID",
+                &[],
+            )
+            .await?;
         Ok(rows.into_iter().map(|(id,)| JobExecutionId(id)).collect())
     }
 

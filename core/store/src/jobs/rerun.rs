@@ -6,7 +6,7 @@ use crate::{
         advance::{claimable, manager},
         rows::NewStep,
     },
-    sql::db::{Tx, fetch_in, insert_rows},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::{StepExecutionId, exit_message},
@@ -56,13 +56,15 @@ async fn contexts(
 ) -> StoreResult<HashMap<StepExecutionId, ExecutionContext>> {
     let mut contexts = HashMap::with_capacity(rows.len());
     for rows in rows.chunks(IN_LIST) {
-        let found: Vec<(i64, String, Option<String>)> = fetch_in!(
-            tx,
-            "SELECT STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT \
+        let found: Vec<(i64, String, Option<String>)> = tx
+            .fetch_in(
+                "SELECT STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT \
              FROM BATCH_STEP_EXECUTION_CONTEXT WHERE STEP_EXECUTION_ID IN ",
-            rows.iter().map(|row| row.id.0),
-            ""
-        )?;
+                rows.iter().map(|row| row.id.0),
+                "",
+                &[],
+            )
+            .await?;
         contexts.extend(found.into_iter().filter_map(|(id, short, serialized)| {
             let context = ExecutionContext::from_columns(&short, serialized.as_deref()).ok()?;
             Some((StepExecutionId(id), context))
@@ -77,12 +79,14 @@ async fn quarantined(
 ) -> StoreResult<HashMap<StepExecutionId, String>> {
     let mut reasons = HashMap::new();
     for rows in rows.chunks(IN_LIST) {
-        let found: Vec<(i64, String)> = fetch_in!(
-            tx,
-            "SELECT step_execution_id, reason FROM step_quarantine WHERE step_execution_id IN ",
-            rows.iter().map(|row| row.id.0),
-            ""
-        )?;
+        let found: Vec<(i64, String)> = tx
+            .fetch_in(
+                "SELECT step_execution_id, reason FROM step_quarantine WHERE step_execution_id IN ",
+                rows.iter().map(|row| row.id.0),
+                "",
+                &[],
+            )
+            .await?;
         reasons.extend(
             found
                 .into_iter()
@@ -104,14 +108,12 @@ pub(crate) async fn keep_quarantine(
         .filter(|(_, row)| row.status == BatchStatus::Failed)
         .map(|(id, row)| (id.0, row.exit_message.clone()))
         .collect();
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO step_quarantine (step_execution_id, reason) ",
-        kept,
-        |row, kept| {
-            row.push_bind(kept.0).push_bind(exit_message(&kept.1));
-        },
-        ""
-    );
+        &kept[..],
+        |kept| params![kept.0, exit_message(&kept.1)],
+        "",
+    )
+    .await?;
     Ok(())
 }

@@ -2,10 +2,7 @@
 
 use crate::{
     StoreError, StoreResult,
-    sql::{
-        db::{Tx, execute, fetch_all, fetch_optional},
-        dialect::Sequence,
-    },
+    sql::{dialect::Sequence, statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId, JobInstanceId, StepExecutionId, exit_message},
@@ -141,7 +138,9 @@ pub(crate) async fn job(
     lock: &str,
 ) -> StoreResult<Option<JobExecution>> {
     let sql = format!("{JOB_SELECT} WHERE e.JOB_EXECUTION_ID = ?{lock}");
-    let row: Option<JobRow> = fetch_optional!(tx, AssertSqlSafe(sql), id.0)?;
+    let row: Option<JobRow> = tx
+        .fetch_optional(AssertSqlSafe(sql), &params![id.0])
+        .await?;
     row.map(JobExecution::try_from).transpose()
 }
 
@@ -154,7 +153,9 @@ pub(crate) async fn jobs_of_date(
     let sql = format!(
         "{JOB_SELECT} WHERE d.job_name = ? AND d.date = ? ORDER BY e.JOB_EXECUTION_ID DESC"
     );
-    let rows: Vec<JobRow> = fetch_all!(tx, AssertSqlSafe(sql), job.name(), date)?;
+    let rows: Vec<JobRow> = tx
+        .fetch_all(AssertSqlSafe(sql), &params![job.name(), date])
+        .await?;
     rows.into_iter().map(JobExecution::try_from).collect()
 }
 
@@ -168,7 +169,9 @@ pub(crate) async fn newest_jobs(
         "{JOB_SELECT} WHERE e.JOB_EXECUTION_ID < ? ORDER BY e.JOB_EXECUTION_ID DESC LIMIT ?"
     );
     let before = before.map_or(i64::MAX, |id| id.0);
-    let rows: Vec<JobRow> = fetch_all!(tx, AssertSqlSafe(sql), before, limit)?;
+    let rows: Vec<JobRow> = tx
+        .fetch_all(AssertSqlSafe(sql), &params![before, limit])
+        .await?;
     rows.into_iter().map(JobExecution::try_from).collect()
 }
 
@@ -183,7 +186,9 @@ pub(crate) async fn steps_named(
         "{STEP_SELECT} WHERE s.JOB_EXECUTION_ID = ? AND s.STEP_NAME LIKE ? \
          ORDER BY s.STEP_EXECUTION_ID"
     );
-    let rows: Vec<StepRow> = fetch_all!(tx, AssertSqlSafe(sql), id.0, pattern)?;
+    let rows: Vec<StepRow> = tx
+        .fetch_all(AssertSqlSafe(sql), &params![id.0, pattern])
+        .await?;
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 
@@ -193,7 +198,7 @@ pub(crate) async fn own_steps(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Ve
         "{STEP_SELECT} WHERE s.JOB_EXECUTION_ID = ? AND s.STEP_NAME NOT LIKE '%:%' \
          ORDER BY s.STEP_EXECUTION_ID"
     );
-    let rows: Vec<StepRow> = fetch_all!(tx, AssertSqlSafe(sql), id.0)?;
+    let rows: Vec<StepRow> = tx.fetch_all(AssertSqlSafe(sql), &params![id.0]).await?;
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 
@@ -208,14 +213,18 @@ pub(crate) async fn steps_page(
         "{STEP_SELECT} WHERE s.JOB_EXECUTION_ID = ? AND s.STEP_EXECUTION_ID > ? \
          ORDER BY s.STEP_EXECUTION_ID LIMIT ?"
     );
-    let rows: Vec<StepRow> = fetch_all!(tx, AssertSqlSafe(sql), id.0, after, limit)?;
+    let rows: Vec<StepRow> = tx
+        .fetch_all(AssertSqlSafe(sql), &params![id.0, after, limit])
+        .await?;
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 
 /// One step execution.
 pub(crate) async fn step(tx: &mut Tx, id: StepExecutionId) -> StoreResult<Option<StepExecution>> {
     let sql = format!("{STEP_SELECT} WHERE s.STEP_EXECUTION_ID = ?");
-    let row: Option<StepRow> = fetch_optional!(tx, AssertSqlSafe(sql), id.0)?;
+    let row: Option<StepRow> = tx
+        .fetch_optional(AssertSqlSafe(sql), &params![id.0])
+        .await?;
     row.map(StepExecution::try_from).transpose()
 }
 
@@ -232,7 +241,9 @@ pub(crate) async fn newest_steps(
          WHERE e.JOB_INSTANCE_ID = ? AND n.STEP_NAME LIKE ? GROUP BY n.STEP_NAME) AS latest \
          ON latest.newest = s.STEP_EXECUTION_ID ORDER BY s.STEP_EXECUTION_ID"
     );
-    let rows: Vec<StepRow> = fetch_all!(tx, AssertSqlSafe(sql), instance.0, pattern)?;
+    let rows: Vec<StepRow> = tx
+        .fetch_all(AssertSqlSafe(sql), &params![instance.0, pattern])
+        .await?;
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 
@@ -261,62 +272,65 @@ pub(crate) async fn insert_steps(
     let first = tx.next_ids(Sequence::StepExecution, count).await?;
     let now = tx.now();
     let steps: Vec<(i64, &NewStep)> = (first..).zip(steps).collect();
-    crate::sql::db::insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO BATCH_STEP_EXECUTION (STEP_EXECUTION_ID, VERSION, STEP_NAME, \
          JOB_EXECUTION_ID, CREATE_TIME, START_TIME, END_TIME, STATUS, COMMIT_COUNT, READ_COUNT, \
          FILTER_COUNT, WRITE_COUNT, READ_SKIP_COUNT, WRITE_SKIP_COUNT, PROCESS_SKIP_COUNT, \
          ROLLBACK_COUNT, EXIT_CODE, EXIT_MESSAGE, LAST_UPDATED) ",
-        steps,
-        |row, step| {
+        &steps[..],
+        |step| {
             let (id, step) = step;
             // A manager is at work from the start; a row that is born failed has ended.
             let started = (step.status == BatchStatus::Started).then_some(now);
             let ended = (!step.status.is_running()).then_some(now);
-            row.push_bind(*id)
-                .push_bind(0_i64)
-                .push_bind(step.name.to_string())
-                .push_bind(job.0)
-                .push_bind(now)
-                .push_bind(started)
-                .push_bind(ended)
-                .push_bind(step.status.name());
-            for _ in 0..8 {
-                row.push_bind(0_i64);
-            }
-            row.push_bind(step.exit_code.as_str())
-                .push_bind(exit_message(&step.exit_message))
-                .push_bind(now);
+            params![
+                *id,
+                0_i64,
+                step.name.to_string(),
+                job.0,
+                now,
+                started,
+                ended,
+                step.status.name(),
+                0_i64,
+                0_i64,
+                0_i64,
+                0_i64,
+                0_i64,
+                0_i64,
+                0_i64,
+                0_i64,
+                step.exit_code.as_str(),
+                exit_message(&step.exit_message),
+                now
+            ]
         },
-        ""
-    );
-    crate::sql::db::insert_rows!(
-        tx,
+        "",
+    )
+    .await?;
+    tx.insert_rows(
         "INSERT INTO BATCH_STEP_EXECUTION_CONTEXT \
          (STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT) ",
-        steps,
-        |row, step| {
+        &steps[..],
+        |step| {
             let columns = step.1.context.to_columns();
-            row.push_bind(step.0)
-                .push_bind(columns.short_context)
-                .push_bind(columns.serialized_context);
+            params![step.0, columns.short_context, columns.serialized_context]
         },
-        ""
-    );
+        "",
+    )
+    .await?;
     let claimable: Vec<i64> = steps
         .iter()
         .filter(|(_, step)| step.is_claimable)
         .map(|(id, _)| *id)
         .collect();
-    crate::sql::db::insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO step_lease (step_execution_id, job_execution_id, lease_until_micros) ",
-        claimable,
-        |row, id| {
-            row.push_bind(*id).push_bind(job.0).push_bind(0_i64);
-        },
-        ""
-    );
+        &claimable[..],
+        |id| params![*id, job.0, 0_i64],
+        "",
+    )
+    .await?;
     Ok(steps.iter().map(|(id, _)| StepExecutionId(*id)).collect())
 }
 
@@ -325,12 +339,13 @@ pub(crate) async fn step_context(
     tx: &mut Tx,
     id: StepExecutionId,
 ) -> StoreResult<ExecutionContext> {
-    let row: Option<(String, Option<String>)> = fetch_optional!(
-        tx,
-        "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT \
+    let row: Option<(String, Option<String>)> = tx
+        .fetch_optional(
+            "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT \
          WHERE STEP_EXECUTION_ID = ?",
-        id.0
-    )?;
+            &params![id.0],
+        )
+        .await?;
     let (short, serialized) =
         row.ok_or_else(|| StoreError::Damaged(format!("step execution {id} has no context")))?;
     ExecutionContext::from_columns(&short, serialized.as_deref()).map_err(|error| {
@@ -348,18 +363,20 @@ pub(crate) async fn set_job_status(
 ) -> StoreResult<()> {
     let now = tx.now();
     let end_time = (!status.is_running()).then_some(now);
-    execute!(
-        tx,
+    tx.execute(
         "UPDATE BATCH_JOB_EXECUTION SET VERSION = VERSION + 1, STATUS = ?, EXIT_CODE = ?, \
          EXIT_MESSAGE = ?, START_TIME = COALESCE(START_TIME, ?), END_TIME = ?, LAST_UPDATED = ? \
          WHERE JOB_EXECUTION_ID = ?",
-        status.name(),
-        exit_code.as_str(),
-        exit_message(message),
-        now,
-        end_time,
-        now,
-        id.0
-    )?;
+        &params![
+            status.name(),
+            exit_code.as_str(),
+            exit_message(message),
+            now,
+            end_time,
+            now,
+            id.0
+        ],
+    )
+    .await?;
     Ok(())
 }

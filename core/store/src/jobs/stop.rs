@@ -8,7 +8,7 @@ use crate::{
         rows,
     },
     operations::{Actor, AuditAction, audit},
-    sql::db::{Tx, execute},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId},
@@ -57,11 +57,11 @@ pub(crate) async fn abandon(store: &Store, id: JobExecutionId, by: &Actor) -> Re
         });
     }
     abandon_steps(&mut tx, &execution).await?;
-    execute!(
-        &mut tx,
+    tx.execute(
         "DELETE FROM step_lease WHERE job_execution_id = ?",
-        id.0
-    )?;
+        &params![id.0],
+    )
+    .await?;
     let message = "abandoned by an admin";
     rows::set_job_status(
         &mut tx,
@@ -103,15 +103,13 @@ async fn abandon_steps(tx: &mut Tx, execution: &JobExecution) -> StoreResult<()>
 
 async fn mark_abandoned(tx: &mut Tx, id: JobExecutionId) -> StoreResult<()> {
     let now = tx.now();
-    execute!(
-        tx,
+    tx.execute(
         "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'ABANDONED', \
          EXIT_CODE = CASE WHEN EXIT_CODE = 'EXECUTING' THEN 'STOPPED' ELSE EXIT_CODE END, \
          END_TIME = COALESCE(END_TIME, ?), LAST_UPDATED = ? \
          WHERE JOB_EXECUTION_ID = ? AND STATUS NOT IN ('COMPLETED', 'ABANDONED')",
-        now,
-        now,
-        id.0
-    )?;
+        &params![now, now, id.0],
+    )
+    .await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreError, StoreResult,
-    sql::db::{Tx, execute, fetch_all},
+    sql::{statement::params, tx::Tx},
 };
 use balance_domain::{accounts::UserId, playback::EventId};
 use chrono::NaiveDateTime;
@@ -107,17 +107,12 @@ pub(crate) async fn record(
         Actor::Console => (None, None),
     };
     let now = tx.now();
-    execute!(
-        tx,
+    tx.execute(
         "INSERT INTO audit (id, occurred_at, user_id, action, subject, request_id) \
          VALUES (?, ?, ?, ?, ?, ?)",
-        &id[..],
-        now,
-        user_id,
-        action.name(),
-        subject,
-        request_id
-    )?;
+        &params![&id[..], now, user_id, action.name(), subject, request_id],
+    )
+    .await?;
     Ok(())
 }
 
@@ -135,13 +130,13 @@ impl Store {
     pub async fn audit(&self, before: Option<AuditId>, limit: u32) -> StoreResult<Vec<AuditEntry>> {
         let mut tx = self.db.read().await?;
         let before = before.map_or(LAST, |AuditId(id)| id);
-        let rows: Vec<Row> = fetch_all!(
-            &mut tx,
-            "SELECT id, occurred_at, user_id, action, subject, request_id FROM audit \
+        let rows: Vec<Row> = tx
+            .fetch_all(
+                "SELECT id, occurred_at, user_id, action, subject, request_id FROM audit \
              WHERE id < ? ORDER BY id DESC LIMIT ?",
-            &before[..],
-            limit
-        )?;
+                &params![&before[..], limit],
+            )
+            .await?;
         rows.into_iter().map(entry).collect()
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     Store, StoreResult,
     jobs::{Leases, progress, rows},
     settlement::days,
-    sql::db::{Tx, fetch_all, fetch_one},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::status::BatchStatus;
 use chrono::NaiveDate;
@@ -66,33 +66,38 @@ impl Store {
 
 async fn workers(tx: &mut Tx) -> StoreResult<(u64, u64)> {
     let now_micros = tx.now_micros().await?;
-    let (workers, slots): (i64, i64) = fetch_one!(
-        tx,
-        "SELECT COUNT(*), CAST(COALESCE(SUM(concurrency), 0) AS SIGNED) FROM worker \
+    let (workers, slots): (i64, i64) = tx
+        .fetch_one(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(concurrency), 0) AS SIGNED) FROM worker \
          WHERE alive_until_micros > ?",
-        now_micros
-    )?;
+            &params![now_micros],
+        )
+        .await?;
     Ok((workers.unsigned_abs(), slots.unsigned_abs()))
 }
 
 async fn running(tx: &mut Tx) -> StoreResult<u64> {
-    let (running,): (i64,) = fetch_one!(
-        tx,
-        "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION \
-         WHERE STATUS IN ('STARTING', 'STARTED', 'STOPPING')"
-    )?;
+    let (running,): (i64,) = tx
+        .fetch_one(
+            "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION \
+         WHERE STATUS IN ('STARTING', 'STARTED', 'STOPPING')",
+            &[],
+        )
+        .await?;
     Ok(running.unsigned_abs())
 }
 
 /// A day is at work at a time, and a day's partitions are bounded.
 async fn partitions(tx: &mut Tx) -> StoreResult<Vec<(BatchStatus, u64)>> {
-    let rows: Vec<(Option<String>, i64)> = fetch_all!(
-        tx,
-        "SELECT s.STATUS, COUNT(*) FROM BATCH_JOB_EXECUTION e \
+    let rows: Vec<(Option<String>, i64)> = tx
+        .fetch_all(
+            "SELECT s.STATUS, COUNT(*) FROM BATCH_JOB_EXECUTION e \
          JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID \
          WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING') AND s.STEP_NAME LIKE '%:%' \
-         GROUP BY s.STATUS"
-    )?;
+         GROUP BY s.STATUS",
+            &[],
+        )
+        .await?;
     rows.into_iter()
         .map(|(status, count)| Ok((rows::status(status)?, count.unsigned_abs())))
         .collect()
@@ -100,27 +105,30 @@ async fn partitions(tx: &mut Tx) -> StoreResult<Vec<(BatchStatus, u64)>> {
 
 /// Days that wait in a status. Executions are kept for ever, so only the newest are looked at.
 async fn days_with(tx: &mut Tx, status: BatchStatus) -> StoreResult<u64> {
-    let (days,): (i64,) = fetch_one!(
-        tx,
-        "SELECT COUNT(*) FROM (SELECT JOB_EXECUTION_ID AS id, JOB_INSTANCE_ID AS instance \
+    let (days,): (i64,) = tx
+        .fetch_one(
+            "SELECT COUNT(*) FROM (SELECT JOB_EXECUTION_ID AS id, JOB_INSTANCE_ID AS instance \
            FROM BATCH_JOB_EXECUTION WHERE STATUS = ? ORDER BY JOB_EXECUTION_ID DESC LIMIT 1000) e \
          JOIN job_date_instance d ON d.job_instance_id = e.instance \
          WHERE NOT EXISTS (SELECT 1 FROM job_date_instance other \
            JOIN BATCH_JOB_EXECUTION newer ON newer.JOB_INSTANCE_ID = other.job_instance_id \
            WHERE other.job_name = d.job_name AND other.date = d.date \
            AND newer.JOB_EXECUTION_ID > e.id)",
-        status.name()
-    )?;
+            &params![status.name()],
+        )
+        .await?;
     Ok(days.unsigned_abs())
 }
 
 /// The rows of one of our own tables, up to a limit.
 async fn counted(tx: &mut Tx, table: &'static str) -> StoreResult<u64> {
-    let (rows,): (i64,) = fetch_one!(
-        tx,
-        AssertSqlSafe(format!(
-            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} LIMIT {MAX_COUNTED}) counted"
-        ))
-    )?;
+    let (rows,): (i64,) = tx
+        .fetch_one(
+            AssertSqlSafe(format!(
+                "SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} LIMIT {MAX_COUNTED}) counted"
+            )),
+            &[],
+        )
+        .await?;
     Ok(rows.unsigned_abs())
 }

@@ -3,10 +3,7 @@
 use crate::{
     Store, StoreError, StoreResult,
     claims::lease::{MICROS_PER_S, lease_end},
-    sql::{
-        db::{execute, fetch_all, fetch_in, fetch_one},
-        retry::on_conflict,
-    },
+    sql::{retry::on_conflict, statement::params},
 };
 use balance_batch::{
     execution::{JobExecutionId, StepExecutionId},
@@ -92,7 +89,8 @@ impl Store {
     pub async fn forget_worker(&self, name: &str) -> StoreResult<()> {
         on_conflict(|| async {
             let mut tx = self.db.write_heartbeat().await?;
-            execute!(&mut tx, "DELETE FROM worker WHERE name = ?", name)?;
+            tx.execute("DELETE FROM worker WHERE name = ?", &params![name])
+                .await?;
             tx.commit().await
         })
         .await
@@ -103,12 +101,12 @@ impl Store {
         on_conflict(|| async {
             let mut tx = self.db.write_heartbeat().await?;
             let before = tx.now_micros().await? - i64::from(silent_s) * MICROS_PER_S;
-            let forgotten = execute!(
-                &mut tx,
-                "DELETE FROM worker WHERE alive_until_micros < ? AND last_seen_micros < ?",
-                before,
-                before
-            )?;
+            let forgotten = tx
+                .execute(
+                    "DELETE FROM worker WHERE alive_until_micros < ? AND last_seen_micros < ?",
+                    &params![before, before],
+                )
+                .await?;
             tx.commit().await?;
             Ok(forgotten)
         })
@@ -119,25 +117,28 @@ impl Store {
     pub async fn workers(&self, limit: u32) -> StoreResult<Vec<RegisteredWorker>> {
         let mut tx = self.db.read().await?;
         let now_micros = tx.now_micros().await?;
-        let rows: Vec<WorkerRow> = fetch_all!(
-            &mut tx,
-            "SELECT name, host, process_id, version, concurrency, started_at_micros, \
+        let rows: Vec<WorkerRow> = tx
+            .fetch_all(
+                "SELECT name, host, process_id, version, concurrency, started_at_micros, \
              last_seen_micros, alive_until_micros FROM worker \
              ORDER BY last_seen_micros DESC, name LIMIT ?",
-            limit
-        )?;
+                &params![limit],
+            )
+            .await?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let owned: Vec<(String, i64, i64, String)> = fetch_in!(
-            &mut tx,
-            "SELECT l.worker, l.step_execution_id, l.job_execution_id, s.STEP_NAME \
+        let owned: Vec<(String, i64, i64, String)> = tx
+            .fetch_in(
+                "SELECT l.worker, l.step_execution_id, l.job_execution_id, s.STEP_NAME \
              FROM step_lease l JOIN BATCH_STEP_EXECUTION s \
              ON s.STEP_EXECUTION_ID = l.step_execution_id \
              WHERE l.claim_token IS NOT NULL AND l.worker IN ",
-            rows.iter().map(|row| row.name.as_str()),
-            " ORDER BY l.step_execution_id"
-        )?;
+                rows.iter().map(|row| row.name.as_str()),
+                " ORDER BY l.step_execution_id",
+                &[],
+            )
+            .await?;
         let mut claims: HashMap<String, Vec<ClaimedStep>> = HashMap::new();
         for (worker, id, job, name) in owned {
             let name = StepName::parse(&name)
@@ -172,13 +173,14 @@ impl Store {
     pub async fn owners(&self, id: JobExecutionId) -> StoreResult<Vec<LeaseOwner>> {
         let mut tx = self.db.read().await?;
         let now_micros = tx.now_micros().await?;
-        let rows: Vec<(i64, String, i64)> = fetch_all!(
-            &mut tx,
-            "SELECT step_execution_id, worker, lease_until_micros FROM step_lease \
+        let rows: Vec<(i64, String, i64)> = tx
+            .fetch_all(
+                "SELECT step_execution_id, worker, lease_until_micros FROM step_lease \
              WHERE job_execution_id = ? AND claim_token IS NOT NULL AND worker IS NOT NULL \
              ORDER BY step_execution_id",
-            id.0
-        )?;
+                &params![id.0],
+            )
+            .await?;
         Ok(rows
             .into_iter()
             .map(|(step, worker, until_micros)| LeaseOwner {
@@ -194,12 +196,13 @@ impl Store {
     pub async fn slots(&self) -> StoreResult<u32> {
         let mut tx = self.db.read().await?;
         let now_micros = tx.now_micros().await?;
-        let (slots,): (i64,) = fetch_one!(
-            &mut tx,
-            "SELECT CAST(COALESCE(SUM(concurrency), 0) AS SIGNED) FROM worker \
+        let (slots,): (i64,) = tx
+            .fetch_one(
+                "SELECT CAST(COALESCE(SUM(concurrency), 0) AS SIGNED) FROM worker \
              WHERE alive_until_micros > ?",
-            now_micros
-        )?;
+                &params![now_micros],
+            )
+            .await?;
         Ok(u32::try_from(slots).unwrap_or(u32::MAX))
     }
 }
@@ -209,31 +212,32 @@ async fn see(store: &Store, worker: &WorkerIdentity, lease_s: u32) -> StoreResul
     let mut tx = store.db.write_heartbeat().await?;
     let now_micros = tx.now_micros().await?;
     let until = lease_end(now_micros, lease_s);
-    let seen = execute!(
-        &mut tx,
-        "UPDATE worker SET last_seen_micros = ?, alive_until_micros = ? WHERE name = ?",
-        now_micros,
-        until,
-        worker.name.as_str()
-    )?;
+    let seen = tx
+        .execute(
+            "UPDATE worker SET last_seen_micros = ?, alive_until_micros = ? WHERE name = ?",
+            &params![now_micros, until, worker.name.as_str()],
+        )
+        .await?;
     if seen == 0 {
         let keep = tx.on_conflict_keep("name");
-        execute!(
-            &mut tx,
+        tx.execute(
             AssertSqlSafe(format!(
                 "INSERT INTO worker (name, host, process_id, version, concurrency, \
                  started_at_micros, last_seen_micros, alive_until_micros) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?){keep}"
             )),
-            worker.name.as_str(),
-            worker.host.as_str(),
-            worker.process_id,
-            worker.version.as_str(),
-            worker.concurrency,
-            now_micros,
-            now_micros,
-            until
-        )?;
+            &params![
+                worker.name.as_str(),
+                worker.host.as_str(),
+                worker.process_id,
+                worker.version.as_str(),
+                worker.concurrency,
+                now_micros,
+                now_micros,
+                until
+            ],
+        )
+        .await?;
     }
     tx.commit().await
 }

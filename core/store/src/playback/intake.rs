@@ -7,7 +7,7 @@ use crate::{
         intake_reply,
     },
     settlement::days::closed_through,
-    sql::db::{Tx, execute, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
     videos::catalog,
 };
 use balance_domain::{
@@ -46,11 +46,12 @@ impl Store {
     /// What the intake must know of a video, if there is such a video.
     pub async fn video_facts(&self, id: VideoId) -> StoreResult<Option<VideoFacts>> {
         let mut tx = self.db.read().await?;
-        let row: Option<(i64, i64)> = fetch_optional!(
-            &mut tx,
-            "SELECT owner_id, duration_s FROM video WHERE id = ?",
-            id.0
-        )?;
+        let row: Option<(i64, i64)> = tx
+            .fetch_optional(
+                "SELECT owner_id, duration_s FROM video WHERE id = ?",
+                &params![id.0],
+            )
+            .await?;
         Ok(row.map(|(owner, duration_s)| VideoFacts {
             id,
             owner_id: UserId(owner),
@@ -82,23 +83,25 @@ impl<'a> Group<'a> {
         let calendar =
             |error: balance_domain::calendar::OutOfCalendar| StoreError::Data(error.to_string());
         let lock = tx.for_update();
-        let (last_micros,): (i64,) = fetch_one!(
-            &mut tx,
-            AssertSqlSafe(format!(
-                "SELECT last_micros FROM intake_clock WHERE id = 1{lock}"
-            ))
-        )?;
+        let (last_micros,): (i64,) = tx
+            .fetch_one(
+                AssertSqlSafe(format!(
+                    "SELECT last_micros FROM intake_clock WHERE id = 1{lock}"
+                )),
+                &[],
+            )
+            .await?;
         // A clock that was set back must not bring events into a day that is closed.
         let open_from = match closed {
             Some(closed) => timezone.day(closed).map_err(calendar)?.end_micros,
             None => i64::MIN,
         };
         let now_micros = tx.clock_micros().max(last_micros).max(open_from);
-        execute!(
-            &mut tx,
+        tx.execute(
             "UPDATE intake_clock SET last_micros = ? WHERE id = 1",
-            now_micros
-        )?;
+            &params![now_micros],
+        )
+        .await?;
         if last_micros.div_euclid(SWEEP_MICROS) != now_micros.div_euclid(SWEEP_MICROS) {
             sweep(&mut tx, now_micros, rules).await?;
         }
@@ -152,25 +155,28 @@ impl<'a> Group<'a> {
 
     /// Closes the gate behind a view; answers until when it was closed already.
     async fn view_window(&mut self, request: &IntakeRequest) -> StoreResult<Option<i64>> {
-        let row: Option<(i64,)> = fetch_optional!(
-            &mut self.tx,
-            "SELECT until_micros FROM view_gate \
+        let row: Option<(i64,)> = self
+            .tx
+            .fetch_optional(
+                "SELECT until_micros FROM view_gate \
              WHERE user_id = ? AND video_id = ? AND until_micros > ?",
-            request.user_id.0,
-            request.video.id.0,
-            self.now_micros
-        )?;
+                &params![request.user_id.0, request.video.id.0, self.now_micros],
+            )
+            .await?;
         if let Some((until_micros,)) = row {
             return Ok(Some(until_micros));
         }
         let window = i64::from(self.rules.view_window_s) * MICROS_PER_S;
-        execute!(
-            &mut self.tx,
-            "REPLACE INTO view_gate (user_id, video_id, until_micros) VALUES (?, ?, ?)",
-            request.user_id.0,
-            request.video.id.0,
-            self.now_micros + window
-        )?;
+        self.tx
+            .execute(
+                "REPLACE INTO view_gate (user_id, video_id, until_micros) VALUES (?, ?, ?)",
+                &params![
+                    request.user_id.0,
+                    request.video.id.0,
+                    self.now_micros + window
+                ],
+            )
+            .await?;
         Ok(None)
     }
 
@@ -208,14 +214,18 @@ impl<'a> Group<'a> {
 
     /// Where the user stands in the video, unless that is too long ago.
     async fn session(&mut self, request: &IntakeRequest) -> StoreResult<Option<Session>> {
-        let row: Option<(i64, i64, i64)> = fetch_optional!(
-            &mut self.tx,
-            "SELECT position_s, since_micros, CAST(is_open AS SIGNED) FROM watch_session \
+        let row: Option<(i64, i64, i64)> = self
+            .tx
+            .fetch_optional(
+                "SELECT position_s, since_micros, CAST(is_open AS SIGNED) FROM watch_session \
              WHERE user_id = ? AND video_id = ? AND since_micros > ?",
-            request.user_id.0,
-            request.video.id.0,
-            forgotten_before(self.now_micros, self.rules)
-        )?;
+                &params![
+                    request.user_id.0,
+                    request.video.id.0,
+                    forgotten_before(self.now_micros, self.rules)
+                ],
+            )
+            .await?;
         Ok(row.map(|(position_s, since_micros, is_open)| Session {
             position_s,
             since_micros,
@@ -224,16 +234,19 @@ impl<'a> Group<'a> {
     }
 
     async fn stand(&mut self, request: &IntakeRequest, session: Session) -> StoreResult<()> {
-        execute!(
-            &mut self.tx,
-            "REPLACE INTO watch_session (user_id, video_id, position_s, since_micros, is_open) \
+        self.tx
+            .execute(
+                "REPLACE INTO watch_session (user_id, video_id, position_s, since_micros, is_open) \
              VALUES (?, ?, ?, ?, ?)",
-            request.user_id.0,
-            request.video.id.0,
-            session.position_s,
-            session.since_micros,
-            i64::from(session.is_open)
-        )?;
+                &params![
+                    request.user_id.0,
+                    request.video.id.0,
+                    session.position_s,
+                    session.since_micros,
+                    i64::from(session.is_open)
+                ],
+            )
+            .await?;
         Ok(())
     }
 
@@ -246,22 +259,25 @@ impl<'a> Group<'a> {
         reported_s: i64,
     ) -> StoreResult<()> {
         let keep = self.tx.on_conflict_keep("date, event_id");
-        execute!(
-            &mut self.tx,
-            AssertSqlSafe(format!(
-                "INSERT INTO play_history (date, event_id, video_id, user_id, \
+        self.tx
+            .execute(
+                AssertSqlSafe(format!(
+                    "INSERT INTO play_history (date, event_id, video_id, user_id, \
                  occurred_at_micros, counted, play_time, reported_time) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?){keep}"
-            )),
-            self.date,
-            &request.event_id.0[..],
-            request.video.id.0,
-            request.user_id.0,
-            self.now_micros,
-            i64::from(is_counted),
-            play_time_s,
-            reported_s
-        )?;
+                )),
+                &params![
+                    self.date,
+                    &request.event_id.0[..],
+                    request.video.id.0,
+                    request.user_id.0,
+                    self.now_micros,
+                    i64::from(is_counted),
+                    play_time_s,
+                    reported_s
+                ],
+            )
+            .await?;
         Ok(())
     }
 
@@ -283,18 +299,21 @@ impl<'a> Group<'a> {
         let slots: Vec<_> = ads.shown(credit.from_s, upto_s).collect();
         let keep = self.tx.on_conflict_keep("date, video_id, user_id, slot_s");
         for slot in slots {
-            execute!(
-                &mut self.tx,
-                AssertSqlSafe(format!(
-                    "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) \
+            self.tx
+                .execute(
+                    AssertSqlSafe(format!(
+                        "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) \
                      VALUES (?, ?, ?, ?, ?){keep}"
-                )),
-                self.date,
-                request.video.id.0,
-                request.user_id.0,
-                slot.slot_s,
-                slot.ad_id.0
-            )?;
+                    )),
+                    &params![
+                        self.date,
+                        request.video.id.0,
+                        request.user_id.0,
+                        slot.slot_s,
+                        slot.ad_id.0
+                    ],
+                )
+                .await?;
         }
         Ok(())
     }
@@ -306,17 +325,15 @@ impl<'a> Group<'a> {
         count: i64,
     ) -> StoreResult<()> {
         let add = self.tx.on_conflict_add("date, video_id, reason", "count");
-        execute!(
-            &mut self.tx,
-            AssertSqlSafe(format!(
-                "INSERT INTO refusal_count (date, video_id, reason, count) \
+        self.tx
+            .execute(
+                AssertSqlSafe(format!(
+                    "INSERT INTO refusal_count (date, video_id, reason, count) \
                  VALUES (?, ?, ?, ?){add}"
-            )),
-            self.date,
-            request.video.id.0,
-            reason.name(),
-            count
-        )?;
+                )),
+                &params![self.date, request.video.id.0, reason.name(), count],
+            )
+            .await?;
         Ok(())
     }
 }
@@ -336,7 +353,7 @@ async fn sweep(tx: &mut Tx, now_micros: i64, rules: &IntakeRules) -> StoreResult
         ),
     ] {
         let sql = format!("DELETE FROM {table} <= ?");
-        execute!(tx, AssertSqlSafe(sql), before)?;
+        tx.execute(AssertSqlSafe(sql), &params![before]).await?;
     }
     Ok(())
 }

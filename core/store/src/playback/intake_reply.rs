@@ -3,7 +3,7 @@
 use crate::{
     StoreError, StoreResult,
     playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest},
-    sql::db::{Tx, execute, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 
 /// What was answered to the key, if it is remembered: to another request it is a refusal.
@@ -13,14 +13,13 @@ pub(crate) async fn find(
     key: &IdempotencyKey,
     now_micros: i64,
 ) -> StoreResult<Option<IntakeAnswer>> {
-    let row: Option<(String, String)> = fetch_optional!(
-        tx,
-        "SELECT request, answer FROM intake_reply \
+    let row: Option<(String, String)> = tx
+        .fetch_optional(
+            "SELECT request, answer FROM intake_reply \
          WHERE user_id = ? AND idempotency_key = ? AND expires_micros > ?",
-        request.user_id.0,
-        key.as_str(),
-        now_micros
-    )?;
+            &params![request.user_id.0, key.as_str(), now_micros],
+        )
+        .await?;
     row.map(|(earlier, answer)| {
         if earlier == fingerprint(request) {
             read(&answer)
@@ -44,16 +43,18 @@ pub(crate) async fn remember(
     let Some(text) = written(answer) else {
         return Ok(());
     };
-    execute!(
-        tx,
+    tx.execute(
         "REPLACE INTO intake_reply (user_id, idempotency_key, request, answer, expires_micros) \
          VALUES (?, ?, ?, ?, ?)",
-        request.user_id.0,
-        key.as_str(),
-        fingerprint(request),
-        text,
-        expires_micros
-    )?;
+        &params![
+            request.user_id.0,
+            key.as_str(),
+            fingerprint(request),
+            text,
+            expires_micros
+        ],
+    )
+    .await?;
     Ok(())
 }
 

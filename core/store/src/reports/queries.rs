@@ -5,7 +5,7 @@ use crate::{
     reports::{
         CreatorRevenue, PeriodTotal, RevenueItem, RevenuePage, TopBy, TopVideo, VideoDay, totals,
     },
-    sql::db::fetch_all,
+    sql::statement::params,
 };
 use balance_domain::{
     accounts::UserId,
@@ -72,8 +72,9 @@ impl Store {
         );
         let (kind, from) = key(period);
         let mut tx = self.db.read().await?;
-        let rows: Vec<(i64, String, i64, i64)> =
-            fetch_all!(&mut tx, AssertSqlSafe(sql), kind, from, limit)?;
+        let rows: Vec<(i64, String, i64, i64)> = tx
+            .fetch_all(AssertSqlSafe(sql), &params![kind, from, limit])
+            .await?;
         Ok(rows
             .into_iter()
             .map(|(id, title, view_count, total_play_time)| TopVideo {
@@ -123,15 +124,18 @@ impl Store {
         );
         let (kind, from) = key(period);
         let mut tx = self.db.read().await?;
-        let rows: Vec<RevenueRow> = fetch_all!(
-            &mut tx,
-            AssertSqlSafe(sql),
-            kind,
-            from,
-            page.owner.map(|owner| owner.0),
-            page.after.map_or(0, |id| id.0),
-            page.limit
-        )?;
+        let rows: Vec<RevenueRow> = tx
+            .fetch_all(
+                AssertSqlSafe(sql),
+                &params![
+                    kind,
+                    from,
+                    page.owner.map(|owner| owner.0),
+                    page.after.map_or(0, |id| id.0),
+                    page.limit
+                ],
+            )
+            .await?;
         Ok(rows
             .into_iter()
             .map(|row| RevenueItem {
@@ -155,17 +159,16 @@ impl Store {
         to: NaiveDate,
     ) -> StoreResult<Vec<VideoDay>> {
         let mut tx = self.db.read().await?;
-        let rows: Vec<(NaiveDate, i64, i64, i64, i64, i64, i64)> = fetch_all!(
-            &mut tx,
-            "SELECT s.date, s.view_count, s.total_play_time, s.ad_view_count, \
+        let rows: Vec<(NaiveDate, i64, i64, i64, i64, i64, i64)> = tx
+            .fetch_all(
+                "SELECT s.date, s.view_count, s.total_play_time, s.ad_view_count, \
              COALESCE(r.view_revenue, 0), COALESCE(r.ad_revenue, 0), \
              COALESCE(r.total_revenue, 0) FROM video_statistics s \
              LEFT JOIN video_revenue r ON r.video_id = s.video_id AND r.date = s.date \
              WHERE s.video_id = ? AND s.date >= ? AND s.date <= ? ORDER BY s.date",
-            id.0,
-            from,
-            to
-        )?;
+                &params![id.0, from, to],
+            )
+            .await?;
         let day = |(date, view_count, total_play_time, ad_view_count, view, ad, total)| VideoDay {
             date,
             view_count,
@@ -193,8 +196,9 @@ impl Store {
         );
         let (kind, from) = key(period);
         let mut tx = self.db.read().await?;
-        let rows: Vec<(i64, String, i64, i64, i64)> =
-            fetch_all!(&mut tx, AssertSqlSafe(sql), kind, from, limit)?;
+        let rows: Vec<(i64, String, i64, i64, i64)> = tx
+            .fetch_all(AssertSqlSafe(sql), &params![kind, from, limit])
+            .await?;
         Ok(rows
             .into_iter()
             .map(

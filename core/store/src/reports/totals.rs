@@ -7,7 +7,7 @@ use crate::{
         PeriodTotal,
         queries::{key, relation},
     },
-    sql::db::{Tx, execute, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 use balance_domain::{
     accounts::UserId,
@@ -158,7 +158,10 @@ async fn page(
     );
     let (kind, from) = key(period);
     let owner = owner.map(|owner| owner.0);
-    match fetch_one!(tx, AssertSqlSafe(sql), kind, from, owner, after, PAGE) {
+    match tx
+        .fetch_one(AssertSqlSafe(sql), &params![kind, from, owner, after, PAGE])
+        .await
+    {
         // Beyond 64 bits in some column. A settled day must not fail on what is only shown.
         Err(StoreError::Data(_)) => {}
         row => return row,
@@ -166,15 +169,19 @@ async fn page(
     let mut columns = [0; SUMMED.len()];
     for (place, column) in columns.iter_mut().zip(SUMMED) {
         let sql = format!("SELECT {} FROM {rows}", sum(column));
-        *place = match fetch_one!(tx, AssertSqlSafe(sql), kind, from, owner, after, PAGE) {
+        *place = match tx
+            .fetch_one(AssertSqlSafe(sql), &params![kind, from, owner, after, PAGE])
+            .await
+        {
             Ok((sum,)) => sum,
             Err(StoreError::Data(_)) => i64::MAX,
             Err(error) => return Err(error),
         };
     }
     let sql = format!("SELECT COUNT(*), COALESCE(MAX(p.video_id), 0) FROM {rows}");
-    let (video_count, last): (i64, i64) =
-        fetch_one!(tx, AssertSqlSafe(sql), kind, from, owner, after, PAGE)?;
+    let (video_count, last): (i64, i64) = tx
+        .fetch_one(AssertSqlSafe(sql), &params![kind, from, owner, after, PAGE])
+        .await?;
     let total = TotalRow::of(video_count, columns);
     Ok(PageRow { total, last })
 }
@@ -194,21 +201,23 @@ fn rows_of_page(period: Period, owner: Option<UserId>) -> String {
 pub(crate) async fn write(tx: &mut Tx, totals: &Totals) -> StoreResult<()> {
     for (period, total) in &totals.0 {
         let (kind, from) = key(*period);
-        execute!(
-            tx,
+        tx.execute(
             "REPLACE INTO period_total (period, start_date, video_count, view_count, \
              total_play_time, ad_view_count, view_revenue, ad_revenue, total_revenue) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            kind,
-            from,
-            total.video_count,
-            total.view_count,
-            total.total_play_time,
-            total.ad_view_count,
-            total.view_revenue,
-            total.ad_revenue,
-            total.total_revenue
-        )?;
+            &params![
+                kind,
+                from,
+                total.video_count,
+                total.view_count,
+                total.total_play_time,
+                total.ad_view_count,
+                total.view_revenue,
+                total.ad_revenue,
+                total.total_revenue
+            ],
+        )
+        .await?;
     }
     Ok(())
 }
@@ -216,11 +225,10 @@ pub(crate) async fn write(tx: &mut Tx, totals: &Totals) -> StoreResult<()> {
 /// A period's total, if a day of it was settled.
 pub(crate) async fn read(tx: &mut Tx, period: Period) -> StoreResult<Option<TotalRow>> {
     let (kind, from) = key(period);
-    fetch_optional!(
-        tx,
+    tx.fetch_optional(
         "SELECT video_count, view_count, total_play_time, ad_view_count, view_revenue, \
          ad_revenue, total_revenue FROM period_total WHERE period = ? AND start_date = ?",
-        kind,
-        from
+        &params![kind, from],
     )
+    .await
 }

@@ -4,7 +4,7 @@ use crate::{
     Store, StoreError, StoreResult,
     claims::PeriodRow,
     settlement::{Page, RevenueItem, VideoPeriods},
-    sql::db::{Tx, fetch_all, fetch_in, fetch_one},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{execution::JobInstanceId, job::Step, partition::IdRange};
 use balance_domain::{
@@ -86,17 +86,15 @@ async fn plays(
     range: IdRange,
     limit: u32,
 ) -> StoreResult<Vec<Plays>> {
-    let plays: StoreResult<Vec<Plays>> = fetch_all!(
-        tx,
-        "SELECT video_id, CAST(SUM(counted) AS SIGNED), CAST(SUM(play_time) AS SIGNED), \
+    let plays: StoreResult<Vec<Plays>> = tx
+        .fetch_all(
+            "SELECT video_id, CAST(SUM(counted) AS SIGNED), CAST(SUM(play_time) AS SIGNED), \
          MIN(play_time) FROM play_history \
          WHERE date = ? AND video_id > ? AND video_id <= ? \
          GROUP BY video_id ORDER BY video_id LIMIT ?",
-        date,
-        range.after,
-        range.upto,
-        limit
-    );
+            &params![date, range.after, range.upto, limit],
+        )
+        .await;
     match plays {
         Ok(mut plays) => {
             for (_, _, seconds, _) in &mut plays {
@@ -116,25 +114,23 @@ async fn plays_one_by_one(
     range: IdRange,
     limit: u32,
 ) -> StoreResult<Vec<Plays>> {
-    let rows: Vec<(i64, i64, i64)> = fetch_all!(
-        tx,
-        "SELECT video_id, CAST(SUM(counted) AS SIGNED), MIN(play_time) FROM play_history \
+    let rows: Vec<(i64, i64, i64)> = tx
+        .fetch_all(
+            "SELECT video_id, CAST(SUM(counted) AS SIGNED), MIN(play_time) FROM play_history \
          WHERE date = ? AND video_id > ? AND video_id <= ? \
          GROUP BY video_id ORDER BY video_id LIMIT ?",
-        date,
-        range.after,
-        range.upto,
-        limit
-    )?;
+            &params![date, range.after, range.upto, limit],
+        )
+        .await?;
     let mut plays = Vec::with_capacity(rows.len());
     for (id, counted, least) in rows {
-        let sum: StoreResult<(i64,)> = fetch_one!(
-            tx,
-            "SELECT CAST(SUM(play_time) AS SIGNED) FROM play_history \
+        let sum: StoreResult<(i64,)> = tx
+            .fetch_one(
+                "SELECT CAST(SUM(play_time) AS SIGNED) FROM play_history \
              WHERE date = ? AND video_id = ?",
-            date,
-            id
-        );
+                &params![date, id],
+            )
+            .await;
         let seconds = match sum {
             Ok((seconds,)) => Some(seconds),
             Err(StoreError::Data(_)) => None,
@@ -146,14 +142,12 @@ async fn plays_one_by_one(
 }
 
 async fn ad_views(tx: &mut Tx, date: NaiveDate, range: IdRange) -> StoreResult<Vec<(i64, i64)>> {
-    fetch_all!(
-        tx,
+    tx.fetch_all(
         "SELECT video_id, COUNT(*) FROM ad_history \
          WHERE date = ? AND video_id > ? AND video_id <= ? GROUP BY video_id",
-        date,
-        range.after,
-        range.upto
+        &params![date, range.after, range.upto],
     )
+    .await
 }
 
 /// Adds what came before the day: registration, opening balance, the last settled row, holds.
@@ -163,13 +157,15 @@ async fn add_lifetimes(
     range: IdRange,
     items: &mut BTreeMap<i64, Activity>,
 ) -> StoreResult<()> {
-    let registered: Vec<(i64, Option<i64>, Option<i64>)> = fetch_in!(
-        tx,
-        "SELECT v.id, b.view_count, b.ad_view_count FROM video v \
+    let registered: Vec<(i64, Option<i64>, Option<i64>)> = tx
+        .fetch_in(
+            "SELECT v.id, b.view_count, b.ad_view_count FROM video v \
          LEFT JOIN opening_balance b ON b.video_id = v.id WHERE v.id IN ",
-        items.keys().copied(),
-        ""
-    )?;
+            items.keys().copied(),
+            "",
+            &[],
+        )
+        .await?;
     for (id, views, ad_views) in registered {
         if let Some(item) = items.get_mut(&id) {
             item.is_registered = true;
@@ -181,16 +177,16 @@ async fn add_lifetimes(
     }
     // 'The day before' alone is wrong where a video was idle.
     // Of these videos only: the page may span many that were idle today.
-    let settled: Vec<(i64, i64, i64)> = fetch_in!(
-        tx,
-        "SELECT s.video_id, s.cumulative_view_count, s.cumulative_ad_view_count \
+    let settled: Vec<(i64, i64, i64)> = tx
+        .fetch_in(
+            "SELECT s.video_id, s.cumulative_view_count, s.cumulative_ad_view_count \
          FROM (SELECT video_id, MAX(date) AS date FROM video_statistics WHERE video_id IN ",
-        items.keys().copied(),
-        " AND date < ",
-        date,
-        " GROUP BY video_id) AS last \
-         JOIN video_statistics s ON s.video_id = last.video_id AND s.date = last.date"
-    )?;
+            items.keys().copied(),
+            " AND date < ? GROUP BY video_id) AS last \
+         JOIN video_statistics s ON s.video_id = last.video_id AND s.date = last.date",
+            &params![date],
+        )
+        .await?;
     for (id, views, ad_views) in settled {
         if let Some(item) = items.get_mut(&id) {
             item.before = LifetimeCounts { views, ad_views };
@@ -198,19 +194,17 @@ async fn add_lifetimes(
     }
     // A video whose earlier day was skipped has a gap in its chain: it stays held. What an
     // abandoned run skipped does not count: another run has settled that day since.
-    let owned: Vec<(i64, NaiveDate)> = fetch_all!(
-        tx,
-        "SELECT r.video_id, MIN(r.date) FROM rejected_item r \
+    let owned: Vec<(i64, NaiveDate)> = tx
+        .fetch_all(
+            "SELECT r.video_id, MIN(r.date) FROM rejected_item r \
          WHERE r.step_name = ? AND r.video_id > ? AND r.video_id <= ? AND r.date < ? \
          AND NOT EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION e \
          WHERE e.JOB_INSTANCE_ID = r.job_instance_id AND e.STATUS = 'ABANDONED') \
          AND NOT EXISTS (SELECT 1 FROM video_statistics s \
          WHERE s.video_id = r.video_id AND s.date = r.date) GROUP BY r.video_id",
-        Step::DayStatistics.name(),
-        range.after,
-        range.upto,
-        date
-    )?;
+            &params![Step::DayStatistics.name(), range.after, range.upto, date],
+        )
+        .await?;
     for (id, since) in owned {
         if let Some(item) = items.get_mut(&id) {
             item.held_since = Some(since);
@@ -227,26 +221,22 @@ pub(crate) async fn revenue_items(
     limit: u32,
 ) -> StoreResult<Page<RevenueItem>> {
     let mut tx = store.db.read().await?;
-    let rows: Vec<(i64, i64, i64, i64, i64, i64)> = fetch_all!(
-        &mut tx,
-        "SELECT video_id, view_count, total_play_time, ad_view_count, cumulative_view_count, \
+    let rows: Vec<(i64, i64, i64, i64, i64, i64)> = tx
+        .fetch_all(
+            "SELECT video_id, view_count, total_play_time, ad_view_count, cumulative_view_count, \
          cumulative_ad_view_count FROM video_statistics \
          WHERE date = ? AND video_id > ? AND video_id <= ? ORDER BY video_id LIMIT ?",
-        date,
-        range.after,
-        range.upto,
-        limit
-    )?;
+            &params![date, range.after, range.upto, limit],
+        )
+        .await?;
     let upto = page_end(range, limit, rows.last().map(|row| row.0), rows.len());
-    let owned: Vec<(i64,)> = fetch_all!(
-        &mut tx,
-        "SELECT video_id FROM rejected_item WHERE job_instance_id = ? AND step_name = ? \
+    let owned: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT video_id FROM rejected_item WHERE job_instance_id = ? AND step_name = ? \
          AND video_id > ? AND video_id <= ?",
-        instance.0,
-        Step::DayStatistics.name(),
-        range.after,
-        upto
-    )?;
+            &params![instance.0, Step::DayStatistics.name(), range.after, upto],
+        )
+        .await?;
     let settled: HashSet<i64> = rows.iter().map(|row| row.0).collect();
     let mut items: BTreeMap<i64, RevenueItem> = owned
         .into_iter()
@@ -279,15 +269,13 @@ pub(crate) async fn periods(
     limit: u32,
 ) -> StoreResult<Page<VideoPeriods>> {
     let mut tx = store.db.read().await?;
-    let active: Vec<(i64,)> = fetch_all!(
-        &mut tx,
-        "SELECT video_id FROM video_statistics \
+    let active: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT video_id FROM video_statistics \
          WHERE date = ? AND video_id > ? AND video_id <= ? ORDER BY video_id LIMIT ?",
-        date,
-        range.after,
-        range.upto,
-        limit
-    )?;
+            &params![date, range.after, range.upto, limit],
+        )
+        .await?;
     let upto = page_end(range, limit, active.last().map(|row| row.0), active.len());
     let page = IdRange {
         after: range.after,
@@ -337,9 +325,9 @@ async fn period_rows(
     let mut rows: HashMap<i64, Vec<PeriodRow>> = HashMap::new();
     for kind in [PeriodKind::Week, PeriodKind::Month] {
         let period = kind.containing(date);
-        let sums: Vec<Sums> = fetch_all!(
-            tx,
-            "SELECT s.video_id, CAST(SUM(s.view_count) AS SIGNED), \
+        let sums: Vec<Sums> = tx
+            .fetch_all(
+                "SELECT s.video_id, CAST(SUM(s.view_count) AS SIGNED), \
              CAST(SUM(s.total_play_time) AS SIGNED), CAST(SUM(s.ad_view_count) AS SIGNED), \
              CAST(SUM(COALESCE(r.view_revenue, 0)) AS SIGNED), \
              CAST(SUM(COALESCE(r.ad_revenue, 0)) AS SIGNED), \
@@ -349,12 +337,9 @@ async fn period_rows(
              LEFT JOIN video_revenue r ON r.video_id = s.video_id AND r.date = s.date \
              WHERE today.date = ? AND today.video_id > ? AND today.video_id <= ? \
              GROUP BY s.video_id",
-            period.from,
-            period.to,
-            date,
-            page.after,
-            page.upto
-        )?;
+                &params![period.from, period.to, date, page.after, page.upto],
+            )
+            .await?;
         for (id, view_count, total_play_time, ad_view_count, view, ad, total) in sums {
             if [view_count, total_play_time, ad_view_count, total].contains(&CLAMPED) {
                 return Err(StoreError::Data("a sum does not fit".to_owned()));

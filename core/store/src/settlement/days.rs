@@ -3,7 +3,7 @@
 use crate::{
     Store, StoreResult,
     settlement::{Closing, Page, RevenueItem, VideoPeriods, activity, plan},
-    sql::db::{Tx, execute, fetch_all, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::JobInstanceId,
@@ -28,11 +28,11 @@ impl Store {
         {
             return Ok(Closing::EarlierDayUnsettled(earlier));
         }
-        execute!(
-            &mut tx,
+        tx.execute(
             "UPDATE closed_through SET date = ? WHERE id = 1",
-            date
-        )?;
+            &params![date],
+        )
+        .await?;
         tx.commit().await?;
         Ok(Closing::Closed)
     }
@@ -115,12 +115,14 @@ impl Store {
 
 /// The last closed day; `lock` is the end of the SELECT.
 pub(crate) async fn closed_through(tx: &mut Tx, lock: &str) -> StoreResult<Option<NaiveDate>> {
-    let (date,): (Option<NaiveDate>,) = fetch_one!(
-        tx,
-        AssertSqlSafe(format!(
-            "SELECT date FROM closed_through WHERE id = 1{lock}"
-        ))
-    )?;
+    let (date,): (Option<NaiveDate>,) = tx
+        .fetch_one(
+            AssertSqlSafe(format!(
+                "SELECT date FROM closed_through WHERE id = 1{lock}"
+            )),
+            &[],
+        )
+        .await?;
     Ok(date)
 }
 
@@ -143,33 +145,39 @@ pub(crate) async fn next_active_day(
     after: Option<NaiveDate>,
 ) -> StoreResult<Option<NaiveDate>> {
     let (date,): (Option<NaiveDate>,) = match after {
-        Some(after) => fetch_one!(
-            tx,
-            "SELECT MIN(date) FROM play_history WHERE date > ?",
-            after
-        )?,
-        None => fetch_one!(tx, "SELECT MIN(date) FROM play_history")?,
+        Some(after) => {
+            tx.fetch_one(
+                "SELECT MIN(date) FROM play_history WHERE date > ?",
+                &params![after],
+            )
+            .await?
+        }
+        None => {
+            tx.fetch_one("SELECT MIN(date) FROM play_history", &[])
+                .await?
+        }
     };
     Ok(date)
 }
 
 async fn is_active(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
-    let row: Option<(i64,)> = fetch_optional!(
-        tx,
-        "SELECT 1 FROM play_history WHERE date = ? LIMIT 1",
-        date
-    )?;
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT 1 FROM play_history WHERE date = ? LIMIT 1",
+            &params![date],
+        )
+        .await?;
     Ok(row.is_some())
 }
 
 async fn is_settled(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
-    let rows: Vec<(i64,)> = fetch_all!(
-        tx,
-        "SELECT e.JOB_EXECUTION_ID FROM job_date_instance d \
+    let rows: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT e.JOB_EXECUTION_ID FROM job_date_instance d \
          JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
          WHERE d.job_name = ? AND d.date = ? AND e.STATUS = 'COMPLETED' LIMIT 1",
-        Job::DayStatistics.name(),
-        date
-    )?;
+            &params![Job::DayStatistics.name(), date],
+        )
+        .await?;
     Ok(!rows.is_empty())
 }

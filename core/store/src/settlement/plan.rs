@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreResult,
-    sql::db::{Tx, fetch_all, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     job::Step,
@@ -52,21 +52,22 @@ pub(crate) async fn plan(
 
 /// The day's rows by video: exact for a small day, else estimated.
 async fn play_weights(tx: &mut Tx, date: NaiveDate, count: u32) -> StoreResult<Vec<Weight>> {
-    let beyond: Option<(i64,)> = fetch_optional!(
-        tx,
-        "SELECT video_id FROM play_history WHERE date = ? ORDER BY video_id LIMIT 1 OFFSET ?",
-        date,
-        WHOLE
-    )?;
+    let beyond: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT video_id FROM play_history WHERE date = ? ORDER BY video_id LIMIT 1 OFFSET ?",
+            &params![date, WHOLE],
+        )
+        .await?;
     if beyond.is_some() {
         return sample(tx, date, count).await;
     }
-    let rows: Vec<(i64, i64)> = fetch_all!(
-        tx,
-        "SELECT video_id, COUNT(*) FROM play_history WHERE date = ? \
+    let rows: Vec<(i64, i64)> = tx
+        .fetch_all(
+            "SELECT video_id, COUNT(*) FROM play_history WHERE date = ? \
          GROUP BY video_id ORDER BY video_id",
-        date
-    )?;
+            &params![date],
+        )
+        .await?;
     Ok(rows
         .into_iter()
         .map(|(id, rows)| Weight {
@@ -91,15 +92,18 @@ async fn sample(tx: &mut Tx, date: NaiveDate, count: u32) -> StoreResult<Vec<Wei
     let mut work: BTreeMap<i64, u64> = BTreeMap::new();
     for window in 0..windows {
         let from_ms = first_ms + mul_div(span_ms, window, windows);
-        let rows: Vec<(i64,)> = fetch_all!(
-            tx,
-            "SELECT video_id FROM play_history \
+        let rows: Vec<(i64,)> = tx
+            .fetch_all(
+                "SELECT video_id FROM play_history \
              WHERE date = ? AND event_id >= ? AND event_id < ? LIMIT ?",
-            date,
-            event_floor(from_ms),
-            event_floor(from_ms + window_ms),
-            limit
-        )?;
+                &params![
+                    date,
+                    event_floor(from_ms),
+                    event_floor(from_ms + window_ms),
+                    limit
+                ],
+            )
+            .await?;
         for (id,) in rows {
             *work.entry(id).or_default() += 1;
         }
@@ -113,16 +117,18 @@ async fn sample(tx: &mut Tx, date: NaiveDate, count: u32) -> StoreResult<Vec<Wei
 /// The times of a day's first and last event, in milliseconds since 1970.
 async fn span(tx: &mut Tx, date: NaiveDate) -> StoreResult<(u64, u64)> {
     let middleware = |event: Option<(Vec<u8>,)>| event.map_or(0, |(id,)| event_ms(&id));
-    let first: Option<(Vec<u8>,)> = fetch_optional!(
-        tx,
-        "SELECT event_id FROM play_history WHERE date = ? ORDER BY event_id LIMIT 1",
-        date
-    )?;
-    let last: Option<(Vec<u8>,)> = fetch_optional!(
-        tx,
-        "SELECT event_id FROM play_history WHERE date = ? ORDER BY event_id DESC LIMIT 1",
-        date
-    )?;
+    let first: Option<(Vec<u8>,)> = tx
+        .fetch_optional(
+            "SELECT event_id FROM play_history WHERE date = ? ORDER BY event_id LIMIT 1",
+            &params![date],
+        )
+        .await?;
+    let last: Option<(Vec<u8>,)> = tx
+        .fetch_optional(
+            "SELECT event_id FROM play_history WHERE date = ? ORDER BY event_id DESC LIMIT 1",
+            &params![date],
+        )
+        .await?;
     Ok((middleware(first), middleware(last)))
 }
 
@@ -132,14 +138,13 @@ async fn estimate(tx: &mut Tx, date: NaiveDate, first_ms: u64, span_ms: u64) -> 
     let mut counted = 0;
     for window in 0..MIN_WINDOWS {
         let from_ms = first_ms + mul_div(span_ms, window, MIN_WINDOWS);
-        let (rows,): (i64,) = fetch_one!(
-            tx,
-            "SELECT COUNT(*) FROM play_history \
+        let (rows,): (i64,) = tx
+            .fetch_one(
+                "SELECT COUNT(*) FROM play_history \
              WHERE date = ? AND event_id >= ? AND event_id < ?",
-            date,
-            event_floor(from_ms),
-            event_floor(from_ms + window_ms)
-        )?;
+                &params![date, event_floor(from_ms), event_floor(from_ms + window_ms)],
+            )
+            .await?;
         counted += u64::try_from(rows).unwrap_or(0);
     }
     // It has more than `WHOLE`, however unlucky the windows were.
@@ -168,23 +173,27 @@ fn event_floor(ms: u64) -> Vec<u8> {
 
 /// Ranges with equal numbers of the day's settled videos: each is the same work.
 async fn quantiles(tx: &mut Tx, date: NaiveDate, count: u32) -> StoreResult<Vec<IdRange>> {
-    let (videos,): (i64,) = fetch_one!(
-        tx,
-        "SELECT COUNT(*) FROM video_statistics WHERE date = ?",
-        date
-    )?;
+    let (videos,): (i64,) = tx
+        .fetch_one(
+            "SELECT COUNT(*) FROM video_statistics WHERE date = ?",
+            &params![date],
+        )
+        .await?;
     let count = i64::from(count).min(videos);
     let mut ranges = Vec::new();
     let mut after = IdRange::ALL.after;
     for cut in 1..count {
-        let id: Option<(i64,)> = fetch_optional!(
-            tx,
-            "SELECT video_id FROM video_statistics WHERE date = ? AND video_id > ? \
+        let id: Option<(i64,)> = tx
+            .fetch_optional(
+                "SELECT video_id FROM video_statistics WHERE date = ? AND video_id > ? \
              ORDER BY video_id LIMIT 1 OFFSET ?",
-            date,
-            after,
-            videos * cut / count - videos * (cut - 1) / count - 1
-        )?;
+                &params![
+                    date,
+                    after,
+                    videos * cut / count - videos * (cut - 1) / count - 1
+                ],
+            )
+            .await?;
         if let Some((upto,)) = id {
             ranges.push(IdRange { after, upto });
             after = upto;

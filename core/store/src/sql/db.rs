@@ -1,9 +1,9 @@
-//! Pools, transactions and statements: one SQL text for every database.
-//!
-//! A database is a variant of [`Db`] and [`Tx`]; the macros run the same text with the native types
-//! of each. What differs in text is in [`crate::sql::dialect`].
+//! Connection pools.
 
-use crate::{StoreError, StoreResult};
+use crate::{
+    StoreError, StoreResult,
+    sql::{errors::store_error, statement::limited, tx::Tx},
+};
 use balance_domain::clock::Clock;
 use sqlx::{
     ConnectOptions, Connection,
@@ -13,8 +13,6 @@ use sqlx::{
     },
 };
 use std::{path::Path, sync::Arc, time::Duration};
-
-pub(crate) use crate::sql::{errors::store_error, statement::*};
 
 /// How long a statement waits for another program's lock, in seconds.
 const BUSY_TIMEOUT_S: u64 = 10;
@@ -52,12 +50,6 @@ pub(crate) enum Db {
         heartbeat: MySqlPool,
         clock: Arc<dyn Clock>,
     },
-}
-
-/// A transaction.
-pub(crate) enum Tx {
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>, Arc<dyn Clock>),
-    MySql(sqlx::Transaction<'static, sqlx::MySql>, Arc<dyn Clock>),
 }
 
 impl Db {
@@ -254,54 +246,4 @@ async fn reach(options: &MySqlConnectOptions) -> StoreResult<()> {
 async fn begin_mysql(pool: &MySqlPool, clock: &Arc<dyn Clock>) -> StoreResult<Tx> {
     let tx = limited(pool.begin()).await.map_err(store_error)?;
     Ok(Tx::MySql(tx, Arc::clone(clock)))
-}
-
-impl Tx {
-    /// Commits.
-    pub(crate) async fn commit(self) -> StoreResult<()> {
-        crate::sql::fault::before_commit();
-        let result = match self {
-            Self::Sqlite(tx, _) => tx.commit().await.map_err(store_error),
-            Self::MySql(tx, _) => limited(tx.commit()).await.map_err(store_error),
-        };
-        crate::sql::fault::after_commit();
-        result
-    }
-
-    /// Gives up. A dropped transaction does the same, later.
-    pub(crate) async fn rollback(self) -> StoreResult<()> {
-        match self {
-            Self::Sqlite(tx, _) => tx.rollback().await.map_err(store_error),
-            Self::MySql(tx, _) => limited(tx.rollback()).await.map_err(store_error),
-        }
-    }
-
-    /// The database's time, in microseconds since 1970, which leases are measured by. An embedded
-    /// database has none of its own: it is the process's clock.
-    pub(crate) async fn now_micros(&mut self) -> StoreResult<i64> {
-        match self {
-            Self::Sqlite(_, clock) => Ok(clock.now_micros()),
-            Self::MySql(..) => {
-                let (now,): (i64,) = fetch_one!(
-                    self,
-                    "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)"
-                )?;
-                Ok(now)
-            }
-        }
-    }
-
-    /// The process's clock, in microseconds since 1970.
-    pub(crate) fn clock_micros(&self) -> i64 {
-        match self {
-            Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now_micros(),
-        }
-    }
-
-    /// The time that the job tables are written with.
-    pub(crate) fn now(&self) -> chrono::NaiveDateTime {
-        match self {
-            Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now(),
-        }
-    }
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     StoreResult,
-    sql::db::{Tx, execute, fetch_one},
+    sql::{
+        statement::{Value, params},
+        tx::Tx,
+    },
 };
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
@@ -121,29 +124,27 @@ impl Tx {
         &mut self,
         keys: &HashSet<(NaiveDate, i64, i64, i64)>,
     ) -> StoreResult<u64> {
-        let tx = match self {
-            Self::Sqlite(..) => return Ok(0),
-            // The server counts found rows as changed.
-            Self::MySql(tx, _) => tx,
-        };
+        if matches!(self, Self::Sqlite(..)) {
+            return Ok(0);
+        }
+        // The server counts rows that it found as changed.
         let keys: Vec<_> = keys.iter().collect();
         let mut known = 0;
         for keys in keys.chunks(ROWS_PER_INSERT) {
-            let mut builder = sqlx::QueryBuilder::<sqlx::MySql>::new(
-                "SELECT COUNT(*) FROM ad_history WHERE (date, video_id, user_id, slot_s) IN ",
-            );
-            builder.push_tuples(keys, |mut tuple, (date, video, user, slot)| {
-                tuple
-                    .push_bind(*date)
-                    .push_bind(*video)
-                    .push_bind(*user)
-                    .push_bind(*slot);
-            });
-            let (count,): (i64,) = builder
-                .build_query_as()
-                .fetch_one(&mut **tx)
-                .await
-                .map_err(crate::sql::db::store_error)?;
+            let list = vec!["(?, ?, ?, ?)"; keys.len()].join(", ");
+            let params: Vec<Value<'_>> = keys
+                .iter()
+                .flat_map(|(date, video, user, slot)| params![*date, *video, *user, *slot])
+                .collect();
+            let (count,): (i64,) = self
+                .fetch_one(
+                    AssertSqlSafe(format!(
+                        "SELECT COUNT(*) FROM ad_history \
+                         WHERE (date, video_id, user_id, slot_s) IN ({list})"
+                    )),
+                    &params,
+                )
+                .await?;
             known += u64::try_from(count).unwrap_or(0);
         }
         Ok(known)
@@ -156,30 +157,34 @@ impl Tx {
             // Spring's form for SQLite: a row with the last id, kept from being reused by
             // AUTOINCREMENT.
             Self::Sqlite(..) => {
-                let last: (i64,) = fetch_one!(
-                    self,
-                    AssertSqlSafe(format!("SELECT COALESCE(MAX(ID), 0) FROM {table}"))
-                )?;
+                let last: (i64,) = self
+                    .fetch_one(
+                        AssertSqlSafe(format!("SELECT COALESCE(MAX(ID), 0) FROM {table}")),
+                        &[],
+                    )
+                    .await?;
                 let last = last.0 + count;
-                execute!(
-                    self,
+                self.execute(
                     AssertSqlSafe(format!("INSERT INTO {table} (ID) VALUES (?)")),
-                    last
-                )?;
-                execute!(
-                    self,
+                    &params![last],
+                )
+                .await?;
+                self.execute(
                     AssertSqlSafe(format!("DELETE FROM {table} WHERE ID < ?")),
-                    last
-                )?;
+                    &params![last],
+                )
+                .await?;
                 Ok(last - count + 1)
             }
             Self::MySql(..) => {
-                execute!(
-                    self,
+                self.execute(
                     AssertSqlSafe(format!("UPDATE {table} SET ID = LAST_INSERT_ID(ID + ?)")),
-                    count
-                )?;
-                let (last,): (i64,) = fetch_one!(self, "SELECT CAST(LAST_INSERT_ID() AS SIGNED)")?;
+                    &params![count],
+                )
+                .await?;
+                let (last,): (i64,) = self
+                    .fetch_one("SELECT CAST(LAST_INSERT_ID() AS SIGNED)", &[])
+                    .await?;
                 Ok(last - count + 1)
             }
         }

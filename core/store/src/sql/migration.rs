@@ -1,9 +1,6 @@
 //! The schema's versions.
 
-use crate::{
-    StoreError, StoreResult,
-    sql::db::{Db, fetch_one},
-};
+use crate::{StoreError, StoreResult, sql::db::Db};
 use sqlx::migrate::{MigrateError, Migrator};
 
 static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -13,18 +10,22 @@ static MYSQL: Migrator = sqlx::migrate!("../../migrations/mysql");
 /// changes it in passing.
 pub(crate) async fn check(db: &Db) -> StoreResult<()> {
     let mut tx = db.read().await?;
-    let (tables,): (i64,) = fetch_one!(
-        &mut tx,
-        "SELECT COUNT(*) FROM information_schema.tables \
-         WHERE table_schema = DATABASE() AND table_name = '_sqlx_migrations'"
-    )?;
+    let (tables,): (i64,) = tx
+        .fetch_one(
+            "SELECT COUNT(*) FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name = '_sqlx_migrations'",
+            &[],
+        )
+        .await?;
     let found: Option<i64> = if tables == 0 {
         None
     } else {
-        let (version,): (Option<i64>,) = fetch_one!(
-            &mut tx,
-            "SELECT MAX(version) FROM _sqlx_migrations WHERE success = TRUE"
-        )?;
+        let (version,): (Option<i64>,) = tx
+            .fetch_one(
+                "SELECT MAX(version) FROM _sqlx_migrations WHERE success = TRUE",
+                &[],
+            )
+            .await?;
         version
     };
     let ours = MYSQL.iter().map(|migration| migration.version).max();
@@ -54,7 +55,7 @@ pub(crate) async fn migrate(db: &Db) -> StoreResult<()> {
         MigrateError::VersionMismatch(version) => StoreError::Unusable(format!(
             "migration {version} of the database is not the one of this program"
         )),
-        MigrateError::Execute(error) => crate::sql::db::store_error(error),
+        MigrateError::Execute(error) => crate::sql::errors::store_error(error),
         other => StoreError::Other(Box::new(other)),
     })
 }

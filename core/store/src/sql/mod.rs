@@ -9,3 +9,4 @@ pub(crate) mod new_id;
 pub(crate) mod process_lock;
 pub(crate) mod retry;
 pub(crate) mod statement;
+pub(crate) mod tx;

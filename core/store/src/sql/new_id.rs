@@ -2,7 +2,7 @@
 
 use crate::{
     StoreResult,
-    sql::db::{Tx, execute, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
 };
 use sqlx::AssertSqlSafe;
 
@@ -32,13 +32,20 @@ const SYNTHETIC_BASE: i64 = 9_000_000_000;
 /// thing waits.
 pub(crate) async fn next_id(tx: &mut Tx, of: NewId) -> StoreResult<i64> {
     let table = of.table();
-    execute!(tx, "UPDATE next_id SET id = id + 1 WHERE name = ?", table)?;
-    let (id,): (i64,) = fetch_one!(tx, "SELECT id - 1 FROM next_id WHERE name = ?", table)?;
-    let found: Option<(i64,)> = fetch_optional!(
-        tx,
-        AssertSqlSafe(format!("SELECT id FROM {table} WHERE id = ?")),
-        id
-    )?;
+    tx.execute(
+        "UPDATE next_id SET id = id + 1 WHERE name = ?",
+        &params![table],
+    )
+    .await?;
+    let (id,): (i64,) = tx
+        .fetch_one("SELECT id - 1 FROM next_id WHERE name = ?", &params![table])
+        .await?;
+    let found: Option<(i64,)> = tx
+        .fetch_optional(
+            AssertSqlSafe(format!("SELECT id FROM {table} WHERE id = ?")),
+            &params![id],
+        )
+        .await?;
     if found.is_none() {
         return Ok(id);
     }
@@ -48,18 +55,18 @@ pub(crate) async fn next_id(tx: &mut Tx, of: NewId) -> StoreResult<i64> {
     } else {
         i64::MAX
     };
-    let (last,): (i64,) = fetch_one!(
-        tx,
-        AssertSqlSafe(format!(
-            "SELECT COALESCE(MAX(id), 0) FROM {table} WHERE id < ?"
-        )),
-        bound
-    )?;
-    execute!(
-        tx,
+    let (last,): (i64,) = tx
+        .fetch_one(
+            AssertSqlSafe(format!(
+                "SELECT COALESCE(MAX(id), 0) FROM {table} WHERE id < ?"
+            )),
+            &params![bound],
+        )
+        .await?;
+    tx.execute(
         "UPDATE next_id SET id = ? WHERE name = ?",
-        last + 2,
-        table
-    )?;
+        &params![last + 2, table],
+    )
+    .await?;
     Ok(last + 1)
 }

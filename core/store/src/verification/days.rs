@@ -3,7 +3,7 @@
 use crate::{
     StoreResult,
     settlement::days::closed_through,
-    sql::db::{Tx, fetch_all, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
     verification::{
         DayFacts, DayPage, RevenueFacts, StatisticsFacts, VideoDay, full_page_end, plays::plays,
     },
@@ -27,15 +27,15 @@ pub(crate) async fn next(tx: &mut Tx, after: NaiveDate) -> StoreResult<Option<Da
         "video_revenue",
     ] {
         let sql = AssertSqlSafe(format!("SELECT MIN(date) FROM {table} WHERE date > ?"));
-        let (date,): (Option<NaiveDate>,) = fetch_one!(tx, sql, after)?;
+        let (date,): (Option<NaiveDate>,) = tx.fetch_one(sql, &params![after]).await?;
         first = first.into_iter().chain(date).min();
     }
-    let (launched,): (Option<NaiveDate>,) = fetch_one!(
-        tx,
-        "SELECT MIN(date) FROM job_date_instance WHERE job_name = ? AND date > ?",
-        Job::DayStatistics.name(),
-        after
-    )?;
+    let (launched,): (Option<NaiveDate>,) = tx
+        .fetch_one(
+            "SELECT MIN(date) FROM job_date_instance WHERE job_name = ? AND date > ?",
+            &params![Job::DayStatistics.name(), after],
+        )
+        .await?;
     match first.into_iter().chain(launched).min() {
         Some(date) => day(tx, date).await.map(Some),
         None => Ok(None),
@@ -43,20 +43,21 @@ pub(crate) async fn next(tx: &mut Tx, after: NaiveDate) -> StoreResult<Option<Da
 }
 
 async fn day(tx: &mut Tx, date: NaiveDate) -> StoreResult<DayFacts> {
-    let played: Option<(i64,)> = fetch_optional!(
-        tx,
-        "SELECT 1 FROM play_history WHERE date = ? LIMIT 1",
-        date
-    )?;
-    let settled: Vec<(i64, i64)> = fetch_all!(
-        tx,
-        "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID FROM job_date_instance d \
+    let played: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT 1 FROM play_history WHERE date = ? LIMIT 1",
+            &params![date],
+        )
+        .await?;
+    let settled: Vec<(i64, i64)> = tx
+        .fetch_all(
+            "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID FROM job_date_instance d \
          JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
          WHERE d.job_name = ? AND d.date = ? AND e.STATUS = 'COMPLETED' \
          ORDER BY e.JOB_EXECUTION_ID",
-        Job::DayStatistics.name(),
-        date
-    )?;
+            &params![Job::DayStatistics.name(), date],
+        )
+        .await?;
     Ok(DayFacts {
         date,
         is_active: played.is_some(),
@@ -71,34 +72,35 @@ async fn day(tx: &mut Tx, date: NaiveDate) -> StoreResult<DayFacts> {
 }
 
 async fn has_results(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
-    let (found,): (i64,) = fetch_one!(
-        tx,
-        "SELECT EXISTS (SELECT 1 FROM video_statistics WHERE date = ?) \
+    let (found,): (i64,) = tx
+        .fetch_one(
+            "SELECT EXISTS (SELECT 1 FROM video_statistics WHERE date = ?) \
          OR EXISTS (SELECT 1 FROM video_revenue WHERE date = ?)",
-        date,
-        date
-    )?;
+            &params![date, date],
+        )
+        .await?;
     Ok(found != 0)
 }
 
 async fn is_launched(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
-    let row: Option<(i64,)> = fetch_optional!(
-        tx,
-        "SELECT 1 FROM job_date_instance WHERE job_name = ? AND date = ? LIMIT 1",
-        Job::DayStatistics.name(),
-        date
-    )?;
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            "SELECT 1 FROM job_date_instance WHERE job_name = ? AND date = ? LIMIT 1",
+            &params![Job::DayStatistics.name(), date],
+        )
+        .await?;
     Ok(row.is_some())
 }
 
 pub(crate) async fn tiers(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<(String, Tier)>> {
-    let rows: Vec<(String, i64, Option<i64>, i64)> = fetch_all!(
-        tx,
-        "SELECT kind, from_count, to_count, rate_micro_won FROM revenue_rate \
+    let rows: Vec<(String, i64, Option<i64>, i64)> = tx
+        .fetch_all(
+            "SELECT kind, from_count, to_count, rate_micro_won FROM revenue_rate \
          WHERE effective_from = (SELECT MAX(r.effective_from) FROM revenue_rate r \
          WHERE r.effective_from <= ?) ORDER BY kind, from_count",
-        date
-    )?;
+            &params![date],
+        )
+        .await?;
     let tier = |(kind, from_count, to_count, micro_won)| {
         let tier = Tier {
             from_count,
@@ -148,30 +150,26 @@ pub(crate) async fn page(
     // may well read a day from its beginning to where a page begins.
     let plays = plays(tx, date, after, limit).await?;
     let upto = full_page_end(limit, plays.len(), plays.last().map(|row| row.0));
-    let ads: Vec<(i64, i64)> = fetch_all!(
-        tx,
-        "SELECT video_id, COUNT(*) FROM ad_history \
+    let ads: Vec<(i64, i64)> = tx
+        .fetch_all(
+            "SELECT video_id, COUNT(*) FROM ad_history \
          WHERE date = ? AND video_id > ? AND video_id <= ? \
          GROUP BY video_id ORDER BY video_id LIMIT ?",
-        date,
-        after,
-        upto.unwrap_or(i64::MAX),
-        limit
-    )?;
+            &params![date, after, upto.unwrap_or(i64::MAX), limit],
+        )
+        .await?;
     let ads_upto = full_page_end(limit, ads.len(), ads.last().map(|row| row.0));
     let upto = ads_upto.or(upto);
     let statistics = statistics(tx, date, (after, upto.unwrap_or(i64::MAX)), limit).await?;
     let last = statistics.last().map(|row| row.video_id);
     let upto = full_page_end(limit, statistics.len(), last).or(upto);
-    let revenue: Vec<(i64, i64, i64, i64)> = fetch_all!(
-        tx,
-        "SELECT video_id, view_revenue, ad_revenue, total_revenue FROM video_revenue \
+    let revenue: Vec<(i64, i64, i64, i64)> = tx
+        .fetch_all(
+            "SELECT video_id, view_revenue, ad_revenue, total_revenue FROM video_revenue \
          WHERE date = ? AND video_id > ? AND video_id <= ? ORDER BY video_id LIMIT ?",
-        date,
-        after,
-        upto.unwrap_or(i64::MAX),
-        limit
-    )?;
+            &params![date, after, upto.unwrap_or(i64::MAX), limit],
+        )
+        .await?;
     let upto = full_page_end(limit, revenue.len(), revenue.last().map(|row| row.0)).or(upto);
     let mut videos = Videos::new(upto);
     for (id, facts) in plays {
@@ -236,8 +234,7 @@ async fn statistics(
     limit: u32,
 ) -> StoreResult<Vec<StatisticsRow>> {
     // The row before is one step backwards in the primary key.
-    fetch_all!(
-        tx,
+    tx.fetch_all(
         "SELECT s.video_id AS video_id, s.view_count AS view_count, \
          s.total_play_time AS total_play_time, s.ad_view_count AS ad_view_count, \
          s.cumulative_view_count AS cumulative_view_count, \
@@ -252,11 +249,9 @@ async fn statistics(
          LEFT JOIN opening_balance b ON b.video_id = s.video_id \
          LEFT JOIN video v ON v.id = s.video_id \
          WHERE s.date = ? AND s.video_id > ? AND s.video_id <= ? ORDER BY s.video_id LIMIT ?",
-        date,
-        after,
-        upto,
-        limit
+        &params![date, after, upto, limit],
     )
+    .await
 }
 
 async fn skips(
@@ -266,15 +261,13 @@ async fn skips(
     videos: &mut Videos,
 ) -> StoreResult<()> {
     for step in Job::DayStatistics.steps().iter().copied() {
-        let skipped: Vec<(i64,)> = fetch_all!(
-            tx,
-            "SELECT video_id FROM rejected_item WHERE job_instance_id = ? AND step_name = ? \
+        let skipped: Vec<(i64,)> = tx
+            .fetch_all(
+                "SELECT video_id FROM rejected_item WHERE job_instance_id = ? AND step_name = ? \
              AND video_id > ? AND video_id <= ?",
-            instance.0,
-            step.name(),
-            after,
-            videos.upto
-        )?;
+                &params![instance.0, step.name(), after, videos.upto],
+            )
+            .await?;
         for (id,) in skipped {
             videos.with(id, |video| match step {
                 Step::CloseDay => {}

@@ -2,7 +2,7 @@
 
 use crate::{
     StoreResult,
-    sql::db::{Tx, fetch_all, fetch_one, fetch_optional},
+    sql::{statement::params, tx::Tx},
     verification::{
         CounterFacts, ExecutionFacts, InstanceFacts, ParameterFacts, RunFacts, StepFacts,
     },
@@ -15,27 +15,29 @@ use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
 pub(crate) async fn instances(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<InstanceFacts>> {
-    let rows: Vec<(i64, i64, String, String)> = fetch_all!(
-        tx,
-        "SELECT d.job_instance_id, d.run_id, i.JOB_NAME, i.JOB_KEY FROM job_date_instance d \
+    let rows: Vec<(i64, i64, String, String)> = tx
+        .fetch_all(
+            "SELECT d.job_instance_id, d.run_id, i.JOB_NAME, i.JOB_KEY FROM job_date_instance d \
          JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = d.job_instance_id \
          WHERE d.job_name = ? AND d.date = ? ORDER BY d.run_id",
-        Job::DayStatistics.name(),
-        date
-    )?;
+            &params![Job::DayStatistics.name(), date],
+        )
+        .await?;
     let mut instances = Vec::with_capacity(rows.len());
     for (id, run_id, job_name, job_key) in rows {
-        let executions: Vec<(i64,)> = fetch_all!(
-            tx,
-            "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ? \
+        let executions: Vec<(i64,)> = tx
+            .fetch_all(
+                "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ? \
              ORDER BY JOB_EXECUTION_ID",
-            id
-        )?;
-        let (skipped,): (i64,) = fetch_one!(
-            tx,
-            "SELECT COUNT(*) FROM rejected_item WHERE job_instance_id = ?",
-            id
-        )?;
+                &params![id],
+            )
+            .await?;
+        let (skipped,): (i64,) = tx
+            .fetch_one(
+                "SELECT COUNT(*) FROM rejected_item WHERE job_instance_id = ?",
+                &params![id],
+            )
+            .await?;
         instances.push(InstanceFacts {
             id: JobInstanceId(id),
             job_name,
@@ -138,19 +140,20 @@ pub(crate) async fn execution(
     tx: &mut Tx,
     id: JobExecutionId,
 ) -> StoreResult<Option<ExecutionFacts>> {
-    let run: Option<Run> = fetch_optional!(
-        tx,
-        AssertSqlSafe(format!(
-            "SELECT {RUN} FROM BATCH_JOB_EXECUTION x LEFT JOIN BATCH_JOB_EXECUTION_CONTEXT c \
+    let run: Option<Run> = tx
+        .fetch_optional(
+            AssertSqlSafe(format!(
+                "SELECT {RUN} FROM BATCH_JOB_EXECUTION x LEFT JOIN BATCH_JOB_EXECUTION_CONTEXT c \
              ON c.JOB_EXECUTION_ID = x.JOB_EXECUTION_ID WHERE x.JOB_EXECUTION_ID = ?"
-        )),
-        id.0
-    )?;
+            )),
+            &params![id.0],
+        )
+        .await?;
     let Some(run) = run else { return Ok(None) };
-    let steps: Vec<StepRow> = fetch_all!(
-        tx,
-        AssertSqlSafe(format!(
-            "SELECT x.STEP_EXECUTION_ID AS step_execution_id, x.STEP_NAME AS step_name, {RUN}, \
+    let steps: Vec<StepRow> = tx
+        .fetch_all(
+            AssertSqlSafe(format!(
+                "SELECT x.STEP_EXECUTION_ID AS step_execution_id, x.STEP_NAME AS step_name, {RUN}, \
              x.COMMIT_COUNT AS commit_count, x.READ_COUNT AS read_count, \
              x.FILTER_COUNT AS filter_count, x.WRITE_COUNT AS write_count, \
              x.READ_SKIP_COUNT AS read_skip_count, x.WRITE_SKIP_COUNT AS write_skip_count, \
@@ -160,9 +163,10 @@ pub(crate) async fn execution(
              ON c.STEP_EXECUTION_ID = x.STEP_EXECUTION_ID \
              LEFT JOIN step_lease l ON l.step_execution_id = x.STEP_EXECUTION_ID \
              WHERE x.JOB_EXECUTION_ID = ? ORDER BY x.STEP_EXECUTION_ID"
-        )),
-        id.0
-    )?;
+            )),
+            &params![id.0],
+        )
+        .await?;
     Ok(Some(ExecutionFacts {
         id,
         run: run.into(),
@@ -173,12 +177,13 @@ pub(crate) async fn execution(
 }
 
 async fn parameters(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Vec<ParameterFacts>> {
-    let rows: Vec<(String, String, Option<String>, String)> = fetch_all!(
-        tx,
-        "SELECT PARAMETER_NAME, PARAMETER_TYPE, PARAMETER_VALUE, IDENTIFYING \
+    let rows: Vec<(String, String, Option<String>, String)> = tx
+        .fetch_all(
+            "SELECT PARAMETER_NAME, PARAMETER_TYPE, PARAMETER_VALUE, IDENTIFYING \
          FROM BATCH_JOB_EXECUTION_PARAMS WHERE JOB_EXECUTION_ID = ? ORDER BY PARAMETER_NAME",
-        id.0
-    )?;
+            &params![id.0],
+        )
+        .await?;
     Ok(rows
         .into_iter()
         .map(|(name, class, value, identifying)| ParameterFacts {
@@ -191,14 +196,15 @@ async fn parameters(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Vec<Paramete
 }
 
 async fn orphaned_leases(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Vec<i64>> {
-    let rows: Vec<(i64,)> = fetch_all!(
-        tx,
-        "SELECT l.step_execution_id FROM step_lease l \
+    let rows: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT l.step_execution_id FROM step_lease l \
          LEFT JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = l.step_execution_id \
          AND s.JOB_EXECUTION_ID = l.job_execution_id \
          WHERE l.job_execution_id = ? AND s.STEP_EXECUTION_ID IS NULL \
          ORDER BY l.step_execution_id",
-        id.0
-    )?;
+            &params![id.0],
+        )
+        .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }

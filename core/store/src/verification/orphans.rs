@@ -3,7 +3,7 @@
 
 use crate::{
     StoreResult,
-    sql::db::{Tx, fetch_all, fetch_one},
+    sql::{statement::params, tx::Tx},
     verification::OrphanFacts,
 };
 use balance_batch::job::Job;
@@ -128,13 +128,14 @@ async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     let mut found = Vec::new();
     for (column, expected, what, from) in NOT_LATE {
         let sql = format!("SELECT COUNT(*) FROM {from}");
-        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        let (total,): (i64,) = tx.fetch_one(AssertSqlSafe(sql), &[]).await?;
         if total == 0 {
             continue;
         }
         let sql =
             format!("SELECT l.date, l.event_id FROM {from} ORDER BY l.date, l.event_id LIMIT ?");
-        let events: Vec<(NaiveDate, Vec<u8>)> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
+        let events: Vec<(NaiveDate, Vec<u8>)> =
+            tx.fetch_all(AssertSqlSafe(sql), &params![limit]).await?;
         let row = |(date, id): (NaiveDate, Vec<u8>)| {
             let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
             (format!("date {date}, event {id}"), what.to_owned())
@@ -169,7 +170,7 @@ async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     let mut found = Vec::new();
     for (expected, whose) in TOTALS {
         let sql = format!("SELECT COUNT(*) FROM period_total t WHERE {whose}");
-        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql), job)?;
+        let (total,): (i64,) = tx.fetch_one(AssertSqlSafe(sql), &params![job]).await?;
         if total == 0 {
             continue;
         }
@@ -177,7 +178,9 @@ async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
             "SELECT t.period, t.start_date FROM period_total t WHERE {whose} \
              ORDER BY t.start_date, t.period LIMIT ?"
         );
-        let rows: Vec<(String, NaiveDate)> = fetch_all!(tx, AssertSqlSafe(sql), job, limit)?;
+        let rows: Vec<(String, NaiveDate)> = tx
+            .fetch_all(AssertSqlSafe(sql), &params![job, limit])
+            .await?;
         let row = |(period, date): (String, NaiveDate)| {
             (format!("{period} of {date}"), "a row".to_owned())
         };
@@ -198,12 +201,12 @@ pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts
     for orphan in &ORPHANS {
         let Orphan { id, from, .. } = orphan;
         let sql = format!("SELECT COUNT(*) FROM {from}");
-        let (total,): (i64,) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        let (total,): (i64,) = tx.fetch_one(AssertSqlSafe(sql), &[]).await?;
         if total == 0 {
             continue;
         }
         let sql = format!("SELECT {id} FROM {from} ORDER BY {id} LIMIT ?");
-        let ids: Vec<(i64,)> = fetch_all!(tx, AssertSqlSafe(sql), limit)?;
+        let ids: Vec<(i64,)> = tx.fetch_all(AssertSqlSafe(sql), &params![limit]).await?;
         let row = |(id,)| (format!("{} {id}", orphan.key), orphan.found.to_owned());
         found.push(OrphanFacts {
             table: orphan.table,
@@ -218,7 +221,7 @@ pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts
             "SELECT COALESCE((SELECT MAX(ID) FROM {sequence}), 0), \
              COALESCE((SELECT MAX({id}) FROM {table}), 0)"
         );
-        let (last, greatest): (i64, i64) = fetch_one!(tx, AssertSqlSafe(sql))?;
+        let (last, greatest): (i64, i64) = tx.fetch_one(AssertSqlSafe(sql), &[]).await?;
         if last < greatest {
             found.push(OrphanFacts {
                 table: sequence,

@@ -2,7 +2,7 @@
 
 use crate::{
     StoreResult,
-    sql::db::{Tx, fetch_all, fetch_in, fetch_one},
+    sql::{statement::params, tx::Tx},
     verification::{PeriodFacts, RollupFacts, RollupPage, full_page_end},
 };
 use balance_batch::job::{Job, Step};
@@ -20,8 +20,9 @@ pub(crate) async fn next(
     for table in ["period_rollup", "period_total"] {
         let sql =
             format!("SELECT MIN(start_date) FROM {table} WHERE period = ? AND start_date > ?");
-        let (start,): (Option<NaiveDate>,) =
-            fetch_one!(tx, AssertSqlSafe(sql), kind.name(), after)?;
+        let (start,): (Option<NaiveDate>,) = tx
+            .fetch_one(AssertSqlSafe(sql), &params![kind.name(), after])
+            .await?;
         first = first.into_iter().chain(start).min();
     }
     Ok(first)
@@ -73,29 +74,25 @@ pub(crate) async fn page(
     after: i64,
     limit: u32,
 ) -> StoreResult<RollupPage> {
-    let rows: Vec<Row> = fetch_all!(
-        tx,
-        "SELECT video_id, view_count, total_play_time, ad_view_count, view_revenue, ad_revenue, \
+    let rows: Vec<Row> = tx.fetch_all("SELECT video_id, view_count, total_play_time, ad_view_count, view_revenue, ad_revenue, \
          total_revenue FROM period_rollup WHERE period = ? AND start_date = ? AND video_id > ? \
-         ORDER BY video_id LIMIT ?",
-        period.kind.name(),
-        period.from,
-        after,
-        limit
-    )?;
+         ORDER BY video_id LIMIT ?", &params![period.kind.name(), period.from, after, limit]).await?;
     let upto = full_page_end(limit, rows.len(), rows.last().map(|row| row.video_id));
     let outcomes = outcomes(tx, period).await?;
     let sums = sums(tx, period, &rows, &outcomes.settled).await?;
-    let skipped: Vec<(i64,)> = fetch_all!(
-        tx,
-        "SELECT video_id FROM rejected_item WHERE step_name = ? AND video_id > ? \
+    let skipped: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT video_id FROM rejected_item WHERE step_name = ? AND video_id > ? \
          AND video_id <= ? AND date BETWEEN ? AND ?",
-        Step::PeriodRollup.name(),
-        after,
-        upto.unwrap_or(i64::MAX),
-        period.from,
-        period.to
-    )?;
+            &params![
+                Step::PeriodRollup.name(),
+                after,
+                upto.unwrap_or(i64::MAX),
+                period.from,
+                period.to
+            ],
+        )
+        .await?;
     let skipped: HashSet<i64> = skipped.into_iter().map(|(id,)| id).collect();
     Ok(RollupPage {
         rows: rows
@@ -117,16 +114,15 @@ pub(crate) async fn page(
 }
 
 async fn outcomes(tx: &mut Tx, period: Period) -> StoreResult<Outcomes> {
-    let launched: Vec<(NaiveDate, i64, i64)> = fetch_all!(
-        tx,
-        "SELECT d.date, MAX(CASE WHEN e.STATUS = 'COMPLETED' THEN 1 ELSE 0 END), \
+    let launched: Vec<(NaiveDate, i64, i64)> = tx
+        .fetch_all(
+            "SELECT d.date, MAX(CASE WHEN e.STATUS = 'COMPLETED' THEN 1 ELSE 0 END), \
          MAX(CASE WHEN e.STATUS = 'ABANDONED' THEN 1 ELSE 0 END) FROM job_date_instance d \
          JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
          WHERE d.job_name = ? AND d.date BETWEEN ? AND ? GROUP BY d.date",
-        Job::DayStatistics.name(),
-        period.from,
-        period.to
-    )?;
+            &params![Job::DayStatistics.name(), period.from, period.to],
+        )
+        .await?;
     let mut outcomes = Outcomes::default();
     for (date, completed, abandoned) in launched {
         if completed > 0 {
@@ -152,21 +148,19 @@ async fn sums(
     if rows.is_empty() {
         return Ok(sums);
     }
-    let days: Vec<Day> = fetch_in!(
-        tx,
-        "SELECT s.date AS date, s.video_id AS video_id, s.view_count AS view_count, \
+    let days: Vec<Day> = tx
+        .fetch_in(
+            "SELECT s.date AS date, s.video_id AS video_id, s.view_count AS view_count, \
          s.total_play_time AS total_play_time, s.ad_view_count AS ad_view_count, \
          COALESCE(r.view_revenue, 0) AS view_revenue, COALESCE(r.ad_revenue, 0) AS ad_revenue, \
          COALESCE(r.total_revenue, 0) AS total_revenue FROM video_statistics s \
          LEFT JOIN video_revenue r ON r.video_id = s.video_id AND r.date = s.date \
          WHERE s.video_id IN ",
-        rows.iter().map(|row| row.video_id),
-        " AND s.date BETWEEN ",
-        period.from,
-        " AND ",
-        period.to,
-        ""
-    )?;
+            rows.iter().map(|row| row.video_id),
+            " AND s.date BETWEEN ? AND ?",
+            &params![period.from, period.to],
+        )
+        .await?;
     for day in &days {
         let (of_settled, of_others) = sums.entry(day.row.video_id).or_default();
         let sum = if settled.contains(&day.date) {
@@ -186,9 +180,9 @@ pub(crate) async fn missing(
     after: i64,
     limit: u32,
 ) -> StoreResult<Vec<i64>> {
-    let rows: Vec<(i64,)> = fetch_all!(
-        tx,
-        "SELECT s.video_id FROM video_statistics s WHERE s.date = ? AND s.video_id > ? \
+    let rows: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT s.video_id FROM video_statistics s WHERE s.date = ? AND s.video_id > ? \
          AND NOT EXISTS (SELECT 1 FROM period_rollup p WHERE p.period = ? AND p.start_date = ? \
          AND p.video_id = s.video_id) \
          AND NOT EXISTS (SELECT 1 FROM video_statistics e WHERE e.video_id = s.video_id \
@@ -196,13 +190,16 @@ pub(crate) async fn missing(
          AND NOT EXISTS (SELECT 1 FROM rejected_item r WHERE r.step_name = ? \
          AND r.video_id = s.video_id AND r.date = s.date) \
          ORDER BY s.video_id LIMIT ?",
-        date,
-        after,
-        period.kind.name(),
-        period.from,
-        since,
-        Step::PeriodRollup.name(),
-        limit
-    )?;
+            &params![
+                date,
+                after,
+                period.kind.name(),
+                period.from,
+                since,
+                Step::PeriodRollup.name(),
+                limit
+            ],
+        )
+        .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }

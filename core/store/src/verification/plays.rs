@@ -2,12 +2,11 @@
 
 use crate::{
     StoreError, StoreResult,
-    sql::db::{Tx, fetch_all, fetch_each, fetch_in},
+    sql::{statement::params, tx::Tx},
     verification::{EventFacts, PlayFacts},
 };
 use balance_domain::playback::EventId;
 use chrono::NaiveDate;
-use futures_util::TryStreamExt;
 use std::collections::BTreeMap;
 
 /// Where a sum does not fit into 64 bits SQLite fails, and MySQL answers the largest number.
@@ -24,15 +23,14 @@ pub(crate) async fn plays(
     after: i64,
     limit: u32,
 ) -> StoreResult<Vec<(i64, PlayFacts)>> {
-    let rows: StoreResult<Vec<PlaySums>> = fetch_all!(
-        tx,
-        "SELECT video_id, CAST(SUM(counted) AS SIGNED), CAST(SUM(play_time) AS SIGNED), \
+    let rows: StoreResult<Vec<PlaySums>> = tx
+        .fetch_all(
+            "SELECT video_id, CAST(SUM(counted) AS SIGNED), CAST(SUM(play_time) AS SIGNED), \
          MIN(play_time), MIN(counted), MAX(counted) FROM play_history \
          WHERE date = ? AND video_id > ? GROUP BY video_id ORDER BY video_id LIMIT ?",
-        date,
-        after,
-        limit
-    );
+            &params![date, after, limit],
+        )
+        .await;
     match rows {
         Ok(rows) if rows.iter().all(|row| row.2 < CLAMPED) => Ok(rows
             .into_iter()
@@ -57,25 +55,20 @@ async fn plays_row_by_row(
     after: i64,
     limit: u32,
 ) -> StoreResult<Vec<(i64, PlayFacts)>> {
-    let ids: Vec<(i64,)> = fetch_all!(
-        tx,
-        "SELECT video_id FROM play_history WHERE date = ? AND video_id > ? \
+    let ids: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT video_id FROM play_history WHERE date = ? AND video_id > ? \
          GROUP BY video_id ORDER BY video_id LIMIT ?",
-        date,
-        after,
-        limit
-    )?;
+            &params![date, after, limit],
+        )
+        .await?;
     let upto = ids.last().map_or(after, |(id,)| *id);
     let mut plays: BTreeMap<i64, PlayFacts> = BTreeMap::new();
-    fetch_each!(
-        tx,
-        (i64, i64, i64),
+    tx.fetch_each(
         "SELECT video_id, counted, play_time FROM play_history \
          WHERE date = ? AND video_id > ? AND video_id <= ?",
-        date,
-        after,
-        upto;
-        |row| {
+        &params![date, after, upto],
+        |row: (i64, i64, i64)| {
             let (id, counted, seconds) = row;
             let facts = plays.entry(id).or_insert(PlayFacts {
                 views: 0,
@@ -88,8 +81,9 @@ async fn plays_row_by_row(
             facts.least_seconds = facts.least_seconds.min(seconds);
             let (least, most) = facts.counted;
             facts.counted = (least.min(counted), most.max(counted));
-        }
-    );
+        },
+    )
+    .await?;
     Ok(plays.into_iter().collect())
 }
 
@@ -107,15 +101,13 @@ pub(crate) async fn events(
     below: EventId,
     limit: u32,
 ) -> StoreResult<Vec<EventFacts>> {
-    let rows: Vec<(Vec<u8>, i64)> = fetch_all!(
-        tx,
-        "SELECT event_id, occurred_at_micros FROM play_history \
+    let rows: Vec<(Vec<u8>, i64)> = tx
+        .fetch_all(
+            "SELECT event_id, occurred_at_micros FROM play_history \
          WHERE date = ? AND event_id > ? AND event_id < ? ORDER BY event_id LIMIT ?",
-        date,
-        above.0.to_vec(),
-        below.0.to_vec(),
-        limit
-    )?;
+            &params![date, above.0.to_vec(), below.0.to_vec(), limit],
+        )
+        .await?;
     rows.into_iter()
         .map(|(id, occurred_at_micros)| {
             Ok(EventFacts {
@@ -131,13 +123,13 @@ pub(crate) async fn known_events(
     date: NaiveDate,
     events: &[EventId],
 ) -> StoreResult<Vec<EventId>> {
-    let rows: Vec<(Vec<u8>,)> = fetch_in!(
-        tx,
-        "SELECT event_id FROM play_history WHERE event_id IN ",
-        events.iter().map(|event| &event.0[..]),
-        " AND date = ",
-        date,
-        ""
-    )?;
+    let rows: Vec<(Vec<u8>,)> = tx
+        .fetch_in(
+            "SELECT event_id FROM play_history WHERE event_id IN ",
+            events.iter().map(|event| &event.0[..]),
+            " AND date = ?",
+            &params![date],
+        )
+        .await?;
     rows.iter().map(|(id,)| event_id(id)).collect()
 }

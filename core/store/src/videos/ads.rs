@@ -3,8 +3,8 @@
 use crate::{
     Store, StoreResult,
     sql::{
-        db::{execute, fetch_all},
         new_id::{NewId, next_id},
+        statement::params,
     },
     videos::{
         Ad, Created, Creation,
@@ -27,13 +27,11 @@ pub(crate) async fn create(
         Earlier::Other => return Ok(Created::KeyReused),
     }
     let now = tx.now();
-    execute!(
-        &mut tx,
+    tx.execute(
         "INSERT INTO ad (id, title, created_at) VALUES (?, ?, ?)",
-        id,
-        title.as_str(),
-        now
-    )?;
+        &params![id, title.as_str(), now],
+    )
+    .await?;
     creation_reply::remember(&mut tx, creation, &request, id).await?;
     tx.commit().await?;
     Ok(Created::Is(AdId(id)))
@@ -41,12 +39,12 @@ pub(crate) async fn create(
 
 pub(crate) async fn page(store: &Store, after: Option<AdId>, limit: u32) -> StoreResult<Vec<Ad>> {
     let mut tx = store.db.read().await?;
-    let rows: Vec<(i64, String)> = fetch_all!(
-        &mut tx,
-        "SELECT id, title FROM ad WHERE id > ? ORDER BY id LIMIT ?",
-        after.map_or(0, |after| after.0),
-        limit
-    )?;
+    let rows: Vec<(i64, String)> = tx
+        .fetch_all(
+            "SELECT id, title FROM ad WHERE id > ? ORDER BY id LIMIT ?",
+            &params![after.map_or(0, |after| after.0), limit],
+        )
+        .await?;
     Ok(rows
         .into_iter()
         .map(|(id, title)| Ad {

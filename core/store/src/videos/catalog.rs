@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreResult,
-    sql::db::{Tx, execute, fetch_all, fetch_in, fetch_one, fetch_optional, insert_rows},
+    sql::{statement::params, tx::Tx},
 };
 use balance_domain::{
     accounts::{User, UserId},
@@ -23,19 +23,22 @@ impl Store {
     /// Whether the database holds nothing yet: no people, no videos, no history.
     pub async fn is_empty(&self) -> StoreResult<bool> {
         let mut tx = self.db.read().await?;
-        let (rows,): (i64,) = fetch_one!(
-            &mut tx,
-            "SELECT EXISTS (SELECT 1 FROM users) + EXISTS (SELECT 1 FROM video) \
-             + EXISTS (SELECT 1 FROM play_history)"
-        )?;
+        let (rows,): (i64,) = tx
+            .fetch_one(
+                "SELECT EXISTS (SELECT 1 FROM users) + EXISTS (SELECT 1 FROM video) \
+             + EXISTS (SELECT 1 FROM play_history)",
+                &[],
+            )
+            .await?;
         Ok(rows == 0)
     }
 
     /// A stored setting.
     pub async fn setting(&self, name: &str) -> StoreResult<Option<String>> {
         let mut tx = self.db.read().await?;
-        let row: Option<(String,)> =
-            fetch_optional!(&mut tx, "SELECT value FROM setting WHERE name = ?", name)?;
+        let row: Option<(String,)> = tx
+            .fetch_optional("SELECT value FROM setting WHERE name = ?", &params![name])
+            .await?;
         Ok(row.map(|(value,)| value))
     }
 
@@ -46,16 +49,16 @@ impl Store {
         }
         let mut tx = self.db.write().await?;
         let keep = tx.on_conflict_keep("name");
-        execute!(
-            &mut tx,
+        tx.execute(
             AssertSqlSafe(format!(
                 "INSERT INTO setting (name, value) VALUES (?, ?){keep}"
             )),
-            name,
-            value
-        )?;
-        let (stored,): (String,) =
-            fetch_one!(&mut tx, "SELECT value FROM setting WHERE name = ?", name)?;
+            &params![name, value],
+        )
+        .await?;
+        let (stored,): (String,) = tx
+            .fetch_one("SELECT value FROM setting WHERE name = ?", &params![name])
+            .await?;
         tx.commit().await?;
         Ok(stored)
     }
@@ -64,18 +67,13 @@ impl Store {
 async fn insert_users(tx: &mut Tx, users: &[User]) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("id");
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO users (id, username, role, created_at) ",
-        users,
-        |row, user| {
-            row.push_bind(user.id.0)
-                .push_bind(user.username.as_str())
-                .push_bind("USER")
-                .push_bind(now);
-        },
-        keep.as_str()
-    );
+        &users[..],
+        |user| params![user.id.0, user.username.as_str(), "USER", now],
+        keep.as_str(),
+    )
+    .await?;
     Ok(())
 }
 
@@ -84,12 +82,14 @@ pub(crate) async fn insert_people(tx: &mut Tx, people: &HashSet<UserId>) -> Stor
     if people.is_empty() {
         return Ok(());
     }
-    let found: Vec<(i64,)> = fetch_in!(
-        tx,
-        "SELECT id FROM users WHERE id IN ",
-        people.iter().map(|id| id.0),
-        ""
-    )?;
+    let found: Vec<(i64,)> = tx
+        .fetch_in(
+            "SELECT id FROM users WHERE id IN ",
+            people.iter().map(|id| id.0),
+            "",
+            &[],
+        )
+        .await?;
     let found: HashSet<i64> = found.into_iter().map(|(id,)| id).collect();
     let new: Vec<User> = people
         .iter()
@@ -105,19 +105,21 @@ pub(crate) async fn insert_people(tx: &mut Tx, people: &HashSet<UserId>) -> Stor
 pub(crate) async fn insert_videos(tx: &mut Tx, videos: &[Video]) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("id");
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO video (id, owner_id, title, duration_s, created_at) ",
-        videos,
-        |row, video| {
-            row.push_bind(video.id.0)
-                .push_bind(video.owner_id.0)
-                .push_bind(video.title.as_str())
-                .push_bind(video.duration_s)
-                .push_bind(now);
+        &videos[..],
+        |video| {
+            params![
+                video.id.0,
+                video.owner_id.0,
+                video.title.as_str(),
+                video.duration_s,
+                now
+            ]
         },
-        keep.as_str()
-    );
+        keep.as_str(),
+    )
+    .await?;
     Ok(())
 }
 
@@ -129,12 +131,14 @@ pub(crate) async fn known_videos(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, i64, i64)> = fetch_in!(
-        tx,
-        "SELECT id, owner_id, duration_s FROM video WHERE id IN ",
-        ids.iter().map(|id| id.0),
-        ""
-    )?;
+    let rows: Vec<(i64, i64, i64)> = tx
+        .fetch_in(
+            "SELECT id, owner_id, duration_s FROM video WHERE id IN ",
+            ids.iter().map(|id| id.0),
+            "",
+            &[],
+        )
+        .await?;
     Ok(rows
         .into_iter()
         .map(|(id, owner, duration)| (VideoId(id), (UserId(owner), duration)))
@@ -143,7 +147,7 @@ pub(crate) async fn known_videos(
 
 /// Makes ads until there are `wanted`; answers the ids of all there are.
 pub(crate) async fn ensure_ads(tx: &mut Tx, wanted: u32) -> StoreResult<Vec<i64>> {
-    let rows: Vec<(i64,)> = fetch_all!(tx, "SELECT id FROM ad ORDER BY id")?;
+    let rows: Vec<(i64,)> = tx.fetch_all("SELECT id FROM ad ORDER BY id", &[]).await?;
     let mut ids: Vec<i64> = rows.into_iter().map(|(id,)| id).collect();
     let missing = usize::try_from(wanted)
         .unwrap_or(usize::MAX)
@@ -151,17 +155,13 @@ pub(crate) async fn ensure_ads(tx: &mut Tx, wanted: u32) -> StoreResult<Vec<i64>
     let first = ids.last().copied().unwrap_or(0) + 1;
     let new: Vec<i64> = (first..).take(missing).collect();
     let now = tx.now();
-    insert_rows!(
-        tx,
+    tx.insert_rows(
         "INSERT INTO ad (id, title, created_at) ",
-        new,
-        |row, id| {
-            row.push_bind(*id)
-                .push_bind(format!("ad-{id}"))
-                .push_bind(now);
-        },
-        ""
-    );
+        &new[..],
+        |id| params![*id, format!("ad-{id}"), now],
+        "",
+    )
+    .await?;
     ids.extend(new);
     Ok(ids)
 }

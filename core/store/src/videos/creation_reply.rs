@@ -2,7 +2,7 @@
 
 use crate::{
     StoreResult,
-    sql::db::{Tx, execute, fetch_optional},
+    sql::{statement::params, tx::Tx},
     videos::Creation,
 };
 use sha2::{Digest, Sha256};
@@ -26,14 +26,13 @@ pub(crate) async fn find(tx: &mut Tx, creation: &Creation, request: &str) -> Sto
         return Ok(Earlier::Nothing);
     };
     let now_micros = tx.clock_micros();
-    let row: Option<(Vec<u8>, i64)> = fetch_optional!(
-        tx,
-        "SELECT request_hash, created_id FROM creation_reply \
+    let row: Option<(Vec<u8>, i64)> = tx
+        .fetch_optional(
+            "SELECT request_hash, created_id FROM creation_reply \
          WHERE user_id = ? AND idempotency_key = ? AND expires_micros > ?",
-        creation.user_id.0,
-        key.as_str(),
-        now_micros
-    )?;
+            &params![creation.user_id.0, key.as_str(), now_micros],
+        )
+        .await?;
     Ok(match row {
         None => Earlier::Nothing,
         Some((hash, id)) if hash == Sha256::digest(request)[..] => Earlier::Created(id),
@@ -52,21 +51,23 @@ pub(crate) async fn remember(
         return Ok(());
     };
     let now_micros = tx.clock_micros();
-    execute!(
-        tx,
+    tx.execute(
         "DELETE FROM creation_reply WHERE expires_micros <= ?",
-        now_micros
-    )?;
-    execute!(
-        tx,
+        &params![now_micros],
+    )
+    .await?;
+    tx.execute(
         "INSERT INTO creation_reply \
          (user_id, idempotency_key, request_hash, created_id, expires_micros) \
          VALUES (?, ?, ?, ?, ?)",
-        creation.user_id.0,
-        key.as_str(),
-        &Sha256::digest(request)[..],
-        created_id,
-        now_micros.saturating_add(REMEMBERED_MICROS)
-    )?;
+        &params![
+            creation.user_id.0,
+            key.as_str(),
+            &Sha256::digest(request)[..],
+            created_id,
+            now_micros.saturating_add(REMEMBERED_MICROS)
+        ],
+    )
+    .await?;
     Ok(())
 }

@@ -4,9 +4,10 @@ use crate::{
     Store, StoreResult,
     settlement::days::{first_unsettled_day, next_active_day},
     sql::{
-        db::{Tx, execute, fetch_built, fetch_in},
         new_id::{NewId, next_id},
         retry,
+        statement::{Query, params},
+        tx::Tx,
     },
     videos::{
         Ad, Created, Creation, ListedVideo, NewVideo, VideoOrder, VideoQuery, ads,
@@ -18,6 +19,7 @@ use balance_domain::{
     videos::{AdId, Title, Video, VideoId},
 };
 use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
 /// Days that wait for their settlement, of which views are counted one by one. Of a history that
@@ -37,53 +39,56 @@ impl Store {
     /// A video, if there is one.
     pub async fn video(&self, id: VideoId) -> StoreResult<Option<ListedVideo>> {
         let mut tx = self.db.read().await?;
-        let rows: Vec<VideoRow> = fetch_built!(&mut tx, SELECT, |sql| {
-            sql.push(" WHERE id = ").push_bind(id.0);
-        })?;
+        let rows: Vec<VideoRow> = tx
+            .fetch_all(
+                AssertSqlSafe(format!("{SELECT} WHERE id = ?")),
+                &params![id.0],
+            )
+            .await?;
         Ok(with_counts(&mut tx, rows).await?.pop())
     }
 
     /// A page of videos.
     pub async fn videos(&self, query: &VideoQuery) -> StoreResult<Vec<ListedVideo>> {
         let mut tx = self.db.read().await?;
-        let rows: Vec<VideoRow> = fetch_built!(&mut tx, SELECT, |sql| {
-            sql.push(" WHERE 1 = 1");
-            if let Some(owner_id) = query.owner_id {
-                sql.push(" AND owner_id = ").push_bind(owner_id.0);
-            }
-            if let Some(title) = &query.title {
-                sql.push(" AND INSTR(LOWER(title), LOWER(")
-                    .push_bind(title.as_str())
-                    .push(")) > 0");
-            }
-            match &query.order {
-                VideoOrder::Newest(after) => {
-                    if let Some(after) = after {
-                        sql.push(" AND id < ").push_bind(after.0);
-                    }
-                    sql.push(" ORDER BY id DESC");
+        let mut sql = Query::new(SELECT);
+        sql.push(" WHERE 1 = 1");
+        if let Some(owner_id) = query.owner_id {
+            sql.push(" AND owner_id = ").bind(owner_id.0);
+        }
+        if let Some(title) = &query.title {
+            sql.push(" AND INSTR(LOWER(title), LOWER(")
+                .bind(title.as_str())
+                .push(")) > 0");
+        }
+        match &query.order {
+            VideoOrder::Newest(after) => {
+                if let Some(after) = after {
+                    sql.push(" AND id < ").bind(after.0);
                 }
-                VideoOrder::Oldest(after) => {
-                    if let Some(after) = after {
-                        sql.push(" AND id > ").push_bind(after.0);
-                    }
-                    sql.push(" ORDER BY id");
-                }
-                VideoOrder::Title(after) => {
-                    if let Some((title, id)) = after {
-                        sql.push(" AND title >= ")
-                            .push_bind(title.as_str())
-                            .push(" AND (title > ")
-                            .push_bind(title.as_str())
-                            .push(" OR id > ")
-                            .push_bind(id.0)
-                            .push(")");
-                    }
-                    sql.push(" ORDER BY title, id");
-                }
+                sql.push(" ORDER BY id DESC");
             }
-            sql.push(" LIMIT ").push_bind(query.limit);
-        })?;
+            VideoOrder::Oldest(after) => {
+                if let Some(after) = after {
+                    sql.push(" AND id > ").bind(after.0);
+                }
+                sql.push(" ORDER BY id");
+            }
+            VideoOrder::Title(after) => {
+                if let Some((title, id)) = after {
+                    sql.push(" AND title >= ")
+                        .bind(title.as_str())
+                        .push(" AND (title > ")
+                        .bind(title.as_str())
+                        .push(" OR id > ")
+                        .bind(id.0)
+                        .push(")");
+                }
+                sql.push(" ORDER BY title, id");
+            }
+        }
+        sql.push(" LIMIT ").bind(query.limit);
+        let rows: Vec<VideoRow> = tx.fetch_query(sql).await?;
         with_counts(&mut tx, rows).await
     }
 
@@ -121,15 +126,17 @@ async fn create(
         Earlier::Other => return Ok(Created::KeyReused),
     }
     let now = tx.now();
-    execute!(
-        &mut tx,
+    tx.execute(
         "INSERT INTO video (id, owner_id, title, duration_s, created_at) VALUES (?, ?, ?, ?, ?)",
-        id,
-        creation.user_id.0,
-        video.title.as_str(),
-        video.duration_s,
-        now
-    )?;
+        &params![
+            id,
+            creation.user_id.0,
+            video.title.as_str(),
+            video.duration_s,
+            now
+        ],
+    )
+    .await?;
     creation_reply::remember(&mut tx, creation, &request, id).await?;
     tx.commit().await?;
     Ok(Created::Is(VideoId(id)))
@@ -172,20 +179,24 @@ struct Lifetime {
 
 /// Opening counts, or those of the last settled row.
 async fn settled(tx: &mut Tx, ids: &[i64]) -> StoreResult<HashMap<i64, Lifetime>> {
-    let opening: Vec<(i64, i64, i64)> = fetch_in!(
-        tx,
-        "SELECT video_id, view_count, ad_view_count FROM opening_balance WHERE video_id IN ",
-        ids.iter().copied(),
-        ""
-    )?;
-    let last: Vec<(i64, i64, i64, NaiveDate)> = fetch_in!(
-        tx,
-        "SELECT s.video_id, s.cumulative_view_count, s.cumulative_ad_view_count, s.date \
+    let opening: Vec<(i64, i64, i64)> = tx
+        .fetch_in(
+            "SELECT video_id, view_count, ad_view_count FROM opening_balance WHERE video_id IN ",
+            ids.iter().copied(),
+            "",
+            &[],
+        )
+        .await?;
+    let last: Vec<(i64, i64, i64, NaiveDate)> = tx
+        .fetch_in(
+            "SELECT s.video_id, s.cumulative_view_count, s.cumulative_ad_view_count, s.date \
          FROM (SELECT video_id, MAX(date) AS date FROM video_statistics WHERE video_id IN ",
-        ids.iter().copied(),
-        " GROUP BY video_id) AS last \
-         JOIN video_statistics s ON s.video_id = last.video_id AND s.date = last.date"
-    )?;
+            ids.iter().copied(),
+            " GROUP BY video_id) AS last \
+         JOIN video_statistics s ON s.video_id = last.video_id AND s.date = last.date",
+            &[],
+        )
+        .await?;
     let opening = opening.into_iter().map(|(id, views, ad_views)| {
         let lifetime = Lifetime {
             views,
@@ -223,21 +234,14 @@ async fn add_open_days(
         return Ok(());
     }
     for (table, what) in [("play_history", "SUM(counted)"), ("ad_history", "COUNT(*)")] {
-        let head = format!(
-            "SELECT date, video_id, CAST({what} AS SIGNED) FROM {table} WHERE video_id IN ("
-        );
-        let rows: Vec<(NaiveDate, i64, i64)> = fetch_built!(tx, head, |sql| {
-            let mut list = sql.separated(", ");
-            for id in ids {
-                list.push_bind(*id);
-            }
-            sql.push(") AND date IN (");
-            let mut list = sql.separated(", ");
-            for day in &days {
-                list.push_bind(*day);
-            }
-            sql.push(") GROUP BY date, video_id");
-        })?;
+        let mut sql = Query::new(&format!(
+            "SELECT date, video_id, CAST({what} AS SIGNED) FROM {table} WHERE video_id IN "
+        ));
+        sql.bind_list(ids.iter().copied())
+            .push(" AND date IN ")
+            .bind_list(days.iter().copied())
+            .push(" GROUP BY date, video_id");
+        let rows: Vec<(NaiveDate, i64, i64)> = tx.fetch_query(sql).await?;
         for (date, id, count) in rows {
             let lifetime = lifetimes.entry(id).or_default();
             // A video may be ahead of its day, whose other videos are still at work.

@@ -1,0 +1,66 @@
+//! Transactions.
+
+use crate::{
+    StoreResult,
+    sql::{errors::store_error, fault, statement::limited},
+};
+use balance_domain::clock::Clock;
+use std::sync::Arc;
+
+/// A transaction.
+pub(crate) enum Tx {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>, Arc<dyn Clock>),
+    MySql(sqlx::Transaction<'static, sqlx::MySql>, Arc<dyn Clock>),
+}
+
+impl Tx {
+    /// Commits.
+    pub(crate) async fn commit(self) -> StoreResult<()> {
+        fault::before_commit();
+        let result = match self {
+            Self::Sqlite(tx, _) => tx.commit().await.map_err(store_error),
+            Self::MySql(tx, _) => limited(tx.commit()).await.map_err(store_error),
+        };
+        fault::after_commit();
+        result
+    }
+
+    /// Gives up. A dropped transaction does the same, later.
+    pub(crate) async fn rollback(self) -> StoreResult<()> {
+        match self {
+            Self::Sqlite(tx, _) => tx.rollback().await.map_err(store_error),
+            Self::MySql(tx, _) => limited(tx.rollback()).await.map_err(store_error),
+        }
+    }
+
+    /// The database's time, in microseconds since 1970, which leases are measured by. An embedded
+    /// database has none of its own: it is the process's clock.
+    pub(crate) async fn now_micros(&mut self) -> StoreResult<i64> {
+        match self {
+            Self::Sqlite(_, clock) => Ok(clock.now_micros()),
+            Self::MySql(..) => {
+                let (now,): (i64,) = self
+                    .fetch_one(
+                        "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+                        &[],
+                    )
+                    .await?;
+                Ok(now)
+            }
+        }
+    }
+
+    /// The process's clock, in microseconds since 1970.
+    pub(crate) fn clock_micros(&self) -> i64 {
+        match self {
+            Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now_micros(),
+        }
+    }
+
+    /// The time that the job tables are written with.
+    pub(crate) fn now(&self) -> chrono::NaiveDateTime {
+        match self {
+            Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now(),
+        }
+    }
+}
