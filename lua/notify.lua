@@ -9,10 +9,10 @@
 -- ARGV[1]  window: the maximum number of waiting tasks
 -- ARGV[2…] pairs of task id and payload
 -- Returns the number of appended tasks; the others are dropped.
-local room = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[2]) - redis.call('ZCARD', KEYS[3])
+local capacity = tonumber(ARGV[1]) - redis.call('LLEN', KEYS[2]) - redis.call('ZCARD', KEYS[3])
 local appended = 0
 for i = 2, #ARGV - 1, 2 do
-    if appended >= room then
+    if appended >= capacity then
         break
     end
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])

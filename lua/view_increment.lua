@@ -8,8 +8,8 @@
 -- ARGV[4]   increment of the count for a view
 -- Returns -1 for the owner, -2 for a repeat, else the count as GET returns it.
 --
--- With the following keys and arguments it also appends the event to the stream, opens the session,
--- adds to the suppressed counts, and stores the reply:
+-- With the following keys and arguments it also opens the session and appends the event to the
+-- stream. It adds to the suppressed counts and stores the reply:
 -- KEYS[3]   stream of events
 -- KEYS[4]   session of user and video: hash of position (s), since (microseconds), open (0 or 1)
 -- KEYS[5]   suppressed counts of the day: hash of counts by video and reason

@@ -1,10 +1,10 @@
-//! Events that the history did not take, for admins.
+//! The dead letters: late and rejected events, for admins.
 
 use crate::{
     auth::user::Admin,
     errors::responses::{ErrorResponse, responses},
     extract::{
-        cursor,
+        cursor::{self, default_limit},
         date::{self, Day, moment},
     },
     openapi::tag::Tag,
@@ -17,25 +17,25 @@ use poem_openapi::{Object, OpenApi, param::Query, payload::Json, types::Example}
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// An event that came after its day was closed.
+/// An event that was persisted after its day was closed. It counts for nothing.
 #[derive(Debug, Object)]
 #[oai(rename = "LateEvent", rename_all = "camelCase", example)]
 struct LateEventView {
-    /// Its id.
+    /// The event's id.
     event_id: Uuid,
-    /// Its business day.
+    /// The event's business day.
     date: NaiveDate,
-    /// What was watched.
+    /// The video.
     video_id: i64,
-    /// Who watched.
+    /// The viewer.
     user_id: i64,
-    /// When it happened.
+    /// The time of the play or pause.
     occurred_at: Option<DateTime<Utc>>,
-    /// Whether it would have counted as a view.
+    /// Whether the event would have counted as a view.
     is_counted: bool,
-    /// Seconds that would have counted as watched.
+    /// The seconds that would have counted as watched.
     play_time: i64,
-    /// When it was read.
+    /// The time at which a worker read the event.
     received_at: DateTime<Utc>,
 }
 
@@ -71,13 +71,13 @@ impl From<LateEvent> for LateEventView {
 
 /// A page of late events, the newest first.
 #[derive(Debug, Object)]
-#[oai(example)]
+#[oai(rename_all = "camelCase", example)]
 struct LateEventPage {
-    /// What can be done about them.
+    /// The suggested action for an operator.
     suggested_action: String,
     /// The events.
     items: Vec<LateEventView>,
-    /// The `cursor` of the next page; null on the last one.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
@@ -91,21 +91,21 @@ impl Example for LateEventPage {
     }
 }
 
-/// An entry of a stream that can never be written.
+/// A stream entry that cannot be persisted.
 #[derive(Debug, Object)]
 #[oai(rename = "RejectedEvent", rename_all = "camelCase", example)]
 struct RejectedEventView {
-    /// The stream's shard.
+    /// The shard of the stream.
     shard: u16,
-    /// Its id there.
+    /// The id of the entry in its shard.
     entry_id: String,
-    /// Its event's id, where it has one.
+    /// The id of the event, if it can be read.
     event_id: Option<Uuid>,
-    /// What it said; at most 1,000 characters of it.
+    /// The first 1,000 characters of the entry.
     payload: String,
-    /// What is wrong with it.
+    /// The reason for the rejection.
     reason: String,
-    /// When it was read.
+    /// The time of the rejection.
     rejected_at: DateTime<Utc>,
 }
 
@@ -116,7 +116,7 @@ impl Example for RejectedEventView {
             entry_id: "1773586800000-0".to_owned(),
             event_id: None,
             payload: "hello".to_owned(),
-            reason: "it is no event of this program".to_owned(),
+            reason: "not an event of this program".to_owned(),
             rejected_at: moment(1),
         }
     }
@@ -135,15 +135,15 @@ impl From<RejectedEvent> for RejectedEventView {
     }
 }
 
-/// A page of rejected entries, by shard, the oldest first.
+/// A page of rejected events, by shard, the oldest first.
 #[derive(Debug, Object)]
-#[oai(example)]
+#[oai(rename_all = "camelCase", example)]
 struct RejectedEventPage {
-    /// What can be done about them.
+    /// The suggested action for an operator.
     suggested_action: String,
-    /// The entries.
+    /// The rejected events.
     items: Vec<RejectedEventView>,
-    /// The `cursor` of the next page; null on the last one.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
@@ -157,16 +157,14 @@ impl Example for RejectedEventPage {
     }
 }
 
-/// A closed day never changes, whoever asks.
-const LATE_ACTION: &str = "A late event counts for nothing, for its day is closed. Pay its creator \
-    otherwise if it is owed. Where there are many, look at the clocks of the Redis servers, and for \
-    a stream that was restored from an older copy.";
+const LATE_ACTION: &str = "Late events do not count, because their day is closed. If a creator is \
+    owed revenue, pay it outside Balance. If there are many, check the clocks of the Redis servers \
+    and whether a stream was restored from an older copy.";
 
-const REJECTED_ACTION: &str = "A rejected entry is not one of ours, or cannot be: `reason` says why. \
-    Find who writes to the stream besides `balance api`; where a newer version wrote it, upgrade \
-    the workers.";
+const REJECTED_ACTION: &str = "See `reason` for each entry. If another program writes to the \
+    stream, stop it. If a newer version of Balance wrote the entries, upgrade the workers.";
 
-/// Where rejected entries go on, as a cursor holds it.
+/// The position in the list of rejected events, as encoded in a cursor.
 #[derive(Debug, Serialize, Deserialize)]
 struct After {
     shard: u16,
@@ -178,11 +176,6 @@ responses! {
     EventErrors: 401 403;
 }
 
-const fn default_limit() -> u32 {
-    20
-}
-
-/// Events that were left out.
 pub(crate) struct EventsApi {
     pub(crate) jobs: Jobs,
 }
@@ -191,18 +184,18 @@ pub(crate) struct EventsApi {
 impl EventsApi {
     /// List late events
     ///
-    /// Plays and pauses that were acknowledged and came out of the stream after their day had been
-    /// closed: the newest first.
+    /// Returns plays and pauses that were acknowledged but read from the stream after their day was
+    /// closed, the newest first.
     #[oai(path = "/late", method = "get", operation_id = "listLateEvents")]
     async fn late(
         &self,
         _admin: Admin,
-        /// Only those of this business day.
+        /// Return only the events of this business day.
         date: Query<Option<Day>>,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
-        /// Events on a page.
+        /// The maximum number of events per page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
@@ -211,7 +204,7 @@ impl EventsApi {
     ) -> Result<Json<LateEventPage>, ErrorResponse<EventErrors>> {
         let date = date
             .0
-            .map(|Day(day)| date::business(day, "date"))
+            .map(|Day(day)| date::check_business_day(day, "date"))
             .transpose()?;
         let before: Option<[u8; 16]> = cursor.0.as_deref().map(cursor::read).transpose()?;
         let page = self
@@ -230,7 +223,7 @@ impl EventsApi {
 
     /// List rejected events
     ///
-    /// Entries of the stream that can never be written, by shard, the oldest first.
+    /// Returns stream entries that cannot be persisted, by shard, the oldest first.
     #[oai(
         path = "/rejected",
         method = "get",
@@ -239,10 +232,10 @@ impl EventsApi {
     async fn rejected(
         &self,
         _admin: Admin,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
-        /// Entries on a page.
+        /// The maximum number of events per page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "100"))

@@ -1,6 +1,8 @@
-//! The HTTP API: resources of `poem-openapi`, from which the OpenAPI document is generated.
+//! The HTTP API: `poem-openapi` resources, from which the OpenAPI document is generated.
 
+mod resources;
 mod server;
+pub mod views;
 
 mod auth;
 mod errors;
@@ -21,5 +23,5 @@ pub use accounts::limiter::Limits;
 pub use auth::token::{Secrets, WeakSecret};
 pub use middleware::cors::Origins;
 pub use openapi::document::document;
-pub use operations::metrics::Work;
+pub use operations::metrics::ProcessWorker;
 pub use server::{Api, serve, serve_metrics};

@@ -1,7 +1,7 @@
-//! Playing and pausing.
+//! Plays and pauses.
 
 use crate::{
-    auth::{token::Person, user::User},
+    auth::{token::Identity, user::User},
     errors::{
         problem::{ApiError, Code},
         responses::{ErrorResponse, responses},
@@ -20,7 +20,7 @@ use poem_openapi::{
 };
 use std::sync::Arc;
 
-/// A sentence for whoever plays.
+/// A message for the viewer, such as the position from which the video plays.
 #[derive(Debug, NewType)]
 #[oai(example)]
 struct Playing(String);
@@ -31,7 +31,7 @@ impl Example for Playing {
     }
 }
 
-/// A sentence for whoever pauses.
+/// A message for the viewer.
 #[derive(Debug, NewType)]
 #[oai(example)]
 struct Paused(String);
@@ -43,33 +43,33 @@ impl Example for Paused {
 }
 
 #[derive(ApiResponse)]
-enum PlayAnswer {
-    /// The video plays. The body is a sentence for the viewer; the headers are for programs.
+enum PlayResponse {
+    /// The play was recorded. The body is a message for the viewer; programs read the headers.
     #[oai(status = 200)]
     Playing(
         Json<Playing>,
-        /// Where it goes on, in seconds; 0 is the beginning.
+        /// The position from which the video plays, in seconds.
         #[oai(header = "X-Resume-At")]
         i64,
-        /// Whether it counts as a view: an owner's own does not.
+        /// Whether the play counts as a view. A play by the video's owner does not.
         #[oai(header = "X-View-Counted")]
         bool,
-        /// The sentence's language.
+        /// The language of the message.
         #[oai(header = "Content-Language")]
         String,
     ),
 }
 
 #[derive(ApiResponse)]
-enum PauseAnswer {
-    /// The video is paused. The body is a sentence for the viewer; the headers are for programs.
+enum PauseResponse {
+    /// The pause was recorded. The body is a message for the viewer; programs read the headers.
     #[oai(status = 200)]
     Paused(
         Json<Paused>,
-        /// Seconds that count as watched.
+        /// The seconds that count as watched.
         #[oai(header = "X-Credited-Seconds")]
         i64,
-        /// The sentence's language.
+        /// The language of the message.
         #[oai(header = "Content-Language")]
         String,
     ),
@@ -80,7 +80,6 @@ responses! {
     PauseErrors: 401 403 404 409;
 }
 
-/// Playback.
 pub(crate) struct PlaybackApi {
     pub(crate) playback: Arc<Playback>,
 }
@@ -89,8 +88,8 @@ pub(crate) struct PlaybackApi {
 impl PlaybackApi {
     /// Play a video
     ///
-    /// From where the viewer left it. A play within 30 s (by default) after the last counted one of
-    /// the same viewer is refused with 429, and nothing is recorded.
+    /// The video plays from the viewer's last position. A play within the view window (30 s by
+    /// default) after the viewer's last counted view is rejected with 429, and nothing is recorded.
     #[oai(path = "/:id/play", method = "post", operation_id = "playVideo")]
     async fn play(
         &self,
@@ -98,31 +97,31 @@ impl PlaybackApi {
         /// The video.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-        /// The viewer; nobody but whoever the access token is of.
+        /// The viewer. If given, it must be the user of the access token.
         #[oai(name = "userId")]
         user_id: Query<Option<i64>>,
-        /// The request's own name: sent again, it is answered as the first time, and counts once.
+        /// A unique key of the request. A repetition returns the first response and counts once.
         #[oai(
             name = "Idempotency-Key",
             validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
         )]
         key: Header<Option<String>>,
-        /// `en` for English.
+        /// The languages of the message: `ko` (the default) or `en`.
         #[oai(name = "Accept-Language")]
         language: Header<Option<String>>,
-    ) -> Result<PlayAnswer, ErrorResponse<PlayErrors>> {
+    ) -> Result<PlayResponse, ErrorResponse<PlayErrors>> {
         check_viewer(user.0, user_id.0)?;
         let key = idempotency::key(key.0.as_deref())?;
         let answer = self
             .playback
             .play(user.0.user_id, VideoId(id.0), key)
             .await?;
-        let language = Language::asked(language.0.as_deref());
+        let language = Language::preferred(language.0.as_deref());
         match answer {
             IntakeAnswer::Playing {
                 resume_at_s,
                 is_counted,
-            } => Ok(PlayAnswer::Playing(
+            } => Ok(PlayResponse::Playing(
                 Json(Playing(language.playing(resume_at_s))),
                 resume_at_s,
                 is_counted,
@@ -134,8 +133,9 @@ impl PlaybackApi {
 
     /// Pause a video
     ///
-    /// The seconds since the viewer last stood somewhere count as watched, as far as the clock
-    /// allows; the position moves. At the video's end the next play starts from the beginning.
+    /// Credits the seconds between the last and the given position, but no more than the elapsed
+    /// time, and stores the position. After a pause at the end, the next play starts from the
+    /// beginning.
     #[oai(path = "/:id/pause", method = "post", operation_id = "pauseVideo")]
     async fn pause(
         &self,
@@ -143,31 +143,31 @@ impl PlaybackApi {
         /// The video.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-        /// Where the player stands, in seconds: from 0 to the video's length.
+        /// The player's position in seconds, from 0 to the length of the video.
         #[oai(name = "currentPlayedAt", validator(minimum(value = "0")))]
         current_s: Query<i64>,
-        /// The viewer; nobody but whoever the access token is of.
+        /// The viewer. If given, it must be the user of the access token.
         #[oai(name = "userId")]
         user_id: Query<Option<i64>>,
-        /// The request's own name: sent again, it is answered as the first time, and counts once.
+        /// A unique key of the request. A repetition returns the first response and counts once.
         #[oai(
             name = "Idempotency-Key",
             validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
         )]
         key: Header<Option<String>>,
-        /// `en` for English.
+        /// The languages of the message: `ko` (the default) or `en`.
         #[oai(name = "Accept-Language")]
         language: Header<Option<String>>,
-    ) -> Result<PauseAnswer, ErrorResponse<PauseErrors>> {
+    ) -> Result<PauseResponse, ErrorResponse<PauseErrors>> {
         check_viewer(user.0, user_id.0)?;
         let key = idempotency::key(key.0.as_deref())?;
         let answer = self
             .playback
             .pause(user.0.user_id, VideoId(id.0), current_s.0, key)
             .await?;
-        let language = Language::asked(language.0.as_deref());
+        let language = Language::preferred(language.0.as_deref());
         match answer {
-            IntakeAnswer::Paused { credited_s, .. } => Ok(PauseAnswer::Paused(
+            IntakeAnswer::Paused { credited_s, .. } => Ok(PauseResponse::Paused(
                 Json(Paused(language.paused())),
                 credited_s,
                 language.tag().to_owned(),
@@ -177,11 +177,11 @@ impl PlaybackApi {
     }
 }
 
-fn check_viewer(person: Person, user_id: Option<i64>) -> Result<(), ApiError> {
+fn check_viewer(identity: Identity, user_id: Option<i64>) -> Result<(), ApiError> {
     match user_id {
-        Some(user_id) if user_id != person.user_id.0 => Err(ApiError::new(
+        Some(user_id) if user_id != identity.user_id.0 => Err(ApiError::new(
             Code::OtherUser,
-            "userId is not the user of the access token; it can be left out.",
+            "userId is not the user of the access token; it can be omitted.",
         )),
         _ => Ok(()),
     }
@@ -191,16 +191,16 @@ fn error_response(answer: IntakeAnswer) -> ApiError {
     match answer {
         IntakeAnswer::Repeat { retry_after_ms } => ApiError::new(
             Code::RepeatedView,
-            "The same viewer's view was counted a moment ago; nothing was recorded.",
+            "The viewer's last view was counted within the view window; nothing was recorded.",
         )
         .retry_after_s(retry_after_ms.max(1).unsigned_abs().div_ceil(1_000)),
         IntakeAnswer::NoSession => ApiError::new(
             Code::NoOpenSession,
-            "A pause needs a play of the same viewer before it, and comes before the video's end.",
+            "The viewer has no open session of this video; play it first.",
         ),
         IntakeAnswer::KeyReused => idempotency::reused(),
         IntakeAnswer::Playing { .. } | IntakeAnswer::Paused { .. } => {
-            ApiError::internal("the intake answered another question")
+            ApiError::internal("the intake returned the response of another command")
         }
     }
 }

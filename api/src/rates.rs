@@ -1,4 +1,4 @@
-//! What views are paid, for admins.
+//! The rates that creators are paid per view and ad view, for admins.
 
 use crate::{
     auth::user::Admin,
@@ -10,17 +10,17 @@ use crate::{
         body::Body,
         date::{self, Day},
     },
-    middleware::stack::RequestId,
+    middleware::request_id::RequestId,
     openapi::tag::Tag,
 };
-use balance_domain::rates::{RateError, RateKind, RateVersion, Tier};
+use balance_domain::rates::{MAX_MICRO_WON, RateError, RateKind, RateVersion, Tier};
 use balance_store::{Store, operations::Actor, rates::SetRatesError};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// A tier: what a view is paid while the video's lifetime count before it is in a range.
+/// A tier: the rate of a view if the video's lifetime count before the view is in a range.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[oai(
@@ -30,12 +30,12 @@ use std::sync::Arc;
     example
 )]
 struct TierView {
-    /// The range's beginning; 0 in the first tier.
+    /// The first count of the range; 0 in the first tier.
     #[oai(validator(minimum(value = "0")))]
     from_count: i64,
-    /// The range's end, which belongs to it; null in the last tier.
+    /// The last count of the range, inclusive; null in the last tier.
     to_count: Option<i64>,
-    /// Won for one view, a decimal of at most six places, from 0 to 1000000.
+    /// The rate of one view in won: a decimal from 0 to 1000000 with at most six decimal places.
     #[oai(validator(pattern = r"^(1000000(\.0{1,6})?|[0-9]{1,6}(\.[0-9]{1,6})?)$"))]
     won: String,
 }
@@ -50,7 +50,7 @@ impl Example for TierView {
     }
 }
 
-/// A version of the rates: a full set of both kinds.
+/// A version of the rates, with all tiers of both kinds.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[oai(
@@ -60,12 +60,12 @@ impl Example for TierView {
     example
 )]
 struct RateVersionView {
-    /// The first business day that it pays, after the last closed one.
+    /// The first business day of the version. It must be after the last closed day.
     effective_from: Day,
-    /// For views.
+    /// The tiers of views.
     #[oai(validator(min_items = 1, max_items = 100))]
     video: Vec<TierView>,
-    /// For ad views.
+    /// The tiers of ad views.
     #[oai(validator(min_items = 1, max_items = 100))]
     ad: Vec<TierView>,
 }
@@ -89,7 +89,7 @@ impl Example for RateVersionView {
     }
 }
 
-/// All versions of the rates, oldest first.
+/// All versions of the rates, the oldest first.
 #[derive(Debug, Object)]
 #[oai(example)]
 struct RateList {
@@ -105,26 +105,22 @@ impl Example for RateList {
     }
 }
 
-const MICRO: i64 = 1_000_000;
-/// The most that one view is paid.
-const MOST_WON: &str = "1000000";
+/// The maximum rate, in won.
+const MAX_WON: &str = "1000000";
 
 impl TierView {
     fn of(tier: &Tier) -> Self {
-        let (whole, rest) = (tier.micro_won / MICRO, tier.micro_won % MICRO);
-        let places = format!("{rest:06}");
-        let places = places.trim_end_matches('0');
-        let point = if places.is_empty() { "" } else { "." };
         Self {
             from_count: tier.from_count,
             to_count: tier.to_count,
-            won: format!("{whole}{point}{places}"),
+            won: tier.won(),
         }
     }
 
     fn tier(&self, field: &str) -> Result<Tier, ApiError> {
         let micro_won = micro_won(&self.won).ok_or_else(|| {
-            let reason = "must be a decimal such as 1.1, of at most six places, from 0 to 1000000";
+            let reason =
+                "must be a decimal such as 1.1, from 0 to 1000000, with at most six decimal places";
             ApiError::field(format!("{field}.won"), reason)
         })?;
         Ok(Tier {
@@ -135,7 +131,7 @@ impl TierView {
     }
 }
 
-/// Millionths of a won from a decimal.
+/// Parses a decimal in won. Returns millionths of a won, or `None` if it is malformed or too large.
 fn micro_won(text: &str) -> Option<i64> {
     let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits =
@@ -143,11 +139,11 @@ fn micro_won(text: &str) -> Option<i64> {
     if !are_digits(whole) || !are_digits(places) || places.len() > 6 {
         return None;
     }
-    if whole.len() > 6 && whole != MOST_WON {
+    if whole.len() > 6 && whole != MAX_WON {
         return None;
     }
     let micro: i64 = format!("{whole}{places:0<6}").parse().ok()?;
-    (micro <= MICRO * MICRO).then_some(micro)
+    (micro <= MAX_MICRO_WON).then_some(micro)
 }
 
 impl From<&RateVersion> for RateVersionView {
@@ -163,7 +159,7 @@ impl From<&RateVersion> for RateVersionView {
 
 impl RateVersionView {
     fn version(&self) -> Result<RateVersion, ApiError> {
-        let effective_from = date::business(self.effective_from.0, "effectiveFrom")?;
+        let effective_from = date::check_business_day(self.effective_from.0, "effectiveFrom")?;
         let mut tiers = Vec::new();
         for (kind, name, given) in [
             (RateKind::Video, "video", &self.video),
@@ -186,9 +182,7 @@ impl From<RateError> for ApiError {
 impl From<SetRatesError> for ApiError {
     fn from(error: SetRatesError) -> Self {
         match error {
-            SetRatesError::ClosedBeginning { .. } => {
-                Self::new(Code::RatesRefused, error.to_string())
-            }
+            SetRatesError::ClosedDay { .. } => Self::new(Code::RatesRefused, error.to_string()),
             SetRatesError::Store(error) => error.into(),
         }
     }
@@ -199,16 +193,15 @@ responses! {
     SetRatesErrors: 401 403 415 422;
 }
 
-/// Rates.
 pub(crate) struct RatesApi {
     pub(crate) store: Arc<Store>,
 }
 
 #[OpenApi(prefix_path = "/revenue-rates", tag = "Tag::Rates")]
 impl RatesApi {
-    /// Read the rates
+    /// List the versions of the rates
     ///
-    /// All versions, oldest first.
+    /// Returns all versions, the oldest first.
     #[oai(path = "/", method = "get", operation_id = "listRevenueRates")]
     async fn list(&self, _admin: Admin) -> Result<Json<RateList>, ErrorResponse<RateListErrors>> {
         let versions = self.store.rate_versions().await?;
@@ -218,9 +211,9 @@ impl RatesApi {
 
     /// Store a version of the rates
     ///
-    /// A full set of both kinds, in place of one that begins on the same day. Refused with 422
-    /// where the tiers leave a gap or overlap, or the beginning is closed: nobody's pay changes
-    /// afterwards.
+    /// Stores a version with all tiers of both kinds. It replaces a version of the same day. If
+    /// tiers have a gap or overlap, or the day is closed, it is rejected with 422: revenue of
+    /// closed days never changes.
     #[oai(path = "/", method = "put", operation_id = "putRevenueRates")]
     async fn set(
         &self,
@@ -243,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_read_back_as_they_were_written() {
+    fn rates_are_formatted_as_they_were_parsed() {
         for (text, micro) in [
             ("0", 0),
             ("1", 1_000_000),

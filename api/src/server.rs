@@ -1,4 +1,4 @@
-//! The server: resources, middleware, life cycle.
+//! The HTTP server: wiring of the resources, middleware, start and shutdown.
 
 use crate::{
     accounts::{
@@ -9,15 +9,16 @@ use crate::{
     events::EventsApi,
     jobs::{control::JobControlApi, resource::JobsApi},
     middleware::{cors::Origins, stack::Middleware},
-    openapi::document,
+    openapi::{document, pages},
     operations::{
         health::{HealthApi, LivenessApi},
-        metrics::{Metrics, MetricsApi, Sources, Work},
+        metrics::{Metrics, MetricsApi, ProcessWorker, Sources},
         resource::OperationsApi,
     },
     playback::PlaybackApi,
     rates::RatesApi,
     reports::resource::ReportsApi,
+    resources::Resources,
     videos::{ads::AdsApi, resource::VideosApi},
 };
 use balance_domain::clock::Clock;
@@ -25,7 +26,7 @@ use balance_service::{
     accounts::Accounts,
     events::stream::EventStream,
     jobs::{launcher::Launcher, queries::Jobs},
-    operations::snapshot::Observer,
+    operations::snapshot::SnapshotReader,
     playback::Playback,
     reports::Reports,
     videos::Videos,
@@ -35,56 +36,37 @@ use poem::{EndpointExt, Route, Server, endpoint::BoxEndpoint, listener::TcpAccep
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
-/// How long requests may go on when the server is asked to end.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long a scrape may go on likewise: the worker's end waits for it.
-const METRICS_GRACE: Duration = Duration::from_secs(1);
-/// How long a connection may be open without a request.
-const IDLE_LIMIT: Duration = Duration::from_secs(75);
+/// The time that open requests have to finish after a shutdown request.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// The same for scrapes of a worker. The worker's shutdown waits for them.
+const METRICS_SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+/// The time after which a connection without a request is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// All resources.
-pub(crate) type Resources = (
-    AccountsApi,
-    VideosApi,
-    PlaybackApi,
-    ReportsApi,
-    AdsApi,
-    JobsApi,
-    JobControlApi,
-    RatesApi,
-    OperationsApi,
-    EventsApi,
-    MetricsApi,
-    LivenessApi,
-    HealthApi,
-);
-
-/// What the API needs.
+/// The dependencies and settings of the API.
 pub struct Api {
-    /// The database.
     pub store: Arc<Store>,
-    /// Plays and pauses.
     pub playback: Arc<Playback>,
-    /// Launches and steers jobs, by the clock that tokens and limits go by too.
+    /// Launches and controls jobs. Its clock also dates tokens and attempt limits.
     pub launcher: Launcher,
-    /// What access tokens are signed with.
+    /// The secrets that sign access tokens.
     pub secrets: Secrets,
-    /// How often somebody may try to log in or to join.
+    /// The limits on attempts to log in and to join.
     pub limits: Limits,
-    /// Proxies between clients and this server, each of which adds to `X-Forwarded-For`.
+    /// The number of trusted proxies, each of which appends to `X-Forwarded-For`.
     pub proxies: usize,
-    /// Whether cookies are for encrypted connections only.
+    /// Whether cookies carry the `Secure` attribute.
     pub is_cookie_secure: bool,
-    /// Whose pages may use it from a browser, besides its own.
+    /// The origins whose pages may call the API from a browser, besides the API's own.
     pub origins: Origins,
-    /// The stream of a fleet's plays, whose lag `/metrics` tells.
+    /// The event stream of a fleet, whose lag `/metrics` reports.
     pub stream: Option<Arc<dyn EventStream>>,
     /// The worker of this process, if it has one.
-    pub work: Option<Work>,
+    pub worker: Option<ProcessWorker>,
 }
 
 impl Api {
-    /// All routes. Streams of events end when `is_ending` is set.
+    /// Returns all routes. Streams of server-sent events end when `is_ending` becomes true.
     #[must_use]
     pub fn routes(self, is_ending: watch::Receiver<bool>) -> BoxEndpoint<'static> {
         let clock: Arc<dyn Clock> = Arc::clone(&self.launcher.clock);
@@ -92,9 +74,9 @@ impl Api {
         let jobs = Jobs::new(Arc::clone(&self.store));
         let videos = Videos::new(Arc::clone(&self.store));
         let metrics = Arc::new(Metrics::new(Sources {
-            observer: Some(Observer::new(&self.launcher, self.stream)),
+            snapshots: Some(SnapshotReader::new(&self.launcher, self.stream)),
             playback: Some(Arc::clone(&self.playback)),
-            work: self.work,
+            worker: self.worker,
         }));
         let resources: Resources = (
             AccountsApi {
@@ -136,18 +118,18 @@ impl Api {
             },
         );
         let service = document::service(resources);
-        let (routes, methods) = document::routes(&service);
+        let (routes, methods) = pages::routes(&service);
         let routes = routes.nest("/", service).data(tokens);
         Middleware::around(routes, methods, metrics)
-            .open_to(self.origins)
+            .with_origins(self.origins)
             .boxed()
     }
 }
 
-/// Serves until `shutdown` is done, then lets requests finish.
+/// Serves until `shutdown` completes, then waits up to 10 s for open requests.
 ///
 /// # Errors
-/// Where the listener fails.
+/// Returns the error of the listener.
 pub async fn serve(
     api: Api,
     listener: TcpListener,
@@ -156,23 +138,23 @@ pub async fn serve(
     let (ending, is_ending) = watch::channel(false);
     let shutdown = async move {
         shutdown.await;
-        // Nobody may be left to hear it.
+        // Without a receiver there is no stream to end.
         let _ = ending.send(true);
     };
-    run(api.routes(is_ending), listener, shutdown, GRACE).await
+    run(api.routes(is_ending), listener, shutdown, SHUTDOWN_GRACE).await
 }
 
-/// Serves `/metrics` of a worker that has no API, and `/health/live`, until `shutdown` is done.
+/// Serves `/metrics` and `/health/live` of a worker that has no API, until `shutdown` completes.
 ///
 /// # Errors
-/// Where the listener fails.
+/// Returns the error of the listener.
 pub async fn serve_metrics(
-    work: Work,
+    worker: ProcessWorker,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let metrics = Arc::new(Metrics::new(Sources {
-        work: Some(work),
+        worker: Some(worker),
         ..Sources::default()
     }));
     let resources = (
@@ -182,10 +164,10 @@ pub async fn serve_metrics(
         LivenessApi,
     );
     let service = document::service(resources);
-    let methods = document::methods(&service);
+    let methods = pages::methods(&service);
     let routes = Route::new().nest("/", service);
     let endpoint = Middleware::around(routes, methods, metrics).boxed();
-    run(endpoint, listener, shutdown, METRICS_GRACE).await
+    run(endpoint, listener, shutdown, METRICS_SHUTDOWN_GRACE).await
 }
 
 async fn run(
@@ -195,7 +177,7 @@ async fn run(
     grace: Duration,
 ) -> io::Result<()> {
     Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
-        .idle_timeout(IDLE_LIMIT)
+        .idle_timeout(IDLE_TIMEOUT)
         .run_with_graceful_shutdown(endpoint, shutdown, Some(grace))
         .await
 }

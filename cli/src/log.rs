@@ -1,4 +1,4 @@
-//! The log: lines on standard error, and, where there is a collector, spans beside them.
+//! The log on standard error, and the export of traces.
 
 use crate::{
     settings::{LogFormat, ObservabilitySettings},
@@ -10,7 +10,7 @@ use tracing_subscriber::{
     EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
-/// Starts it; answers what is to be ended when all is done.
+/// Starts the log. Returns the exporter of traces, which must be ended before the process exits.
 pub(crate) fn start(settings: &ObservabilitySettings) -> anyhow::Result<Traces> {
     let filter = EnvFilter::try_new(&settings.log).context("BALANCE_LOG")?;
     let traces = Traces::to(settings.otlp_endpoint.as_deref())?;
@@ -24,9 +24,9 @@ pub(crate) fn start(settings: &ObservabilitySettings) -> anyhow::Result<Traces> 
 fn lines(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match format {
-        // Colours are for terminals, not for files and pipes.
+        // Files and pipes receive no colour codes.
         LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).boxed(),
-        // Fields side by side with time, level and message.
+        // The fields of the event are beside time, level and message.
         LogFormat::Json => layer
             .json()
             .flatten_event(true)

@@ -1,61 +1,38 @@
-//! `balance`: the one binary, for every role.
-
-mod app;
-
-mod api;
-
-mod secret;
+//! The program `balance`: all roles of the settlement back end.
 
 mod args;
-
-mod log;
-
-mod traces;
-
 mod commands;
-
 mod demo;
-
+mod log;
 mod output;
-
 mod progress;
-
 mod settings;
-
 mod shutdown;
+mod traces;
+mod wiring;
 
-use args::Args;
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let traces = match log::start(&args.settings.observation) {
+    let args = args::parse();
+    let traces = match log::start(&args.settings.observability) {
         Ok(traces) => traces,
-        Err(error) => {
-            progress::line(&format!("error: {}", describe(&error)));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failure(&error),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(commands::run(args)),
+        Ok(runtime) => runtime.block_on(shutdown::until_forced(commands::run(args))),
         Err(error) => Err(error.into()),
     };
     traces.end();
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            progress::line(&format!("error: {}", describe(&error)));
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| failure(&error))
 }
 
-/// An error with its causes, on one line.
-fn describe(error: &anyhow::Error) -> String {
+/// Prints an error with its causes on one line.
+fn failure(error: &anyhow::Error) -> ExitCode {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    causes.join(": ")
+    progress::line(&format!("error: {}", causes.join(": ")));
+    ExitCode::FAILURE
 }

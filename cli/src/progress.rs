@@ -1,56 +1,56 @@
-//! What a person sees meanwhile: bars on a terminal, nothing in a pipe.
+//! Messages and progress bars on standard error. Bars are hidden if it is not a terminal.
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use std::{io::Write, time::Duration};
 
-/// A line to standard error, for messages that are no result.
+/// Prints a message that is not part of the result.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A bar of known length, in bytes.
-pub(crate) fn bytes(length: u64, what: &'static str) -> ProgressBar {
+/// Returns a bar with a known length in bytes.
+pub(crate) fn bytes(length: u64, label: &'static str) -> ProgressBar {
     styled(
         ProgressBar::new(length),
         "{msg:12} [{bar:40}] {bytes}/{total_bytes} {eta}",
-        what,
+        label,
     )
 }
 
-/// A bar of known length, in things.
-pub(crate) fn count(length: u64, what: &'static str) -> ProgressBar {
+/// Returns a bar with a known number of items.
+pub(crate) fn count(length: u64, label: &'static str) -> ProgressBar {
     styled(
         ProgressBar::new(length),
         "{msg:12} [{bar:40}] {human_pos}/{human_len} {eta}",
-        what,
+        label,
     )
 }
 
-/// A spinner that counts things of unknown number.
-pub(crate) fn spinner(what: &'static str) -> ProgressBar {
+/// Returns a spinner that counts an unknown number of items.
+pub(crate) fn spinner(label: &'static str) -> ProgressBar {
     let bar = styled(
         ProgressBar::new_spinner(),
         "{msg:12} {spinner} {human_pos} {per_sec}",
-        what,
+        label,
     );
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
 
-fn styled(bar: ProgressBar, template: &str, what: &'static str) -> ProgressBar {
+fn styled(bar: ProgressBar, template: &str, label: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
-    bar.with_style(style).with_message(what)
+    bar.with_style(style).with_message(label)
 }
 
-/// `12,345 plays in 3 seconds (4,115 plays/s)`, for the end of a run.
-pub(crate) fn rate(count: u64, what: &str, took: Duration) -> String {
+/// Formats a throughput: `12,345 plays in 3.000 s (4,115 plays/s)`.
+pub(crate) fn rate(count: u64, unit: &str, took: Duration) -> String {
     let millis = took.as_millis().max(1);
     let per_second = u128::from(count) * 1_000 / millis;
     let per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
     format!(
-        "{} {what} in {}.{:03} s ({} {what}/s)",
+        "{} {unit} in {}.{:03} s ({} {unit}/s)",
         HumanCount(count),
         millis / 1_000,
         millis % 1_000,
@@ -58,7 +58,7 @@ pub(crate) fn rate(count: u64, what: &str, took: Duration) -> String {
     )
 }
 
-/// A duration for people, in seconds with tenths.
+/// Formats a duration in seconds with tenths.
 pub(crate) fn duration(took: Duration) -> String {
     format!("{:.1} s", took.as_secs_f64())
 }

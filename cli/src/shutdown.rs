@@ -1,28 +1,43 @@
-//! Being asked to end: SIGTERM or Ctrl-C.
+//! Requests to end the process: SIGTERM and Ctrl-C.
 
-use tokio_util::task::TaskTracker;
+use crate::progress;
+use std::sync::LazyLock;
+use tokio_util::sync::CancellationToken;
 
-/// The exit code of a process that was asked to end twice, as shells give it for SIGTERM.
-const ENDED_AT_ONCE: i32 = 143;
+/// The exit code after the second request, which shells use for SIGTERM.
+const FORCED: i32 = 143;
 
-/// Done when the process is asked to end, which is heard from this call on. Being asked again ends it
-/// at once: leases run out.
+/// Cancelled by the first request. Signals concern the whole process.
+static REQUESTED: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+
+/// Completes at the first request to end. Signals are received from this call on.
 pub(crate) fn requested() -> impl Future<Output = ()> {
     let first = signal();
     async move {
         first.await;
-        TaskTracker::new().spawn(async {
-            signal().await;
-            crate::progress::line("asked to end again: ended at once; leases run out");
-            std::process::exit(ENDED_AT_ONCE);
-        });
+        REQUESTED.cancel();
+    }
+}
+
+/// Runs the program's work; exits at the second request to end, and leases then expire.
+pub(crate) async fn until_forced<T>(work: impl Future<Output = T>) -> T {
+    let second = async {
+        REQUESTED.cancelled().await;
+        signal().await;
+    };
+    tokio::select! {
+        result = work => result,
+        () = second => {
+            progress::line("second request to end: exiting without waiting; leases will expire");
+            std::process::exit(FORCED)
+        }
     }
 }
 
 #[cfg(unix)]
 fn signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    // Both from now on, not from when they are first waited for.
+    // The handlers are registered here, before the future is first polled.
     let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     async move {
         let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {

@@ -1,4 +1,4 @@
-//! Traces: spans of requests, launches, partitions and chunks, sent to a collector.
+//! The export of traces: spans of requests, launches, partitions and chunks.
 
 use anyhow::Context;
 use opentelemetry::trace::TracerProvider;
@@ -11,16 +11,16 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// How long sending may take, once and at the program's end.
+/// Time limit of each export, and of the last one at the end of the process.
 const SEND_LIMIT: Duration = Duration::from_secs(2);
 
-/// The exporter of a process; without an address there is none, and spans cost nothing.
+/// The exporter of the process, if a collector is configured.
 #[derive(Default)]
 pub(crate) struct Traces(Option<SdkTracerProvider>);
 
 impl Traces {
-    /// An exporter to a collector. To be called outside of the async runtime: it sends from a thread
-    /// of its own.
+    /// Creates an exporter, which sends from its own thread. Must be called outside the async
+    /// runtime.
     pub(crate) fn to(endpoint: Option<&str>) -> anyhow::Result<Self> {
         let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) else {
             return Ok(Self::default());
@@ -29,7 +29,7 @@ impl Traces {
         let host = base.strip_prefix("http://").unwrap_or_default();
         if host.is_empty() || host.contains(char::is_whitespace) {
             anyhow::bail!(
-                "OTEL_EXPORTER_OTLP_ENDPOINT: is no http://host:port; there is no TLS in this build"
+                "OTEL_EXPORTER_OTLP_ENDPOINT: not of the form http://host:port; TLS is not supported"
             );
         }
         let exporter = SpanExporter::builder()
@@ -52,28 +52,28 @@ impl Traces {
         Ok(Self(Some(provider)))
     }
 
-    /// What the program's spans pass on their way.
+    /// Returns the layer that exports the program's spans.
     pub(crate) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a>,
     {
         let tracer = self.0.as_ref()?.tracer("balance");
         let layer = tracing_opentelemetry::layer().with_tracer(tracer);
-        Some(layer.with_filter(ours()))
+        Some(layer.with_filter(own_spans()))
     }
 
-    /// Sends what has not been sent.
+    /// Exports the remaining spans.
     pub(crate) fn end(self) {
         if let Some(provider) = self.0
             && let Err(error) = provider.shutdown_with_timeout(SEND_LIMIT)
         {
-            tracing::warn!(%error, "the last spans are not sent");
+            tracing::warn!(%error, "failed to export the last spans");
         }
     }
 }
 
-/// Our own spans, and what is logged in them; not those of the libraries.
-fn ours() -> FilterFn {
+/// Selects the spans and events of this program's crates up to level INFO.
+fn own_spans() -> FilterFn {
     filter_fn(|metadata| {
         *metadata.level() <= LevelFilter::INFO && metadata.target().starts_with("balance")
     })

@@ -1,17 +1,18 @@
-//! Holds the documents to the code: the files, tests and settings that they name are there.
+//! Compares the documents with the code: the files, tests, settings, problem codes and links that
+//! they name exist.
 
+use serde_json::Value;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-const DOCUMENTS: [&str; 4] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "docs/MIGRATING.md",
-    "docs/OBSERVABILITY.md",
-];
+/// Lists changes by their old names too.
+const CHANGELOG: &str = "CHANGELOG.md";
+/// The most lines of the README.
+const README_LINES: usize = 150;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -21,60 +22,101 @@ fn read(name: &str) -> io::Result<String> {
     fs::read_to_string(root().join(name))
 }
 
-/// What a document writes between backticks outside of blocks, and on which line.
-fn code_words(text: &str) -> Vec<(usize, String)> {
-    let mut words = Vec::new();
-    let mut is_block = false;
-    for (line, text) in (1..).zip(text.lines()) {
-        if text.starts_with("```") {
-            is_block = !is_block;
-        } else if !is_block {
-            let inside = text.split('`').skip(1).step_by(2);
-            words.extend(inside.map(|word| (line, word.to_owned())));
+/// All documents, by their paths from the root.
+fn documents() -> io::Result<BTreeSet<String>> {
+    let mut documents = BTreeSet::new();
+    for folder in ["", "docs/", "openapi/"] {
+        for entry in fs::read_dir(root().join(folder))? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            if name.ends_with(".md") {
+                documents.insert(format!("{folder}{name}"));
+            }
         }
     }
-    words
+    assert!(documents.contains("README.md"), "{documents:?}");
+    Ok(documents)
+}
+
+/// The documents that describe the present state.
+fn current_documents() -> io::Result<BTreeSet<String>> {
+    let mut documents = documents()?;
+    documents.remove(CHANGELOG);
+    Ok(documents)
+}
+
+/// The lines of a text outside of code blocks, with their numbers.
+fn prose(text: &str) -> Vec<(usize, &str)> {
+    let mut lines = Vec::new();
+    let mut is_block = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.starts_with("```") {
+            is_block = !is_block;
+        } else if !is_block {
+            lines.push((number, line));
+        }
+    }
+    lines
+}
+
+/// The texts between backticks outside of code blocks, with their lines.
+fn code_words(text: &str) -> Vec<(usize, String)> {
+    let words = prose(text).into_iter().flat_map(|(number, line)| {
+        let inside = line.split('`').skip(1).step_by(2);
+        inside.map(move |word| (number, word.to_owned()))
+    });
+    words.collect()
+}
+
+/// The files below a folder whose names end with `.rs`.
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            rust_files(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// All Rust text of the workspace's crates.
 fn rust_text() -> io::Result<String> {
-    fn visit(folder: &Path, text: &mut String) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                visit(&path, text)?;
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                text.push_str(&fs::read_to_string(path)?);
-            }
+    let mut files = Vec::new();
+    for member in ["core", "api", "worker", "cli", "test-support"] {
+        let folder = root().join(member);
+        if folder.exists() {
+            rust_files(&folder, &mut files)?;
         }
-        Ok(())
     }
-    let mut text = String::new();
-    for member in ["core", "api", "worker", "cli"] {
-        visit(&root().join(member), &mut text)?;
-    }
-    Ok(text)
+    files.into_iter().map(fs::read_to_string).collect()
 }
 
 #[test]
-fn every_file_that_a_document_names_is_there() -> io::Result<()> {
-    for document in DOCUMENTS {
-        for (line, word) in code_words(&read(document)?) {
-            let folders = [
-                "core/",
-                "api/",
-                "worker/",
-                "cli/",
-                "lua/",
-                "migrations/",
-                "scripts/",
-                ".ci/",
-            ];
+fn every_file_that_a_document_names_exists() -> io::Result<()> {
+    let folders = [
+        "core/",
+        "api/",
+        "worker/",
+        "cli/",
+        "test-support/",
+        "tests/",
+        "lua/",
+        "migrations/",
+        "openapi/",
+        "docs/",
+        "scripts/",
+        ".ci/",
+        ".github/",
+    ];
+    for document in current_documents()? {
+        for (line, word) in code_words(&read(&document)?) {
             let is_path = folders.iter().any(|folder| word.starts_with(folder))
-                && !word.contains([' ', '<', '*']);
+                && !word.contains([' ', '<', '*', '{']);
             assert!(
                 !is_path || root().join(&word).exists(),
-                "{document}:{line} names {word}, which is not there"
+                "{document}:{line} names {word}, which does not exist"
             );
         }
     }
@@ -82,92 +124,149 @@ fn every_file_that_a_document_names_is_there() -> io::Result<()> {
 }
 
 #[test]
-fn every_test_that_a_document_names_is_there() -> io::Result<()> {
+fn every_test_that_a_document_names_exists() -> io::Result<()> {
     let code = rust_text()?;
-    for document in DOCUMENTS {
-        for (line, word) in code_words(&read(document)?) {
+    for document in current_documents()? {
+        for (line, word) in code_words(&read(&document)?) {
             // A metric has the shape of a test's name.
             let is_test = word.matches('_').count() >= 3
                 && !word.starts_with("balance_")
                 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
             assert!(
                 !is_test || code.contains(&format!("fn {word}(")),
-                "{document}:{line} names the test {word}, which is not there"
+                "{document}:{line} names the test {word}, which does not exist"
             );
         }
     }
     Ok(())
 }
 
-/// A setting: its variable, its flag and, where it is a plain value, its default.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Setting {
-    name: String,
-    flag: String,
-    default: Option<String>,
+/// The identifier that a heading has as a link's target.
+fn anchor(heading: &str) -> String {
+    let characters = heading.chars().filter_map(|c| match c {
+        ' ' | '-' => Some('-'),
+        '_' => Some('_'),
+        c if c.is_alphanumeric() => Some(c.to_ascii_lowercase()),
+        _ => None,
+    });
+    characters.collect()
 }
 
-/// The settings of `settings.rs`, read from the arguments of its `#[arg(…)]` attributes.
-fn settings(code: &str) -> BTreeSet<Setting> {
-    let code = code
-        .split("pub(crate) const DEFAULT_TIMEZONE")
-        .next()
-        .unwrap_or_default();
-    code.split("#[arg(")
-        .skip(1)
-        .filter_map(|argument| {
-            let after = |start: &str| argument.split_once(start).map(|(_, rest)| rest);
-            let quoted = |rest: &str| rest.split('"').next().map(str::to_owned);
-            let name = after("env = \"").and_then(quoted)?;
-            let field = after("pub(crate) ")?.split(':').next()?.replace('_', "-");
-            let long = after("long = \"").and_then(quoted).unwrap_or(field);
-            let number = |rest: &str| {
-                let digits = rest.split([',', ')', '\n']).next().unwrap_or_default();
-                digits.trim().replace('_', "")
-            };
-            let default = after("default_value = \"")
-                .and_then(quoted)
-                .or_else(|| after("default_value_t = ").map(number));
-            Some(Setting {
-                name,
-                flag: format!("--{long}"),
-                default,
-            })
-        })
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = prose(text)
+        .into_iter()
+        .filter(|(_, line)| line.starts_with('#'));
+    headings
+        .map(|(_, line)| anchor(line.trim_start_matches('#').trim()))
         .collect()
 }
 
+/// The targets of a text's links, with their lines.
+fn links(text: &str) -> Vec<(usize, String)> {
+    let links = prose(text).into_iter().flat_map(|(number, line)| {
+        let targets = line.split("](").skip(1);
+        targets.filter_map(move |rest| Some((number, rest.split_once(')')?.0.to_owned())))
+    });
+    links.collect()
+}
+
 #[test]
-fn the_table_of_settings_is_that_of_the_code() -> io::Result<()> {
-    let readme = read("README.md")?;
-    let table = readme
-        .split("## Settings")
-        .nth(1)
-        .and_then(|rest| rest.split("\n## ").next())
-        .unwrap_or_default();
-    let mut settings = settings(&read("cli/src/settings.rs")?);
-    settings.extend(self::settings(&read("cli/src/settings/api.rs")?));
-    settings.extend(self::settings(&read("cli/src/settings/observation.rs")?));
-    assert!(settings.len() > 10, "only {settings:?} were found");
-    let rows: Vec<Vec<&str>> = table
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .map(|line| {
-            line.split('|')
-                .map(|cell| cell.trim().trim_matches('`'))
-                .collect()
-        })
-        .collect();
-    let named: BTreeSet<&str> = rows.iter().map(|row| row[1]).collect();
-    let there: BTreeSet<&str> = settings.iter().map(|one| one.name.as_str()).collect();
-    assert_eq!(named, there, "the names in the README and in settings.rs");
-    for setting in &settings {
-        let row = rows.iter().find(|row| row[1] == setting.name);
-        let (flag, default) = row.map_or(("", ""), |row| (row[2], row[3]));
-        assert_eq!(flag, setting.flag, "the flag of {}", setting.name);
-        if let Some(expected) = &setting.default {
-            assert_eq!(default, expected, "the default of {}", setting.name);
+fn every_relative_link_resolves() -> io::Result<()> {
+    let mut broken = Vec::new();
+    for document in documents()? {
+        let path = root().join(&document);
+        for (line, target) in links(&read(&document)?) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, fragment) = target.split_once('#').unwrap_or((target.as_str(), ""));
+            let file = match file {
+                "" => path.clone(),
+                file => path.with_file_name(file),
+            };
+            let resolves = file.exists()
+                && (fragment.is_empty() || anchors(&fs::read_to_string(&file)?).contains(fragment));
+            if !resolves {
+                broken.push(format!("{document}:{line}: {target}"));
+            }
         }
     }
+    assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn the_readme_is_short() -> io::Result<()> {
+    let lines = read("README.md")?.lines().count();
+    assert!(lines <= README_LINES, "README.md has {lines} lines");
+    Ok(())
+}
+
+/// The text between two markers, without them; empty if one is missing.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
+    text.split_once(begin)
+        .and_then(|(_, rest)| rest.split_once(end))
+        .map_or("", |(inside, _)| inside)
+}
+
+/// The problem codes of the OpenAPI document with their statuses.
+fn problem_codes() -> io::Result<BTreeMap<String, String>> {
+    let document: Value = serde_json::from_str(&read("openapi/openapi.json")?)?;
+    let description = document["info"]["description"].as_str();
+    let rows = description.unwrap_or_default().lines();
+    let codes = rows.filter_map(|row| {
+        let (code, rest) = row.strip_prefix("| `")?.split_once("` | ")?;
+        let (status, _) = rest.split_once(" | ")?;
+        Some((code.to_owned(), status.to_owned()))
+    });
+    Ok(codes.collect())
+}
+
+#[test]
+fn every_problem_code_has_a_section() -> io::Result<()> {
+    let page = read("docs/errors.md")?;
+    let mut sections = BTreeMap::new();
+    for section in page.split("\n## ").skip(1) {
+        let (code, text) = section.split_once('\n').unwrap_or((section, ""));
+        let status = between(text, "- **Status:** ", "\n");
+        let has_retry_after = text.contains("\n- **Retry-After:** ");
+        assert_eq!(
+            has_retry_after,
+            ["429", "503"].contains(&status),
+            "Retry-After of {code}"
+        );
+        for item in ["Meaning", "Cause", "Client action"] {
+            assert!(
+                text.contains(&format!("\n- **{item}:** ")),
+                "{code}: {item}"
+            );
+        }
+        sections.insert(code.to_owned(), status.to_owned());
+    }
+    let codes = problem_codes()?;
+    assert!(codes.len() > 30, "only {codes:?} were found");
+    assert_eq!(sections, codes, "the sections of docs/errors.md");
+    Ok(())
+}
+
+/// Replaces the table of settings in docs/configuration.md.
+const UPDATE_SETTINGS: &str = "cargo run -p balance -- help settings --markdown | sed -i \
+    -e '/settings:begin/r /dev/stdin' -e '/settings:begin/,/settings:end/{//!d}' \
+    docs/configuration.md";
+
+#[test]
+fn the_table_of_settings_matches_the_code() -> io::Result<()> {
+    let page = read("docs/configuration.md")?;
+    let table = between(&page, "<!-- settings:begin -->\n", "<!-- settings:end -->");
+    let output = Command::new(env!("CARGO_BIN_EXE_balance"))
+        .args(["help", "settings", "--markdown"])
+        .env_clear()
+        .output()?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.lines().count() > 10, "{output:?}");
+    assert_eq!(
+        table, printed,
+        "docs/configuration.md is out of date; run: {UPDATE_SETTINGS}"
+    );
     Ok(())
 }

@@ -1,17 +1,16 @@
-//! The committed OpenAPI document is the one that this version serves, and says all that clients
-//! need.
+//! The committed OpenAPI document is the one that this version serves, and it is complete.
 
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, fs, io, path::Path};
 
 #[test]
-fn the_document_is_that_of_the_code() -> io::Result<()> {
+fn the_committed_document_is_current() -> io::Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi/openapi.json");
     let committed = fs::read_to_string(path)?;
     assert!(
         committed == balance_api::document(),
-        "openapi/openapi.json is stale; mend it with\n\n    \
-         cargo run -p balance-cli -- openapi > openapi/openapi.json\n"
+        "openapi/openapi.json is stale; regenerate it with\n\n    \
+         cargo run -p balance -- openapi > openapi/openapi.json\n"
     );
     Ok(())
 }
@@ -20,11 +19,11 @@ fn entries(map: &Value) -> impl Iterator<Item = (&String, &Value)> {
     map.as_object().into_iter().flat_map(Map::iter)
 }
 
-fn is_told(text: &Value) -> bool {
+fn is_given(text: &Value) -> bool {
     text.as_str().is_some_and(|text| !text.is_empty())
 }
 
-/// Whether a schema shows a value, itself or by what it refers to.
+/// Whether a schema has an example, itself or through a reference.
 fn has_example(document: &Value, schema: &Value) -> bool {
     let all = |key: &str| {
         let parts = schema[key].as_array();
@@ -38,19 +37,19 @@ fn has_example(document: &Value, schema: &Value) -> bool {
         || all("oneOf")
 }
 
-/// What an operation does not say.
+/// Returns the missing parts of an operation.
 fn missing(document: &Value, operation: &Value) -> Vec<String> {
     let mut missing = Vec::new();
     for key in ["operationId", "summary", "description"] {
-        if !is_told(&operation[key]) {
+        if !is_given(&operation[key]) {
             missing.push(key.to_owned());
         }
     }
-    if !is_told(&operation["tags"][0]) {
+    if !is_given(&operation["tags"][0]) {
         missing.push("tags".to_owned());
     }
     let parameters = operation["parameters"].as_array().into_iter().flatten();
-    for parameter in parameters.filter(|parameter| !is_told(&parameter["description"])) {
+    for parameter in parameters.filter(|parameter| !is_given(&parameter["description"])) {
         missing.push(format!("{}: description", parameter["name"]));
     }
     for status in ["400", "413", "500", "503"] {
@@ -58,17 +57,17 @@ fn missing(document: &Value, operation: &Value) -> Vec<String> {
             missing.push(format!("status {status}"));
         }
     }
-    let asks_who = operation.get("security").is_some();
-    let is_token_refused = operation["responses"].get("401").is_some();
-    // Those who log in are refused for other reasons.
-    if asks_who && !is_token_refused {
+    let requires_token = operation.get("security").is_some();
+    let has_status_401 = operation["responses"].get("401").is_some();
+    // Operations without a token may have other responses of status 401.
+    if requires_token && !has_status_401 {
         missing.push("status 401".to_owned());
     }
-    let mut bodies = vec![("what is asked", &operation["requestBody"])];
+    let mut bodies = vec![("request body", &operation["requestBody"])];
     bodies.extend(entries(&operation["responses"]).map(|(status, of)| (status.as_str(), of)));
     for (name, body) in bodies {
         for (media_type, content) in entries(&body["content"]) {
-            // Tables and metrics are texts for other tools.
+            // CSV and metrics are formats of other tools.
             let is_for_tools = ["text/csv", "text/plain"].contains(&media_type.as_str());
             if !is_for_tools && !has_example(document, &content["schema"]) {
                 missing.push(format!("{name}: an example of {media_type}"));
@@ -79,7 +78,7 @@ fn missing(document: &Value, operation: &Value) -> Vec<String> {
 }
 
 #[test]
-fn every_operation_says_all_that_clients_need() {
+fn every_operation_is_completely_documented() {
     let document: Value = serde_json::from_str(&balance_api::document()).expect("JSON");
     let operations: Vec<&Value> = entries(&document["paths"])
         .flat_map(|(_, path)| entries(path).map(|(_, operation)| operation))
@@ -101,15 +100,15 @@ fn every_operation_says_all_that_clients_need() {
         found.extend(missing.iter().map(|what| format!("{id}: {what}")));
     }
     for (name, schema) in entries(&document["components"]["schemas"]) {
-        if !is_told(&schema["description"]) {
+        if !is_given(&schema["description"]) {
             found.push(format!("{name}: description"));
         }
-        for (property, said) in entries(&schema["properties"]) {
-            let is_reference = said.get("$ref").is_some();
-            if !is_reference && !is_told(&said["description"]) {
+        for (property, value) in entries(&schema["properties"]) {
+            let is_reference = value.get("$ref").is_some();
+            if !is_reference && !is_given(&value["description"]) {
                 found.push(format!("{name}.{property}: description"));
             }
         }
     }
-    assert!(found.is_empty(), "not said:\n{}", found.join("\n"));
+    assert!(found.is_empty(), "missing:\n{}", found.join("\n"));
 }

@@ -7,10 +7,7 @@
     reason = "a test's way to fail"
 )]
 
-#[path = "fleet/compose.rs"]
-mod compose;
-
-use compose::{Compose, Service};
+use balance_test_support::servers::{Compose, Service};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -39,18 +36,20 @@ fn compose() -> Compose {
     Compose::read(&values)
 }
 
-/// What the program says of itself.
-fn help(args: &[&str]) -> String {
+/// Runs a command without the environment and returns its output.
+fn printed(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_balance"))
         .args(args)
-        .arg("--help")
         .env_clear()
         .output()
         .unwrap();
     assert!(output.status.success(), "{args:?}: {output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    // However it is wrapped.
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Returns the help page of a command; fails if the command does not exist.
+fn help(args: &[&str]) -> String {
+    printed(&[args, &["--help"]].concat())
 }
 
 #[test]
@@ -97,13 +96,14 @@ fn docker_compose_takes_the_file() {
 #[test]
 fn every_role_runs_a_command_with_settings_that_the_program_knows() {
     let compose = compose();
+    let settings = printed(&["help", "settings"]);
     for role in ROLES {
         let service = &compose.services[role];
         assert_eq!(service.image, "balance");
         assert_eq!(service.command, [role]);
-        let known = help(&[role]);
+        help(&[role]);
         for (name, value) in &service.environment {
-            let is_known = known.contains(&format!("[env: {name}"));
+            let is_known = settings.contains(&format!("\n{name}, --"));
             assert!(is_known, "{role}: {name} is no setting");
             assert!(!value.is_empty(), "{role}: {name}");
         }

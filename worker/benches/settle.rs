@@ -1,5 +1,5 @@
-//! How far settling a day is from the limit of its database: one set-based statement that only
-//! counts. Both are timed in one run on the same rows; only the ratio means anything.
+//! Compares the settlement of a day with one set-based statement that only computes the statistics.
+//! Both run on the same rows; only the ratio is meaningful.
 //!
 //! `cargo bench -p balance-worker [-- PLAYS VIDEOS]`, 1,000,000 plays of 5,000 videos by default.
 
@@ -7,23 +7,15 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a benchmark's way to fail and to tell"
+    reason = "a benchmark prints its results and panics on failure"
 )]
 
-#[path = "../tests/settlement/tables.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
-mod tables;
-
-#[path = "../tests/settlement/env.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
-mod env;
-
 use balance_domain::playback::Play;
-use env::{MICROS, Shape, TestEnv, at, date, play};
+use balance_test_support::settlement::{MICROS, Shape, TestEnv, at, date, play};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::time::Instant;
 
-/// The limit: the day's statistics and nothing else, in one statement.
+/// The reference: only the day's statistics, in one statement.
 const LIMIT: &str = "INSERT INTO limit_statistics \
      SELECT video_id, date, SUM(counted), SUM(play_time) FROM play_history \
      WHERE date = '2024-06-01' GROUP BY video_id";
@@ -33,11 +25,11 @@ fn plays(count: i64, videos: i64) -> Vec<Play> {
     let midnight = at("2024-05-31T15:00:00Z");
     (0..count)
         .map(|n| {
-            // The square makes a few videos popular.
-            let place: f64 = random.random();
+            // The square of a uniform number makes few videos popular.
+            let position: f64 = random.random();
             #[expect(clippy::cast_possible_truncation, reason = "0 to videos")]
             #[expect(clippy::cast_precision_loss, reason = "a benchmark's popularity")]
-            let video = (place * place * videos as f64) as i64 + 1;
+            let video = (position * position * videos as f64) as i64 + 1;
             play(n + 1, video, midnight + n * 86_400 * MICROS / count)
         })
         .collect()
@@ -58,10 +50,10 @@ async fn main() {
     );
 
     env
-        .sql("CREATE TABLE limit_statistics (video_id BIGINT, date DATE, views BIGINT, seconds BIGINT, PRIMARY KEY (video_id, date))")
+        .execute("CREATE TABLE limit_statistics (video_id BIGINT, date DATE, views BIGINT, seconds BIGINT, PRIMARY KEY (video_id, date))")
         .await;
     let began = Instant::now();
-    env.sql(LIMIT).await;
+    env.execute(LIMIT).await;
     let limit = began.elapsed();
     println!("one set-based statement, statistics only: {limit:?}");
 
@@ -79,12 +71,12 @@ async fn main() {
             "four steps, {partitions} partitions, {concurrency} workers: {took:?}, x limit {:.2}",
             took.as_secs_f64() / limit.as_secs_f64()
         );
-        // The same day again: the tables as if it had never been settled.
+        // Resets the tables, so that the same day can be settled again.
         for table in ["video_statistics", "video_revenue", "period_rollup"] {
-            env.sql(&format!("DELETE FROM {table}")).await;
+            env.execute(&format!("DELETE FROM {table}")).await;
         }
         let id = execution.id;
-        env.sql(&format!(
+        env.execute(&format!(
             "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'ABANDONED' WHERE JOB_EXECUTION_ID = {id}"
         ))
         .await;

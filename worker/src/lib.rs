@@ -1,11 +1,13 @@
 //! The worker: claims partitions and processes them in chunks.
 //!
 //! A notification ([`queue`]) or the poll of the dispatcher ([`maintenance`]) starts a claim loop
-//! ([`claims`]), which processes one claim after another by the rules of its step ([`steps`]). The
-//! [`schedule`] launches days. In a fleet, the event writer ([`events`]) persists the intake's
-//! events.
+//! ([`claims`]). The loop processes one claim after another by the rules of its step ([`steps`]).
+//! The [`schedule`] launches days. In a fleet, the event writer ([`events`]) persists the events of
+//! the intake.
 
+mod backoff;
 mod claims;
+mod context;
 mod events;
 mod maintenance;
 pub mod queue;
@@ -14,5 +16,4 @@ pub mod settings;
 mod steps;
 mod worker;
 
-pub use events::writer::Events;
 pub use worker::Worker;

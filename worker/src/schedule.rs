@@ -1,81 +1,80 @@
-//! The schedule: looks for a day to settle at every midnight of the business days, every minute in
-//! case one was missed, and whenever a day has been settled.
+//! The schedule: launches the next day that is due. It runs at each midnight of the business days,
+//! every minute in case a midnight was missed, and after a day has been settled.
 
-use crate::claims::pool::ClaimPool;
+use crate::context::WorkerContext;
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use apalis_cron::{CronScheduler, Schedule, Tick};
+use balance_domain::units::MICROS_PER_S;
 use balance_service::jobs::launcher::Launcher;
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 
-/// How often a day that was missed is looked for.
-const LOOK: Duration = Duration::from_secs(60);
-/// How long after the schedule's worker ended another takes its place.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How often the schedule looks for a day whose midnight was missed.
+const POLL: Duration = Duration::from_secs(60);
+/// The wait before an ended cron worker is replaced.
+const RESTART_WAIT: Duration = Duration::from_secs(1);
 
-const MICROS_PER_S: i64 = 1_000_000;
-
-/// Runs until the worker is asked to end.
-pub(crate) async fn run(pool: Arc<ClaimPool>) {
-    tokio::join!(looks(&pool), clock(&pool));
+/// Runs the schedule until the worker is asked to stop.
+pub(crate) async fn run(context: Arc<WorkerContext>) {
+    tokio::join!(launch_due_days(&context), wake_at_midnights(&context));
 }
 
-async fn looks(pool: &ClaimPool) {
-    let mut ticks = tokio::time::interval(LOOK);
+async fn launch_due_days(context: &WorkerContext) {
+    let mut ticks = tokio::time::interval(POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = pool.ending.cancelled() => return,
+            () = context.stopping.cancelled() => return,
             _ = ticks.tick() => {}
-            () = pool.look.notified() => {}
+            () = context.schedule_wake.notified() => {}
         }
-        if let Err(error) = pool.launcher.look().await {
-            tracing::warn!(%error, "look failed");
+        if let Err(error) = context.launcher.launch_due().await {
+            tracing::warn!(%error, "failed to launch the day that is due");
         }
     }
 }
 
-/// Wakes the look at every midnight until the worker is asked to end. A tick that comes too late
-/// ends the crate's worker, so it is replaced; what it missed is found by the look.
-async fn clock(pool: &Arc<ClaimPool>) {
+/// Wakes the schedule at each midnight until the worker is asked to stop. A tick that comes too
+/// late ends the cron worker. This function replaces it, and the poll finds the missed day.
+async fn wake_at_midnights(context: &Arc<WorkerContext>) {
     loop {
-        let ended = midnights(Arc::clone(pool)).await;
-        if pool.ending.is_cancelled() {
+        let ended = cron_worker(Arc::clone(context)).await;
+        if context.stopping.is_cancelled() {
             return;
         }
         let reason = ended
             .err()
             .map_or_else(String::new, |error| error.to_string());
-        tracing::warn!(reason, "the schedule ended; another takes its place");
+        tracing::warn!(reason, "cron worker of the schedule ended; restarting");
         tokio::select! {
-            () = pool.ending.cancelled() => return,
-            () = tokio::time::sleep(AGAIN) => {}
+            () = context.stopping.cancelled() => return,
+            () = tokio::time::sleep(RESTART_WAIT) => {}
         }
     }
 }
 
-fn midnights(pool: Arc<ClaimPool>) -> BoxFuture<'static, Result<(), WorkerError>> {
-    let ending = pool.ending.clone();
-    let schedule = Midnights(pool.launcher.clone());
-    let worker = WorkerBuilder::new(format!("{}-schedule", pool.settings.identity.name))
+fn cron_worker(context: Arc<WorkerContext>) -> BoxFuture<'static, Result<(), WorkerError>> {
+    let stopping = context.stopping.clone();
+    let schedule = Midnights(context.launcher.clone());
+    let worker = WorkerBuilder::new(format!("{}-schedule", context.name()))
         .backend(CronScheduler::new(schedule))
-        .data(pool)
-        .build(midnight);
+        .data(context)
+        .build(wake);
     worker
         .run_until(async move {
-            ending.cancelled().await;
+            stopping.cancelled().await;
             Ok::<(), WorkerError>(())
         })
         .boxed()
 }
 
-async fn midnight(_: Tick, pool: Data<Arc<ClaimPool>>) {
-    pool.look.notify_one();
+async fn wake(_: Tick, context: Data<Arc<WorkerContext>>) {
+    context.schedule_wake.notify_one();
 }
 
-/// The midnights of the business days: a cron expression knows no fixed offset with seconds, nor
-/// the days that begin later because a clock change skips midnight.
+/// The midnights of the business days. A cron expression supports neither offsets with seconds nor
+/// days that begin later because a clock change skips midnight.
 #[derive(Clone)]
 struct Midnights(Launcher);
 

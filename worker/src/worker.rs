@@ -1,30 +1,28 @@
-//! A running worker: its tasks, started together and ended together.
+//! A running worker: its tasks, started and stopped together.
 
 use crate::{
     claims::{heartbeat, pool::ClaimPool},
-    events::{
-        suppressed,
-        writer::{self, Events},
-    },
+    context::WorkerContext,
+    events::{suppressed, writer},
     maintenance::{dispatcher, pruner, rescuer},
     queue::{NotificationBackend, consumer},
     schedule,
-    settings::{WorkerMode, WorkerSettings},
+    settings::{EventStreamSettings, WorkerMode, WorkerSettings},
 };
 use balance_service::{jobs::launcher::Launcher, operations::counters::WorkerMetrics};
 use balance_store::StoreResult;
 use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How often the dispatcher and the rescuer look.
+/// The period of the dispatcher and the rescuer.
 const POLL: Duration = Duration::from_secs(1);
-/// How often the pruner runs.
+/// The period of the pruner.
 const PRUNE: Duration = Duration::from_secs(3_600);
-/// How long the first and each last word to the database may take.
-const LAST_WORD: Duration = Duration::from_secs(1);
+/// The time limit of the first heartbeat and of each database call during the shutdown.
+const REGISTRY_LIMIT: Duration = Duration::from_secs(1);
 
-/// A worker at work. Dropping it without [`Worker::stop`] leaves its leases to run out.
+/// A running worker. If it is dropped without [`Worker::stop`], its leases expire.
 pub struct Worker {
     pool: Arc<ClaimPool>,
     services: TaskTracker,
@@ -32,37 +30,51 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Registers the worker and starts its services. Needs nothing to be there: what is away is
-    /// tried again.
+    /// Registers the worker and starts its tasks. Does not fail if a server is unavailable: the
+    /// tasks retry.
     pub async fn start(
         launcher: Launcher,
         settings: WorkerSettings,
         backend: NotificationBackend,
-        events: Option<Events>,
+        event_stream: Option<EventStreamSettings>,
         mode: WorkerMode,
     ) -> Self {
-        let pool = Arc::new(ClaimPool::new(launcher, settings, events.clone()));
-        // Before the first ring, whose window is made by the slots that are known.
-        let _ = tokio::time::timeout(LAST_WORD, heartbeat::beat(&pool)).await;
+        let context = WorkerContext::new(launcher, settings, event_stream.clone());
+        let context = Arc::new(context);
+        let pool = Arc::new(ClaimPool::new(Arc::clone(&context)));
+        // Precedes the first notification: the registered slots determine the window of the queue.
+        let _ = tokio::time::timeout(REGISTRY_LIMIT, heartbeat::beat(&context)).await;
         let services = TaskTracker::new();
-        let heartbeat = services.spawn(heartbeat::run(Arc::clone(&pool)));
+        let heartbeat = services.spawn(heartbeat::run(Arc::clone(&context)));
         services.spawn(consumer::run(Arc::clone(&pool), backend));
-        services.spawn(every(POLL, "rescue", Arc::clone(&pool), rescuer::rescue));
+        let stopping = &context.stopping;
+        let shared = Arc::clone(&context);
         services.spawn(every(
             POLL,
-            "dispatch",
-            Arc::clone(&pool),
-            dispatcher::dispatch,
+            "rescue stalled work",
+            stopping.clone(),
+            move || rescuer::rescue(Arc::clone(&shared)),
         ));
-        if let Some(events) = events {
-            services.spawn(suppressed::run(Arc::clone(&pool), events.clone()));
-            services.spawn(writer::run(Arc::clone(&pool), events));
+        let shared = Arc::clone(&pool);
+        services.spawn(every(
+            POLL,
+            "dispatch claimable work",
+            stopping.clone(),
+            move || dispatcher::dispatch(Arc::clone(&shared)),
+        ));
+        if let Some(stream) = event_stream {
+            services.spawn(suppressed::run(Arc::clone(&context), stream.clone()));
+            services.spawn(writer::run(Arc::clone(&context), stream));
         }
         if let WorkerMode::Daemon { retention_days } = mode {
-            services.spawn(schedule::run(Arc::clone(&pool)));
-            services.spawn(every(PRUNE, "prune", Arc::clone(&pool), move |pool| {
-                pruner::prune(pool, retention_days)
-            }));
+            services.spawn(schedule::run(Arc::clone(&context)));
+            let shared = Arc::clone(&context);
+            services.spawn(every(
+                PRUNE,
+                "prune old records",
+                stopping.clone(),
+                move || pruner::prune(Arc::clone(&shared), retention_days),
+            ));
         }
         Self {
             pool,
@@ -71,56 +83,59 @@ impl Worker {
         }
     }
 
-    /// The worker's name in the registry.
+    /// Returns the name of the worker in the registry.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.pool.settings.identity.name
+        self.pool.context.name()
     }
 
-    /// What it did since it started.
+    /// Returns the counters of the worker since its start.
     #[must_use]
     pub fn counters(&self) -> Arc<WorkerMetrics> {
-        Arc::clone(&self.pool.counters)
+        Arc::clone(&self.pool.context.metrics)
     }
 
-    /// Claims nothing more, lets running chunks finish, gives the leases back. Answers whether
-    /// that was done within the grace time; if not, the leases run out by themselves.
+    /// Stops claiming, lets running chunks finish and releases the claims. Returns whether that
+    /// completed within the grace time. If it did not, the remaining leases expire.
     pub async fn stop(self) -> bool {
-        let grace = Duration::from_secs(u64::from(self.pool.settings.grace_s));
-        self.pool.ending.cancel();
-        self.pool.loops.close();
-        let in_time = tokio::time::timeout(grace, self.pool.loops.wait())
+        let context = &self.pool.context;
+        let grace = Duration::from_secs(u64::from(context.settings.grace_s));
+        context.stopping.cancel();
+        let in_time = tokio::time::timeout(grace, self.pool.finish())
             .await
             .is_ok();
-        // What a failure of the database made us drop was no crash.
-        let given_back = self.pool.release_dropped();
-        let _ = tokio::time::timeout(LAST_WORD, given_back).await;
-        // Last, so that a finishing chunk keeps its lease.
+        // A claim that was dropped because the database failed is not a crash.
+        let released = context.dropped.release(&context.launcher.store);
+        let _ = tokio::time::timeout(REGISTRY_LIMIT, released).await;
+        // Aborted only now, so that a finishing chunk keeps its lease.
         self.heartbeat.abort();
         self.services.close();
-        let _ = tokio::time::timeout(LAST_WORD, self.services.wait()).await;
-        let forgotten = self.pool.launcher.store.forget_worker(self.name());
-        let _ = tokio::time::timeout(LAST_WORD, forgotten).await;
+        let _ = tokio::time::timeout(REGISTRY_LIMIT, self.services.wait()).await;
+        let removed = context.launcher.store.remove_worker(context.name());
+        let _ = tokio::time::timeout(REGISTRY_LIMIT, removed).await;
         in_time
     }
 }
 
-/// Does something now and then, until the worker is asked to end. What fails is done again the
-/// next time.
-async fn every<F, Fut>(period: Duration, what: &'static str, pool: Arc<ClaimPool>, command: F)
-where
-    F: Fn(Arc<ClaimPool>) -> Fut + Send,
+/// Runs an operation periodically until the worker is asked to stop. A failed run is logged and
+/// repeated in the next period.
+async fn every<Fut>(
+    period: Duration,
+    operation: &'static str,
+    stopping: CancellationToken,
+    run: impl Fn() -> Fut + Send,
+) where
     Fut: Future<Output = StoreResult<()>> + Send,
 {
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = pool.ending.cancelled() => return,
+            () = stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = command(Arc::clone(&pool)).await {
-            tracing::warn!(%error, "{what} failed");
+        if let Err(error) = run().await {
+            tracing::warn!(%error, "failed to {operation}");
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Where a request comes from.
+//! The address of a request's client.
 
 use poem::{Addr, Request};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The address of a request's client. Each of the `proxies` that stand before the server (a
-/// setting) adds the address that it was asked from to `X-Forwarded-For`; what stands further left
-/// was written by whoever wanted to, and is not believed.
+/// Returns the address of a request's client behind a number of trusted proxies.
+///
+/// Each trusted proxy appends the address of its own client to `X-Forwarded-For`. Entries further
+/// left come from untrusted clients and are ignored. Without a valid entry, the address of the
+/// connection is returned.
 pub(crate) fn client(request: &Request, proxies: usize) -> IpAddr {
     let direct = match request.remote_addr().0 {
         Addr::SocketAddr(address) => address.ip(),
@@ -20,8 +22,8 @@ pub(crate) fn client(request: &Request, proxies: usize) -> IpAddr {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .collect();
-    let named = hops.iter().rev().nth(skipped);
-    named
+    let entry = hops.iter().rev().nth(skipped);
+    entry
         .and_then(|hop| hop.trim().parse().ok())
         .unwrap_or(direct)
 }
@@ -31,12 +33,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_trusted_proxies_say_is_believed() {
+    fn only_entries_of_trusted_proxies_count() {
         let request = Request::builder()
             .header("X-Forwarded-For", "198.51.100.66, 192.0.2.7, 10.0.0.1")
             .finish();
         let of = |proxies| client(&request, proxies).to_string();
-        assert_eq!(of(0), "0.0.0.0", "the connection's own");
+        assert_eq!(of(0), "0.0.0.0", "the address of the connection");
         assert_eq!(of(1), "10.0.0.1");
         assert_eq!(of(2), "192.0.2.7");
         assert_eq!(of(9), "0.0.0.0");

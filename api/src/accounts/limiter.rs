@@ -1,31 +1,31 @@
-//! Limits on attempts to log in and to join: by account and by address, in this process.
+//! Limits on attempts to log in and to join, per account and per address, within this process.
 
 use crate::errors::problem::{ApiError, Code};
 use balance_domain::{accounts::Username, clock::Clock};
 use governor::{
-    Quota, RateLimiter, clock::Clock as Ticks, middleware::NoOpMiddleware,
+    Quota, RateLimiter, clock::Clock as GovernorClock, middleware::NoOpMiddleware,
     state::keyed::DashMapStateStore,
 };
 use std::{hash::Hash, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
-/// Keys that are remembered; beyond that, those whose minute is over are forgotten first.
+/// The maximum number of keys. Beyond it, keys without a recent attempt are removed first.
 const MAX_KEYS: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How many attempts there may be.
+/// The limits on attempts to log in and to join.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For one account, each minute, from wherever.
+    /// The maximum number of attempts per account and minute, from all addresses.
     pub account_per_minute: NonZeroU32,
-    /// From one address, each minute, for whichever account.
+    /// The maximum number of attempts per address and minute, for all accounts.
     pub address_per_minute: NonZeroU32,
 }
 
-/// The injected clock as the limiter reads it: the time since 1970.
+/// The injected clock, as the time since 1970.
 #[derive(Clone)]
-struct Injected(Arc<dyn Clock>);
+struct InjectedClock(Arc<dyn Clock>);
 
-impl Ticks for Injected {
+impl GovernorClock for InjectedClock {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
@@ -33,12 +33,13 @@ impl Ticks for Injected {
     }
 }
 
-type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Injected, NoOpMiddleware<Duration>>;
+type KeyedLimiter<K> =
+    RateLimiter<K, DashMapStateStore<K>, InjectedClock, NoOpMiddleware<Duration>>;
 
-/// Counts attempts.
+/// Limits attempts.
 pub(crate) struct Limiter {
-    accounts: Keyed<String>,
-    addresses: Keyed<IpAddr>,
+    accounts: KeyedLimiter<String>,
+    addresses: KeyedLimiter<IpAddr>,
 }
 
 impl Limiter {
@@ -52,24 +53,24 @@ impl Limiter {
     /// Counts an attempt for an account from an address.
     ///
     /// # Errors
-    /// Where there were too many.
+    /// Returns `too-many-attempts` if a limit is exceeded.
     pub(crate) fn attempt(&self, username: &Username, address: IpAddr) -> Result<(), ApiError> {
-        // The address first: who asks too much does not fill the table of accounts as well.
+        // The address first, so that a blocked address does not fill the table of accounts.
         check(&self.addresses, &network(address))?;
         check(&self.accounts, &username.as_str().to_owned())
     }
 }
 
-fn keyed<K: Hash + Eq + Clone>(per_minute: NonZeroU32, clock: &Arc<dyn Clock>) -> Keyed<K> {
+fn keyed<K: Hash + Eq + Clone>(per_minute: NonZeroU32, clock: &Arc<dyn Clock>) -> KeyedLimiter<K> {
     let quota = Quota::per_minute(per_minute);
     RateLimiter::new(
         quota,
         DashMapStateStore::default(),
-        Injected(Arc::clone(clock)),
+        InjectedClock(Arc::clone(clock)),
     )
 }
 
-fn check<K: Hash + Eq + Clone>(limiter: &Keyed<K>, key: &K) -> Result<(), ApiError> {
+fn check<K: Hash + Eq + Clone>(limiter: &KeyedLimiter<K>, key: &K) -> Result<(), ApiError> {
     if limiter.len() >= MAX_KEYS {
         limiter.retain_recent();
         if limiter.len() >= MAX_KEYS {
@@ -85,12 +86,12 @@ fn check<K: Hash + Eq + Clone>(limiter: &Keyed<K>, key: &K) -> Result<(), ApiErr
 fn too_many(wait: Duration) -> ApiError {
     ApiError::new(
         Code::TooManyAttempts,
-        "Too many attempts to log in or to join; wait a while.",
+        "Too many attempts to log in or to join; wait for Retry-After.",
     )
     .retry_after_s(wait.as_secs() + 1)
 }
 
-/// What one customer of a network has to itself: an IPv4 address, or a /64 of IPv6.
+/// Returns the network of one customer: an IPv4 address, or a /64 of IPv6.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -104,29 +105,20 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use balance_test_support::TestClock;
 
-    #[derive(Default)]
-    struct SetClock(AtomicI64);
-
-    impl Clock for SetClock {
-        fn now_micros(&self) -> i64 {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
-
-    fn limiter(account: u32, address: u32, clock: &Arc<SetClock>) -> Limiter {
+    fn limiter(account: u32, address: u32, clock: &Arc<TestClock>) -> Limiter {
         let limits = Limits {
             account_per_minute: account.try_into().unwrap(),
             address_per_minute: address.try_into().unwrap(),
         };
-        let clock: Arc<dyn Clock> = Arc::<SetClock>::clone(clock);
+        let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
         Limiter::new(limits, &clock)
     }
 
     #[test]
-    fn an_account_and_an_address_have_so_many_attempts_a_minute() {
-        let clock = Arc::new(SetClock(AtomicI64::new(1_700_000_000_000_000)));
+    fn attempts_per_account_and_address_are_limited() {
+        let clock = TestClock::at(1_700_000_000_000_000);
         let limiter = limiter(2, 3, &clock);
         let name = |name| Username::parse(name).unwrap();
         let here: IpAddr = "192.0.2.1".parse().unwrap();
@@ -135,13 +127,13 @@ mod tests {
         limiter.attempt(&name("a"), here).unwrap();
         limiter.attempt(&name("a"), here).unwrap();
         let error = limiter.attempt(&name("a"), there).unwrap_err();
-        assert_eq!(error.retry_after_s, Some(31), "every 30 s another one");
+        assert_eq!(error.retry_after_s, Some(31), "one attempt every 30 s");
         limiter.attempt(&name("b"), here).unwrap();
         limiter.attempt(&name("c"), here).unwrap_err();
         limiter.attempt(&name("c"), there).unwrap();
         limiter.attempt(&name("d"), beside).unwrap();
         limiter.attempt(&name("e"), beside).unwrap_err();
-        clock.0.fetch_add(31_000_000, Ordering::Relaxed);
+        clock.advance(31_000_000);
         limiter.attempt(&name("a"), here).unwrap();
     }
 }

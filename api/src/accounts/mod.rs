@@ -1,4 +1,4 @@
-//! Accounts over HTTP, and the limits on attempts.
+//! Accounts, and the limits on attempts to log in and to join.
 
 pub(crate) mod address;
 pub(crate) mod limiter;

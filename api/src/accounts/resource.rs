@@ -1,4 +1,4 @@
-//! Joining, logging in, staying logged in, logging out.
+//! The operations `join`, `login`, `reissue` and `logout`.
 
 use crate::{
     accounts::{address, limiter::Limiter},
@@ -20,23 +20,23 @@ use poem_openapi::{ApiResponse, Object, OpenApi, param::Cookie, payload::Json, t
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 
-/// The cookie of the refresh token.
+/// The name of the refresh token's cookie.
 const COOKIE: &str = "refreshToken";
 
-/// Whoever joins or logs in.
+/// The credentials of an account.
 #[derive(Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, example)]
 struct Credentials {
-    /// The name to log in with: without white space and invisible characters. Names such as
-    /// `user-1` and `creator-1` are kept for imports.
+    /// The name to log in with, without white space and invisible characters. Names such as
+    /// `user-1` and `creator-1` are reserved for imports.
     #[oai(validator(
         min_length = 1,
         max_length = 64,
         pattern = r"^[^\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+$"
     ))]
     username: String,
-    /// 8 to 256 characters.
+    /// The password, of 8 to 256 characters.
     #[oai(validator(min_length = 8, max_length = 256))]
     password: String,
 }
@@ -53,21 +53,21 @@ impl Example for Credentials {
 impl Credentials {
     fn username(&self) -> Result<Username, ApiError> {
         Username::parse(&self.username)
-            .map_err(|invalid_input| ApiError::field("username", invalid_input.to_string()))
+            .map_err(|error| ApiError::field("username", error.to_string()))
     }
 }
 
 /// An account.
 #[derive(Debug, Object)]
 #[oai(rename = "Account", rename_all = "camelCase", example)]
-struct Joined {
+struct AccountView {
     /// The user's id.
     user_id: i64,
-    /// The name to log in with, in Unicode's normal form C.
+    /// The name to log in with, in Unicode normal form C.
     username: String,
 }
 
-impl Example for Joined {
+impl Example for AccountView {
     fn example() -> Self {
         Self {
             user_id: 7,
@@ -76,21 +76,16 @@ impl Example for Joined {
     }
 }
 
-/// What keeps somebody logged in.
+/// The refresh token to exchange or to revoke.
 #[derive(Object, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[oai(
-    rename = "RefreshRequest",
-    deny_unknown_fields,
-    rename_all = "camelCase",
-    example
-)]
-struct Refresh {
-    /// The `refreshToken` of `/login` or of the last `/reissue`.
+#[oai(deny_unknown_fields, rename_all = "camelCase", example)]
+struct RefreshRequest {
+    /// The `refreshToken` of `POST /login` or of the last `POST /reissue`.
     refresh_token: String,
 }
 
-impl Example for Refresh {
+impl Example for RefreshRequest {
     fn example() -> Self {
         Self {
             refresh_token: TokenPair::example().refresh_token,
@@ -98,15 +93,15 @@ impl Example for Refresh {
     }
 }
 
-/// Somebody's tokens.
+/// The tokens of a login.
 #[derive(Object)]
 #[oai(rename_all = "camelCase", example)]
 struct TokenPair {
-    /// For the header `Authorization: Bearer …`.
+    /// The token for the header `Authorization: Bearer …`.
     access_token: String,
-    /// For `/reissue`, once; also in an HttpOnly cookie.
+    /// The token for `POST /reissue`, valid for one use. It is also in an HttpOnly cookie.
     refresh_token: String,
-    /// How long the access token is taken, in seconds.
+    /// The lifetime of the access token, in seconds.
     expires_in: i64,
 }
 
@@ -121,30 +116,30 @@ impl Example for TokenPair {
 }
 
 #[derive(ApiResponse)]
-enum JoinAnswer {
-    /// The account is made.
+enum JoinResponse {
+    /// The account was created.
     #[oai(status = 201)]
-    Joined(Json<Joined>),
+    Created(Json<AccountView>),
 }
 
 #[derive(ApiResponse)]
-enum LoginAnswer {
-    /// Logged in.
+enum LoginResponse {
+    /// The user is logged in.
     #[oai(status = 200)]
     LoggedIn(
         Json<TokenPair>,
-        /// The refresh token, out of reach for scripts.
+        /// The refresh token, not readable by scripts.
         #[oai(header = "Set-Cookie")]
         String,
     ),
 }
 
 #[derive(ApiResponse)]
-enum LogoutAnswer {
-    /// Logged out, or was so before.
+enum LogoutResponse {
+    /// The user is logged out.
     #[oai(status = 204)]
     LoggedOut(
-        /// Takes the refresh token away.
+        /// Deletes the cookie of the refresh token.
         #[oai(header = "Set-Cookie")]
         String,
     ),
@@ -157,34 +152,33 @@ responses! {
     LogoutErrors: 415;
 }
 
-/// Accounts.
 pub(crate) struct AccountsApi {
     pub(crate) accounts: Accounts,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) limiter: Limiter,
-    /// Proxies between clients and this server.
+    /// The number of trusted proxies between clients and this server.
     pub(crate) proxies: usize,
-    /// Whether cookies are for encrypted connections only.
+    /// Whether cookies carry the `Secure` attribute.
     pub(crate) is_cookie_secure: bool,
 }
 
 #[OpenApi(tag = "Tag::Accounts")]
 impl AccountsApi {
-    /// Make an account
+    /// Create an account
     ///
-    /// It has the role USER.
+    /// The account has the role USER.
     #[oai(path = "/join", method = "post", operation_id = "join")]
     async fn join(
         &self,
         request: &Request,
         body: Body<Credentials>,
-    ) -> Result<JoinAnswer, ErrorResponse<JoinErrors>> {
+    ) -> Result<JoinResponse, ErrorResponse<JoinErrors>> {
         let username = body.0.username()?;
         let password = Password::new(&body.0.password)
-            .map_err(|invalid_input| ApiError::field("password", invalid_input.to_string()))?;
-        self.attempt(request, &username)?;
+            .map_err(|error| ApiError::field("password", error.to_string()))?;
+        self.check_limits(request, &username)?;
         let account = self.accounts.join(&username, password).await?;
-        Ok(JoinAnswer::Joined(Json(Joined {
+        Ok(JoinResponse::Created(Json(AccountView {
             user_id: account.user_id.0,
             username: account.username.to_string(),
         })))
@@ -192,82 +186,86 @@ impl AccountsApi {
 
     /// Log in
     ///
-    /// Whether the name or the password is wrong is not told.
+    /// The response does not reveal whether the username or the password is wrong.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
         request: &Request,
         body: Body<Credentials>,
-    ) -> Result<LoginAnswer, ErrorResponse<LoginErrors>> {
+    ) -> Result<LoginResponse, ErrorResponse<LoginErrors>> {
         let username = body.0.username()?;
-        let password = Password::given(&body.0.password)
-            .map_err(|invalid_input| ApiError::field("password", invalid_input.to_string()))?;
-        self.attempt(request, &username)?;
+        let password = Password::for_login(&body.0.password)
+            .map_err(|error| ApiError::field("password", error.to_string()))?;
+        self.check_limits(request, &username)?;
         let logged_in = self.accounts.login(&username, password).await?;
-        Ok(self.answer(&logged_in)?)
+        Ok(self.login_response(&logged_in)?)
     }
 
-    /// Stay logged in
+    /// Refresh the tokens
     ///
-    /// Gives a new pair of tokens for a refresh token, from the body or else from the cookie. A
-    /// refresh token is good for one use; two uses within 10 s are taken for two tabs of one
-    /// person. One that is used later was stolen by somebody: all that came of it are revoked.
+    /// Exchanges a refresh token, from the body or otherwise from the cookie, for a new pair of
+    /// tokens. A refresh token is valid for one use. A second use within 10 s is accepted, because
+    /// two tabs may share a cookie. A later use indicates theft and revokes all tokens of the
+    /// login.
     #[oai(path = "/reissue", method = "post", operation_id = "reissue")]
     async fn reissue(
         &self,
-        /// The refresh token, where there is no body.
+        /// The refresh token, if there is no body.
         #[oai(name = "refreshToken")]
         cookie: Cookie<Option<String>>,
-        body: OptionalBody<Refresh>,
-    ) -> Result<LoginAnswer, ErrorResponse<ReissueErrors>> {
-        let Some(shown) = given(cookie, body) else {
-            let detail = "There is no refresh token, in the body or the cookie.";
+        body: OptionalBody<RefreshRequest>,
+    ) -> Result<LoginResponse, ErrorResponse<ReissueErrors>> {
+        let Some(text) = refresh_token(cookie, body) else {
+            let detail = "The body and the cookie contain no refresh token.";
             return Err(ApiError::new(Code::RefreshTokenInvalid, detail).into());
         };
-        let Some(shown) = RefreshToken::shown(&shown) else {
-            let detail = "It is not one of this server's.";
+        let Some(token) = RefreshToken::parse(&text) else {
+            let detail = "The refresh token is malformed.";
             return Err(ApiError::new(Code::RefreshTokenInvalid, detail).into());
         };
-        let logged_in = self.accounts.reissue(&shown).await?;
-        Ok(self.answer(&logged_in)?)
+        let logged_in = self.accounts.reissue(&token).await?;
+        Ok(self.login_response(&logged_in)?)
     }
 
     /// Log out
     ///
-    /// Revokes the refresh token, from the body or else from the cookie, with all that came of the
-    /// same login. Access tokens run out by themselves.
+    /// Revokes all refresh tokens of the login whose refresh token is in the body or otherwise in
+    /// the cookie. Access tokens stay valid until they expire.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(
         &self,
-        /// The refresh token, where there is no body.
+        /// The refresh token, if there is no body.
         #[oai(name = "refreshToken")]
         cookie: Cookie<Option<String>>,
-        body: OptionalBody<Refresh>,
-    ) -> Result<LogoutAnswer, ErrorResponse<LogoutErrors>> {
-        let shown = given(cookie, body);
-        if let Some(shown) = shown.as_deref().and_then(RefreshToken::shown) {
-            self.accounts.logout(&shown).await?;
+        body: OptionalBody<RefreshRequest>,
+    ) -> Result<LogoutResponse, ErrorResponse<LogoutErrors>> {
+        let text = refresh_token(cookie, body);
+        if let Some(token) = text.as_deref().and_then(RefreshToken::parse) {
+            self.accounts.logout(&token).await?;
         }
-        Ok(LogoutAnswer::LoggedOut(self.cookie("", Duration::ZERO)))
+        Ok(LogoutResponse::LoggedOut(self.cookie("", Duration::ZERO)))
     }
 }
 
-/// The refresh token of a request.
-fn given(cookie: Cookie<Option<String>>, body: OptionalBody<Refresh>) -> Option<String> {
+/// Returns the refresh token of a request.
+fn refresh_token(
+    cookie: Cookie<Option<String>>,
+    body: OptionalBody<RefreshRequest>,
+) -> Option<String> {
     let body = body.0.map(|body| body.refresh_token);
     body.or(cookie.0)
 }
 
 impl AccountsApi {
-    fn attempt(&self, request: &Request, username: &Username) -> Result<(), ApiError> {
+    fn check_limits(&self, request: &Request, username: &Username) -> Result<(), ApiError> {
         self.limiter
             .attempt(username, address::client(request, self.proxies))
     }
 
-    fn answer(&self, logged_in: &LoggedIn) -> Result<LoginAnswer, ApiError> {
+    fn login_response(&self, logged_in: &LoggedIn) -> Result<LoginResponse, ApiError> {
         let access_token = self.tokens.issue(&logged_in.account);
         let access_token =
-            access_token.ok_or_else(|| ApiError::internal("a token cannot be signed"))?;
+            access_token.ok_or_else(|| ApiError::internal("failed to sign an access token"))?;
         let refresh_token = logged_in.refresh_token.secret().to_owned();
         let cookie = self.cookie(&refresh_token, Duration::from_secs(REFRESH_S.into()));
         let pair = TokenPair {
@@ -275,16 +273,16 @@ impl AccountsApi {
             refresh_token,
             expires_in: ACCESS_S,
         };
-        Ok(LoginAnswer::LoggedIn(Json(pair), cookie))
+        Ok(LoginResponse::LoggedIn(Json(pair), cookie))
     }
 
-    fn cookie(&self, value: &str, lives: Duration) -> String {
+    fn cookie(&self, value: &str, max_age: Duration) -> String {
         let mut cookie = SetCookie::new_with_str(COOKIE, value);
         cookie.set_path("/");
         cookie.set_http_only(true);
         cookie.set_same_site(SameSite::Strict);
         cookie.set_secure(self.is_cookie_secure);
-        cookie.set_max_age(lives);
+        cookie.set_max_age(max_age);
         cookie.to_string()
     }
 }

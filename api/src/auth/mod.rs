@@ -1,4 +1,4 @@
-//! Who asks: access tokens and the guards of operations.
+//! Authentication: access tokens and the security schemes of operations.
 
 pub(crate) mod token;
 pub(crate) mod user;

@@ -1,8 +1,9 @@
-//! Access tokens: who somebody is and what they may do, signed, for ten minutes.
+//! Access tokens: signed statements of a user's id and role, valid for ten minutes.
 
 use balance_domain::{
     accounts::{Account, Role, UserId},
     clock::Clock,
+    units::MICROS_PER_S,
 };
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
@@ -11,49 +12,48 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc};
 
-/// How long an access token is taken, in seconds: ten minutes.
+/// The lifetime of an access token, in seconds.
 pub(crate) const ACCESS_S: i64 = 600;
-/// The shortest secret, in bytes: as long as the hash of HS256 (RFC 7518, 3.2).
-const MIN_SECRET: usize = 32;
-/// The fewest different bytes of a secret: a phrase said over and over has fewer, chance more.
-const MIN_DIFFERENT: usize = 10;
-/// The most secrets.
+/// The minimum length of a secret, in bytes: the length of the hash of HS256 (RFC 7518, 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+/// The minimum number of distinct bytes of a secret. Random secrets have more, repeated words
+/// fewer.
+const MIN_DISTINCT_BYTES: usize = 10;
 const MAX_SECRETS: usize = 8;
-const MICROS_PER_S: i64 = 1_000_000;
 const ISSUER: &str = "balance";
 
-/// Why a text holds no secrets to sign with.
+/// The reason for which a list of secrets is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakSecret {
-    /// Too short.
-    #[error("a secret needs 32 bytes and more; `openssl rand -hex 32` makes one")]
+    /// A secret is too short.
+    #[error("a secret needs at least 32 bytes; `openssl rand -hex 32` generates one")]
     Short,
-    /// Easily guessed.
-    #[error("a secret is easily guessed; `openssl rand -hex 32` makes one")]
+    /// A secret is easy to guess.
+    #[error("a secret is easy to guess; `openssl rand -hex 32` generates one")]
     Simple,
-    /// Too many.
+    /// There are too many secrets.
     #[error("there are more than 8 secrets")]
     Many,
 }
 
-/// A secret that signs.
+/// A secret with its id.
 struct Key {
-    /// Its name in the tokens that it signed: says nothing about it.
+    /// The `kid` of the tokens that it signed: a prefix of the secret's hash.
     id: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
 }
 
 impl Key {
-    fn of(secret: &str) -> Result<Self, WeakSecret> {
+    fn new(secret: &str) -> Result<Self, WeakSecret> {
         let bytes = secret.as_bytes();
-        if bytes.len() < MIN_SECRET {
+        if bytes.len() < MIN_SECRET_BYTES {
             return Err(WeakSecret::Short);
         }
-        let mut different = bytes.to_vec();
-        different.sort_unstable();
-        different.dedup();
-        if different.len() < MIN_DIFFERENT {
+        let mut distinct = bytes.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if distinct.len() < MIN_DISTINCT_BYTES {
             return Err(WeakSecret::Simple);
         }
         let hash = Sha256::digest(bytes);
@@ -65,19 +65,20 @@ impl Key {
     }
 }
 
-/// The secrets: the first signs, all are taken. To rotate them, a new one is put in front of the
-/// old one, which is taken away ten minutes later.
+/// The secrets of access tokens. The first signs; all of them verify.
+///
+/// To rotate a secret, insert a new one before it and remove the old one ten minutes later.
 pub struct Secrets(Vec<Key>);
 
 impl Secrets {
-    /// Secrets, separated by commas.
+    /// Parses secrets that are separated by commas.
     ///
     /// # Errors
-    /// Where one is too short or too simple, or there are too many. None is repeated.
+    /// Returns an error if a secret is weak or there are more than 8. The error contains no secret.
     pub fn parse(text: &str) -> Result<Self, WeakSecret> {
         let keys: Vec<Key> = text
             .split(',')
-            .map(|secret| Key::of(secret.trim()))
+            .map(|secret| Key::new(secret.trim()))
             .collect::<Result<_, _>>()?;
         if keys.len() > MAX_SECRETS {
             return Err(WeakSecret::Many);
@@ -92,14 +93,14 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Somebody who has shown an access token.
+/// The user of a valid access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Person {
+pub(crate) struct Identity {
     pub(crate) user_id: UserId,
     pub(crate) role: Role,
 }
 
-/// What a token says.
+/// The claims of a token (RFC 7519).
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -109,14 +110,14 @@ struct Claims {
     exp: i64,
 }
 
-/// Why a token is not taken.
+/// The reason for which a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenError {
     Expired,
     Invalid,
 }
 
-/// Makes and reads access tokens.
+/// Issues and verifies access tokens.
 pub(crate) struct Tokens {
     keys: Vec<Key>,
     validation: Validation,
@@ -128,7 +129,7 @@ impl Tokens {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        // By the injected clock instead, to the second.
+        // `verify` checks the expiry against the injected clock instead.
         validation.validate_exp = false;
         Self {
             keys,
@@ -137,7 +138,7 @@ impl Tokens {
         }
     }
 
-    /// A token for somebody; none where signing fails.
+    /// Issues a token for an account. Returns `None` if signing fails.
     pub(crate) fn issue(&self, account: &Account) -> Option<String> {
         let key = self.keys.first()?;
         let now_s = self.now_s();
@@ -153,23 +154,23 @@ impl Tokens {
         encode(&header, &claims, &key.encoding).ok()
     }
 
-    /// Who shows a token.
-    pub(crate) fn read(&self, token: &str) -> Result<Person, TokenError> {
-        let read = || {
+    /// Verifies a token.
+    pub(crate) fn verify(&self, token: &str) -> Result<Identity, TokenError> {
+        let parse = || {
             let kid = decode_header(token).ok()?.kid?;
             let key = self.keys.iter().find(|key| key.id == kid)?;
             let claims: Claims = decode(token, &key.decoding, &self.validation).ok()?.claims;
-            let person = Person {
+            let identity = Identity {
                 user_id: UserId(claims.sub.parse().ok().filter(|id| *id > 0)?),
-                role: Role::of(&claims.role)?,
+                role: Role::from_name(&claims.role)?,
             };
-            Some((person, claims.exp))
+            Some((identity, claims.exp))
         };
-        let (person, until_s) = read().ok_or(TokenError::Invalid)?;
-        if until_s <= self.now_s() {
+        let (identity, expires_s) = parse().ok_or(TokenError::Invalid)?;
+        if expires_s <= self.now_s() {
             return Err(TokenError::Expired);
         }
-        Ok(person)
+        Ok(identity)
     }
 
     fn now_s(&self) -> i64 {
@@ -181,24 +182,15 @@ impl Tokens {
 mod tests {
     use super::*;
     use balance_domain::accounts::Username;
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use balance_test_support::TestClock;
 
     const OLD: &str = "old-0123456789abcdefghijklmnopqrstuv";
     const NEW: &str = "new-0123456789abcdefghijklmnopqrstuv";
 
-    #[derive(Default)]
-    struct SetClock(AtomicI64);
-
-    impl Clock for SetClock {
-        fn now_micros(&self) -> i64 {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
-
-    fn tokens(secrets: &str, clock: &Arc<SetClock>) -> Tokens {
+    fn tokens(secrets: &str, clock: &Arc<TestClock>) -> Tokens {
         Tokens::new(
             Secrets::parse(secrets).unwrap(),
-            Arc::<SetClock>::clone(clock),
+            Arc::<TestClock>::clone(clock),
         )
     }
 
@@ -211,36 +203,40 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_taken_for_ten_minutes() {
-        let clock = Arc::new(SetClock::default());
+    fn a_token_is_valid_for_ten_minutes() {
+        let clock = TestClock::at(0);
         let tokens = tokens(NEW, &clock);
         let token = tokens.issue(&account()).unwrap();
-        let person = Person {
+        let identity = Identity {
             user_id: UserId(7),
             role: Role::Admin,
         };
-        clock.0.store(599_999_999, Ordering::Relaxed);
-        assert_eq!(tokens.read(&token), Ok(person));
-        clock.0.store(600_000_000, Ordering::Relaxed);
-        assert_eq!(tokens.read(&token), Err(TokenError::Expired));
+        clock.set(599_999_999);
+        assert_eq!(tokens.verify(&token), Ok(identity));
+        clock.set(600_000_000);
+        assert_eq!(tokens.verify(&token), Err(TokenError::Expired));
     }
 
     #[test]
-    fn secrets_are_rotated_without_logging_anybody_out() {
-        let clock = Arc::new(SetClock::default());
+    fn secrets_are_rotated_without_logging_users_out() {
+        let clock = TestClock::at(0);
         let before = tokens(OLD, &clock);
         let during = tokens(&format!("{NEW}, {OLD}"), &clock);
         let after = tokens(NEW, &clock);
         let old = before.issue(&account()).unwrap();
         let new = during.issue(&account()).unwrap();
-        assert!(during.read(&old).is_ok() && during.read(&new).is_ok() && after.read(&new).is_ok());
-        assert_eq!(after.read(&old), Err(TokenError::Invalid));
-        assert_eq!(before.read(&new), Err(TokenError::Invalid));
+        assert!(
+            during.verify(&old).is_ok()
+                && during.verify(&new).is_ok()
+                && after.verify(&new).is_ok()
+        );
+        assert_eq!(after.verify(&old), Err(TokenError::Invalid));
+        assert_eq!(before.verify(&new), Err(TokenError::Invalid));
     }
 
     #[test]
-    fn other_tokens_are_not_taken() {
-        let clock = Arc::new(SetClock::default());
+    fn other_tokens_are_rejected() {
+        let clock = TestClock::at(0);
         let tokens = tokens(NEW, &clock);
         let token = tokens.issue(&account()).unwrap();
         let parts: Vec<&str> = token.split('.').collect();
@@ -253,12 +249,12 @@ mod tests {
             &EncodingKey::from_secret(NEW.as_bytes()),
         );
         for token in ["", "a.b.c", &unsigned, cut, &unnamed.unwrap()] {
-            assert_eq!(tokens.read(token), Err(TokenError::Invalid), "{token}");
+            assert_eq!(tokens.verify(token), Err(TokenError::Invalid), "{token}");
         }
     }
 
     #[test]
-    fn weak_secrets_are_refused_and_none_is_shown() {
+    fn weak_secrets_are_rejected_and_not_printed() {
         for (secret, reason) in [
             ("", WeakSecret::Short),
             ("0123456789abcdefghijklmnopqrstu", WeakSecret::Short),

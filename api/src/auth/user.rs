@@ -1,7 +1,7 @@
-//! Who asks: the security schemes of the operations.
+//! The security schemes of the operations.
 
 use crate::{
-    auth::token::{ACCESS_S, Person, TokenError, Tokens},
+    auth::token::{ACCESS_S, Identity, TokenError, Tokens},
     errors::problem::{ApiError, Code},
 };
 use balance_domain::accounts::Role;
@@ -9,7 +9,7 @@ use poem::{Request, Result};
 use poem_openapi::{SecurityScheme, auth::Bearer};
 use std::sync::Arc;
 
-/// The `accessToken` of `/login`.
+/// The `accessToken` of `POST /login`.
 #[derive(SecurityScheme)]
 #[oai(
     ty = "bearer",
@@ -17,9 +17,9 @@ use std::sync::Arc;
     bearer_format = "JWT",
     checker = "check_user"
 )]
-pub(crate) struct User(pub(crate) Person);
+pub(crate) struct User(pub(crate) Identity);
 
-/// The `accessToken` of `/login`.
+/// The `accessToken` of `POST /login`.
 #[derive(SecurityScheme)]
 #[oai(
     ty = "bearer",
@@ -27,29 +27,29 @@ pub(crate) struct User(pub(crate) Person);
     bearer_format = "JWT",
     checker = "check_admin"
 )]
-pub(crate) struct Admin(pub(crate) Person);
+pub(crate) struct Admin(pub(crate) Identity);
 
-async fn check_user(request: &Request, bearer: Bearer) -> Result<Person> {
+async fn check_user(request: &Request, bearer: Bearer) -> Result<Identity> {
     let Some(tokens) = request.data::<Arc<Tokens>>() else {
-        return Err(ApiError::internal("no tokens are set up").into());
+        return Err(ApiError::internal("the access tokens are not configured").into());
     };
-    let person = tokens.read(&bearer.token).map_err(|error| match error {
+    let identity = tokens.verify(&bearer.token).map_err(|error| match error {
         TokenError::Expired => ApiError::new(
             Code::TokenExpired,
-            format!("It is taken for {ACCESS_S} s; /reissue gives another one."),
+            format!("A token is valid for {ACCESS_S} s; get a new one from /reissue."),
         ),
         TokenError::Invalid => ApiError::new(
             Code::TokenInvalid,
-            "It is not one of this server's, or was signed with another secret.",
+            "The token is malformed, or it was signed with another secret.",
         ),
     })?;
-    Ok(person)
+    Ok(identity)
 }
 
-async fn check_admin(request: &Request, bearer: Bearer) -> Result<Person> {
-    let person = check_user(request, bearer).await?;
-    match person.role {
-        Role::Admin => Ok(person),
-        Role::User => Err(ApiError::new(Code::AdminOnly, "It needs the role ADMIN.").into()),
+async fn check_admin(request: &Request, bearer: Bearer) -> Result<Identity> {
+    let identity = check_user(request, bearer).await?;
+    match identity.role {
+        Role::Admin => Ok(identity),
+        Role::User => Err(ApiError::new(Code::AdminOnly, "The role ADMIN is required.").into()),
     }
 }

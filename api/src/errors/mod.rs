@@ -1,4 +1,4 @@
-//! Problems (RFC 9457), and the errors that they are made from.
+//! Errors of the API, their conversion from other errors, and their problems (RFC 9457).
 
 pub(crate) mod framework;
 pub(crate) mod problem;

@@ -1,4 +1,4 @@
-//! Problems as clients read them (RFC 9457), and the faults that they are made from.
+//! API errors and their representation as problems (RFC 9457).
 
 use poem::{Body, IntoResponse, Response, error::ResponseError, http::StatusCode};
 use poem_openapi::{
@@ -7,28 +7,27 @@ use poem_openapi::{
 };
 use std::borrow::Cow;
 
-/// The media type of a problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json; charset=utf-8";
 
-/// Why a request was refused.
+/// An error response (RFC 9457).
 #[derive(Debug, Object)]
 #[oai(rename_all = "camelCase", example)]
 pub(crate) struct Problem {
-    /// A name of the kind of problem that never changes: `urn:balance:problem:` and the code.
+    /// The URL of the documentation of the code, relative to this server: `/docs/errors#CODE`.
     #[oai(rename = "type")]
     pub(crate) kind: String,
-    /// What the kind of problem is.
+    /// A summary of the code.
     pub(crate) title: String,
     /// The HTTP status.
     pub(crate) status: u16,
-    /// A name for programs, one for each kind.
+    /// The kind of problem, for programs. Codes never change.
     pub(crate) code: String,
-    /// What is wrong with this request.
+    /// The cause in this request.
     pub(crate) detail: String,
-    /// The fields that are wrong, where some are.
+    /// The invalid fields, if any.
     #[oai(default, skip_serializing_if_is_empty)]
     pub(crate) errors: Vec<FieldError>,
-    /// The request's id, also in the header `X-Request-Id`: what to name when asking for help.
+    /// The request's id, also in the header `X-Request-Id`. Include it in support requests.
     pub(crate) request_id: String,
 }
 
@@ -39,36 +38,35 @@ impl Example for Problem {
     }
 }
 
-/// What is wrong with a field.
+/// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 pub(crate) struct FieldError {
-    /// The field, parameter or header.
+    /// The name of the field, parameter or header.
     pub(crate) field: String,
-    /// Why it is refused.
+    /// The reason for the rejection.
     pub(crate) reason: String,
 }
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $status:ident, $code:literal, $title:literal;)+) => {
-        /// The kinds of problem.
+        /// The kind of a problem.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Code { $($(#[$doc])* $variant),+ }
 
         impl Code {
-            /// All of them, in the order of their statuses.
+            /// All codes, ordered by status.
             pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The HTTP status.
             pub(crate) const fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status),+ }
             }
 
-            /// Its name for programs. It never changes.
+            /// Returns the name for programs, which never changes.
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $code),+ }
             }
 
-            /// What it is.
+            /// Returns the summary for people.
             pub(crate) const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title),+ }
             }
@@ -77,28 +75,27 @@ macro_rules! codes {
 }
 
 codes! {
-    InvalidRequest = BAD_REQUEST, "invalid-request", "The request is not valid";
-    TokenMissing = UNAUTHORIZED, "token-missing", "An access token is needed";
-    TokenInvalid = UNAUTHORIZED, "token-invalid", "The access token is not valid";
-    TokenExpired = UNAUTHORIZED, "token-expired", "The access token has run out";
+    InvalidRequest = BAD_REQUEST, "invalid-request", "The request is invalid";
+    TokenMissing = UNAUTHORIZED, "token-missing", "An access token is required";
+    TokenInvalid = UNAUTHORIZED, "token-invalid", "The access token is invalid";
+    TokenExpired = UNAUTHORIZED, "token-expired", "The access token has expired";
     WrongCredentials = UNAUTHORIZED, "wrong-credentials", "The username or the password is wrong";
-    RefreshTokenInvalid = UNAUTHORIZED, "refresh-token-invalid", "The refresh token is not valid";
-    /// Somebody else may have it.
+    RefreshTokenInvalid = UNAUTHORIZED, "refresh-token-invalid", "The refresh token is invalid";
     RefreshTokenReused = UNAUTHORIZED, "refresh-token-reused", "The refresh token was used before";
-    AdminOnly = FORBIDDEN, "admin-only", "Only admins may do this";
-    OtherUser = FORBIDDEN, "other-user", "This is for somebody else to do";
-    NoSuchPath = NOT_FOUND, "no-such-path", "There is nothing at this path";
-    NoSuchVideo = NOT_FOUND, "no-such-video", "There is no such video";
-    NoSuchJob = NOT_FOUND, "no-such-job", "There is no such job";
-    NoSuchExecution = NOT_FOUND, "no-such-job-execution", "There is no such execution";
-    NoSuchStep = NOT_FOUND, "no-such-step-execution", "There is no such step execution";
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The path has no such method";
+    AdminOnly = FORBIDDEN, "admin-only", "The operation is restricted to admins";
+    OtherUser = FORBIDDEN, "other-user", "The request concerns data of another user";
+    NoSuchPath = NOT_FOUND, "no-such-path", "The path does not exist";
+    NoSuchVideo = NOT_FOUND, "no-such-video", "The video does not exist";
+    NoSuchJob = NOT_FOUND, "no-such-job", "The job does not exist";
+    NoSuchExecution = NOT_FOUND, "no-such-job-execution", "The job execution does not exist";
+    NoSuchStep = NOT_FOUND, "no-such-step-execution", "The step execution does not exist";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The path does not support the method";
     UsernameTaken = CONFLICT, "username-taken", "The username is taken";
     NoOpenSession = CONFLICT, "no-open-session", "The video is not being played";
-    KeyReused = CONFLICT, "idempotency-key-reused", "The Idempotency-Key named another request";
+    KeyReused = CONFLICT, "idempotency-key-reused", "The Idempotency-Key was used for another request";
     AlreadyComplete = CONFLICT, "job-instance-already-complete", "The day is settled";
-    AlreadyRunning = CONFLICT, "job-execution-already-running", "The day is being settled";
-    UnknownExecution = CONFLICT, "job-restart", "Nobody knows how the execution ended";
+    AlreadyRunning = CONFLICT, "job-execution-already-running", "An execution of the day is running";
+    UnknownExecution = CONFLICT, "job-restart", "The outcome of the last execution is unknown";
     NotRestartable = CONFLICT, "not-restartable", "The execution cannot be restarted";
     NotRunning = CONFLICT, "job-execution-not-running", "The execution is not running";
     NotAbandonable = CONFLICT, "not-abandonable", "The execution cannot be abandoned";
@@ -109,35 +106,34 @@ codes! {
     EarlierDayUnsettled = CONFLICT, "earlier-day-unsettled", "An earlier day is not settled";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON";
-    RatesRefused = UNPROCESSABLE_ENTITY, "rates-refused", "The rates cannot be as given";
-    RepeatedView = TOO_MANY_REQUESTS, "repeated-view", "The video was played a moment ago";
-    TooManyAttempts = TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts";
-    Internal = INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong on the server";
-    Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once";
-    TimedOut = SERVICE_UNAVAILABLE, "timed-out", "The request took too long";
-    Unavailable = SERVICE_UNAVAILABLE, "store-unavailable", "A store is unavailable";
-    Backlog = SERVICE_UNAVAILABLE, "backlog-full", "More plays wait to be written down than may";
-    NotReady = SERVICE_UNAVAILABLE, "not-ready", "The server cannot serve requests now";
+    RatesRefused = UNPROCESSABLE_ENTITY, "rates-refused", "The rates are not acceptable";
+    RepeatedView = TOO_MANY_REQUESTS, "repeated-view", "The view was counted within the view window";
+    TooManyAttempts = TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts to log in or to join";
+    Internal = INTERNAL_SERVER_ERROR, "internal-error", "The server failed to process the request";
+    Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The server is overloaded";
+    TimedOut = SERVICE_UNAVAILABLE, "timed-out", "The request timed out";
+    Unavailable = SERVICE_UNAVAILABLE, "store-unavailable", "The database or the intake is unavailable";
+    Backlog = SERVICE_UNAVAILABLE, "backlog-full", "Too many events wait for the event writers";
+    NotReady = SERVICE_UNAVAILABLE, "not-ready", "The server is not ready to serve requests";
 }
 
-/// Why a request fails: what its client is told, and what only the log is.
+/// The error of a request: the part that the client receives, and the cause for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {detail}", .code.name())]
 pub(crate) struct ApiError {
     pub(crate) code: Code,
     pub(crate) detail: Cow<'static, str>,
     pub(crate) errors: Vec<FieldError>,
-    /// When it makes sense to try again, in seconds, 1 and up.
+    /// The value of `Retry-After`, in seconds; at least 1.
     pub(crate) retry_after_s: Option<u64>,
-    /// For the log only: clients are never shown what is inside.
+    /// The cause for the log. Clients never receive it.
     pub(crate) cause: Option<String>,
 }
 
-/// When to try again after a store was away, in seconds.
+/// The default `Retry-After` of 503, in seconds.
 const UNAVAILABLE_RETRY_S: u64 = 1;
 
 impl ApiError {
-    /// A fault of a kind.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after_s =
             (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(UNAVAILABLE_RETRY_S);
@@ -150,7 +146,7 @@ impl ApiError {
         }
     }
 
-    /// A field that is refused.
+    /// Creates the error of an invalid field.
     pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
         let (field, reason) = (field.into(), reason.into());
         let mut error = Self::new(Code::InvalidRequest, format!("{field}: {reason}"));
@@ -158,27 +154,23 @@ impl ApiError {
         error
     }
 
-    /// Something that must not happen.
+    /// Creates the error of a defect or an unexpected state.
     pub(crate) fn internal(cause: impl ToString) -> Self {
-        Self::new(
-            Code::Internal,
-            "The request's id leads to the cause in the log.",
-        )
-        .caused_by(cause)
+        Self::new(Code::Internal, "The log has the cause under the requestId.").caused_by(cause)
     }
 
-    /// A store that is away for a moment.
-    pub(crate) fn unavailable(what: &'static str, cause: impl ToString) -> Self {
-        Self::new(Code::Unavailable, what).caused_by(cause)
+    /// Creates the error of an unavailable store.
+    pub(crate) fn unavailable(detail: &'static str, cause: impl ToString) -> Self {
+        Self::new(Code::Unavailable, detail).caused_by(cause)
     }
 
-    /// The same, and when to try again.
+    /// Sets `Retry-After`, in seconds; at least 1.
     pub(crate) fn retry_after_s(mut self, seconds: u64) -> Self {
         self.retry_after_s = Some(seconds.max(1));
         self
     }
 
-    /// The same, with a cause for the log.
+    /// Sets the cause for the log.
     pub(crate) fn caused_by(mut self, cause: impl ToString) -> Self {
         self.cause = Some(cause.to_string());
         self
@@ -196,7 +188,7 @@ impl ApiError {
         }
     }
 
-    /// What the client of a request reads.
+    /// Renders the error as the response to a request.
     pub(crate) fn response(&self, request_id: &str) -> Response {
         let status = self.code.status();
         let problem = self.problem(request_id);
@@ -212,7 +204,7 @@ impl ApiError {
         response.body(Body::from_string(problem.to_json_string()))
     }
 
-    /// What a 401 asks for (RFC 6750).
+    /// Returns the challenge of a 401 (RFC 6750).
     fn challenge(&self) -> Option<&'static str> {
         match self.code {
             Code::TokenInvalid | Code::TokenExpired => {
@@ -230,7 +222,7 @@ impl ResponseError for ApiError {
     }
 
     fn as_response(&self) -> Response {
-        // The edge knows the request's id, and answers in place of this.
+        // The middleware, which knows the request's id, renders the error instead.
         self.response("").into_response()
     }
 }
@@ -240,9 +232,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_problem_names_kind_field_and_request_and_hides_the_cause() {
+    async fn a_problem_names_code_field_and_request_and_hides_the_cause() {
         let response = ApiError::field("title", "must not be empty")
-            .caused_by("innards")
+            .caused_by("internals")
             .response("r-1");
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         assert_eq!(response.content_type(), Some(PROBLEM_JSON));
@@ -252,7 +244,7 @@ mod tests {
             problem,
             serde_json::json!({
                 "type": "/docs/errors#invalid-request",
-                "title": "The request is not valid",
+                "title": "The request is invalid",
                 "status": 400,
                 "code": "invalid-request",
                 "detail": "title: must not be empty",
@@ -263,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_401_says_what_it_asks_for_and_a_503_when_to_come_again() {
+    fn a_401_has_a_challenge_and_a_503_has_retry_after() {
         let header = |code: Code, name: &str| {
             let response = ApiError::new(code, "").response("");
             response.header(name).map(ToOwned::to_owned)

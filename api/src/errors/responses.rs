@@ -1,4 +1,4 @@
-//! What an operation's refusals are called in the document.
+//! The error responses of operations in the OpenAPI document.
 
 use crate::errors::problem::{ApiError, PROBLEM_JSON, Problem};
 use poem_openapi::{
@@ -8,13 +8,12 @@ use poem_openapi::{
 };
 use std::{collections::BTreeSet, marker::PhantomData};
 
-/// The statuses with which an operation refuses, besides those that every one may answer.
+/// The error statuses of an operation, besides those of every operation.
 pub(crate) trait ErrorResponses: Send + Sync + 'static {
-    /// Which.
     const STATUSES: &'static [u16];
 }
 
-/// Names sets of refusals.
+/// Defines types that implement `ErrorResponses`.
 macro_rules! responses {
     ($($(#[$doc:meta])* $name:ident: $($status:literal)*;)+) => {
         $($(#[$doc])*
@@ -28,11 +27,11 @@ macro_rules! responses {
 }
 pub(crate) use responses;
 
-/// What every operation may answer: an unreadable header, a body beyond the limit, the server's own
-/// fault, and a server that is busy or away.
+/// The error statuses of every operation: an invalid header, a body over the limit, a defect, and
+/// an overloaded or unavailable server.
 const ALWAYS: [u16; 4] = [400, 413, 500, 503];
 
-/// A fault of an operation that refuses in these ways.
+/// The error of an operation with the error responses `R`.
 #[derive(Debug)]
 pub(crate) struct ErrorResponse<R> {
     error: Box<ApiError>,
@@ -52,8 +51,8 @@ where
 }
 
 impl<R> From<ErrorResponse<R>> for poem::Error {
-    fn from(failure: ErrorResponse<R>) -> Self {
-        (*failure.error).into()
+    fn from(response: ErrorResponse<R>) -> Self {
+        (*response.error).into()
     }
 }
 
@@ -82,11 +81,11 @@ fn error_response(status: u16) -> MetaResponse {
         headers: match status {
             401 => vec![header::<String>(
                 "WWW-Authenticate",
-                "What to authenticate with.",
+                "The authentication scheme.",
             )],
             429 | 503 => vec![header::<u64>(
                 "Retry-After",
-                "When to try again, in seconds.",
+                "The seconds after which to retry.",
             )],
             _ => Vec::new(),
         },
@@ -105,16 +104,16 @@ fn header<T: Type>(name: &str, description: &str) -> MetaHeader {
 
 const fn description(status: u16) -> &'static str {
     match status {
-        400 => "A parameter, a header or the body is not valid; `errors` names it.",
-        401 => "Nobody, or nobody known, asks.",
-        403 => "Whoever asks may not do this.",
-        404 => "There is no such thing.",
-        409 => "It is not in the state for this.",
+        400 => "A parameter, a header or the body is invalid; `errors` names it.",
+        401 => "The credentials are missing, invalid or expired.",
+        403 => "The user is not allowed to do this.",
+        404 => "The resource does not exist.",
+        409 => "The state of the resource does not allow the operation.",
         413 => "The body is too large.",
-        415 => "The body is of another media type.",
-        422 => "The request can be read, and asks for what cannot be.",
-        429 => "Too much in too short a time.",
-        503 => "The server is busy, or a store is away; nothing was acknowledged.",
-        _ => "A fault of the server; `requestId` leads to its cause in the log.",
+        415 => "The media type of the body is not supported.",
+        422 => "The request is well formed but not acceptable.",
+        429 => "A view was repeated within the view window, or there were too many attempts.",
+        503 => "The server is overloaded, or the database or the intake is unavailable.",
+        _ => "The server failed; the log has the cause under the `requestId`.",
     }
 }

@@ -1,4 +1,4 @@
-//! What services refuse, as faults.
+//! Conversion of the errors of services and the store.
 
 use crate::{
     errors::problem::{ApiError, Code},
@@ -12,17 +12,17 @@ use balance_service::{
 };
 use balance_store::{StoreError, accounts::CredentialError, jobs::JobError};
 
-/// When to try again where the stream is full, in seconds: the drain needs a moment.
+/// The `Retry-After` of a full stream, in seconds. The event writers need this time to catch up.
 const BACKLOG_RETRY_S: u64 = 5;
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             error if error.is_transient() => {
-                Self::unavailable("The database is away or busy.", error)
+                Self::unavailable("The database is unavailable or busy.", error)
             }
-            StoreError::DiskFull => Self::unavailable("The database has no room left.", error),
-            error => Self::internal(chain(&error)),
+            StoreError::DiskFull => Self::unavailable("The database is out of disk space.", error),
+            error => Self::internal(error_chain(&error)),
         }
     }
 }
@@ -32,12 +32,12 @@ impl From<IntakeError> for ApiError {
         match error {
             IntakeError::Backlog { .. } => Self::new(
                 Code::Backlog,
-                "What was played is still being written down.",
+                "The stream has reached its limit of unwritten events.",
             )
             .retry_after_s(BACKLOG_RETRY_S)
             .caused_by(error),
             IntakeError::Unavailable(_) | IntakeError::Unusable(_) => {
-                Self::unavailable("Plays cannot be taken in now.", error)
+                Self::unavailable("The intake of plays and pauses is unavailable.", error)
             }
         }
     }
@@ -47,7 +47,7 @@ impl From<PasswordError> for ApiError {
     fn from(error: PasswordError) -> Self {
         match error {
             PasswordError::Busy => {
-                Self::new(Code::Overloaded, "Too many passwords are being checked.")
+                Self::new(Code::Overloaded, "Too many password checks are waiting.")
                     .caused_by(error)
             }
             PasswordError::Failed(_) => Self::internal(error),
@@ -59,26 +59,28 @@ impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::ReservedUsername => Self::field("username", error.to_string()),
-            AccountError::WrongCredentials => {
-                Self::new(Code::WrongCredentials, "Nobody is logged in.")
-            }
+            AccountError::WrongCredentials => Self::new(
+                Code::WrongCredentials,
+                "The username or the password is wrong.",
+            ),
             AccountError::WrongRefreshToken => Self::new(
                 Code::RefreshTokenInvalid,
-                "It is unknown, revoked or too old; log in again.",
+                "The refresh token is unknown, revoked or expired; log in again.",
             ),
             AccountError::ReusedRefreshToken(user_id) => Self::new(
                 Code::RefreshTokenReused,
-                "Everybody who holds one of its successors is logged out; log in again.",
+                "All tokens of the same login are revoked; log in again.",
             )
             .caused_by(format!("user {user_id}")),
-            AccountError::Refused(CredentialError::UsernameTaken) => {
-                Self::new(Code::UsernameTaken, "Choose another one.")
+            AccountError::Credential(CredentialError::UsernameTaken) => {
+                Self::new(Code::UsernameTaken, "Choose another username.")
             }
-            AccountError::Refused(CredentialError::Store(error)) | AccountError::Store(error) => {
-                error.into()
+            AccountError::Credential(CredentialError::Store(error))
+            | AccountError::Store(error) => error.into(),
+            // Only the command line looks up other users.
+            AccountError::Credential(error @ CredentialError::NoSuchUser(_)) => {
+                Self::internal(error)
             }
-            // For operators only: no operation names somebody else.
-            AccountError::Refused(error @ CredentialError::NoSuchUser(_)) => Self::internal(error),
             AccountError::Password(error) => error.into(),
         }
     }
@@ -127,7 +129,7 @@ impl From<JobError> for ApiError {
             JobError::InstanceExists { .. } => Code::InstanceExists,
             JobError::EarlierDayUnsettled { .. } => Code::EarlierDayUnsettled,
         };
-        // The name before the colon is in the code.
+        // The code replaces the name before the colon.
         let text = error.to_string();
         let detail = text
             .split_once(": ")
@@ -137,11 +139,11 @@ impl From<JobError> for ApiError {
 }
 
 fn no_such_video(id: VideoId) -> ApiError {
-    ApiError::new(Code::NoSuchVideo, format!("There is no video {id}."))
+    ApiError::new(Code::NoSuchVideo, format!("Video {id} does not exist."))
 }
 
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+/// Formats an error and its sources on one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -1,4 +1,4 @@
-//! Bodies of requests: JSON, read strictly, with the field named that is wrong.
+//! Request bodies: strict JSON. Errors name the invalid field.
 
 use crate::errors::problem::ApiError;
 use poem::{FromRequest, Request, RequestBody, Result};
@@ -11,11 +11,18 @@ use poem_openapi::{
 };
 use serde::de::DeserializeOwned;
 
-/// A body.
+/// The maximum length of a request body, in bytes.
+pub(crate) const MAX_BODY: usize = 65_536;
+/// The maximum number of characters of a field's name that an error repeats.
+const MAX_NAME_CHARS: usize = 64;
+/// The maximum number of characters of a reason.
+const MAX_REASON_CHARS: usize = 200;
+
+/// A required body.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
-/// A body that may be left out.
+/// A body that may be omitted.
 #[derive(Debug)]
 pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
 
@@ -92,7 +99,7 @@ fn check_content_type<T: Type>(request: &Request) -> Result<(), ContentTypeError
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // An array of the fields' values would be read as well, and nobody is told that it may be one.
+    // serde would also accept an array of the fields' values, which the document does not allow.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::field("body", "must be a JSON object"));
     }
@@ -108,9 +115,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// Names the field: a missing one, which has no path, is named by the message alone.
+/// Creates the error of a field. The path of a missing field is empty, so the message names it.
 fn error_response(path: &str, message: &str) -> ApiError {
-    // Where in the text it is says nothing beside the field's name.
+    // The position is redundant beside the field's name.
     let reason = message.split(" at line ").next().unwrap_or(message);
     let named = ["missing field `", "unknown field `", "duplicate field `"]
         .iter()
@@ -120,16 +127,11 @@ fn error_response(path: &str, message: &str) -> ApiError {
         ("." | "?", None) => "body",
         (path, _) => path,
     };
-    let field: String = field.chars().take(MAX_NAMED).collect();
+    let field: String = field.chars().take(MAX_NAME_CHARS).collect();
     let reason = reason.replace("expected i64", "expected a whole number");
-    let reason: String = reason.chars().take(MAX_REASON).collect();
+    let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
     ApiError::field(field, reason)
 }
-
-/// The most characters of a field's name that are repeated to the client.
-const MAX_NAMED: usize = 64;
-/// The most characters of a reason.
-const MAX_REASON: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -139,9 +141,9 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Two {
-        #[expect(dead_code, reason = "only whether it can be read is of interest")]
+        #[expect(dead_code, reason = "the test only deserializes")]
         text: String,
-        #[expect(dead_code, reason = "only whether it can be read is of interest")]
+        #[expect(dead_code, reason = "the test only deserializes")]
         number: i64,
     }
 
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn the_invalid_field_is_named() {
         assert!(parse::<Two>(br#"{"text":"a","number":1} "#).is_ok());
         for (text, field) in [
             (&br#"{"text":"a"}"#[..], "number"),
@@ -175,10 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_length_of_what_is_repeated_have_bounds() {
+    fn depth_and_length_of_repeated_names_are_limited() {
         let deep = [b"{\"text\":".as_slice(), &b"[".repeat(10_000)].concat();
         assert_eq!(field_of(&deep), "text");
         let long = format!(r#"{{"{}":1}}"#, "x".repeat(10_000));
-        assert_eq!(field_of(long.as_bytes()).len(), MAX_NAMED);
+        assert_eq!(field_of(long.as_bytes()).len(), MAX_NAME_CHARS);
     }
 }

@@ -1,4 +1,4 @@
-//! Business days in requests and answers.
+//! Business days in requests and responses.
 
 use crate::errors::problem::ApiError;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
@@ -10,10 +10,13 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 use std::borrow::Cow;
 
-const FORM: &str = "must be a date such as 2026-03-31";
+const FORMAT: &str = "must be a date such as 2026-03-31";
 
-/// A day of four-digit years: the tables order days by their text.
-pub(crate) fn business(date: NaiveDate, field: &str) -> Result<NaiveDate, ApiError> {
+/// Checks that a day has a year from 1970 to 9998. The tables order days as text of ten characters.
+///
+/// # Errors
+/// Returns the error of the field.
+pub(crate) fn check_business_day(date: NaiveDate, field: &str) -> Result<NaiveDate, ApiError> {
     match date.year() {
         1970..=9998 => Ok(date),
         _ => Err(ApiError::field(
@@ -23,7 +26,7 @@ pub(crate) fn business(date: NaiveDate, field: &str) -> Result<NaiveDate, ApiErr
     }
 }
 
-/// A day as RFC 3339 writes it, and in no other way: `2026-3-1` is none.
+/// A date in the form of RFC 3339 only: `2026-3-1` is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Day(pub(crate) NaiveDate);
 
@@ -40,9 +43,9 @@ impl Example for Day {
     }
 }
 
-/// A moment of the examples: so many seconds after the end of their day.
+/// Returns an instant for examples: the end of the example day plus `seconds`.
 pub(crate) fn moment(seconds: i64) -> DateTime<Utc> {
-    /// 2026-03-15T15:00:00Z: midnight in Korea.
+    /// 2026-03-15T15:00:00Z, midnight in Korea.
     const END: i64 = 1_773_586_800;
     DateTime::from_timestamp(END + seconds, 0).unwrap_or_default()
 }
@@ -78,7 +81,7 @@ impl Type for Day {
 
 impl ParseFromParameter for Day {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-        Self::parse(text).ok_or_else(|| ParseError::custom(FORM))
+        Self::parse(text).ok_or_else(|| ParseError::custom(FORMAT))
     }
 }
 
@@ -100,7 +103,7 @@ impl ToJSON for Day {
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom(FORM))
+        Self::parse(&text).ok_or_else(|| D::Error::custom(FORMAT))
     }
 }
 

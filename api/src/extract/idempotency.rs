@@ -1,39 +1,43 @@
-//! `Idempotency-Key`: a client's own name for a request.
+//! The header `Idempotency-Key`, with which clients repeat requests safely.
 
 use crate::errors::problem::{ApiError, Code};
 use balance_store::playback::{IdempotencyKey, MAX_KEY};
 use poem::Request;
 
-/// The header.
 pub(crate) const HEADER: &str = "Idempotency-Key";
 
-/// Refuses a request that gives itself two names, or one that no parameter could show: it would
-/// be taken for one without a name, and a repetition would be done again.
+/// Rejects a request with two keys, or with a key that is not ASCII.
+///
+/// The framework would treat such a request as one without a key, and a repetition would take
+/// effect again.
 pub(crate) fn check(request: &Request) -> Result<(), ApiError> {
     let mut keys = request.headers().get_all(HEADER).iter();
     match (keys.next(), keys.next()) {
         (_, Some(_)) => Err(ApiError::field(HEADER, "must be given once")),
-        (Some(key), None) if key.to_str().is_err() => Err(invalid_input()),
+        (Some(key), None) if key.to_str().is_err() => Err(invalid_key()),
         _ => Ok(()),
     }
 }
 
-/// The name, if there is one.
+/// Parses the key, if there is one.
+///
+/// # Errors
+/// Returns the error of the header if the key is invalid.
 pub(crate) fn key(header: Option<&str>) -> Result<Option<IdempotencyKey>, ApiError> {
     header
-        .map(|text| IdempotencyKey::parse(text).ok_or_else(invalid_input))
+        .map(|text| IdempotencyKey::parse(text).ok_or_else(invalid_key))
         .transpose()
 }
 
-/// The name was given to another request before.
+/// Returns the error of a key that was used for another request.
 pub(crate) fn reused() -> ApiError {
     ApiError::new(
         Code::KeyReused,
-        "A key is for one request, and may be sent again with the same one only.",
+        "The key was used for another request. Generate a new key for each new request.",
     )
 }
 
-fn invalid_input() -> ApiError {
+fn invalid_key() -> ApiError {
     ApiError::field(
         HEADER,
         format!("must have 1 to {MAX_KEY} visible ASCII characters"),

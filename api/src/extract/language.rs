@@ -1,24 +1,23 @@
-//! The language of messages to people: Korean, or English for those who ask for it.
+//! The language of messages to viewers: Korean by default, or English on request.
 
-/// A language that messages are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
     Korean,
     English,
 }
 
-/// Languages of a request that are looked at.
-const MAX_ASKED: usize = 16;
+/// The maximum number of languages of a request that are considered.
+const MAX_LANGUAGES: usize = 16;
 
 impl Language {
-    /// The one that an `Accept-Language` likes best.
-    pub(crate) fn asked(header: Option<&str>) -> Self {
-        let asked: Vec<&str> = header
+    /// Returns the supported language with the highest quality in an `Accept-Language`.
+    pub(crate) fn preferred(header: Option<&str>) -> Self {
+        let languages: Vec<&str> = header
             .unwrap_or_default()
             .split(',')
-            .take(MAX_ASKED)
+            .take(MAX_LANGUAGES)
             .collect();
-        accept_language::parse_with_quality(&asked.join(","))
+        accept_language::parse_with_quality(&languages.join(","))
             .into_iter()
             .filter(|(_, quality)| *quality > 0.0)
             .find_map(
@@ -31,7 +30,7 @@ impl Language {
             .unwrap_or(Self::Korean)
     }
 
-    /// Its tag.
+    /// Returns the language tag.
     pub(crate) const fn tag(self) -> &'static str {
         match self {
             Self::Korean => "ko",
@@ -39,7 +38,7 @@ impl Language {
         }
     }
 
-    /// What somebody reads who plays a video from so many seconds.
+    /// Returns the message for a viewer who plays a video from a position in seconds.
     pub(crate) fn playing(self, resume_at_s: i64) -> String {
         match (self, resume_at_s) {
             (Self::Korean, 0) => "동영상을 처음부터 재생합니다.".to_owned(),
@@ -49,7 +48,7 @@ impl Language {
         }
     }
 
-    /// What somebody reads who pauses.
+    /// Returns the message for a viewer who pauses.
     pub(crate) fn paused(self) -> String {
         match self {
             Self::Korean => "동영상 재생을 중단했습니다.",
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn english_is_for_those_who_ask_for_it() {
+    fn english_must_be_requested() {
         for (header, language) in [
             (None, Language::Korean),
             (Some(""), Language::Korean),
@@ -77,9 +76,9 @@ mod tests {
             (Some("*"), Language::Korean),
             (Some(";;q=,,=;q=nan"), Language::Korean),
         ] {
-            assert_eq!(Language::asked(header), language, "{header:?}");
+            assert_eq!(Language::preferred(header), language, "{header:?}");
         }
         let many = "x;q=nan,".repeat(1_000);
-        assert_eq!(Language::asked(Some(&many)), Language::Korean);
+        assert_eq!(Language::preferred(Some(&many)), Language::Korean);
     }
 }

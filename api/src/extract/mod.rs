@@ -1,4 +1,4 @@
-//! What handlers take from a request: bodies, dates, cursors, languages, keys.
+//! Extraction of bodies, dates, cursors, languages and idempotency keys from requests.
 
 pub(crate) mod body;
 pub(crate) mod cursor;

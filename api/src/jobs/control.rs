@@ -1,7 +1,7 @@
-//! What admins do to jobs: launch, restart, stop, abandon, retry.
+//! Job control for admins: launch, restart, stop, abandon, retry.
 
 use crate::{
-    auth::{token::Person, user::Admin},
+    auth::{token::Identity, user::Admin},
     errors::{
         problem::{ApiError, Code},
         responses::{ErrorResponse, responses},
@@ -11,7 +11,7 @@ use crate::{
         date::{self, Day},
     },
     jobs::views::ExecutionView,
-    middleware::stack::RequestId,
+    middleware::request_id::RequestId,
     openapi::tag::Tag,
 };
 use balance_batch::{
@@ -29,16 +29,16 @@ use poem_openapi::{
 };
 use serde::Deserialize;
 
-/// What to launch.
+/// The date to launch.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[oai(rename = "LaunchRequest", deny_unknown_fields, example)]
-struct Launch {
-    /// The business day, from 1970-01-01 to 9998-12-31; without one, the last that is over.
+#[oai(deny_unknown_fields, example)]
+struct LaunchRequest {
+    /// The business day, from 1970-01-01 to 9998-12-31. The default is the last day that is over.
     date: Option<Day>,
 }
 
-impl Example for Launch {
+impl Example for LaunchRequest {
     fn example() -> Self {
         Self {
             date: Some(Day::example()),
@@ -47,12 +47,12 @@ impl Example for Launch {
 }
 
 #[derive(ApiResponse)]
-enum Accepted {
-    /// It goes on without you; look at the execution.
+enum ControlResponse {
+    /// Accepted. The execution runs asynchronously.
     #[oai(status = 202)]
     Accepted(
         Json<ExecutionView>,
-        /// The execution.
+        /// The path of the execution.
         #[oai(header = "Location")]
         String,
     ),
@@ -64,34 +64,37 @@ responses! {
     ControlErrors: 401 403 404 409;
 }
 
-/// Job control.
 pub(crate) struct JobControlApi {
     pub(crate) launcher: Launcher,
     pub(crate) jobs: Jobs,
 }
 
 impl JobControlApi {
-    /// The launcher on an admin's behalf.
-    fn launcher(&self, person: Person, request_id: &RequestId) -> Launcher {
+    /// Returns a launcher that records the admin in the audit log.
+    fn launcher(&self, identity: Identity, request_id: &RequestId) -> Launcher {
         self.launcher.by(Actor::Admin {
-            user_id: person.user_id,
+            user_id: identity.user_id,
             request_id: request_id.0.clone(),
         })
     }
 
-    async fn launch(&self, launcher: &Launcher, date: Option<Day>) -> Result<Accepted, ApiError> {
+    async fn launch(
+        &self,
+        launcher: &Launcher,
+        date: Option<Day>,
+    ) -> Result<ControlResponse, ApiError> {
         let date = match date {
-            Some(Day(date)) => date::business(date, "date")?,
+            Some(Day(date)) => date::check_business_day(date, "date")?,
             None => launcher.last_day_over()?,
         };
         let launched = launcher.launch(date).await?;
         self.accepted(launched.id).await
     }
 
-    async fn accepted(&self, id: JobExecutionId) -> Result<Accepted, ApiError> {
+    async fn accepted(&self, id: JobExecutionId) -> Result<ControlResponse, ApiError> {
         let execution = self.jobs.execution(id).await?;
         let location = format!("/jobs/executions/{id}");
-        Ok(Accepted::Accepted(Json(execution.into()), location))
+        Ok(ControlResponse::Accepted(Json(execution.into()), location))
     }
 }
 
@@ -99,8 +102,9 @@ impl JobControlApi {
 impl JobControlApi {
     /// Settle a day
     ///
-    /// As `POST /jobs/dayStatisticsJob/executions`, by the address that it has always had. A GET
-    /// that does something: links and images cannot ask for it, for they bring no access token.
+    /// Does the same as `POST /jobs/dayStatisticsJob/executions`, under the path of the former
+    /// system. This GET has a side effect. It is safe from links and images, which send no access
+    /// token.
     #[oai(
         path = "/run-day-batch-job",
         method = "get",
@@ -110,17 +114,18 @@ impl JobControlApi {
         &self,
         admin: Admin,
         request_id: Data<&RequestId>,
-        /// The business day, from 1970-01-01 to 9998-12-31; without one, the last that is over.
+        /// The business day, from 1970-01-01 to 9998-12-31. The default is the last day that is
+        /// over.
         date: Query<Option<Day>>,
-    ) -> Result<Accepted, ErrorResponse<LaunchErrors>> {
+    ) -> Result<ControlResponse, ErrorResponse<LaunchErrors>> {
         let launcher = self.launcher(admin.0, request_id.0);
         Ok(self.launch(&launcher, date.0).await?)
     }
 
     /// Launch a job
     ///
-    /// Settles a day that is over: its first instance, a restart of one that stopped or failed, or
-    /// a new instance after an abandoned one.
+    /// Settles a day that is over. Launches its first instance, restarts a stopped or failed
+    /// execution, or launches a new instance after an abandoned one.
     #[oai(
         path = "/jobs/:name/executions",
         method = "post",
@@ -130,14 +135,12 @@ impl JobControlApi {
         &self,
         admin: Admin,
         request_id: Data<&RequestId>,
-        /// The job.
+        /// The job's name.
         name: Path<String>,
-        body: OptionalBody<Launch>,
-    ) -> Result<Accepted, ErrorResponse<LaunchJobErrors>> {
+        body: OptionalBody<LaunchRequest>,
+    ) -> Result<ControlResponse, ErrorResponse<LaunchJobErrors>> {
         if Job::from_name(&name.0).is_none() {
-            return Err(
-                ApiError::new(Code::NoSuchJob, "See /jobs for those that there are.").into(),
-            );
+            return Err(ApiError::new(Code::NoSuchJob, "See /jobs for the names.").into());
         }
         let date = body.0.and_then(|body| body.date);
         let launcher = self.launcher(admin.0, request_id.0);
@@ -146,8 +149,9 @@ impl JobControlApi {
 
     /// Restart an execution
     ///
-    /// One that stopped or failed, the newest of its day. What is COMPLETED stays; the rest goes on
-    /// from where it was, in a new execution. Quarantined partitions stay FAILED: retry them.
+    /// Restarts a stopped or failed execution, which must be the newest of its day. A new execution
+    /// keeps COMPLETED steps and resumes the others from their checkpoints. Quarantined partitions
+    /// stay FAILED until they are retried.
     #[oai(
         path = "/jobs/executions/:id/restart",
         method = "post",
@@ -157,10 +161,10 @@ impl JobControlApi {
         &self,
         admin: Admin,
         request_id: Data<&RequestId>,
-        /// The execution.
+        /// The execution's id.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Accepted, ErrorResponse<ControlErrors>> {
+    ) -> Result<ControlResponse, ErrorResponse<ControlErrors>> {
         let launcher = self.launcher(admin.0, request_id.0);
         let launched = launcher.restart(JobExecutionId(id.0)).await?;
         Ok(self.accepted(launched.id).await?)
@@ -168,7 +172,7 @@ impl JobControlApi {
 
     /// Stop an execution
     ///
-    /// Chunks at work finish; then it is STOPPED and can be restarted.
+    /// Running chunks finish. Then the execution is STOPPED and can be restarted.
     #[oai(
         path = "/jobs/executions/:id/stop",
         method = "post",
@@ -178,10 +182,10 @@ impl JobControlApi {
         &self,
         admin: Admin,
         request_id: Data<&RequestId>,
-        /// The execution.
+        /// The execution's id.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Accepted, ErrorResponse<ControlErrors>> {
+    ) -> Result<ControlResponse, ErrorResponse<ControlErrors>> {
         let id = JobExecutionId(id.0);
         self.launcher(admin.0, request_id.0).stop(id).await?;
         Ok(self.accepted(id).await?)
@@ -189,7 +193,7 @@ impl JobControlApi {
 
     /// Abandon an execution
     ///
-    /// Gives one up for good that has ended or is stopping; its day can then be launched anew.
+    /// Abandons an execution that has ended or is stopping. Its day can then be launched again.
     #[oai(
         path = "/jobs/executions/:id/abandon",
         method = "post",
@@ -199,10 +203,10 @@ impl JobControlApi {
         &self,
         admin: Admin,
         request_id: Data<&RequestId>,
-        /// The execution.
+        /// The execution's id.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Accepted, ErrorResponse<ControlErrors>> {
+    ) -> Result<ControlResponse, ErrorResponse<ControlErrors>> {
         let id = JobExecutionId(id.0);
         self.launcher(admin.0, request_id.0).abandon(id).await?;
         Ok(self.accepted(id).await?)
@@ -210,7 +214,7 @@ impl JobControlApi {
 
     /// Retry a partition
     ///
-    /// Restarts the execution of a failed partition, which runs again even if it is quarantined.
+    /// Restarts the execution of a failed partition. The partition runs even if it is quarantined.
     #[oai(
         path = "/jobs/steps/:id/retry",
         method = "post",
@@ -220,10 +224,10 @@ impl JobControlApi {
         &self,
         admin: Admin,
         request_id: Data<&RequestId>,
-        /// The partition's step execution.
+        /// The id of the partition's step execution.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-    ) -> Result<Accepted, ErrorResponse<ControlErrors>> {
+    ) -> Result<ControlResponse, ErrorResponse<ControlErrors>> {
         let launcher = self.launcher(admin.0, request_id.0);
         let launched = launcher.retry(StepExecutionId(id.0)).await?;
         Ok(self.accepted(launched.id).await?)

@@ -1,4 +1,4 @@
-//! Jobs over HTTP: reading, watching and controlling them.
+//! Jobs: reading, watching and controlling their executions.
 
 pub(crate) mod control;
 pub(crate) mod progress;

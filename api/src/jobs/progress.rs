@@ -1,9 +1,9 @@
-//! How far an execution is: as one answer, and as a stream of events.
+//! The progress of an execution, as one response and as a stream of events.
 
 use crate::jobs::views::{ExecutionView, PartitionsView, StepView};
-use balance_batch::{execution::JobExecutionId, status::BatchStatus};
-use balance_domain::clock::Clock;
-use balance_service::jobs::queries::{Jobs, Progress};
+use balance_batch::execution::JobExecutionId;
+use balance_domain::{clock::Clock, units::MICROS_PER_S};
+use balance_service::jobs::queries::{ExecutionProgress, Jobs};
 use futures_util::Stream;
 use poem::web::sse::Event;
 use poem_openapi::{
@@ -16,28 +16,27 @@ use tokio::{
     time::sleep,
 };
 
-/// How often a watched execution is looked at.
-const LOOK: Duration = Duration::from_millis(500);
-/// Looks after which a stream ends, for its client to come again: an hour's.
-const MAX_LOOKS: u32 = 7_200;
-/// The id of the last event: whoever comes again with it has seen the end.
+/// The interval at which a watched execution is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The number of polls after which a stream ends and its client reconnects: one hour.
+const MAX_POLLS: u32 = 7_200;
+/// The id of the last event. A client that reconnects with it has received the end.
 pub(crate) const ENDED: &str = "ended";
-const MICROS_PER_S: f64 = 1_000_000.0;
 
-/// An execution and how far it is.
+/// An execution and its progress.
 #[derive(Debug, Clone, PartialEq, Object)]
 #[oai(rename = "JobProgress", rename_all = "camelCase", example)]
-pub(crate) struct ProgressView {
+pub struct ProgressView {
     /// The execution.
     execution: ExecutionView,
-    /// Its steps, those that have begun; their partitions are counted in `partitions`.
+    /// The steps that have started, without their partitions.
     steps: Vec<StepView>,
-    /// The partitions of each step that has some.
+    /// The counts of the partitions of each partitioned step.
     partitions: Vec<PartitionsView>,
-    /// Rows that the step at work writes, a second, since it began; null between steps.
+    /// The rows per second that the running step has written since its start; null between steps.
     rate_per_s: Option<f64>,
-    /// Seconds that the step at work will still take, if its partitions go on as so far; null
-    /// before the first has completed.
+    /// The estimated time until the running step completes, in seconds; null before its first
+    /// partition has completed.
     estimated_s: Option<u64>,
 }
 
@@ -57,7 +56,9 @@ impl Example for ProgressView {
 }
 
 impl ProgressView {
-    pub(crate) fn of(progress: Progress, now_micros: i64) -> Self {
+    /// Creates the view of the progress at an instant, in microseconds since 1970.
+    #[must_use]
+    pub fn of(progress: ExecutionProgress, now_micros: i64) -> Self {
         let (rate_per_s, estimated_s) = speed(&progress, now_micros);
         Self {
             execution: progress.execution.into(),
@@ -69,18 +70,17 @@ impl ProgressView {
     }
 }
 
-/// Rows a second and seconds left of the step at work.
-fn speed(progress: &Progress, now_micros: i64) -> (Option<f64>, Option<u64>) {
+/// Returns the rows per second and the remaining seconds of the running step.
+fn speed(progress: &ExecutionProgress, now_micros: i64) -> (Option<f64>, Option<u64>) {
     if !progress.execution.status.is_running() {
         return (None, None);
     }
-    let is_at_work = |status: BatchStatus| status.is_running();
     let running = || {
         let own = progress
             .steps
             .iter()
             .rev()
-            .find(|step| is_at_work(step.status))?;
+            .find(|step| step.status.is_running())?;
         let partitions = progress
             .partitions
             .iter()
@@ -95,17 +95,17 @@ fn speed(progress: &Progress, now_micros: i64) -> (Option<f64>, Option<u64>) {
     let rate = ratio(partitions.counters.writes.unsigned_abs(), elapsed_s);
     let left = partitions.waiting + partitions.running;
     let done = ratio(partitions.completed, elapsed_s);
-    let estimated_s = (done > 0.0).then(|| whole(ratio(left, done).ceil()));
-    // Tenths are all that means anything.
+    let estimated_s = (done > 0.0).then(|| truncated(ratio(left, done).ceil()));
+    // More than one decimal place is noise.
     (Some((rate * 10.0).round() / 10.0), estimated_s)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a speed to look at")]
+#[expect(clippy::cast_precision_loss, reason = "an approximate speed")]
 fn seconds(micros: i64) -> f64 {
-    micros as f64 / MICROS_PER_S
+    micros as f64 / MICROS_PER_S as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a speed to look at")]
+#[expect(clippy::cast_precision_loss, reason = "an approximate speed")]
 fn ratio(count: u64, of: f64) -> f64 {
     count as f64 / of
 }
@@ -115,55 +115,56 @@ fn ratio(count: u64, of: f64) -> f64 {
     clippy::cast_sign_loss,
     reason = "never negative, and a cast of floats stays within bounds"
 )]
-const fn whole(value: f64) -> u64 {
+const fn truncated(value: f64) -> u64 {
     value as u64
 }
 
-/// What a stream of events goes on with.
+/// The context of a stream of events.
 pub(crate) struct Watch {
     pub(crate) jobs: Jobs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) id: JobExecutionId,
-    /// Set when the server ends: streams would keep it.
+    /// Becomes true at shutdown. Open streams would delay it.
     pub(crate) is_ending: watch::Receiver<bool>,
-    /// A place among the streams that there may be at once.
-    pub(crate) _place: OwnedSemaphorePermit,
+    /// The permit of the limit on concurrent streams.
+    pub(crate) _permit: OwnedSemaphorePermit,
 }
 
-/// What a stream remembers.
+/// The state of a stream.
 struct State {
     watch: Watch,
     last: Option<ProgressView>,
-    looks: u32,
+    polls: u32,
     has_ended: bool,
 }
 
-/// Events of an execution: its state at once, then whenever it has changed, until it ends. Each
-/// tells everything, so that whoever was away has missed nothing.
+/// Returns the state of an execution immediately and after each change, until it ends.
+///
+/// Each event is complete, so that a client that reconnects has missed nothing.
 pub(crate) fn events(watch: Watch) -> impl Stream<Item = ProgressView> + Send + 'static {
     let state = State {
         watch,
         last: None,
-        looks: 0,
+        polls: 0,
         has_ended: false,
     };
     futures_util::stream::unfold(state, next)
 }
 
 async fn next(mut state: State) -> Option<(ProgressView, State)> {
-    while !state.has_ended && state.looks < MAX_LOOKS {
-        if state.looks > 0 {
+    while !state.has_ended && state.polls < MAX_POLLS {
+        if state.polls > 0 {
             tokio::select! {
-                () = sleep(LOOK) => {}
+                () = sleep(POLL_INTERVAL) => {}
                 _ = state.watch.is_ending.changed() => return None,
             }
         }
-        state.looks += 1;
-        // A store that is away ends the stream: its client comes again.
+        state.polls += 1;
+        // If the store is unavailable, the stream ends and its client reconnects.
         let progress = match state.watch.jobs.progress(state.watch.id).await {
             Ok(progress) => progress,
             Err(error) => {
-                tracing::debug!(%error, "a stream of events ends");
+                tracing::debug!(%error, "failed to read progress; closed the event stream");
                 return None;
             }
         };
@@ -177,7 +178,7 @@ async fn next(mut state: State) -> Option<(ProgressView, State)> {
     None
 }
 
-/// An event as it is sent.
+/// Encodes an event.
 pub(crate) fn event(view: ProgressView) -> Event {
     let has_ended = view.execution.has_ended();
     let text = view.to_json_string();

@@ -1,4 +1,4 @@
-//! Jobs and their executions, read and watched, for admins.
+//! Reading and watching jobs and their executions, for admins.
 
 use crate::{
     auth::user::Admin,
@@ -7,7 +7,7 @@ use crate::{
         responses::{ErrorResponse, responses},
     },
     extract::{
-        cursor,
+        cursor::{self, default_limit},
         date::{self, Day},
     },
     jobs::{
@@ -31,15 +31,15 @@ use poem_openapi::{
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
-/// Streams of events at a time; more are told to come again.
+/// The maximum number of concurrent event streams. Further requests are rejected with 503.
 const MAX_STREAMS: usize = 256;
 
 #[derive(ApiResponse)]
-enum EventsAnswer {
-    /// Events: `progress` whenever something has changed, `ended` at the end.
+enum EventsResponse {
+    /// The event stream: `progress` after each change, `ended` at the end.
     #[oai(status = 200)]
     Events(Events),
-    /// The end was told: do not come again.
+    /// The client has received the last event and must not reconnect.
     #[oai(status = 204)]
     Ended,
 }
@@ -50,11 +50,6 @@ responses! {
     ExecutionErrors: 401 403 404;
 }
 
-const fn default_limit() -> u32 {
-    20
-}
-
-/// Jobs.
 pub(crate) struct JobsApi {
     jobs: Jobs,
     clock: Arc<dyn Clock>,
@@ -77,10 +72,10 @@ impl JobsApi {
 impl JobsApi {
     /// List jobs
     ///
-    /// Each with its steps and its newest execution.
+    /// Returns each job with its steps and its newest execution.
     #[oai(path = "/jobs", method = "get", operation_id = "listJobs")]
     async fn list(&self, _admin: Admin) -> Result<Json<JobList>, ErrorResponse<JobListErrors>> {
-        // There is one job: the newest execution of all is its newest.
+        // There is one job, so the newest of all executions is the newest of the job.
         let mut newest = self.jobs.executions(None, 1).await?.items.into_iter();
         let items = Job::ALL
             .iter()
@@ -99,7 +94,7 @@ impl JobsApi {
 
     /// List executions
     ///
-    /// The newest first.
+    /// Returns executions, the newest first.
     #[oai(
         path = "/jobs/executions",
         method = "get",
@@ -108,12 +103,12 @@ impl JobsApi {
     async fn executions(
         &self,
         _admin: Admin,
-        /// Only those of this business day; all of them are on one page.
+        /// Return all executions of this business day on one page.
         date: Query<Option<Day>>,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
-        /// Executions on a page.
+        /// The maximum number of executions per page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
@@ -122,24 +117,21 @@ impl JobsApi {
     ) -> Result<Json<ExecutionPage>, ErrorResponse<ExecutionListErrors>> {
         let before: Option<i64> = cursor.0.as_deref().map(cursor::read).transpose()?;
         if let Some(Day(date)) = date.0 {
-            let date = date::business(date, "date")?;
+            let date = date::check_business_day(date, "date")?;
             let executions = self.jobs.executions_of(Job::DayStatistics, date).await?;
-            let items = executions.into_iter().map(Into::into).collect();
-            return Ok(Json(ExecutionPage { items, next: None }));
+            return Ok(Json(ExecutionPage::new(executions, None)));
         }
         let page = self
             .jobs
             .executions(before.map(JobExecutionId), limit.0)
             .await?;
-        Ok(Json(ExecutionPage {
-            items: page.items.into_iter().map(Into::into).collect(),
-            next: page.next.map(|id| cursor::write(&id.0)).transpose()?,
-        }))
+        let next = page.next.map(|id| cursor::write(&id.0)).transpose()?;
+        Ok(Json(ExecutionPage::new(page.items, next)))
     }
 
     /// Read an execution
     ///
-    /// With its steps, its partitions counted, and how fast it is.
+    /// Returns an execution with its steps, counts of its partitions, and its speed.
     #[oai(
         path = "/jobs/executions/:id",
         method = "get",
@@ -148,7 +140,7 @@ impl JobsApi {
     async fn execution(
         &self,
         _admin: Admin,
-        /// The execution.
+        /// The execution's id.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
     ) -> Result<Json<ProgressView>, ErrorResponse<ExecutionErrors>> {
@@ -158,7 +150,7 @@ impl JobsApi {
 
     /// List an execution's steps
     ///
-    /// Partitions included, by id, with who holds them.
+    /// Returns steps and partitions by id, with the owners of their leases.
     #[oai(
         path = "/jobs/executions/:id/steps",
         method = "get",
@@ -167,13 +159,13 @@ impl JobsApi {
     async fn steps(
         &self,
         _admin: Admin,
-        /// The execution.
+        /// The execution's id.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
-        /// Steps on a page.
+        /// The maximum number of step executions per page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
@@ -194,9 +186,10 @@ impl JobsApi {
 
     /// Watch an execution
     ///
-    /// Server-sent events, each with everything that `GET /jobs/executions/{id}` answers: at once,
-    /// then whenever something has changed, until the execution ends. Whoever is cut off comes
-    /// again and has missed nothing; after the end, with `Last-Event-ID: ended`, the answer is 204.
+    /// Sends the state of `GET /jobs/executions/{id}` as a server-sent event: immediately, after
+    /// each change, and when the execution ends. Each event is complete, so a client that
+    /// reconnects has missed nothing. After the end, a request with `Last-Event-ID: ended` is
+    /// answered with 204.
     #[oai(
         path = "/jobs/executions/:id/events",
         method = "get",
@@ -205,20 +198,20 @@ impl JobsApi {
     async fn events(
         &self,
         _admin: Admin,
-        /// The execution.
+        /// The execution's id.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-        /// The last event that was seen.
+        /// The id of the last event that the client received.
         #[oai(name = "Last-Event-ID")]
         last: Header<Option<String>>,
-    ) -> Result<EventsAnswer, ErrorResponse<ExecutionErrors>> {
+    ) -> Result<EventsResponse, ErrorResponse<ExecutionErrors>> {
         let id = JobExecutionId(id.0);
         let execution = self.jobs.execution(id).await?;
         if last.0.as_deref() == Some(ENDED) && !execution.status.is_running() {
-            return Ok(EventsAnswer::Ended);
+            return Ok(EventsResponse::Ended);
         }
-        let Ok(place) = Arc::clone(&self.streams).try_acquire_owned() else {
-            let detail = "As many executions are watched as can be at a time.";
+        let Ok(permit) = Arc::clone(&self.streams).try_acquire_owned() else {
+            let detail = "The server has reached its limit of watched executions.";
             return Err(ApiError::new(Code::Overloaded, detail).into());
         };
         let events = progress::events(Watch {
@@ -226,8 +219,8 @@ impl JobsApi {
             clock: Arc::clone(&self.clock),
             id,
             is_ending: self.is_ending.clone(),
-            _place: place,
+            _permit: permit,
         });
-        Ok(EventsAnswer::Events(Events::of(events)))
+        Ok(EventsResponse::Events(Events::of(events)))
     }
 }

@@ -1,5 +1,5 @@
-//! A stream of an execution's events, as the document tells of it: by one event, for there is no
-//! word for streams.
+//! The event stream of an execution. The document describes a single event, because OpenAPI 3.0 has
+//! no schema for streams.
 
 use crate::jobs::progress::{self, ProgressView};
 use futures_util::{Stream, StreamExt, stream::BoxStream};
@@ -12,10 +12,10 @@ use poem_openapi::{
 };
 use std::time::Duration;
 
-/// How often a silent stream shows that it lives.
+/// The interval of keep-alive comments on an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// What an event tells.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
 enum JobEventKind {
@@ -23,15 +23,15 @@ enum JobEventKind {
     Ended,
 }
 
-/// A server-sent event: its fields, as a client reads them.
+/// The fields of a server-sent event.
 #[derive(Debug, Object)]
 #[oai(example)]
 struct JobEvent {
-    /// `progress` whenever something has changed, `ended` at the end.
+    /// `progress` after each change, `ended` at the end.
     event: JobEventKind,
-    /// The same: what comes again as `Last-Event-ID`.
+    /// The same as `event`. A client sends it as `Last-Event-ID` when it reconnects.
     id: JobEventKind,
-    /// A JobProgress, as JSON on one line.
+    /// A JobProgress as JSON on one line.
     data: String,
 }
 
@@ -45,7 +45,7 @@ impl Example for JobEvent {
     }
 }
 
-/// Events of an execution.
+/// The events of an execution.
 pub(crate) struct Events(EventStream<BoxStream<'static, ProgressView>>);
 
 impl Events {

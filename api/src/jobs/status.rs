@@ -1,17 +1,17 @@
-//! How far executions and steps are, in Spring Batch's words.
+//! The statuses and exit codes of executions and steps, as in Spring Batch.
 
 use balance_batch::status::{BatchStatus, ExitCode};
 use poem_openapi::Enum;
 
-/// How far an execution or a step is: STARTING, STARTED and STOPPING ones go on, the others have
-/// ended; STOPPED and FAILED ones can be restarted.
+/// The status of an execution or a step. STARTING, STARTED and STOPPING are running; the others
+/// have ended. STOPPED and FAILED can be restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(
     rename = "BatchStatus",
     remote = "BatchStatus",
     rename_all = "UPPERCASE"
 )]
-pub(crate) enum Status {
+pub enum StatusView {
     Starting,
     Started,
     Stopping,
@@ -22,11 +22,11 @@ pub(crate) enum Status {
     Unknown,
 }
 
-/// How an execution or a step ended. COMPLETED_WITH_SKIPS: done, but for videos that were skipped
-/// and are held. NOOP: there was nothing to do.
+/// The exit code of an execution or a step. COMPLETED_WITH_SKIPS: completed, except for skipped
+/// videos, which are held. NOOP: there was nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename = "ExitCode", rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum EndCode {
+pub(crate) enum ExitCodeView {
     Executing,
     Completed,
     CompletedWithSkips,
@@ -36,7 +36,7 @@ pub(crate) enum EndCode {
     Unknown,
 }
 
-impl From<&ExitCode> for EndCode {
+impl From<&ExitCode> for ExitCodeView {
     fn from(code: &ExitCode) -> Self {
         let known = [
             (ExitCode::EXECUTING, Self::Executing),

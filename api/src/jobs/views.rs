@@ -1,8 +1,8 @@
-//! Executions, steps and who holds them, as clients read them.
+//! The JSON types of jobs, executions, steps and lease owners.
 
 use crate::{
     extract::date::{Day, moment},
-    jobs::status::{EndCode, Status},
+    jobs::status::{ExitCodeView, StatusView},
 };
 use balance_batch::{execution::JobExecution, step::StepExecution};
 use balance_service::jobs::queries::OwnedStepExecution;
@@ -10,31 +10,31 @@ use balance_store::{jobs::StepProgress, operations::LeaseOwner};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use poem_openapi::{Object, types::Example};
 
-/// An execution: one attempt at settling a day.
+/// A job execution: one attempt to settle a day.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 #[oai(rename = "JobExecution", rename_all = "camelCase", example)]
-pub(crate) struct ExecutionView {
-    /// Its id.
-    pub(crate) id: i64,
-    /// The instance that it runs: the job and the day.
+pub struct ExecutionView {
+    /// The execution's id.
+    id: i64,
+    /// The id of the job instance: the job and the day.
     instance_id: i64,
-    /// The job.
+    /// The name of the job.
     job: String,
     /// The business day.
     date: Day,
-    /// The number of the day's instance where it is not the first: after an abandoned one.
+    /// The number of the day's instance after an abandoned one; null for the first instance.
     run_id: Option<i64>,
-    /// How far it is.
-    status: Status,
-    /// How it ended; EXECUTING or UNKNOWN before the end.
-    exit_code: EndCode,
-    /// Why it did not complete.
+    /// The status.
+    status: StatusView,
+    /// The exit code; EXECUTING or UNKNOWN before the end.
+    exit_code: ExitCodeView,
+    /// The reason if it did not complete, otherwise empty.
     exit_message: String,
-    /// When it was launched.
+    /// The time of the launch.
     create_time: DateTime<Utc>,
-    /// When it began.
+    /// The time of the start.
     start_time: Option<DateTime<Utc>>,
-    /// When it ended.
+    /// The time of the end.
     end_time: Option<DateTime<Utc>>,
 }
 
@@ -46,8 +46,8 @@ impl Example for ExecutionView {
             job: "dayStatisticsJob".to_owned(),
             date: Day::example(),
             run_id: None,
-            status: Status::Started,
-            exit_code: EndCode::Unknown,
+            status: StatusView::Started,
+            exit_code: ExitCodeView::Unknown,
             exit_message: String::new(),
             create_time: moment(1),
             start_time: Some(moment(1)),
@@ -57,7 +57,7 @@ impl Example for ExecutionView {
 }
 
 impl ExecutionView {
-    /// Whether nothing of it goes on any more.
+    /// Returns whether the execution has ended.
     pub(crate) const fn has_ended(&self) -> bool {
         self.end_time.is_some()
     }
@@ -85,11 +85,11 @@ impl From<JobExecution> for ExecutionView {
 #[derive(Debug, Object)]
 #[oai(rename = "Job", rename_all = "camelCase", example)]
 pub(crate) struct JobView {
-    /// Its name.
+    /// The job's name.
     pub(crate) name: String,
-    /// Its steps, in the order in which they run.
+    /// The names of the steps, in the order in which they run.
     pub(crate) steps: Vec<String>,
-    /// Its newest execution.
+    /// The newest execution.
     pub(crate) last_execution: Option<ExecutionView>,
 }
 
@@ -129,11 +129,22 @@ impl Example for JobList {
 /// A page of executions, the newest first.
 #[derive(Debug, Object)]
 #[oai(rename = "JobExecutionPage", example)]
-pub(crate) struct ExecutionPage {
+pub struct ExecutionPage {
     /// The executions.
-    pub(crate) items: Vec<ExecutionView>,
-    /// The `cursor` of the next page; null on the last one.
-    pub(crate) next: Option<String>,
+    items: Vec<ExecutionView>,
+    /// The cursor of the next page; null on the last page.
+    next: Option<String>,
+}
+
+impl ExecutionPage {
+    /// Creates a page. `next` is the cursor of the next page.
+    #[must_use]
+    pub fn new(executions: impl IntoIterator<Item = JobExecution>, next: Option<String>) -> Self {
+        Self {
+            items: executions.into_iter().map(Into::into).collect(),
+            next,
+        }
+    }
 }
 
 impl Example for ExecutionPage {
@@ -145,37 +156,38 @@ impl Example for ExecutionPage {
     }
 }
 
-/// A step execution: a step's own row, or a partition's.
+/// A step execution: a step, or a partition of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 #[oai(rename = "StepExecution", rename_all = "camelCase", example)]
-pub(crate) struct StepView {
-    /// Its id.
+pub struct StepView {
+    /// The step execution's id.
     id: i64,
-    /// `closeDayStep`, `partitionedDayStatisticsStep`, `dayStatisticsStep:partition0`, …
+    /// The name, such as `closeDayStep`, `partitionedDayStatisticsStep`, or
+    /// `dayStatisticsStep:partition0`.
     pub(crate) name: String,
-    /// How far it is.
-    status: Status,
-    /// How it ended; EXECUTING or UNKNOWN before the end.
-    exit_code: EndCode,
-    /// Why it did not complete.
+    /// The status.
+    status: StatusView,
+    /// The exit code; EXECUTING or UNKNOWN before the end.
+    exit_code: ExitCodeView,
+    /// The reason if it did not complete, otherwise empty.
     exit_message: String,
-    /// Chunks written.
+    /// The committed chunks.
     commit_count: i64,
-    /// Videos read.
+    /// The videos read.
     read_count: i64,
-    /// Videos that made no row.
+    /// The videos without a result row.
     filter_count: i64,
-    /// Rows written.
+    /// The rows written.
     write_count: i64,
-    /// Videos skipped.
+    /// The videos skipped.
     skip_count: i64,
-    /// Chunks rolled back.
+    /// The chunks rolled back.
     rollback_count: i64,
-    /// When it was first claimed.
+    /// The time of the first claim.
     start_time: Option<DateTime<Utc>>,
-    /// When it ended.
+    /// The time of the end.
     end_time: Option<DateTime<Utc>>,
-    /// Who has a lease on it.
+    /// The owner of the lease, if a worker has claimed the step.
     pub(crate) lease_owner: Option<LeaseOwnerView>,
 }
 
@@ -184,8 +196,8 @@ impl Example for StepView {
         Self {
             id: 205,
             name: "dayStatisticsStep:partition3".to_owned(),
-            status: Status::Started,
-            exit_code: EndCode::Executing,
+            status: StatusView::Started,
+            exit_code: ExitCodeView::Executing,
             exit_message: String::new(),
             commit_count: 2,
             read_count: 2_000,
@@ -236,7 +248,7 @@ impl From<StepExecution> for StepView {
 pub(crate) struct StepPage {
     /// The step executions, by id.
     pub(crate) items: Vec<StepView>,
-    /// The `cursor` of the next page; null on the last one.
+    /// The cursor of the next page; null on the last page.
     pub(crate) next: Option<String>,
 }
 
@@ -249,15 +261,15 @@ impl Example for StepPage {
     }
 }
 
-/// Who holds a step execution.
+/// The owner of the lease on a step execution.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 #[oai(rename = "LeaseOwner", rename_all = "camelCase", example)]
-pub(crate) struct LeaseOwnerView {
-    /// The worker.
+pub struct LeaseOwnerView {
+    /// The name of the worker.
     worker: String,
-    /// The end of its lease.
+    /// The time at which the lease expires.
     expires_at: DateTime<Utc>,
-    /// Whether that is over: anybody may take the step over.
+    /// Whether the lease has expired, so that another worker may claim the step.
     is_expired: bool,
 }
 
@@ -281,27 +293,27 @@ impl From<LeaseOwner> for LeaseOwnerView {
     }
 }
 
-/// The partitions of a step, counted.
+/// The numbers of a step's partitions, and their counters.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 #[oai(rename = "StepPartitions", rename_all = "camelCase", example)]
-pub(crate) struct PartitionsView {
-    /// The step.
+pub struct PartitionsView {
+    /// The name of the step.
     step: String,
-    /// Nobody has begun them.
+    /// The partitions that have not started.
     waiting: u64,
-    /// Begun and not ended.
+    /// The partitions that have started and not ended.
     running: u64,
-    /// COMPLETED.
+    /// The partitions that are COMPLETED.
     completed: u64,
-    /// Ended in another way.
+    /// The partitions that ended without completing.
     failed: u64,
-    /// Videos read.
+    /// The videos read.
     read_count: i64,
-    /// Rows written.
+    /// The rows written.
     write_count: i64,
-    /// Videos skipped.
+    /// The videos skipped.
     skip_count: i64,
-    /// Chunks written.
+    /// The committed chunks.
     commit_count: i64,
 }
 

@@ -1,59 +1,58 @@
-//! Which pages of other origins may use the API from a browser (CORS).
+//! Cross-origin resource sharing (CORS): access for the pages of configured origins.
 //!
-//! The framework's own middleware refuses whatever has an `Origin` that is not listed, the API's own
-//! pages too, and lets caches mix the answers up: so this is ours.
+//! The framework's middleware does not fit. It rejects every request with an unlisted `Origin`,
+//! including those of the API's own pages, and it does not vary cached responses by origin.
 
 use poem::{
     Request, Response,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
 };
 
-/// The most origins.
 const MAX_ORIGINS: usize = 64;
 const METHODS: &str = "GET, POST, PUT";
-/// What clients may send.
+/// The request headers that pages may send.
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, Accept-Language, Idempotency-Key, \
      If-None-Match, Last-Event-ID, X-Request-Id, traceparent";
-/// What pages may read, besides what every page may.
+/// The response headers that pages may read, besides the safelisted ones.
 const EXPOSED: &str = "X-Resume-At, X-View-Counted, X-Credited-Seconds, X-Request-Id, \
      Retry-After, Location, ETag, Link, WWW-Authenticate";
-/// How long a browser remembers what it may send, in seconds.
+/// The time for which a browser caches a preflight response, in seconds.
 const MAX_AGE_S: &str = "600";
 
-/// The origins that are let in; none by default.
+/// The allowed origins; none by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(Vec<HeaderValue>);
 
 impl Origins {
-    /// Reads origins, separated by commas: each a scheme, a host and, where it is not the usual
-    /// one, a port, as browsers write them.
+    /// Parses origins that are separated by commas. An origin is a scheme, a host and, unless it is
+    /// the default of the scheme, a port, in the form that browsers send.
     ///
     /// # Errors
-    /// A sentence that names the first that is none.
+    /// Returns a message that names the first invalid origin, or the limit of 64 origins.
     pub fn parse(text: &str) -> Result<Self, String> {
         let words = text.split(',').map(str::trim);
         let origins: Result<Vec<HeaderValue>, String> =
             words.filter(|word| !word.is_empty()).map(origin).collect();
         let origins = origins?;
         if origins.len() > MAX_ORIGINS {
-            return Err(format!("at most {MAX_ORIGINS} origins"));
+            return Err(format!("more than {MAX_ORIGINS} origins"));
         }
         Ok(Self(origins))
     }
 
-    /// The request's origin, if it is let in.
+    /// Returns the request's origin if it is allowed.
     pub(crate) fn of<'a>(&self, request: &'a Request) -> Option<&'a HeaderValue> {
         let origin = request.headers().get(header::ORIGIN)?;
         self.0.contains(origin).then_some(origin)
     }
 
-    /// The answer to a browser that asks beforehand.
+    /// Returns the response to a preflight request of an allowed origin.
     pub(crate) fn preflight(&self, request: &Request) -> Option<Response> {
-        let asks = request.method() == Method::OPTIONS
+        let is_preflight = request.method() == Method::OPTIONS
             && request
                 .headers()
                 .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        if !asks {
+        if !is_preflight {
             return None;
         }
         self.of(request)?;
@@ -65,12 +64,12 @@ impl Origins {
         Some(response.finish())
     }
 
-    /// Lets the page of an origin that is let in read the response.
-    pub(crate) fn open(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    /// Adds the headers that let a page of an allowed origin read the response.
+    pub(crate) fn add_headers(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.0.is_empty() {
             return;
         }
-        // For caches: to another origin the answer is another one.
+        // A cache must not serve the response of one origin to another.
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
         let Some(origin) = origin else {
             return;
@@ -103,9 +102,11 @@ fn origin(word: &str) -> Result<HeaderValue, String> {
     });
     match (written, HeaderValue::from_str(word)) {
         (Some(written), Ok(value)) if written == word => Ok(value),
-        (Some(written), _) => Err(format!("'{word}' is no origin; is it {written}?")),
+        (Some(written), _) => Err(format!(
+            "'{word}' is not an origin; did you mean {written}?"
+        )),
         (None, _) => Err(format!(
-            "'{word}' is no origin, such as https://balance.example or http://localhost:3000"
+            "'{word}' is not an origin such as https://balance.example or http://localhost:3000"
         )),
     }
 }
@@ -120,19 +121,19 @@ mod tests {
         assert_eq!(read(""), Ok(0));
         assert_eq!(read("https://a.example, http://[::1]:3000,"), Ok(2));
         for (invalid_input, word) in [
-            ("*", "no origin"),
-            ("null", "no origin"),
-            ("a.example", "no origin"),
-            ("ftp://a.example", "no origin"),
-            ("https://*.example", "no origin"),
-            ("https://a.example/", "is it https://a.example?"),
-            ("https://a.example/page", "is it https://a.example?"),
-            ("https://A.example", "is it https://a.example?"),
-            ("https://a.example:443", "is it https://a.example?"),
-            ("https://me@a.example", "is it https://a.example?"),
+            ("*", "not an origin"),
+            ("null", "not an origin"),
+            ("a.example", "not an origin"),
+            ("ftp://a.example", "not an origin"),
+            ("https://*.example", "not an origin"),
+            ("https://a.example/", "did you mean https://a.example?"),
+            ("https://a.example/page", "did you mean https://a.example?"),
+            ("https://A.example", "did you mean https://a.example?"),
+            ("https://a.example:443", "did you mean https://a.example?"),
+            ("https://me@a.example", "did you mean https://a.example?"),
         ] {
-            let refused = read(invalid_input).unwrap_err();
-            assert!(refused.contains(word), "{invalid_input}: {refused}");
+            let message = read(invalid_input).unwrap_err();
+            assert!(message.contains(word), "{invalid_input}: {message}");
         }
         assert!(read(&"https://a.example,".repeat(65)).is_err());
     }

@@ -1,6 +1,7 @@
-//! Which methods a path has, as a 405 tells in `Allow`, and which operation each is: the one name
-//! that a request has in log, metrics and traces, known before anything is read. There are as many
-//! names as operations, whatever is asked.
+//! The methods of each path, for `Allow`, and the operation of each request.
+//!
+//! The operation id labels a request in logs, metrics and traces. The number of labels is bounded
+//! by the number of operations, because every other request is labelled `none`.
 
 use poem::http::{HeaderValue, Method};
 use serde_json::{Map, Value};
@@ -8,26 +9,26 @@ use std::sync::Arc;
 
 /// A path of the document and its methods.
 #[derive(Debug)]
-struct Known {
-    /// A segment without a name is a parameter's.
+struct PathMethods {
+    /// `None` stands for a path parameter.
     segments: Vec<Option<String>>,
     allow: HeaderValue,
-    /// The operations by method, in lower case.
+    /// The operation ids by method, in lower case.
     operations: Vec<(String, Arc<str>)>,
 }
 
-/// What is no operation: an unknown path, another method, what lies beside the document.
+/// The label of requests that are not operations: unknown paths, other methods, documentation.
 const NONE: &str = "none";
-/// The one GET that does something.
-const DOES: &str = "runDayBatchJob";
+/// The only GET operation with a side effect.
+const GET_WITH_EFFECT: &str = "runDayBatchJob";
 
-/// The paths that there are.
+/// The known paths.
 #[derive(Debug, Default)]
-pub(crate) struct Methods(Vec<Known>);
+pub(crate) struct Methods(Vec<PathMethods>);
 
 impl Methods {
-    /// Those of a document, and paths beside it that are only read.
-    pub(crate) fn of(document: &Value, read: &[&str]) -> Self {
+    /// Reads the paths of an OpenAPI document and adds undocumented paths that have only GET.
+    pub(crate) fn of(document: &Value, undocumented: &[&str]) -> Self {
         let paths = document["paths"].as_object();
         let documented = paths.into_iter().flatten().map(|(path, operations)| {
             let ids = operations.as_object().into_iter().flat_map(Map::iter);
@@ -37,26 +38,26 @@ impl Methods {
             });
             (path.as_str(), ids.collect())
         });
-        let read = read.iter().map(|path| {
-            let alone = vec![("get".to_owned(), Arc::from(NONE))];
-            (*path, alone)
+        let undocumented = undocumented.iter().map(|path| {
+            let get = vec![("get".to_owned(), Arc::from(NONE))];
+            (*path, get)
         });
         Self(
             documented
-                .chain(read)
-                .filter_map(|(path, operations)| Known::of(path, operations))
+                .chain(undocumented)
+                .filter_map(|(path, operations)| PathMethods::of(path, operations))
                 .collect(),
         )
     }
 
-    /// The `Allow` of a request's path; none where there is no such path.
+    /// Returns the `Allow` header of a path, or `None` if the path is unknown.
     pub(crate) fn allowed(&self, path: &str) -> Option<HeaderValue> {
         self.known(path).map(|known| known.allow.clone())
     }
 
-    /// The operation's id.
+    /// Returns the operation id of a request.
     pub(crate) fn operation(&self, method: &Method, path: &str) -> Arc<str> {
-        // It is answered as GET, without a body.
+        // The server answers HEAD as GET, without the body.
         let method = match method {
             &Method::HEAD => &Method::GET,
             method => method,
@@ -67,7 +68,7 @@ impl Methods {
         found.map_or_else(|| Arc::from(NONE), |(_, id)| Arc::clone(id))
     }
 
-    /// Whether a path has a GET and no HEAD.
+    /// Returns whether a path has GET but not HEAD.
     pub(crate) fn has_no_head(&self, path: &str) -> bool {
         let known = self.known(path);
         known.is_some_and(|known| {
@@ -79,18 +80,19 @@ impl Methods {
         })
     }
 
-    fn known(&self, path: &str) -> Option<&Known> {
-        let asked: Vec<&str> = segments(path).collect();
-        self.0.iter().find(|known| known.is(&asked))
+    fn known(&self, path: &str) -> Option<&PathMethods> {
+        let requested: Vec<&str> = segments(path).collect();
+        self.0.iter().find(|known| known.matches(&requested))
     }
 }
 
-impl Known {
+impl PathMethods {
     fn of(path: &str, operations: Vec<(String, Arc<str>)>) -> Option<Self> {
         let mut methods: Vec<&str> = operations.iter().map(|one| one.0.as_str()).collect();
-        // Whatever can be read answers HEAD too; what does something is not only looked at.
-        let reads = |(method, id): &(String, Arc<str>)| method == "get" && **id != *DOES;
-        if operations.iter().any(reads) {
+        // Every GET without a side effect has HEAD too.
+        let has_head =
+            |(method, id): &(String, Arc<str>)| method == "get" && **id != *GET_WITH_EFFECT;
+        if operations.iter().any(has_head) {
             methods.push("head");
         }
         methods.sort_unstable();
@@ -104,12 +106,16 @@ impl Known {
         })
     }
 
-    fn is(&self, asked: &[&str]) -> bool {
-        self.segments.len() == asked.len()
-            && self.segments.iter().zip(asked).all(|(known, asked)| {
-                let known = known.as_deref();
-                known.map_or(!asked.is_empty(), |known| known == *asked)
-            })
+    fn matches(&self, requested: &[&str]) -> bool {
+        self.segments.len() == requested.len()
+            && self
+                .segments
+                .iter()
+                .zip(requested)
+                .all(|(known, requested)| {
+                    let known = known.as_deref();
+                    known.map_or(!requested.is_empty(), |known| known == *requested)
+                })
     }
 }
 
@@ -146,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_request_has_one_of_a_few_names() {
+    fn every_request_has_an_operation_id_or_none() {
         let document = json!({"paths": {
             "/jobs": {"get": {"operationId": "list"}},
             "/jobs/{name}/executions": {"post": {"operationId": "launch"}},

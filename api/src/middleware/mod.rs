@@ -2,4 +2,5 @@
 
 pub(crate) mod cors;
 pub(crate) mod methods;
+pub(crate) mod request_id;
 pub(crate) mod stack;

@@ -1,12 +1,16 @@
-//! The edge: what every request passes on its way in, and every response on its way out.
+//! The middleware of every request: request id, admission, time limit, body limit, headers, log.
 
 use crate::{
     errors::{
         framework,
         problem::{ApiError, Code},
     },
-    extract::idempotency,
-    middleware::{cors::Origins, methods::Methods},
+    extract::{body::MAX_BODY, idempotency},
+    middleware::{
+        cors::Origins,
+        methods::Methods,
+        request_id::{self, RequestId},
+    },
     operations::metrics::Metrics,
 };
 use balance_batch::trace::TraceParent;
@@ -22,25 +26,16 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tracing::{Instrument, field::Empty};
-use uuid::Uuid;
 
-/// The longest body, in bytes.
-pub(crate) const MAX_BODY: usize = 65_536;
-/// Requests that are served at a time; more are told to come again.
+/// The maximum number of concurrent requests. Further requests are rejected with 503.
 const MAX_REQUESTS: usize = 4_096;
-/// How long a request may take, its body's arrival included. Longer than any call to a store.
+/// The time limit of a request, including the arrival of its body. It exceeds that of any call to
+/// a store.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
-/// The longest request id that is taken from a client, in characters.
-const MAX_REQUEST_ID: usize = 128;
-const REQUEST_ID: &str = "X-Request-Id";
-/// The most characters of a parameter's name that are repeated to the client.
-const MAX_NAMED: usize = 64;
+/// The maximum number of characters of a parameter's name that an error repeats.
+const MAX_NAME_CHARS: usize = 64;
 
-/// A request's id.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestId(pub(crate) String);
-
-/// Headers of every response that does not bring its own.
+/// Headers that are added to each response unless the handler set them.
 const HEADERS: [(&str, &str); 5] = [
     ("Cache-Control", "no-store"),
     (
@@ -52,11 +47,11 @@ const HEADERS: [(&str, &str); 5] = [
     ("X-Frame-Options", "DENY"),
 ];
 
-/// Limits, names and logs requests, and turns every error into a problem.
+/// Admits, identifies and logs requests, and renders every error as a problem.
 pub(crate) struct Middleware<E> {
     inner: E,
     methods: Methods,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     origins: Origins,
 }
@@ -67,44 +62,46 @@ impl<E: Endpoint> Middleware<E> {
             inner,
             methods,
             metrics,
-            turns: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            permits: Arc::new(Semaphore::new(MAX_REQUESTS)),
             origins: Origins::default(),
         }
     }
 
-    /// The same, open to the pages of these origins.
-    pub(crate) fn open_to(self, origins: Origins) -> Self {
+    /// Allows the pages of these origins to call the API.
+    pub(crate) fn with_origins(self, origins: Origins) -> Self {
         Self { origins, ..self }
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, ApiError> {
-        if let Some(answer) = self.origins.preflight(&request) {
-            return Ok(answer);
+    /// Handles preflights, admits the request and applies the time limit.
+    async fn admit(&self, request: Request) -> Result<Response, ApiError> {
+        if let Some(response) = self.origins.preflight(&request) {
+            return Ok(response);
         }
-        let Ok(_turn) = self.turns.try_acquire() else {
-            let detail = "The server has as many requests as it takes at a time.";
+        let Ok(_permit) = self.permits.try_acquire() else {
+            let detail = "The server has reached its limit of concurrent requests.";
             return Err(ApiError::new(Code::Overloaded, detail));
         };
         let served = AssertUnwindSafe(self.serve(request)).catch_unwind();
         match timeout(TIME_LIMIT, served).await {
-            Ok(Ok(answer)) => answer.map_err(framework::error),
-            // The panic's message and place are in the log already.
-            Ok(Err(_)) => Err(ApiError::internal("a panic")),
+            Ok(Ok(response)) => response.map_err(framework::error),
+            // The panic hook has logged the message and the location.
+            Ok(Err(_)) => Err(ApiError::internal("the handler panicked")),
             Err(_) => Err(ApiError::new(
                 Code::TimedOut,
-                format!("A request may take {} s.", TIME_LIMIT.as_secs()),
+                format!("The request took longer than {} s.", TIME_LIMIT.as_secs()),
             )),
         }
     }
 
+    /// Checks the request, buffers its body and calls the handler.
     async fn serve(&self, mut request: Request) -> Result<Response> {
         if request.method() == Method::HEAD && self.methods.has_no_head(request.uri().path()) {
-            let detail = "This GET does something; HEAD only looks.";
+            let detail = "This GET launches a job, so HEAD is not allowed.";
             return Err(ApiError::new(Code::MethodNotAllowed, detail).into());
         }
         idempotency::check(&request)?;
         check_query(request.uri().query().unwrap_or_default())?;
-        // Read whole before anything else: a body beyond the limit is known for one only then.
+        // Buffered before the handler runs, so that a body over the limit is always a 413.
         let body = request.take_body().into_bytes_limit(MAX_BODY).await?;
         request.set_body(Body::from_bytes(body));
         Ok(self.inner.call(request).await?.into_response())
@@ -116,8 +113,9 @@ impl<E: Endpoint> Endpoint for Middleware<E> {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let started = Instant::now();
-        let id = request_id(&request);
-        request.set_data(RequestId(id.clone()));
+        let request_id = RequestId::of(&request);
+        let RequestId(id) = request_id.clone();
+        request.set_data(request_id);
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let origin = self.origins.of(&request).cloned();
@@ -132,13 +130,13 @@ impl<E: Endpoint> Endpoint for Middleware<E> {
             request_id = id,
         );
         if let Some(parent) = trace_parent(&request) {
-            trace::follow(&span, &parent);
+            trace::set_parent(&span, &parent);
         }
-        let answered = self.answer(request).instrument(span.clone()).await;
-        let mut response = match answered {
+        let result = self.admit(request).instrument(span.clone()).await;
+        let mut response = match result {
             Ok(response) => response,
             Err(error) => {
-                report(&error, &operation, &id);
+                log_error(&error, &operation, &id);
                 let mut response = error.response(&id);
                 if error.code == Code::MethodNotAllowed
                     && let Some(allow) = self.methods.allowed(&path)
@@ -154,9 +152,9 @@ impl<E: Endpoint> Endpoint for Middleware<E> {
                 headers.insert(name, HeaderValue::from_static(value));
             }
         }
-        self.origins.open(origin, headers);
+        self.origins.add_headers(origin, headers);
         if let Ok(id) = HeaderValue::from_str(&id) {
-            headers.insert(REQUEST_ID, id);
+            headers.insert(request_id::HEADER, id);
         }
         let elapsed = started.elapsed();
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -165,67 +163,56 @@ impl<E: Endpoint> Endpoint for Middleware<E> {
         if response.status().is_server_error() {
             span.record("otel.status_code", "ERROR");
         }
-        self.metrics.served(&operation, status, elapsed);
-        tracing::info!(%method, path, %operation, status, elapsed_ms, request_id = id, "served");
+        self.metrics.record_request(&operation, status, elapsed);
+        tracing::info!(
+            %method,
+            path,
+            %operation,
+            status,
+            elapsed_ms,
+            request_id = id,
+            "served request"
+        );
         Ok(response)
     }
 }
 
-/// Refuses a parameter that is given twice: one of both would be left out, and nobody told.
+/// Rejects a query parameter that is repeated. The framework would ignore one of the values.
 fn check_query(query: &str) -> Result<(), ApiError> {
     let mut seen = HashSet::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split('=').next().unwrap_or_default();
         if !seen.insert(name) {
-            let name: String = name.chars().take(MAX_NAMED).collect();
+            let name: String = name.chars().take(MAX_NAME_CHARS).collect();
             return Err(ApiError::field(name, "must be given once"));
         }
     }
     Ok(())
 }
 
-/// Where the client stands in a trace of its own.
+/// Returns the parent span in the client's trace, from the header `traceparent`.
 fn trace_parent(request: &Request) -> Option<TraceParent> {
     let given = request.headers().get("traceparent")?;
     TraceParent::parse(given.to_str().ok()?)
 }
 
-/// The client's own id of the request if it is fit for one, else a new one.
-fn request_id(request: &Request) -> String {
-    let is_fit = |id: &&str| {
-        (1..=MAX_REQUEST_ID).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
-    };
-    let given = request.headers().get(REQUEST_ID);
-    let given = given.and_then(|id| id.to_str().ok()).filter(is_fit);
-    given.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
-}
-
-/// Logs a fault of the server; those of clients are their own affair.
-fn report(error: &ApiError, operation: &str, request_id: &str) {
+/// Logs server errors and reused refresh tokens. Other client errors are not logged.
+fn log_error(error: &ApiError, operation: &str, request_id: &str) {
     let code = error.code.name();
     let cause = error.cause.as_deref().unwrap_or(&error.detail);
     match error.code {
-        Code::Internal => tracing::error!(request_id, operation, code, cause, "a request failed"),
+        Code::Internal => tracing::error!(request_id, operation, code, cause, "request failed"),
         _ if error.code.status().is_server_error() => {
-            tracing::warn!(
-                request_id,
-                operation,
-                code,
-                cause,
-                "a request was not served"
-            );
+            tracing::warn!(request_id, operation, code, cause, "request was rejected");
         }
-        // Somebody may have stolen it.
+        // A sign that the token was stolen.
         Code::RefreshTokenReused => {
             tracing::warn!(
                 request_id,
                 operation,
                 code,
                 cause,
-                "a family of tokens is revoked"
+                "revoked all refresh tokens of a login"
             )
         }
         _ => {}

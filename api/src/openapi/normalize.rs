@@ -1,15 +1,15 @@
-//! The OpenAPI document in the standard's words: what the framework says in words of its own, and
-//! what the resources' attributes have no words for.
+//! Normalization of the framework's OpenAPI document: standard formats and media types, and facts
+//! that the attributes of `poem-openapi` cannot express.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// Where a reference to a schema leads.
+/// The prefix of a reference to a schema.
 const SCHEMAS: &str = "#/components/schemas/";
 
-/// The framework's text of the document, mended.
+/// Parses the framework's document and normalizes it.
 pub(crate) fn normalize(text: &str) -> Value {
-    // It is JSON, whatever else it is.
+    // The framework always generates valid JSON.
     let mut document = serde_json::from_str(text).unwrap_or_default();
     normalize_node(&mut document);
     document
@@ -18,7 +18,8 @@ pub(crate) fn normalize(text: &str) -> Value {
 fn normalize_node(document: &mut Value) {
     normalize_everywhere(document);
     if document["servers"].as_array().is_some_and(Vec::is_empty) {
-        document["servers"] = json!([{"url": "/", "description": "The server of this document."}]);
+        document["servers"] =
+            json!([{"url": "/", "description": "The server that serves this document."}]);
     }
     for operation in operations(document) {
         for response in operation.get_mut("responses").into_iter().flat_map(values) {
@@ -26,12 +27,12 @@ fn normalize_node(document: &mut Value) {
             normalize_headers(response);
         }
     }
-    let in_requests = in_requests(document);
-    let among_others = among_others(document);
+    let request_schemas = request_schemas(document);
+    let one_of_schemas = one_of_schemas(document);
     let schemas = document["components"]["schemas"].as_object_mut();
     for (name, schema) in schemas.into_iter().flatten() {
-        normalize_object(schema, in_requests.contains(name));
-        if among_others.contains(name) {
+        normalize_object(schema, request_schemas.contains(name));
+        if one_of_schemas.contains(name) {
             schema["additionalProperties"] = false.into();
         }
     }
@@ -46,14 +47,14 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
     values(&mut document["paths"]).flat_map(values)
 }
 
-/// JSON has no charset: the media types are those that RFC 8259 and RFC 9457 register.
+/// Removes the charset of media types. RFC 8259 and RFC 9457 register JSON without one.
 fn normalize_content(response: &mut Value) {
     rename(response, "content", |name| {
         name.split(';').next().map(str::to_owned)
     });
 }
 
-/// Names of headers are the same in upper and lower case; the framework shouts them.
+/// Writes header names in mixed case. The framework writes them in upper case.
 fn normalize_headers(response: &mut Value) {
     rename(response, "headers", |name| {
         let words = name.split('-').map(|word| {
@@ -65,7 +66,7 @@ fn normalize_headers(response: &mut Value) {
     });
 }
 
-/// Renames the keys of a map, if it is there.
+/// Renames the keys of a member that is a map, if the response has it.
 fn rename(response: &mut Value, map: &str, name: impl Fn(&str) -> Option<String>) {
     let Some(map) = response.get_mut(map).and_then(Value::as_object_mut) else {
         return;
@@ -76,22 +77,22 @@ fn rename(response: &mut Value, map: &str, name: impl Fn(&str) -> Option<String>
         .collect();
 }
 
-/// The names of the schemas that requests are made of.
-fn in_requests(document: &mut Value) -> BTreeSet<String> {
+/// Returns the names of the schemas that request bodies consist of.
+fn request_schemas(document: &mut Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut looked_at: Vec<Value> = operations(document)
+    let mut pending: Vec<Value> = operations(document)
         .map(|operation| operation["requestBody"].clone())
         .collect();
-    while let Some(part) = looked_at.pop() {
+    while let Some(part) = pending.pop() {
         match part {
-            Value::Object(map) => looked_at.extend(map.into_iter().map(|(_, value)| value)),
-            Value::Array(items) => looked_at.extend(items),
+            Value::Object(map) => pending.extend(map.into_iter().map(|(_, value)| value)),
+            Value::Array(items) => pending.extend(items),
             Value::String(text) => {
                 let name = text.strip_prefix(SCHEMAS);
                 let Some(name) = name.filter(|name| found.insert((*name).to_owned())) else {
                     continue;
                 };
-                looked_at.push(document["components"]["schemas"][name].clone());
+                pending.push(document["components"]["schemas"][name].clone());
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -99,8 +100,9 @@ fn in_requests(document: &mut Value) -> BTreeSet<String> {
     found
 }
 
-/// The names of the schemas of which a value is one: it is told by its properties which.
-fn among_others(document: &Value) -> BTreeSet<String> {
+/// Returns the names of the alternatives of all `oneOf` schemas. Clients distinguish them by their
+/// properties.
+fn one_of_schemas(document: &Value) -> BTreeSet<String> {
     let schemas = document["components"]["schemas"].as_object();
     let all = schemas.into_iter().flat_map(Map::values);
     all.filter_map(|schema| schema["oneOf"].as_array())
@@ -110,8 +112,10 @@ fn among_others(document: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// A property that is not required and has no default can be null; a response always has it. One
-/// whose default is null is left out instead. A request has no properties but those that are named.
+/// Corrects `nullable`, `required` and `additionalProperties` of an object.
+///
+/// A property that is not required and has no default can be null, and a response always has it. A
+/// property whose default is null is omitted instead. Requests allow no unknown properties.
 fn normalize_object(schema: &mut Value, is_in_request: bool) {
     if schema["type"] != "object" {
         return;
@@ -145,7 +149,7 @@ fn strings(list: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// Beside a reference no other word counts: the reference goes inside.
+/// Marks a property as nullable. A reference is wrapped, because its siblings are ignored.
 fn normalize_nullable(property: &mut Value) {
     if let Some(reference) = property.get("$ref").cloned() {
         *property = json!({"allOf": [{"$ref": reference}]});
@@ -153,7 +157,7 @@ fn normalize_nullable(property: &mut Value) {
     property["nullable"] = true.into();
 }
 
-/// A default of null is no value that the property can have.
+/// Removes a default of null, which is not a valid value of the property.
 fn normalize_default(property: &mut Value) {
     let null = property.get("default").is_some_and(Value::is_null);
     if let Some(property) = property.as_object_mut().filter(|_| null) {
@@ -161,18 +165,17 @@ fn normalize_default(property: &mut Value) {
     }
 }
 
-/// What is said of a reference is said beside it and once more within: generators take that for two
-/// things.
-fn normalize_repetition(map: &mut Map<String, Value>) {
+/// Removes the second copy of a reference's keywords, which generators take for another schema.
+fn remove_repetition(map: &mut Map<String, Value>) {
     let Some(Value::Array(all)) = map.get("allOf") else {
         return;
     };
-    let [reference, said] = all.as_slice() else {
+    let [reference, repeated] = all.as_slice() else {
         return;
     };
-    let is_repeated = said.as_object().is_some_and(|said| {
-        let mut words = said.iter();
-        words.all(|(word, value)| map.get(word) == Some(value))
+    let is_repeated = repeated.as_object().is_some_and(|repeated| {
+        let mut keywords = repeated.iter();
+        keywords.all(|(keyword, value)| map.get(keyword) == Some(value))
     });
     if is_repeated {
         let once = vec![reference.clone()];
@@ -180,11 +183,11 @@ fn normalize_repetition(map: &mut Map<String, Value>) {
     }
 }
 
-/// Formats that nobody else knows, and what is said twice.
+/// Replaces the framework's own formats and removes repeated keywords, at all depths.
 fn normalize_everywhere(part: &mut Value) {
     match part {
         Value::Object(map) => {
-            normalize_repetition(map);
+            remove_repetition(map);
             let integer = match map.get("format").and_then(Value::as_str) {
                 Some("naive-date") => {
                     map.insert("format".to_owned(), "date".into());
@@ -210,31 +213,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_attributes_have_no_words_for_is_mended() {
-        let asked = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    fn framework_documents_are_normalized() {
+        let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
         let mut document = json!({
             "servers": [],
             "paths": {"/a": {"post": {
-                "requestBody": {"content": {"application/json": {"schema": asked("Outer")}}},
+                "requestBody": {"content": {"application/json": {"schema": reference("Outer")}}},
                 "responses": {"200": {
-                    "content": {"application/json; charset=utf-8": {"schema": asked("Answer")}},
+                    "content": {"application/json; charset=utf-8": {"schema": reference("Answer")}},
                     "headers": {"SET-COOKIE": {}, "WWW-Authenticate": {}},
                 }},
             }}},
             "components": {"schemas": {
                 "Outer": {"type": "object", "required": ["inner"], "properties": {
-                    "inner": asked("Inner"),
+                    "inner": reference("Inner"),
                 }},
                 "Inner": {"type": "object", "properties": {
                     "day": {"type": "string", "format": "naive-date"},
                 }},
-                "Either": {"type": "object", "oneOf": [asked("Answer")]},
+                "Either": {"type": "object", "oneOf": [reference("Answer")]},
                 "Answer": {"type": "object", "required": ["count"], "properties": {
                     "count": {"type": "integer", "format": "uint64"},
-                    "said": {"allOf": [asked("Inner"), {"description": "x"}], "description": "x"},
+                    "note": {"allOf": [reference("Inner"), {"description": "x"}], "description": "x"},
                     "list": {"type": "array", "default": []},
                     "left": {"type": "string", "default": null},
-                    "other": asked("Inner"),
+                    "other": reference("Inner"),
                 }},
             }},
         });
@@ -242,7 +245,7 @@ mod tests {
         assert_eq!(
             document["paths"]["/a"]["post"]["responses"]["200"],
             json!({
-                "content": {"application/json": {"schema": asked("Answer")}},
+                "content": {"application/json": {"schema": reference("Answer")}},
                 "headers": {"Set-Cookie": {}, "WWW-Authenticate": {}},
             })
         );
@@ -253,28 +256,28 @@ mod tests {
                     "type": "object",
                     "additionalProperties": false,
                     "required": ["inner"],
-                    "properties": {"inner": asked("Inner")},
+                    "properties": {"inner": reference("Inner")},
                 },
                 "Inner": {
                     "type": "object",
                     "additionalProperties": false,
                     "properties": {"day": {"type": "string", "format": "date", "nullable": true}},
                 },
-                "Either": {"type": "object", "oneOf": [asked("Answer")]},
+                "Either": {"type": "object", "oneOf": [reference("Answer")]},
                 "Answer": {
                     "type": "object",
                     "additionalProperties": false,
-                    "required": ["count", "other", "said"],
+                    "required": ["count", "note", "other"],
                     "properties": {
                         "count": {"type": "integer", "format": "int64", "minimum": 0},
-                        "said": {
-                            "allOf": [asked("Inner")],
+                        "note": {
+                            "allOf": [reference("Inner")],
                             "description": "x",
                             "nullable": true,
                         },
                         "list": {"type": "array", "default": []},
                         "left": {"type": "string"},
-                        "other": {"allOf": [asked("Inner")], "nullable": true},
+                        "other": {"allOf": [reference("Inner")], "nullable": true},
                     },
                 },
             })

@@ -1,25 +1,25 @@
-//! The chapters of the document.
+//! The tags of the operations.
 
 use poem_openapi::Tags;
 
-/// What an operation is about.
+/// The tag of an operation.
 #[derive(Tags)]
 pub(crate) enum Tag {
-    /// Joining, logging in, staying logged in, logging out.
+    /// Join, log in, refresh tokens, log out.
     Accounts,
-    /// Registering and finding videos.
+    /// Register and list videos.
     Videos,
-    /// Playing and pausing.
+    /// Play and pause videos.
     Playback,
-    /// What was watched and what it pays, by day, week and month.
+    /// Views and revenue by day, week and month.
     Reports,
-    /// Ads, for admins.
+    /// Register and list ads (admins only).
     Ads,
-    /// Settling days: launching, watching, stopping, restarting; for admins.
+    /// Launch, watch, stop and restart the settlement of days (admins only).
     Jobs,
-    /// What views are paid, for admins.
+    /// Read and set the rates per view (admins only).
     Rates,
-    /// Workers, what waits, who did what; for admins.
+    /// Workers, backlog, audit log and dead letters (admins only).
     Operations,
     /// Probes and metrics.
     Health,

@@ -1,4 +1,4 @@
-//! The text that Prometheus reads, made of what was seen and counted.
+//! The metrics of a scrape in the Prometheus text format, from a snapshot and counters.
 
 use balance_batch::status::BatchStatus;
 use balance_service::operations::{
@@ -12,10 +12,10 @@ use prometheus_client::{
 };
 use std::fmt;
 
-/// Labels with their values.
+/// Label names and values.
 type Labels = Vec<(&'static str, String)>;
 
-/// A metric: its name without the `_total` of a counter, what it says, its samples.
+/// A metric with its samples. The name of a counter excludes the suffix `_total`.
 #[derive(Debug)]
 struct Metric {
     name: &'static str,
@@ -24,7 +24,7 @@ struct Metric {
     samples: Vec<(Labels, u64)>,
 }
 
-/// Metrics that are made for one scrape.
+/// The metrics of one scrape.
 #[derive(Debug, Default)]
 pub(crate) struct Exposition(Vec<Metric>);
 
@@ -52,30 +52,33 @@ impl Exposition {
         });
     }
 
-    /// The program.
+    /// Adds the version of the program.
     pub(crate) fn program(&mut self) {
         self.gauge(
             "balance_build_info",
-            "The program's version, as a label of 1.",
-            vec![(one("version", env!("CARGO_PKG_VERSION")), 1)],
+            "The version of the program, as a label of the value 1.",
+            vec![(label("version", env!("CARGO_PKG_VERSION")), 1)],
         );
     }
 
-    /// What was seen of the stores.
+    /// Adds the metrics of the stores.
     pub(crate) fn snapshot(&mut self, snapshot: &Snapshot) {
         let mut up = vec![
-            (one("store", "database"), snapshot.database.is_some().into()),
             (
-                one("store", "queue"),
+                label("store", "database"),
+                snapshot.database.is_some().into(),
+            ),
+            (
+                label("store", "queue"),
                 snapshot.notifications.is_some().into(),
             ),
         ];
         if let Some(waiting) = &snapshot.waiting {
-            up.push((one("store", "stream"), waiting.is_some().into()));
+            up.push((label("store", "stream"), waiting.is_some().into()));
         }
         self.gauge(
             "balance_store_up",
-            "Whether the store answered this scrape within 2 s; its metrics are missing if not.",
+            "Whether the store answered within 2 s. Otherwise its metrics are missing.",
             up,
         );
         if let Some(database) = &snapshot.database {
@@ -86,17 +89,17 @@ impl Exposition {
         if let Some(notifications) = snapshot.notifications {
             self.gauge(
                 "balance_queue_notifications",
-                "Rings that wait in the queue.",
-                alone(notifications),
+                "Notifications that wait in the queue.",
+                unlabelled(notifications),
             );
         }
         if let Some(Some(waiting)) = &snapshot.waiting {
             let samples = waiting.iter().enumerate();
             self.gauge(
                 "balance_event_writer_waiting_entries",
-                "Entries of the stream that wait to be written down.",
+                "Entries of the stream that are not persisted, by shard.",
                 samples
-                    .map(|(shard, entries)| (one("shard", shard), *entries))
+                    .map(|(shard, entries)| (label("shard", shard), *entries))
                     .collect(),
             );
         }
@@ -105,7 +108,7 @@ impl Exposition {
     fn days(&mut self, database: &DatabaseSnapshot) {
         let at = |seconds: Option<i64>| {
             let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
-            seconds.map_or_else(Vec::new, alone)
+            seconds.map_or_else(Vec::new, unlabelled)
         };
         self.gauge(
             "balance_closed_until_timestamp_seconds",
@@ -114,16 +117,19 @@ impl Exposition {
         );
         self.gauge(
             "balance_settled_until_timestamp_seconds",
-            "The end of the last day up to which nothing active is unsettled.",
+            "The end of the last day up to which all days are settled, in seconds since 1970.",
             at(database.settled_until_s),
         );
         self.gauge(
             "balance_waiting_days",
-            "Days whose newest execution failed or was stopped.",
+            "Days whose newest execution is FAILED, STOPPED or ABANDONED.",
             vec![
-                (one("status", "FAILED"), database.numbers.failed_days),
-                (one("status", "STOPPED"), database.numbers.stopped_days),
-                (one("status", "ABANDONED"), database.numbers.abandoned_days),
+                (label("status", "FAILED"), database.numbers.failed_days),
+                (label("status", "STOPPED"), database.numbers.stopped_days),
+                (
+                    label("status", "ABANDONED"),
+                    database.numbers.abandoned_days,
+                ),
             ],
         );
     }
@@ -132,59 +138,59 @@ impl Exposition {
         let numbers = &database.numbers;
         self.gauge(
             "balance_running_executions",
-            "Job executions that run.",
-            alone(numbers.running),
+            "Running job executions.",
+            unlabelled(numbers.running),
         );
         let count = |status: BatchStatus| {
             let mut found = numbers.partitions.iter().filter(|one| one.0 == status);
             found.next().map_or(0, |one| one.1)
         };
-        let by_status = BatchStatus::ALL.map(|status| (one("status", status), count(status)));
+        let by_status = BatchStatus::ALL.map(|status| (label("status", status), count(status)));
         self.gauge(
             "balance_partitions",
-            "Partitions of the executions that run, by status.",
+            "Partitions of running executions, by status.",
             by_status.into(),
         );
         self.gauge(
             "balance_leases",
-            "Partitions and tasklets that have not ended, by who has them.",
+            "Partitions and tasklets that have not ended, by the state of their lease.",
             vec![
-                (one("state", "claimable"), numbers.leases.claimable),
-                (one("state", "owned"), numbers.leases.owned),
-                (one("state", "expired"), numbers.leases.expired),
+                (label("state", "claimable"), numbers.leases.claimable),
+                (label("state", "owned"), numbers.leases.owned),
+                (label("state", "expired"), numbers.leases.expired),
             ],
         );
         self.gauge(
             "balance_workers",
-            "Workers that the registry saw within their leases.",
-            alone(numbers.workers),
+            "Workers whose last heartbeat is more recent than the lease time.",
+            unlabelled(numbers.workers),
         );
         self.gauge(
             "balance_worker_slots",
-            "Claims that these workers can work at a time.",
-            alone(numbers.slots),
+            "Claims that these workers can process at a time.",
+            unlabelled(numbers.slots),
         );
         self.gauge(
             "balance_queue_window",
-            "The most rings that may wait in the queue.",
-            alone(database.window.into()),
+            "The maximum number of notifications in the queue.",
+            unlabelled(database.window.into()),
         );
     }
 
     fn events(&mut self, database: &DatabaseSnapshot) {
         self.gauge(
             "balance_late_events",
-            "Events that came after their day was closed; 10,000 stands for more.",
-            alone(database.numbers.late_events),
+            "Events that arrived after their day was closed. Counted up to 10,000.",
+            unlabelled(database.numbers.late_events),
         );
         self.gauge(
             "balance_rejected_events",
-            "Events that can never be written; 10,000 stands for more.",
-            alone(database.numbers.rejected_events),
+            "Events that cannot be persisted. Counted up to 10,000.",
+            unlabelled(database.numbers.rejected_events),
         );
     }
 
-    /// Plays and pauses.
+    /// Adds the counters of plays and pauses.
     pub(crate) fn playback(&mut self, counters: &PlaybackCounters) {
         let of = |command: &'static str, counters: &IntakeCounters| {
             let samples = counters.all().map(|(outcome, count)| {
@@ -200,65 +206,65 @@ impl Exposition {
         samples.extend(of("pause", &counters.pauses));
         self.counter(
             "balance_intake_requests",
-            "Plays and pauses, by what became of them.",
+            "Plays and pauses, by outcome.",
             samples,
         );
     }
 
-    /// A worker of this process, and its drain where there is a stream.
-    pub(crate) fn worker(&mut self, counters: &WorkerMetrics, drains: bool) {
+    /// Adds the counters of the worker of this process, and of its event writer if it has one.
+    pub(crate) fn worker(&mut self, counters: &WorkerMetrics, has_event_writer: bool) {
         self.counter(
             "balance_worker_claims",
-            "Claims of this worker, by how they ended.",
+            "Claims of this worker, by outcome.",
             vec![
-                (one("outcome", "ended"), counters.ended.get()),
-                (one("outcome", "lost"), counters.lost.get()),
-                (one("outcome", "dropped"), counters.dropped.get()),
-                (one("outcome", "unworkable"), counters.unworkable.get()),
+                (label("outcome", "ended"), counters.ended.get()),
+                (label("outcome", "lost"), counters.lost.get()),
+                (label("outcome", "dropped"), counters.dropped.get()),
+                (label("outcome", "unworkable"), counters.unworkable.get()),
             ],
         );
         self.counter(
             "balance_worker_chunks",
-            "Chunks of this worker.",
+            "Chunks of this worker, by outcome.",
             vec![
-                (one("outcome", "committed"), counters.chunks.get()),
-                (one("outcome", "rolled_back"), counters.rollbacks.get()),
+                (label("outcome", "committed"), counters.chunks.get()),
+                (label("outcome", "rolled_back"), counters.rollbacks.get()),
             ],
         );
         self.counter(
             "balance_worker_heartbeat_failures",
-            "Heartbeats of this worker that failed.",
-            alone(counters.heartbeat_failures.get()),
+            "Failed heartbeats of this worker.",
+            unlabelled(counters.heartbeat_failures.get()),
         );
-        if !drains {
+        if !has_event_writer {
             return;
         }
         let event_writer = &counters.event_writer;
         self.counter(
             "balance_event_writer_entries",
-            "Entries of the stream that this process wrote down, by what became of them.",
+            "Stream entries that this process persisted, by outcome.",
             vec![
-                (one("outcome", "new"), event_writer.new.get()),
-                (one("outcome", "known"), event_writer.known.get()),
-                (one("outcome", "late"), event_writer.late.get()),
-                (one("outcome", "rejected"), event_writer.rejected.get()),
+                (label("outcome", "new"), event_writer.new.get()),
+                (label("outcome", "known"), event_writer.known.get()),
+                (label("outcome", "late"), event_writer.late.get()),
+                (label("outcome", "rejected"), event_writer.rejected.get()),
             ],
         );
         self.counter(
             "balance_event_writer_failures",
-            "Attempts to write entries down that failed.",
-            alone(event_writer.failures.get()),
+            "Failed attempts to persist stream entries.",
+            unlabelled(event_writer.failures.get()),
         );
     }
 }
 
-/// A sample without labels.
-fn alone(value: u64) -> Vec<(Labels, u64)> {
+/// Returns a sample without labels.
+fn unlabelled(value: u64) -> Vec<(Labels, u64)> {
     vec![(Labels::new(), value)]
 }
 
-/// One label.
-fn one(name: &'static str, value: impl ToString) -> Labels {
+/// Returns a single label.
+fn label(name: &'static str, value: impl ToString) -> Labels {
     vec![(name, value.to_string())]
 }
 

@@ -1,4 +1,4 @@
-//! Probes for whatever watches the process.
+//! Liveness and readiness probes.
 
 use crate::{
     errors::{
@@ -13,21 +13,21 @@ use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::Example};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// How long a store has to answer a probe.
-const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// The time limit of a store's answer to a probe.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How the process or its stores are.
+/// The status of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename = "HealthStatus", rename_all = "lowercase")]
 enum Health {
     Up,
 }
 
-/// What a probe answers.
+/// The response of a successful probe.
 #[derive(Debug, Object)]
 #[oai(example)]
 struct Probe {
-    /// `up`: whatever else is told by a problem.
+    /// Always `up`. A failed probe is reported as a problem.
     status: Health,
 }
 
@@ -47,21 +47,19 @@ responses! {
     ProbeErrors:;
 }
 
-/// Whether the process runs.
 pub(crate) struct LivenessApi;
 
 #[OpenApi(prefix_path = "/health", tag = "Tag::Health")]
 impl LivenessApi {
-    /// Whether the process runs
+    /// Check that the process runs
     ///
-    /// Asks nobody else: a process is not restarted because its database is away.
+    /// Does not check the stores: an unavailable database is no reason to restart the process.
     #[oai(path = "/live", method = "get", operation_id = "getLiveness")]
     async fn live(&self) -> Result<Json<Probe>, ErrorResponse<ProbeErrors>> {
         Ok(Probe::up())
     }
 }
 
-/// Whether requests can be served.
 pub(crate) struct HealthApi {
     pub(crate) store: Arc<Store>,
     pub(crate) playback: Arc<Playback>,
@@ -69,9 +67,10 @@ pub(crate) struct HealthApi {
 
 #[OpenApi(prefix_path = "/health", tag = "Tag::Health")]
 impl HealthApi {
-    /// Whether requests can be served
+    /// Check that the server can serve requests
     ///
-    /// The database and the intake of plays answer, and the intake keeps what it acknowledges.
+    /// Checks that the database and the intake answer and that the intake persists acknowledged
+    /// events.
     #[oai(path = "/ready", method = "get", operation_id = "getReadiness")]
     async fn ready(&self) -> Result<Json<Probe>, ErrorResponse<ProbeErrors>> {
         let (database, intake) = tokio::join!(self.database(), self.intake());
@@ -79,7 +78,10 @@ impl HealthApi {
         if errors.is_empty() {
             return Ok(Probe::up());
         }
-        let mut error = ApiError::new(Code::NotReady, "What is not ready is in errors.");
+        let mut error = ApiError::new(
+            Code::NotReady,
+            "See errors for the parts that are not ready.",
+        );
         error.errors = errors;
         Err(error.into())
     }
@@ -87,26 +89,26 @@ impl HealthApi {
 
 impl HealthApi {
     async fn database(&self) -> Option<FieldError> {
-        match timeout(ANSWER_LIMIT, self.store.closed_through()).await {
+        match timeout(STORE_TIMEOUT, self.store.closed_through()).await {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => {
-                tracing::debug!(%error, "the database is not ready");
-                Some(not_ready("database", "is away"))
+                tracing::debug!(%error, "failed to check the database");
+                Some(not_ready("database", "is unavailable"))
             }
-            Err(_) => Some(not_ready("database", "does not answer")),
+            Err(_) => Some(not_ready("database", "does not respond")),
         }
     }
 
     async fn intake(&self) -> Option<FieldError> {
-        match timeout(ANSWER_LIMIT, self.playback.readiness()).await {
+        match timeout(STORE_TIMEOUT, self.playback.readiness()).await {
             Ok(Ok(())) => None,
             Ok(Err(IntakeError::Unavailable(error))) => {
-                tracing::debug!(error, "the intake is not ready");
-                Some(not_ready("intake", "is away"))
+                tracing::debug!(error, "failed to check the intake");
+                Some(not_ready("intake", "is unavailable"))
             }
-            // What is wrong with its set-up is no secret, and is for operators to mend.
+            // The text is shown because it describes a configuration error for the operator.
             Ok(Err(error)) => Some(not_ready("intake", &error.to_string())),
-            Err(_) => Some(not_ready("intake", "does not answer")),
+            Err(_) => Some(not_ready("intake", "does not respond")),
         }
     }
 }

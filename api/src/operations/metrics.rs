@@ -1,4 +1,4 @@
-//! What `/metrics` tells: requests as they are answered, and the state of things at each scrape.
+//! `GET /metrics`: request durations, and the state of the stores and counters at each scrape.
 
 use crate::{
     errors::{
@@ -9,7 +9,7 @@ use crate::{
     operations::exposition::Exposition,
 };
 use balance_service::{
-    operations::{counters::WorkerMetrics, snapshot::Observer},
+    operations::{counters::WorkerMetrics, snapshot::SnapshotReader},
     playback::Playback,
 };
 use poem_openapi::{ApiResponse, OpenApi, payload::PlainText};
@@ -20,31 +20,30 @@ use prometheus_client::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// The upper bounds of the histogram of durations, in seconds: from a look at memory to the limit
-/// of a request.
+/// The upper bounds of the duration histogram, in seconds. The last one is the time limit of a
+/// request.
 const BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
 
-/// Operation and status.
+/// The operation and the status.
 type RequestLabels = [(&'static str, String); 2];
 type Durations = Family<RequestLabels, Histogram, fn() -> Histogram>;
 
-/// What a worker of this process is asked for.
+/// The worker of this process, as a source of metrics.
 #[derive(Debug, Clone)]
-pub struct Work {
-    /// What it did.
+pub struct ProcessWorker {
     pub counters: Arc<WorkerMetrics>,
-    /// Whether it drains a stream.
-    pub drains: bool,
+    /// Whether the worker has an event writer.
+    pub has_event_writer: bool,
 }
 
-/// Whom a scrape asks. What a process does not have is left out of what it tells.
+/// The sources of a scrape. The metrics of missing sources are omitted.
 #[derive(Default)]
 pub(crate) struct Sources {
-    pub(crate) observer: Option<Observer>,
+    pub(crate) snapshots: Option<SnapshotReader>,
     pub(crate) playback: Option<Arc<Playback>>,
-    pub(crate) work: Option<Work>,
+    pub(crate) worker: Option<ProcessWorker>,
 }
 
 /// The metrics of a process.
@@ -61,38 +60,39 @@ impl Metrics {
         }
     }
 
-    /// Counts a request.
-    pub(crate) fn served(&self, operation: &str, status: u16, took: Duration) {
+    /// Records a request.
+    pub(crate) fn record_request(&self, operation: &str, status: u16, elapsed: Duration) {
         let labels = [
             ("operation", operation.to_owned()),
             ("status", status.to_string()),
         ];
-        let took = took.as_secs_f64();
-        self.durations.get_or_create(&labels).observe(took);
+        let durations = self.durations.get_or_create(&labels);
+        durations.observe(elapsed.as_secs_f64());
     }
 
-    /// Everything, as text. A store that is away costs 2 s at most, and its share.
+    /// Renders all metrics. An unavailable store delays the response by at most 2 s, and its
+    /// metrics are omitted.
     async fn text(&self) -> Result<String, ApiError> {
         let mut exposition = Exposition::default();
         exposition.program();
         let Sources {
-            observer,
+            snapshots,
             playback,
-            work,
+            worker,
         } = &self.sources;
-        if let Some(observer) = observer {
-            exposition.snapshot(&*observer.look().await);
+        if let Some(snapshots) = snapshots {
+            exposition.snapshot(&*snapshots.read().await);
         }
         if let Some(playback) = playback {
             exposition.playback(playback.counters());
         }
-        if let Some(work) = work {
-            exposition.worker(&work.counters, work.drains);
+        if let Some(worker) = worker {
+            exposition.worker(&worker.counters, worker.has_event_writer);
         }
         let mut registry = Registry::default();
         registry.register(
             "balance_http_request_duration_seconds",
-            "Requests, by operation and status, and how long they took",
+            "Durations of requests in seconds, by operation and status",
             self.durations.clone(),
         );
         registry.register_collector(Box::new(exposition));
@@ -103,8 +103,8 @@ impl Metrics {
 }
 
 #[derive(ApiResponse)]
-enum MetricsAnswer {
-    /// The text exposition format of Prometheus.
+enum MetricsResponse {
+    /// The metrics in the Prometheus text format.
     #[oai(
         status = 200,
         content_type = "text/plain; version=0.0.4; charset=utf-8"
@@ -116,7 +116,6 @@ responses! {
     MetricsErrors:;
 }
 
-/// `/metrics`.
 pub(crate) struct MetricsApi {
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -125,12 +124,12 @@ pub(crate) struct MetricsApi {
 impl MetricsApi {
     /// Read the metrics
     ///
-    /// For Prometheus. A store that is away leaves its metrics out and sets its `balance_store_up`
-    /// to 0; the answer is 200 all the same, within 2 s. However often it is asked, the stores are
-    /// looked at once a second.
+    /// Returns the metrics for Prometheus. If a store is unavailable, its metrics are missing and
+    /// its `balance_store_up` is 0, but the status is still 200 after at most 2 s. The stores are
+    /// queried at most once a second.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
-    async fn metrics(&self) -> Result<MetricsAnswer, ErrorResponse<MetricsErrors>> {
+    async fn metrics(&self) -> Result<MetricsResponse, ErrorResponse<MetricsErrors>> {
         let text = self.metrics.text().await?;
-        Ok(MetricsAnswer::Text(PlainText(text)))
+        Ok(MetricsResponse::Text(PlainText(text)))
     }
 }

@@ -1,4 +1,4 @@
-//! Revenue, top lists and a video's days.
+//! Reports: revenue, top lists and a video's days.
 
 pub(crate) mod periods;
 pub(crate) mod representation;

@@ -1,4 +1,4 @@
-//! Periods in requests and answers.
+//! Periods in requests and responses.
 
 use crate::errors::problem::ApiError;
 use balance_domain::period::{Period, PeriodKind};
@@ -9,13 +9,13 @@ use poem_openapi::{
 };
 use std::collections::HashSet;
 
-/// The length of a period.
+/// The kind of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
 #[oai(rename = "PeriodKind", rename_all = "lowercase")]
-pub(crate) enum PeriodName {
-    /// A business day.
+pub enum PeriodName {
+    /// One business day.
     Day,
-    /// Monday to Sunday.
+    /// A week from Monday to Sunday.
     Week,
     /// A calendar month.
     Month,
@@ -41,17 +41,17 @@ impl From<PeriodKind> for PeriodName {
     }
 }
 
-/// Something for each of several periods.
+/// One report per requested period.
 #[derive(Debug, Object)]
 #[oai(deny_unknown_fields, example)]
-pub(crate) struct ByPeriod<T: ParseFromJSON + ToJSON + Example> {
-    /// The day.
+pub struct ByPeriod<T: ParseFromJSON + ToJSON + Example> {
+    /// The report of the day.
     #[oai(default, skip_serializing_if_is_none)]
     day: Option<T>,
-    /// The week that the day is in.
+    /// The report of the week that contains the day.
     #[oai(default, skip_serializing_if_is_none)]
     week: Option<T>,
-    /// The month that the day is in.
+    /// The report of the month that contains the day.
     #[oai(default, skip_serializing_if_is_none)]
     month: Option<T>,
 }
@@ -66,13 +66,13 @@ impl<T: ParseFromJSON + ToJSON + Example> Example for ByPeriod<T> {
     }
 }
 
-/// What was asked for: one period as it is, several by their names.
-pub(crate) enum Asked<T: ParseFromJSON + ToJSON + Example> {
+/// The reports of a request: a single report, or several by period.
+pub enum PeriodReports<T: ParseFromJSON + ToJSON + Example> {
     One(T),
     Several(ByPeriod<T>),
 }
 
-impl<T: ParseFromJSON + ToJSON + Example> FromIterator<(PeriodKind, T)> for Asked<T> {
+impl<T: ParseFromJSON + ToJSON + Example> FromIterator<(PeriodKind, T)> for PeriodReports<T> {
     fn from_iter<I: IntoIterator<Item = (PeriodKind, T)>>(reports: I) -> Self {
         let mut reports: Vec<(PeriodKind, T)> = reports.into_iter().collect();
         if reports.len() == 1
@@ -96,24 +96,27 @@ impl<T: ParseFromJSON + ToJSON + Example> FromIterator<(PeriodKind, T)> for Aske
     }
 }
 
-/// What is asked for by nobody in particular.
+/// Returns the default of the parameter `period`.
 pub(crate) fn all_periods() -> Vec<PeriodName> {
     PeriodKind::ALL.map(Into::into).to_vec()
 }
 
-/// The periods asked for, each once.
-pub(crate) fn kinds(asked: &[PeriodName]) -> Result<Vec<PeriodKind>, ApiError> {
+/// Returns the requested periods.
+///
+/// # Errors
+/// Returns the error of the parameter if the list is empty or repeats a period.
+pub(crate) fn kinds(requested: &[PeriodName]) -> Result<Vec<PeriodKind>, ApiError> {
     let mut seen = HashSet::new();
-    if asked.is_empty() {
+    if requested.is_empty() {
         return Err(ApiError::field("period", "must be day, week or month"));
     }
-    if !asked.iter().all(|name| seen.insert(*name)) {
-        return Err(ApiError::field("period", "must name each period once"));
+    if !requested.iter().all(|name| seen.insert(*name)) {
+        return Err(ApiError::field("period", "must not repeat a period"));
     }
-    Ok(asked.iter().copied().map(Into::into).collect())
+    Ok(requested.iter().copied().map(Into::into).collect())
 }
 
-/// Whether nothing of a period changes any more.
+/// Returns whether all days of a period are settled, so that its report is final.
 pub(crate) fn is_settled(period: Period, settled_through: Option<NaiveDate>) -> bool {
     settled_through.is_some_and(|through| through >= period.to)
 }

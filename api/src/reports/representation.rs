@@ -1,4 +1,4 @@
-//! What a report is answered with: JSON or CSV, with a tag by which a client keeps it.
+//! The response of a report: JSON or CSV, with an `ETag` if the report is final.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem::{
@@ -13,29 +13,29 @@ use poem_openapi::{
 use sha2::{Digest, Sha256};
 use std::marker::PhantomData;
 
-/// The form of a report.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename = "ReportFormat", rename_all = "lowercase")]
 pub(crate) enum Format {
     /// `application/json`.
     Json,
-    /// `text/csv`: the items alone, one a line.
+    /// `text/csv`: one line per item.
     Csv,
 }
 
 const JSON: &str = "application/json; charset=utf-8";
 const CSV: &str = "text/csv; charset=utf-8";
 
-/// A report of type `T` in one of its forms.
+/// A report of type `T` in one of the formats.
 #[derive(Debug)]
 pub(crate) struct Representation<T> {
     content_type: &'static str,
     body: Vec<u8>,
-    /// Periods that go on, and where their next page is.
+    /// The names of periods with another page, and the URLs of those pages.
     next: Vec<(&'static str, String)>,
-    tag: Option<String>,
-    /// Whether the client has it already.
-    is_known: bool,
+    etag: Option<String>,
+    /// Whether `If-None-Match` matches the ETag.
+    is_not_modified: bool,
     of: PhantomData<fn() -> T>,
 }
 
@@ -53,36 +53,36 @@ impl<T: ToJSON> Representation<T> {
             content_type,
             body,
             next: Vec::new(),
-            tag: None,
-            is_known: false,
+            etag: None,
+            is_not_modified: false,
             of: PhantomData,
         }
     }
 
-    /// With the addresses of the next pages, by their periods' names.
-    pub(crate) fn next(mut self, addresses: Vec<(&'static str, String)>) -> Self {
-        self.next = addresses;
+    /// Adds the URLs of the next pages, with the names of their periods.
+    pub(crate) fn next(mut self, urls: Vec<(&'static str, String)>) -> Self {
+        self.next = urls;
         self
     }
 
-    /// With a tag, if everything in it is settled: it can be kept, and asked for by its tag.
-    pub(crate) fn settled(mut self, is_settled: bool, known: Option<&str>) -> Self {
+    /// Adds an ETag if the whole report is settled, and compares it with `If-None-Match`.
+    pub(crate) fn settled(mut self, is_settled: bool, if_none_match: Option<&str>) -> Self {
         if is_settled {
             let hash = Sha256::digest(&self.body);
-            let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash));
-            self.is_known = known.is_some_and(|known| matches(known, &tag));
-            self.tag = Some(tag);
+            let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash));
+            self.is_not_modified = if_none_match.is_some_and(|known| matches(known, &etag));
+            self.etag = Some(etag);
         }
         self
     }
 }
 
-/// Whether an `If-None-Match` names a tag (RFC 9110: weak comparison).
-fn matches(known: &str, tag: &str) -> bool {
-    known.trim() == "*"
-        || known.split(',').any(|one| {
+/// Returns whether an `If-None-Match` contains an ETag (weak comparison of RFC 9110).
+fn matches(if_none_match: &str, etag: &str) -> bool {
+    if_none_match.trim() == "*"
+        || if_none_match.split(',').any(|one| {
             let one = one.trim();
-            one.strip_prefix("W/").unwrap_or(one) == tag
+            one.strip_prefix("W/").unwrap_or(one) == etag
         })
 }
 
@@ -94,17 +94,17 @@ impl<T: Send> IntoResponse for Representation<T> {
                 headers.insert(name, value);
             }
         };
-        // Whoever keeps it asks before each use: it is somebody's own.
-        let keeping = self.tag.is_some().then(|| "private, no-cache".to_owned());
-        put(header::CACHE_CONTROL, keeping);
-        put(header::ETAG, self.tag);
+        // Private, because reports differ by user; revalidated before each use.
+        let caching = self.etag.is_some().then(|| "private, no-cache".to_owned());
+        put(header::CACHE_CONTROL, caching);
+        put(header::ETAG, self.etag);
         let links = self
             .next
             .iter()
-            .map(|(period, address)| format!("<{address}>; rel=\"next\"; title=\"{period}\""));
+            .map(|(period, url)| format!("<{url}>; rel=\"next\"; title=\"{period}\""));
         let links: Vec<String> = links.collect();
         put(header::LINK, (!links.is_empty()).then(|| links.join(", ")));
-        let mut response = if self.is_known {
+        let mut response = if self.is_not_modified {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             Response::builder()
@@ -125,15 +125,15 @@ impl<T: Type> ApiResponse for Representation<T> {
             deprecated: false,
             schema: String::schema_ref(),
         };
-        let tag = || {
+        let etag = || {
             header(
                 "ETag",
-                "Where everything in the report is settled: send it back as `If-None-Match`.",
+                "The tag of the report if all its days are settled. Send it as `If-None-Match`.",
             )
         };
         let link = header(
             "Link",
-            "Of `/revenues`: the next page of each period that goes on, as `rel=\"next\"`, with the period \
+            "On `/revenues`: the next page of each period that has one, as `rel=\"next\"` with the period \
              as `title`.",
         );
         let media = |content_type, schema| MetaMediaType {
@@ -147,18 +147,18 @@ impl<T: Type> ApiResponse for Representation<T> {
             content,
             headers,
         };
-        let forms = vec![
+        let formats = vec![
             media(JSON, T::schema_ref()),
             media(CSV, String::schema_ref()),
         ];
         MetaResponses {
             responses: vec![
-                response(200, "The report.", forms, vec![tag(), link]),
+                response(200, "The report.", formats, vec![etag(), link]),
                 response(
                     304,
-                    "The client has the report already.",
+                    "The report matches `If-None-Match`.",
                     Vec::new(),
-                    vec![tag()],
+                    vec![etag()],
                 ),
             ],
         }
@@ -175,7 +175,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn a_tag_is_known_by_itself_among_others_and_weakly() {
+    fn an_etag_matches_alone_in_a_list_and_weakly() {
         let tag = "\"a\"";
         for known in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*", " \"a\" "] {
             assert!(matches(known, tag), "{known}");

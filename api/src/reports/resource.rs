@@ -1,21 +1,21 @@
-//! What was watched and what it pays, by day, week and month.
+//! The operations of reports: revenues, top lists and a video's days.
 
 use crate::{
-    auth::{token::Person, user::User},
+    auth::{token::Identity, user::User},
     errors::{
         problem::{ApiError, Code},
         responses::{ErrorResponse, responses},
     },
     extract::{
-        cursor,
+        cursor::{self, default_limit},
         date::{self, Day},
     },
     openapi::tag::Tag,
     reports::{
-        periods::{Asked, PeriodName, all_periods, is_settled, kinds},
+        periods::{PeriodName, PeriodReports, all_periods, is_settled, kinds},
         representation::{Format, Representation},
-        revenue::{RevenueAnswer, RevenueView},
-        top::{TopAnswer, TopView},
+        revenue::{RevenueResponse, RevenueView},
+        top::{TopResponse, TopView},
         video_days::VideoStatisticsView,
     },
 };
@@ -37,12 +37,12 @@ use poem_openapi::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The most days of a video that are read at once: a leap year's.
+/// The maximum number of days of a video in one report: a leap year.
 const MAX_DAYS: u64 = 366;
-/// The days that are read where nobody says from when on: a month's.
+/// The default number of days of a video in one report.
 const DEFAULT_DAYS: u64 = 31;
 
-/// Where revenues go on, as a cursor holds it.
+/// The position in a list of revenues, as encoded in a cursor.
 #[derive(Debug, Serialize, Deserialize)]
 struct After {
     period: String,
@@ -56,27 +56,22 @@ responses! {
     StatisticsErrors: 401 403 404;
 }
 
-const fn default_limit() -> u32 {
-    20
-}
-
 const fn default_format() -> Format {
     Format::Json
 }
 
-/// Reports.
 pub(crate) struct ReportsApi {
     pub(crate) reports: Reports,
     pub(crate) videos: Videos,
-    /// Knows which day is over.
+    /// Determines the last day that is over.
     pub(crate) launcher: Launcher,
 }
 
 impl ReportsApi {
-    /// A day that was asked for, or the last that is over.
-    fn day(&self, asked: Option<Day>, field: &str) -> Result<NaiveDate, ApiError> {
-        match asked {
-            Some(Day(asked)) => date::business(asked, field),
+    /// Returns the requested day, or the last day that is over.
+    fn day(&self, requested: Option<Day>, field: &str) -> Result<NaiveDate, ApiError> {
+        match requested {
+            Some(Day(date)) => date::check_business_day(date, field),
             None => Ok(self.launcher.last_day_over()?),
         }
     }
@@ -87,8 +82,8 @@ impl ReportsApi {
         date: Option<Day>,
         periods: &[PeriodName],
         format: Format,
-        known: Option<&str>,
-    ) -> Result<Representation<TopAnswer>, ApiError> {
+        if_none_match: Option<&str>,
+    ) -> Result<Representation<TopResponse>, ApiError> {
         let date = self.day(date, "date")?;
         let mut lists = Vec::new();
         for kind in kinds(periods)? {
@@ -97,7 +92,7 @@ impl ReportsApi {
         let is_settled = lists
             .iter()
             .all(|(_, report)| is_settled(report.period, report.settled_through));
-        let answer = match format {
+        let response = match format {
             Format::Csv => {
                 let mut text = Vec::new();
                 top_csv(&lists, &mut text).map_err(ApiError::internal)?;
@@ -107,27 +102,33 @@ impl ReportsApi {
                 let views = lists
                     .iter()
                     .map(|(_, report)| (report.period.kind, TopView::from(report)));
-                Representation::json(&views.collect::<Asked<TopView>>().into())
+                Representation::json(&views.collect::<PeriodReports<TopView>>().into())
             }
         };
-        Ok(answer.settled(is_settled, known))
+        Ok(response.settled(is_settled, if_none_match))
     }
 }
 
-/// Whose revenues somebody reads: an admin those of all or of one, everybody else their own.
-fn whose(person: Person, asked: Option<i64>) -> Result<Option<UserId>, ApiError> {
-    let asked = asked.map(UserId);
-    match person.role {
-        Role::Admin => Ok(asked),
-        Role::User if asked.is_some_and(|asked| asked != person.user_id) => Err(ApiError::new(
+/// Returns the owner whose revenue the user may read. Admins may read all; users only their own.
+///
+/// # Errors
+/// Returns `other-user` if a user requests the revenue of another user.
+fn owner_filter(identity: Identity, requested: Option<i64>) -> Result<Option<UserId>, ApiError> {
+    let requested = requested.map(UserId);
+    match identity.role {
+        Role::Admin => Ok(requested),
+        Role::User if requested.is_some_and(|id| id != identity.user_id) => Err(ApiError::new(
             Code::OtherUser,
-            "ownerId is not the user of the access token; it can be left out.",
+            "ownerId is not the user of the access token; it can be omitted.",
         )),
-        Role::User => Ok(Some(person.user_id)),
+        Role::User => Ok(Some(identity.user_id)),
     }
 }
 
-/// The video after which a page begins, if the cursor is of this period.
+/// Returns the video after which a page begins.
+///
+/// # Errors
+/// Returns the error of the parameter if the cursor belongs to another period.
 fn after(
     cursor: Option<&str>,
     kinds: &[PeriodKind],
@@ -138,7 +139,7 @@ fn after(
     };
     let after: After = cursor::read(cursor)?;
     let [kind] = kinds else {
-        return Err(ApiError::field(cursor::NAME, "needs one period"));
+        return Err(ApiError::field(cursor::NAME, "requires exactly one period"));
     };
     let period = kind.containing(date);
     if after.period != kind.name() || after.from != period.from.to_string() {
@@ -147,6 +148,7 @@ fn after(
     Ok(Some(VideoId(after.video_id)))
 }
 
+/// Returns the cursor of the next page.
 fn next(report: &RevenueReport) -> Result<Option<String>, ApiError> {
     let after = |id: VideoId| {
         cursor::write(&After {
@@ -158,49 +160,74 @@ fn next(report: &RevenueReport) -> Result<Option<String>, ApiError> {
     report.next.map(after).transpose()
 }
 
+/// Returns the names of the periods that have a next page, with the URLs of those pages.
+fn next_links(
+    reports: &[(RevenueReport, Option<String>)],
+    date: NaiveDate,
+    owner_id: Option<i64>,
+    limit: u32,
+    format: Format,
+) -> Vec<(&'static str, String)> {
+    let owner = owner_id.map(|id| format!("&ownerId={id}"));
+    let owner = owner.unwrap_or_default();
+    let format = match format {
+        Format::Json => "",
+        Format::Csv => "&format=csv",
+    };
+    let links = reports.iter().filter_map(|(report, next)| {
+        let (kind, next) = (report.period.kind, next.as_ref()?);
+        let url = format!(
+            "/revenues?date={date}&period={kind}{owner}&limit={limit}{format}&cursor={next}"
+        );
+        Some((kind.name(), url))
+    });
+    links.collect()
+}
+
 #[OpenApi(tag = "Tag::Reports")]
 impl ReportsApi {
     /// Read revenues
     ///
-    /// Pay by video for the day, the week and the month that hold a date: a creator's own, an
-    /// admin's all. Weeks and months are sums of settled days. One period is answered as it is,
-    /// several by their names. While a
-    /// day is settled, a week's or month's items may have it before its total does. What is settled
-    /// carries an `ETag`.
+    /// Returns the revenue by video for the day, the week and the month that contain a date: a
+    /// creator's own revenue, or that of all creators for an admin. Weeks and months are sums of
+    /// settled days. If one period is requested, its report is returned alone, otherwise the
+    /// reports are keyed by period. During the settlement of a day, the items of a week or month
+    /// may include the day before the total does. A final report has an `ETag`.
     #[oai(path = "/revenues", method = "get", operation_id = "listRevenues")]
-    #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
+    #[expect(clippy::too_many_arguments, reason = "one for each query parameter")]
     async fn revenues(
         &self,
         user: User,
-        /// A day of the periods; without one, the last that is over.
+        /// A day within the periods. The default is the last day that is over.
         date: Query<Option<Day>>,
-        /// The periods, separated by commas; without any, all three.
+        /// The periods, separated by commas. The default is all three.
         #[oai(
             explode = false,
             default = "all_periods",
             validator(min_items = 1, max_items = 3, unique_items)
         )]
         period: Query<Vec<PeriodName>>,
-        /// Only the videos of this user; for anyone but admins it is whoever asks.
+        /// Return only the videos of this user. Users without the role ADMIN can read only their
+        /// own.
         #[oai(name = "ownerId", validator(minimum(value = "1")))]
         owner_id: Query<Option<i64>>,
-        /// The `next` of the page before, of the same period.
+        /// The `next` of the previous page of the same period.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
-        /// Videos on a page.
+        /// The maximum number of videos per page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "1000"))
         )]
         limit: Query<u32>,
-        /// The form.
+        /// The format of the report.
         #[oai(default = "default_format")]
         format: Query<Format>,
-        /// The `ETag` of a report that the client has.
+        /// The `ETag` of a report that the client has cached.
         #[oai(name = "If-None-Match")]
-        known: Header<Option<String>>,
-    ) -> Result<Representation<RevenueAnswer>, ErrorResponse<RevenueErrors>> {
-        let owner = whose(user.0, owner_id.0)?;
+        if_none_match: Header<Option<String>>,
+    ) -> Result<Representation<RevenueResponse>, ErrorResponse<RevenueErrors>> {
+        let owner = owner_filter(user.0, owner_id.0)?;
         let date = self.day(date.0, "date")?;
         let kinds = kinds(&period.0)?;
         let after = after(cursor.0.as_deref(), &kinds, date)?;
@@ -217,21 +244,8 @@ impl ReportsApi {
         let is_settled = reports
             .iter()
             .all(|(report, _)| is_settled(report.period, report.settled_through));
-        let owner = owner_id.0.map(|id| format!("&ownerId={id}"));
-        let owner = owner.unwrap_or_default();
-        let form = match format.0 {
-            Format::Json => "",
-            Format::Csv => "&format=csv",
-        };
-        let links = reports.iter().filter_map(|(report, next)| {
-            let (kind, next) = (report.period.kind, next.as_ref()?);
-            let address = format!(
-                "/revenues?date={date}&period={kind}{owner}&limit={limit}{form}&cursor={next}"
-            );
-            Some((kind.name(), address))
-        });
-        let links = links.collect();
-        let answer = match format.0 {
+        let links = next_links(&reports, date, owner_id.0, limit, format.0);
+        let response = match format.0 {
             Format::Csv => {
                 let mut text = Vec::new();
                 let reports = reports.iter().map(|(report, _)| report);
@@ -242,16 +256,18 @@ impl ReportsApi {
                 let views = reports
                     .into_iter()
                     .map(|(report, next)| (report.period.kind, RevenueView::of(&report, next)));
-                Representation::json(&views.collect::<Asked<RevenueView>>().into())
+                Representation::json(&views.collect::<PeriodReports<RevenueView>>().into())
             }
         };
-        Ok(answer.next(links).settled(is_settled, known.0.as_deref()))
+        Ok(response
+            .next(links)
+            .settled(is_settled, if_none_match.0.as_deref()))
     }
 
-    /// Read the videos viewed most
+    /// List the most viewed videos
     ///
-    /// The five with the most counted views of all, for everybody, by day, week and month. Ties go
-    /// to the lower video id.
+    /// Returns the five videos with the most counted views by day, week and month. Videos with
+    /// equal counts are ordered by id. All users can read the lists.
     #[oai(
         path = "/top5/view-count",
         method = "get",
@@ -260,32 +276,32 @@ impl ReportsApi {
     async fn top_by_view_count(
         &self,
         _user: User,
-        /// A day of the periods; without one, the last that is over.
+        /// A day within the periods. The default is the last day that is over.
         date: Query<Option<Day>>,
-        /// The periods, separated by commas; without any, all three.
+        /// The periods, separated by commas. The default is all three.
         #[oai(
             explode = false,
             default = "all_periods",
             validator(min_items = 1, max_items = 3, unique_items)
         )]
         period: Query<Vec<PeriodName>>,
-        /// The form.
+        /// The format of the report.
         #[oai(default = "default_format")]
         format: Query<Format>,
-        /// The `ETag` of a report that the client has.
+        /// The `ETag` of a report that the client has cached.
         #[oai(name = "If-None-Match")]
-        known: Header<Option<String>>,
-    ) -> Result<Representation<TopAnswer>, ErrorResponse<TopErrors>> {
-        let known = known.0.as_deref();
+        if_none_match: Header<Option<String>>,
+    ) -> Result<Representation<TopResponse>, ErrorResponse<TopErrors>> {
+        let if_none_match = if_none_match.0.as_deref();
         Ok(self
-            .top(TopBy::ViewCount, date.0, &period.0, format.0, known)
+            .top(TopBy::ViewCount, date.0, &period.0, format.0, if_none_match)
             .await?)
     }
 
-    /// Read the videos watched longest
+    /// List the longest watched videos
     ///
-    /// The five with the most seconds watched of all, for everybody, by day, week and month. Ties go
-    /// to the lower video id.
+    /// Returns the five videos with the most seconds watched by day, week and month. Videos with
+    /// equal seconds are ordered by id. All users can read the lists.
     #[oai(
         path = "/top5/play-time",
         method = "get",
@@ -294,32 +310,32 @@ impl ReportsApi {
     async fn top_by_play_time(
         &self,
         _user: User,
-        /// A day of the periods; without one, the last that is over.
+        /// A day within the periods. The default is the last day that is over.
         date: Query<Option<Day>>,
-        /// The periods, separated by commas; without any, all three.
+        /// The periods, separated by commas. The default is all three.
         #[oai(
             explode = false,
             default = "all_periods",
             validator(min_items = 1, max_items = 3, unique_items)
         )]
         period: Query<Vec<PeriodName>>,
-        /// The form.
+        /// The format of the report.
         #[oai(default = "default_format")]
         format: Query<Format>,
-        /// The `ETag` of a report that the client has.
+        /// The `ETag` of a report that the client has cached.
         #[oai(name = "If-None-Match")]
-        known: Header<Option<String>>,
-    ) -> Result<Representation<TopAnswer>, ErrorResponse<TopErrors>> {
-        let known = known.0.as_deref();
+        if_none_match: Header<Option<String>>,
+    ) -> Result<Representation<TopResponse>, ErrorResponse<TopErrors>> {
+        let if_none_match = if_none_match.0.as_deref();
         Ok(self
-            .top(TopBy::PlayTime, date.0, &period.0, format.0, known)
+            .top(TopBy::PlayTime, date.0, &period.0, format.0, if_none_match)
             .await?)
     }
 
-    /// Read a video's days
+    /// Read the statistics of a video
     ///
-    /// What was watched of a video on each settled day, and what that pays: for its owner and for
-    /// admins.
+    /// Returns the views and the revenue of a video on each settled day. Only the owner of the
+    /// video and admins can read them.
     #[oai(
         path = "/videos/:id/statistics",
         method = "get",
@@ -328,28 +344,28 @@ impl ReportsApi {
     async fn video(
         &self,
         user: User,
-        /// The video.
+        /// The video's id.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
-        /// The first day, at most 365 days before the last; without one, 30 days before it.
+        /// The first day, at most 365 days before the last one. The default is 30 days before it.
         from: Query<Option<Day>>,
-        /// The last day; without one, the last that is over.
+        /// The last day. The default is the last day that is over.
         to: Query<Option<Day>>,
-        /// The form.
+        /// The format of the report.
         #[oai(default = "default_format")]
         format: Query<Format>,
-        /// The `ETag` of a report that the client has.
+        /// The `ETag` of a report that the client has cached.
         #[oai(name = "If-None-Match")]
-        known: Header<Option<String>>,
+        if_none_match: Header<Option<String>>,
     ) -> Result<Representation<VideoStatisticsView>, ErrorResponse<StatisticsErrors>> {
         let video = self.videos.video(VideoId(id.0)).await?.video;
         if user.0.role != Role::Admin && user.0.user_id != video.owner_id {
-            let detail = "A video's statistics are for its owner.";
+            let detail = "Only the owner of the video and admins can read its statistics.";
             return Err(ApiError::new(Code::OtherUser, detail).into());
         }
         let to = self.day(to.0, "to")?;
         let from = match from.0 {
-            Some(Day(from)) => date::business(from, "from")?,
+            Some(Day(from)) => date::check_business_day(from, "from")?,
             None => to
                 .checked_sub_days(Days::new(DEFAULT_DAYS - 1))
                 .unwrap_or(to),
@@ -361,12 +377,12 @@ impl ReportsApi {
             .checked_add_days(Days::new(MAX_DAYS - 1))
             .is_some_and(|last| last < to)
         {
-            let reason = format!("must be such that there are at most {MAX_DAYS} days");
+            let reason = format!("must be at most {} days before to", MAX_DAYS - 1);
             return Err(ApiError::field("from", reason).into());
         }
         let report = self.reports.video(video.id, from, to).await?;
         let is_settled = report.settled_through.is_some_and(|through| through >= to);
-        let answer = match format.0 {
+        let response = match format.0 {
             Format::Csv => {
                 let mut text = Vec::new();
                 video_csv(video.id, &report, &mut text).map_err(ApiError::internal)?;
@@ -377,6 +393,6 @@ impl ReportsApi {
                 Representation::json(&view)
             }
         };
-        Ok(answer.settled(is_settled, known.0.as_deref()))
+        Ok(response.settled(is_settled, if_none_match.0.as_deref()))
     }
 }

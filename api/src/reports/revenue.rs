@@ -1,8 +1,8 @@
-//! Revenues as clients read them. Amounts are decimal strings in won: JSON numbers are no money.
+//! The JSON types of revenues. Amounts are decimal strings, because JSON numbers are inexact.
 
 use crate::{
     extract::date::Day,
-    reports::periods::{Asked, ByPeriod, PeriodName},
+    reports::periods::{ByPeriod, PeriodName, PeriodReports},
 };
 use balance_domain::period::PeriodKind;
 use balance_service::reports::RevenueReport;
@@ -10,7 +10,7 @@ use balance_store::reports::{PeriodTotal, RevenueItem};
 use chrono::NaiveDate;
 use poem_openapi::{Object, Union, types::Example};
 
-/// What videos come to together.
+/// The totals of a period.
 #[derive(Debug, Object)]
 #[oai(
     rename = "Total",
@@ -19,25 +19,25 @@ use poem_openapi::{Object, Union, types::Example};
     example
 )]
 struct TotalView {
-    /// Videos with activity.
+    /// The number of videos with activity.
     #[oai(validator(minimum(value = "0")))]
     video_count: i64,
-    /// Counted views.
+    /// The counted views.
     #[oai(validator(minimum(value = "0")))]
     view_count: i64,
-    /// Seconds watched.
+    /// The seconds watched.
     #[oai(validator(minimum(value = "0")))]
     total_play_time: i64,
-    /// Ad views.
+    /// The ad views.
     #[oai(validator(minimum(value = "0")))]
     ad_view_count: i64,
-    /// Pay for views, in won: a decimal of two places.
+    /// The revenue from views in won: a decimal with two decimal places.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     view_revenue: String,
-    /// Pay for ad views.
+    /// The revenue from ad views in won.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     ad_revenue: String,
-    /// The sum of both.
+    /// The sum of both revenues in won.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     total_revenue: String,
 }
@@ -71,7 +71,7 @@ impl From<PeriodTotal> for TotalView {
     }
 }
 
-/// A video's pay in a period.
+/// The revenue of a video in a period.
 #[derive(Debug, Object)]
 #[oai(
     rename = "RevenueItem",
@@ -80,23 +80,23 @@ impl From<PeriodTotal> for TotalView {
     example
 )]
 struct RevenueItemView {
-    /// The video.
+    /// The id of the video.
     video_id: i64,
-    /// Its title.
+    /// The title of the video.
     title: String,
-    /// Its owner.
+    /// The id of the video's owner.
     owner_id: i64,
-    /// Counted views.
+    /// The counted views.
     view_count: i64,
-    /// Ad views.
+    /// The ad views.
     ad_view_count: i64,
-    /// Pay for views, in won: a decimal of two places.
+    /// The revenue from views in won: a decimal with two decimal places.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     view_revenue: String,
-    /// Pay for ad views.
+    /// The revenue from ad views in won.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     ad_revenue: String,
-    /// The sum of both.
+    /// The sum of both revenues in won.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     total_revenue: String,
 }
@@ -139,21 +139,21 @@ impl From<&RevenueItem> for RevenueItemView {
     deny_unknown_fields,
     example
 )]
-pub(crate) struct RevenueView {
-    /// How long the period is.
+pub struct RevenueView {
+    /// The kind of the period.
     period: PeriodName,
-    /// Its first business day.
+    /// The first business day of the period.
     from: NaiveDate,
-    /// Its last business day.
+    /// The last business day of the period.
     to: NaiveDate,
-    /// The last day up to which nothing with plays is unsettled; null before the first. Where it is
-    /// not before `to`, nothing of the period changes any more.
+    /// The last day up to which all days with plays are settled; null if there is none. If it is
+    /// not before `to`, the report is final.
     settled_through: Option<NaiveDate>,
-    /// Everything together, other pages included.
+    /// The total of all pages.
     total: TotalView,
-    /// Pay by video, in the order of their ids.
+    /// The revenue by video, in the order of the video ids.
     items: Vec<RevenueItemView>,
-    /// The `cursor` of the next page; null on the last one.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
@@ -174,8 +174,9 @@ impl Example for RevenueView {
 }
 
 impl RevenueView {
-    /// A report as clients read it, with the cursor of its next page.
-    pub(crate) fn of(report: &RevenueReport, next: Option<String>) -> Self {
+    /// Creates the view of a report. `next` is the cursor of the next page.
+    #[must_use]
+    pub fn of(report: &RevenueReport, next: Option<String>) -> Self {
         Self {
             period: report.period.kind.into(),
             from: report.period.from,
@@ -188,19 +189,19 @@ impl RevenueView {
     }
 }
 
-/// One period as it is, where one was asked for; else one for each name.
+/// The report of a single period, or reports by period.
 #[derive(Debug, Union)]
 #[oai(rename = "Revenue", one_of)]
-pub(crate) enum RevenueAnswer {
+pub enum RevenueResponse {
     One(RevenueView),
     Several(Box<ByPeriod<RevenueView>>),
 }
 
-impl From<Asked<RevenueView>> for RevenueAnswer {
-    fn from(asked: Asked<RevenueView>) -> Self {
-        match asked {
-            Asked::One(one) => Self::One(one),
-            Asked::Several(several) => Self::Several(Box::new(several)),
+impl From<PeriodReports<RevenueView>> for RevenueResponse {
+    fn from(reports: PeriodReports<RevenueView>) -> Self {
+        match reports {
+            PeriodReports::One(one) => Self::One(one),
+            PeriodReports::Several(several) => Self::Several(Box::new(several)),
         }
     }
 }

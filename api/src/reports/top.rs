@@ -1,8 +1,8 @@
-//! Top lists as clients read them.
+//! The JSON types of top lists.
 
 use crate::{
     extract::date::Day,
-    reports::periods::{Asked, ByPeriod, PeriodName},
+    reports::periods::{ByPeriod, PeriodName, PeriodReports},
 };
 use balance_domain::period::PeriodKind;
 use balance_service::reports::TopReport;
@@ -10,7 +10,7 @@ use balance_store::reports::TopVideo;
 use chrono::NaiveDate;
 use poem_openapi::{Object, Union, types::Example};
 
-/// A place in a top list.
+/// A video in a top list.
 #[derive(Debug, Object)]
 #[oai(
     rename = "TopItem",
@@ -19,15 +19,15 @@ use poem_openapi::{Object, Union, types::Example};
     example
 )]
 struct TopItemView {
-    /// The place, from 1 to 5; ties go to the lower video id.
+    /// The rank, from 1 to 5. Videos with equal values are ordered by id.
     rank: u32,
-    /// The video.
+    /// The id of the video.
     video_id: i64,
-    /// Its title.
+    /// The title of the video.
     title: String,
-    /// Counted views.
+    /// The counted views.
     view_count: i64,
-    /// Seconds watched.
+    /// The seconds watched.
     total_play_time: i64,
 }
 
@@ -55,7 +55,7 @@ impl From<(u32, &TopVideo)> for TopItemView {
     }
 }
 
-/// What a period comes to over all videos, without pay: that is for its owners.
+/// The totals of a period over all videos, without revenue, which only owners may read.
 #[derive(Debug, Object)]
 #[oai(
     rename = "TopTotal",
@@ -64,13 +64,13 @@ impl From<(u32, &TopVideo)> for TopItemView {
     example
 )]
 struct TopTotalView {
-    /// Videos with activity.
+    /// The number of videos with activity.
     video_count: i64,
-    /// Counted views.
+    /// The counted views.
     view_count: i64,
-    /// Seconds watched.
+    /// The seconds watched.
     total_play_time: i64,
-    /// Ad views.
+    /// The ad views.
     ad_view_count: i64,
 }
 
@@ -93,20 +93,20 @@ impl Example for TopTotalView {
     deny_unknown_fields,
     example
 )]
-pub(crate) struct TopView {
-    /// How long the period is.
+pub struct TopView {
+    /// The kind of the period.
     period: PeriodName,
-    /// Its first business day.
+    /// The first business day of the period.
     from: NaiveDate,
-    /// Its last business day.
+    /// The last business day of the period.
     to: NaiveDate,
-    /// The last day up to which nothing with plays is unsettled; null before the first.
+    /// The last day up to which all days with plays are settled; null if there is none.
     settled_through: Option<NaiveDate>,
-    /// Everything together, all videos included.
+    /// The total of all videos.
     total: TopTotalView,
-    /// The places, first to last; at most 5.
+    /// The videos in order of rank; at most 5.
     items: Vec<TopItemView>,
-    /// There is never a next page: null.
+    /// Always null, because there is only one page.
     next: Option<String>,
 }
 
@@ -145,19 +145,19 @@ impl From<&TopReport> for TopView {
     }
 }
 
-/// One period as it is, where one was asked for; else one for each name.
+/// The report of a single period, or reports by period.
 #[derive(Debug, Union)]
 #[oai(rename = "Top", one_of)]
-pub(crate) enum TopAnswer {
+pub enum TopResponse {
     One(TopView),
     Several(Box<ByPeriod<TopView>>),
 }
 
-impl From<Asked<TopView>> for TopAnswer {
-    fn from(asked: Asked<TopView>) -> Self {
-        match asked {
-            Asked::One(one) => Self::One(one),
-            Asked::Several(several) => Self::Several(Box::new(several)),
+impl From<PeriodReports<TopView>> for TopResponse {
+    fn from(reports: PeriodReports<TopView>) -> Self {
+        match reports {
+            PeriodReports::One(one) => Self::One(one),
+            PeriodReports::Several(several) => Self::Several(Box::new(several)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A video's settled days as clients read them.
+//! The JSON types of a video's settled days.
 
 use crate::extract::date::Day;
 use balance_domain::{money::Money, videos::VideoId};
@@ -7,7 +7,7 @@ use balance_store::reports::VideoDay;
 use chrono::NaiveDate;
 use poem_openapi::{Object, types::Example};
 
-/// A video's settled day.
+/// The statistics of a video on a settled day.
 #[derive(Debug, Object)]
 #[oai(
     rename = "VideoDay",
@@ -18,19 +18,19 @@ use poem_openapi::{Object, types::Example};
 struct VideoDayView {
     /// The business day.
     date: NaiveDate,
-    /// Counted views.
+    /// The counted views.
     view_count: i64,
-    /// Seconds watched.
+    /// The seconds watched.
     total_play_time: i64,
-    /// Ad views.
+    /// The ad views.
     ad_view_count: i64,
-    /// Pay for views, in won: a decimal of two places.
+    /// The revenue from views in won: a decimal with two decimal places.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     view_revenue: String,
-    /// Pay for ad views.
+    /// The revenue from ad views in won.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     ad_revenue: String,
-    /// The sum of both.
+    /// The sum of both revenues in won.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     total_revenue: String,
 }
@@ -63,7 +63,7 @@ impl From<&VideoDay> for VideoDayView {
     }
 }
 
-/// What a video's days come to.
+/// The totals of a video's days.
 #[derive(Debug, Object)]
 #[oai(
     rename = "DaysTotal",
@@ -72,21 +72,21 @@ impl From<&VideoDay> for VideoDayView {
     example
 )]
 struct DaysTotalView {
-    /// Days with activity.
+    /// The number of days with activity.
     day_count: u32,
-    /// Counted views.
+    /// The counted views.
     view_count: i64,
-    /// Seconds watched.
+    /// The seconds watched.
     total_play_time: i64,
-    /// Ad views.
+    /// The ad views.
     ad_view_count: i64,
-    /// Pay for views, in won: a decimal of two places.
+    /// The revenue from views in won: a decimal with two decimal places.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     view_revenue: String,
-    /// Pay for ad views.
+    /// The revenue from ad views in won.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     ad_revenue: String,
-    /// The sum of both.
+    /// The sum of both revenues in won.
     #[oai(validator(pattern = r"^-?[0-9]+\.[0-9]{2}$"))]
     total_revenue: String,
 }
@@ -106,7 +106,7 @@ impl Example for DaysTotalView {
     }
 }
 
-/// A video's settled days.
+/// The statistics of a video on settled days.
 #[derive(Debug, Object)]
 #[oai(
     rename = "VideoStatistics",
@@ -115,15 +115,15 @@ impl Example for DaysTotalView {
     example
 )]
 pub(crate) struct VideoStatisticsView {
-    /// The video.
+    /// The id of the video.
     video_id: i64,
-    /// The first business day asked for.
+    /// The first requested business day.
     from: NaiveDate,
-    /// The last business day asked for.
+    /// The last requested business day.
     to: NaiveDate,
-    /// The last day up to which nothing with plays is unsettled; null before the first.
+    /// The last day up to which all days with plays are settled; null if there is none.
     settled_through: Option<NaiveDate>,
-    /// The days together.
+    /// The total of the days.
     total: DaysTotalView,
     /// The days with activity, in order.
     items: Vec<VideoDayView>,
@@ -144,7 +144,7 @@ impl Example for VideoStatisticsView {
 }
 
 impl VideoStatisticsView {
-    /// A video's days from one to another.
+    /// Creates the view of a video's days from one date to another.
     pub(crate) fn of(
         id: VideoId,
         (from, to): (NaiveDate, NaiveDate),

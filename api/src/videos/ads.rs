@@ -3,7 +3,11 @@
 use crate::{
     auth::user::Admin,
     errors::responses::{ErrorResponse, responses},
-    extract::{body::Body, cursor, idempotency},
+    extract::{
+        body::Body,
+        cursor::{self, default_limit},
+        idempotency,
+    },
     openapi::tag::Tag,
 };
 use balance_domain::videos::AdId;
@@ -17,12 +21,12 @@ use poem_openapi::{
 };
 use serde::Deserialize;
 
-/// An ad that an admin registers.
+/// A new ad.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, example)]
 struct NewAd {
-    /// What admins read; without control characters, and not white space alone.
+    /// The title for admins, without control characters and not only white space.
     #[oai(validator(
         min_length = 1,
         max_length = 200,
@@ -43,9 +47,9 @@ impl Example for NewAd {
 #[derive(Debug, Object)]
 #[oai(rename = "Ad", rename_all = "camelCase", example)]
 struct AdView {
-    /// Its id: ads are shown in turn, by id.
+    /// The ad's id. Ads are shown in turn, by id.
     ad_id: i64,
-    /// What admins read.
+    /// The title for admins.
     title: String,
 }
 
@@ -73,7 +77,7 @@ impl From<Ad> for AdView {
 struct AdPage {
     /// The ads, by id.
     items: Vec<AdView>,
-    /// The `cursor` of the next page; null on the last one.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
@@ -87,8 +91,8 @@ impl Example for AdPage {
 }
 
 #[derive(ApiResponse)]
-enum AdAnswer {
-    /// The ad is registered. Plays show it from the next slot on.
+enum AdResponse {
+    /// The ad was registered. It is shown from the next ad slot.
     #[oai(status = 201)]
     Registered(Json<AdView>),
 }
@@ -98,11 +102,6 @@ responses! {
     ListAdErrors: 401 403;
 }
 
-const fn default_limit() -> u32 {
-    20
-}
-
-/// Ads.
 pub(crate) struct AdsApi {
     pub(crate) videos: Videos,
 }
@@ -111,38 +110,38 @@ pub(crate) struct AdsApi {
 impl AdsApi {
     /// Register an ad
     ///
-    /// It is shown in turn with the others, by id, every so many seconds of a video.
+    /// Ads are shown in turn, by id, at a fixed interval of a video's seconds.
     #[oai(path = "/", method = "post", operation_id = "registerAd")]
     async fn register(
         &self,
         admin: Admin,
-        /// The request's own name: sent again with the same body, it registers nothing again.
+        /// A unique key of the request. A repetition with the same body has no further effect.
         #[oai(
             name = "Idempotency-Key",
             validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
         )]
         key: Header<Option<String>>,
         body: Body<NewAd>,
-    ) -> Result<AdAnswer, ErrorResponse<RegisterAdErrors>> {
+    ) -> Result<AdResponse, ErrorResponse<RegisterAdErrors>> {
         let creation = Creation {
             user_id: admin.0.user_id,
             key: idempotency::key(key.0.as_deref())?,
         };
         let ad = self.videos.register_ad(&creation, &body.0.title).await?;
-        Ok(AdAnswer::Registered(Json(ad.into())))
+        Ok(AdResponse::Registered(Json(ad.into())))
     }
 
     /// List ads
     ///
-    /// By id, in the order in which they are shown.
+    /// Returns the ads by id, which is the order in which they are shown.
     #[oai(path = "/", method = "get", operation_id = "listAds")]
     async fn list(
         &self,
         _admin: Admin,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
-        /// Ads on a page.
+        /// The maximum number of ads per page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "100"))

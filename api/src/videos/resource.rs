@@ -1,4 +1,4 @@
-//! Registering and finding videos.
+//! Videos: registration and lists.
 
 use crate::{
     auth::user::User,
@@ -6,7 +6,11 @@ use crate::{
         problem::ApiError,
         responses::{ErrorResponse, responses},
     },
-    extract::{body::Body, cursor, idempotency},
+    extract::{
+        body::Body,
+        cursor::{self, default_limit},
+        idempotency,
+    },
     openapi::tag::Tag,
 };
 use balance_domain::{accounts::UserId, videos::VideoId};
@@ -20,19 +24,19 @@ use poem_openapi::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A video that somebody registers.
+/// A new video.
 #[derive(Debug, Object, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[oai(deny_unknown_fields, example)]
 struct NewVideo {
-    /// What people read; without control characters, and not white space alone.
+    /// The title, without control characters and not only white space.
     #[oai(validator(
         min_length = 1,
         max_length = 200,
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
     ))]
     title: String,
-    /// Its length, in seconds.
+    /// The length, in seconds.
     #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
     duration: i64,
 }
@@ -51,17 +55,17 @@ impl Example for NewVideo {
 #[derive(Debug, Object)]
 #[oai(rename = "Video", rename_all = "camelCase", example)]
 struct VideoView {
-    /// Its id.
+    /// The video's id.
     video_id: i64,
-    /// What people read.
+    /// The title.
     title: String,
-    /// Its length, in seconds.
+    /// The length, in seconds.
     duration: i64,
-    /// Whoever registered it, and earns from it.
+    /// The user who registered the video and receives its revenue.
     owner_id: i64,
-    /// Counted views: of settled days and of the open ones.
+    /// The counted views of settled and open days.
     view_count: i64,
-    /// Ad views, likewise.
+    /// The ad views of settled and open days.
     ad_view_count: i64,
 }
 
@@ -97,7 +101,7 @@ impl From<ListedVideo> for VideoView {
 struct VideoPage {
     /// The videos.
     items: Vec<VideoView>,
-    /// The `cursor` of the next page; null on the last one.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
@@ -122,7 +126,7 @@ enum VideoSort {
     Title,
 }
 
-/// Where a list goes on, as a cursor holds it.
+/// The position in a list, as encoded in a cursor.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum After {
     Newest(i64),
@@ -131,7 +135,7 @@ enum After {
 }
 
 impl After {
-    /// Where an order goes on, if it does.
+    /// Returns the position after which an order continues, if it has one.
     fn of(order: VideoOrder) -> Option<Self> {
         match order {
             VideoOrder::Newest(after) => after.map(|id| Self::Newest(id.0)),
@@ -142,7 +146,10 @@ impl After {
 }
 
 impl VideoSort {
-    /// The order from a cursor on, which must be one of the same order.
+    /// Returns the order after a cursor.
+    ///
+    /// # Errors
+    /// Returns the error of the parameter if the cursor belongs to another order.
     fn after(self, cursor: Option<&str>) -> Result<VideoOrder, ApiError> {
         let after = cursor.map(cursor::read::<After>).transpose()?;
         match (self, after) {
@@ -154,18 +161,18 @@ impl VideoSort {
             (Self::Title, Some(After::Title(title, id))) => {
                 Ok(VideoOrder::Title(Some((title, VideoId(id)))))
             }
-            _ => Err(ApiError::field(cursor::NAME, "belongs to another sort")),
+            _ => Err(ApiError::field(cursor::NAME, "belongs to another `sort`")),
         }
     }
 }
 
 #[derive(ApiResponse)]
-enum RegisterAnswer {
-    /// The video is registered.
+enum RegisterResponse {
+    /// The video was registered.
     #[oai(status = 201)]
     Registered(
         Json<VideoView>,
-        /// Where it is.
+        /// The path of the video.
         #[oai(header = "Location")]
         String,
     ),
@@ -177,15 +184,10 @@ responses! {
     VideoErrors: 401 404;
 }
 
-const fn default_limit() -> u32 {
-    20
-}
-
 const fn default_sort() -> VideoSort {
     VideoSort::Newest
 }
 
-/// Videos.
 pub(crate) struct VideosApi {
     pub(crate) videos: Videos,
 }
@@ -194,19 +196,19 @@ pub(crate) struct VideosApi {
 impl VideosApi {
     /// Register a video
     ///
-    /// It belongs to whoever registers it.
+    /// The user of the access token becomes the owner of the video.
     #[oai(path = "/", method = "post", operation_id = "registerVideo")]
     async fn register(
         &self,
         user: User,
-        /// The request's own name: sent again with the same body, it registers nothing again.
+        /// A unique key of the request. A repetition with the same body has no further effect.
         #[oai(
             name = "Idempotency-Key",
             validator(min_length = 1, max_length = 128, pattern = "^[!-~]+$")
         )]
         key: Header<Option<String>>,
         body: Body<NewVideo>,
-    ) -> Result<RegisterAnswer, ErrorResponse<RegisterErrors>> {
+    ) -> Result<RegisterResponse, ErrorResponse<RegisterErrors>> {
         let creation = Creation {
             user_id: user.0.user_id,
             key: idempotency::key(key.0.as_deref())?,
@@ -216,29 +218,29 @@ impl VideosApi {
             .register(&creation, &body.0.title, body.0.duration)
             .await?;
         let location = format!("/videos/{}", video.video.id);
-        Ok(RegisterAnswer::Registered(Json(video.into()), location))
+        Ok(RegisterResponse::Registered(Json(video.into()), location))
     }
 
     /// List videos
     ///
-    /// Everybody's, in the order that is asked for.
+    /// Returns the videos of all users in the requested order.
     #[oai(path = "/", method = "get", operation_id = "listVideos")]
     async fn list(
         &self,
         _user: User,
-        /// Only those of this user.
+        /// Return only the videos of this user.
         #[oai(name = "ownerId", validator(minimum(value = "1")))]
         owner_id: Query<Option<i64>>,
-        /// Only those whose title holds this text, in upper or lower case.
+        /// Return only videos whose title contains this text. Case is ignored.
         #[oai(validator(min_length = 1, max_length = 200))]
         title: Query<Option<String>>,
         /// The order.
         #[oai(default = "default_sort")]
         sort: Query<VideoSort>,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[oai(validator(max_length = 2048))]
         cursor: Query<Option<String>>,
-        /// Videos on a page.
+        /// The maximum number of videos per page.
         #[oai(
             default = "default_limit",
             validator(minimum(value = "1"), maximum(value = "100"))
@@ -261,12 +263,12 @@ impl VideosApi {
 
     /// Read a video
     ///
-    /// With its views up to now: those of open days are counted, and not yet settled.
+    /// The counts include views of open days, which are not yet settled.
     #[oai(path = "/:id", method = "get", operation_id = "getVideo")]
     async fn video(
         &self,
         _user: User,
-        /// The video.
+        /// The video's id.
         #[oai(validator(minimum(value = "1")))]
         id: Path<i64>,
     ) -> Result<Json<VideoView>, ErrorResponse<VideoErrors>> {

@@ -1,150 +1,174 @@
-//! Who may do what: every operation of the document, for everybody who may come along.
+//! The roles of every operation of the document.
 
-use crate::env::{Ask, TestEnv};
+use crate::env::{TestEnv, TestRequest};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Who an operation is for.
+/// The role that an operation requires.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum For {
-    Anyone,
+enum Requires {
+    Nothing,
     User,
-    /// Whoever registered video 1, and admins.
+    /// The owner of video 1, or an admin.
     Owner,
     Admin,
 }
 
-/// Every operation: its id, who it is for, how it is asked, and what those are answered who may.
-const OPERATIONS: [(&str, For, &str, &str, u16); 36] = [
-    ("join", For::Anyone, "POST", "/join", 400),
-    ("login", For::Anyone, "POST", "/login", 400),
-    ("reissue", For::Anyone, "POST", "/reissue", 400),
-    ("logout", For::Anyone, "POST", "/logout", 400),
-    ("getLiveness", For::Anyone, "GET", "/health/live", 200),
-    ("getReadiness", For::Anyone, "GET", "/health/ready", 200),
-    ("getMetrics", For::Anyone, "GET", "/metrics", 200),
-    ("registerVideo", For::User, "POST", "/videos", 201),
-    ("listVideos", For::User, "GET", "/videos", 200),
-    ("getVideo", For::User, "GET", "/videos/1", 200),
-    ("playVideo", For::User, "POST", "/videos/1/play", 200),
+/// Every operation: ID, required role, method, path, and the status of an authorized request.
+const OPERATIONS: [(&str, Requires, &str, &str, u16); 36] = [
+    ("join", Requires::Nothing, "POST", "/join", 400),
+    ("login", Requires::Nothing, "POST", "/login", 400),
+    ("reissue", Requires::Nothing, "POST", "/reissue", 400),
+    ("logout", Requires::Nothing, "POST", "/logout", 400),
+    ("getLiveness", Requires::Nothing, "GET", "/health/live", 200),
+    (
+        "getReadiness",
+        Requires::Nothing,
+        "GET",
+        "/health/ready",
+        200,
+    ),
+    ("getMetrics", Requires::Nothing, "GET", "/metrics", 200),
+    ("registerVideo", Requires::User, "POST", "/videos", 201),
+    ("listVideos", Requires::User, "GET", "/videos", 200),
+    ("getVideo", Requires::User, "GET", "/videos/1", 200),
+    ("playVideo", Requires::User, "POST", "/videos/1/play", 200),
     (
         "pauseVideo",
-        For::User,
+        Requires::User,
         "POST",
         "/videos/1/pause?currentPlayedAt=0",
         200,
     ),
-    ("listRevenues", For::User, "GET", "/revenues", 200),
+    ("listRevenues", Requires::User, "GET", "/revenues", 200),
     (
         "listTopByViewCount",
-        For::User,
+        Requires::User,
         "GET",
         "/top5/view-count",
         200,
     ),
     (
         "listTopByPlayTime",
-        For::User,
+        Requires::User,
         "GET",
         "/top5/play-time",
         200,
     ),
     (
         "getVideoStatistics",
-        For::Owner,
+        Requires::Owner,
         "GET",
         "/videos/1/statistics",
         200,
     ),
-    ("registerAd", For::Admin, "POST", "/ads", 201),
-    ("listAds", For::Admin, "GET", "/ads", 200),
-    ("listJobs", For::Admin, "GET", "/jobs", 200),
+    ("registerAd", Requires::Admin, "POST", "/ads", 201),
+    ("listAds", Requires::Admin, "GET", "/ads", 200),
+    ("listJobs", Requires::Admin, "GET", "/jobs", 200),
     (
         "listJobExecutions",
-        For::Admin,
+        Requires::Admin,
         "GET",
         "/jobs/executions",
         200,
     ),
     (
         "getJobExecution",
-        For::Admin,
+        Requires::Admin,
         "GET",
         "/jobs/executions/1",
         404,
     ),
     (
         "listStepExecutions",
-        For::Admin,
+        Requires::Admin,
         "GET",
         "/jobs/executions/1/steps",
         404,
     ),
     (
         "watchJobExecution",
-        For::Admin,
+        Requires::Admin,
         "GET",
         "/jobs/executions/1/events",
         404,
     ),
     (
         "restartJobExecution",
-        For::Admin,
+        Requires::Admin,
         "POST",
         "/jobs/executions/1/restart",
         404,
     ),
     (
         "stopJobExecution",
-        For::Admin,
+        Requires::Admin,
         "POST",
         "/jobs/executions/1/stop",
         404,
     ),
     (
         "abandonJobExecution",
-        For::Admin,
+        Requires::Admin,
         "POST",
         "/jobs/executions/1/abandon",
         404,
     ),
     (
         "retryStepExecution",
-        For::Admin,
+        Requires::Admin,
         "POST",
         "/jobs/steps/1/retry",
         404,
     ),
     (
         "launchJob",
-        For::Admin,
+        Requires::Admin,
         "POST",
         "/jobs/dayStatisticsJob/executions",
         400,
     ),
     (
         "runDayBatchJob",
-        For::Admin,
+        Requires::Admin,
         "GET",
         "/run-day-batch-job",
         202,
     ),
-    ("listRevenueRates", For::Admin, "GET", "/revenue-rates", 200),
-    ("putRevenueRates", For::Admin, "PUT", "/revenue-rates", 400),
-    ("listWorkers", For::Admin, "GET", "/workers", 200),
-    ("getQueue", For::Admin, "GET", "/queue", 200),
-    ("listLateEvents", For::Admin, "GET", "/events/late", 200),
+    (
+        "listRevenueRates",
+        Requires::Admin,
+        "GET",
+        "/revenue-rates",
+        200,
+    ),
+    (
+        "putRevenueRates",
+        Requires::Admin,
+        "PUT",
+        "/revenue-rates",
+        400,
+    ),
+    ("listWorkers", Requires::Admin, "GET", "/workers", 200),
+    ("getQueue", Requires::Admin, "GET", "/queue", 200),
+    (
+        "listLateEvents",
+        Requires::Admin,
+        "GET",
+        "/events/late",
+        200,
+    ),
     (
         "listRejectedEvents",
-        For::Admin,
+        Requires::Admin,
         "GET",
         "/events/rejected",
         200,
     ),
-    ("listAudit", For::Admin, "GET", "/audit", 200),
+    ("listAudit", Requires::Admin, "GET", "/audit", 200),
 ];
 
-/// A body that fits whatever wants a video or an ad, and nothing else.
+/// Returns a valid body for a video or an ad. Other operations reject it.
 fn body(operation: &str) -> Value {
     match operation {
         "registerAd" => json!({"title": "an ad"}),
@@ -153,10 +177,10 @@ fn body(operation: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_table_names_every_operation_of_the_document() {
+async fn the_table_has_every_operation_of_the_document() {
     let env = TestEnv::new().await;
     let document = env
-        .send(Ask::new("GET", "/openapi.json"))
+        .send(TestRequest::new("GET", "/openapi.json"))
         .await
         .is(200)
         .json();
@@ -166,9 +190,9 @@ async fn the_table_names_every_operation_of_the_document() {
             let id = operation["operationId"].as_str().unwrap().to_owned();
             let is_open = operation["security"].is_null();
             let entry = OPERATIONS.iter().find(|entry| entry.0 == id);
-            let (_, who, ..) = entry.unwrap_or_else(|| panic!("{id} is not in the table"));
+            let (_, required, ..) = entry.unwrap_or_else(|| panic!("{id} is not in the table"));
             assert_eq!(
-                *who == For::Anyone,
+                *required == Requires::Nothing,
                 is_open,
                 "{id}: its security in the document"
             );
@@ -180,17 +204,17 @@ async fn the_table_names_every_operation_of_the_document() {
 }
 
 #[tokio::test]
-async fn everybody_may_do_what_is_theirs() {
+async fn each_role_has_its_operations() {
     let env = TestEnv::new().await;
     let (_, owner) = env.user("owner").await;
     env.video(&owner, "a film", 600).await;
     let (_, expired) = env.user("early").await;
-    env.clock.pass_ms(600_000);
+    env.clock.advance_ms(600_000);
     let refresh = env.login("early").await["refreshToken"]
         .as_str()
         .unwrap()
         .to_owned();
-    // Another server, with the same accounts and another secret, could not do better than this.
+    // A token whose signature was made with another secret.
     let mut forged = env.login("early").await["accessToken"]
         .as_str()
         .unwrap()
@@ -206,61 +230,61 @@ async fn everybody_may_do_what_is_theirs() {
     let user = env.user("user").await.1;
     let creator = env.user("creator").await.1;
     let admin = env.admin("admin").await;
-    for (operation, who, method, path, fine) in OPERATIONS {
+    for (operation, required, method, path, expected) in OPERATIONS {
         let send = async |token: Option<&str>| {
-            let mut ask = Ask::new(method, path);
+            let mut request = TestRequest::new(method, path);
             if method != "GET" {
-                ask = ask.json(&body(operation));
+                request = request.json(&body(operation));
             }
             if let Some(token) = token {
-                ask = ask.by(token);
+                request = request.token(token);
             }
             if operation == "playVideo" {
-                // Or it would be a repeat.
-                env.clock.pass_ms(30_000);
+                // Otherwise the play is a repeated view.
+                env.clock.advance_ms(30_000);
             }
-            env.send(ask).await
+            env.send(request).await
         };
-        let nobody = send(None).await;
+        let anonymous = send(None).await;
         let others = [
             (&expired, "token-expired"),
             (&refresh, "token-invalid"),
             (&forged, "token-invalid"),
             (&unsigned, "token-invalid"),
         ];
-        if who == For::Anyone {
-            assert_eq!(nobody.code(), fine, "{operation}: {nobody:?}");
+        if required == Requires::Nothing {
+            assert_eq!(anonymous.code(), expected, "{operation}: {anonymous:?}");
         } else {
-            nobody.is_problem(401, "token-missing");
+            anonymous.is_problem(401, "token-missing");
             for (token, code) in others {
                 send(Some(token)).await.is_problem(401, code);
             }
-            let ask = Ask::new(method, path).header("Authorization", "Basic YTpi");
-            env.send(ask).await.is_problem(401, "token-missing");
+            let request = TestRequest::new(method, path).header("Authorization", "Basic YTpi");
+            env.send(request).await.is_problem(401, "token-missing");
         }
-        // The video is the owner's: to play it is for everybody, the owner and others alike.
+        // Any user may play the video, not only its owner.
         for token in [&user, &creator] {
             let answer = send(Some(token)).await;
-            match who {
-                For::Admin => drop(answer.is_problem(403, "admin-only")),
-                For::Owner => drop(answer.is_problem(403, "other-user")),
-                For::Anyone | For::User => {
-                    assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
+            match required {
+                Requires::Admin => drop(answer.is_problem(403, "admin-only")),
+                Requires::Owner => drop(answer.is_problem(403, "other-user")),
+                Requires::Nothing | Requires::User => {
+                    assert_eq!(answer.code(), expected, "{operation}: {answer:?}");
                 }
             }
         }
-        if who == For::Owner {
+        if required == Requires::Owner {
             let owner = env.login("owner").await;
             let answer = send(owner["accessToken"].as_str()).await;
-            assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
+            assert_eq!(answer.code(), expected, "{operation}: {answer:?}");
         }
         let answer = send(Some(&admin)).await;
-        assert_eq!(answer.code(), fine, "{operation}: {answer:?}");
+        assert_eq!(answer.code(), expected, "{operation}: {answer:?}");
     }
 }
 
 #[tokio::test]
-async fn nobody_plays_or_pauses_for_somebody_else() {
+async fn plays_and_pauses_require_the_users_own_token() {
     let env = TestEnv::new().await;
     let (owner_id, owner) = env.user("owner").await;
     let (_, user) = env.user("user").await;
@@ -269,7 +293,7 @@ async fn nobody_plays_or_pauses_for_somebody_else() {
     for token in [&user, &admin] {
         for path in ["/videos/1/play?", "/videos/1/pause?currentPlayedAt=1&"] {
             let path = format!("{path}userId={owner_id}");
-            env.ask("POST", &path, token)
+            env.request("POST", &path, token)
                 .await
                 .is_problem(403, "other-user");
         }
@@ -277,10 +301,10 @@ async fn nobody_plays_or_pauses_for_somebody_else() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_told_nothing_of_the_bodys_faults() {
+async fn an_unauthenticated_client_gets_no_details_about_the_body() {
     let env = TestEnv::new().await;
     for path in ["/videos", "/ads"] {
-        let ask = Ask::new("POST", path).text("{ broken");
-        env.send(ask).await.is_problem(401, "token-missing");
+        let request = TestRequest::new("POST", path).text("{ broken");
+        env.send(request).await.is_problem(401, "token-missing");
     }
 }

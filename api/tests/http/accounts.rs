@@ -1,6 +1,6 @@
-//! Joining, logging in, staying logged in, logging out.
+//! Joining, logging in, renewing tokens, logging out.
 
-use crate::env::{Answer, Ask, PASSWORD, TestEnv};
+use crate::env::{PASSWORD, TestEnv, TestRequest, TestResponse};
 use balance_api::Limits;
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ fn refresh(tokens: &Value) -> &str {
     tokens["refreshToken"].as_str().unwrap()
 }
 
-async fn reissue(env: &TestEnv, token: &str) -> Answer {
+async fn reissue(env: &TestEnv, token: &str) -> TestResponse {
     env.post("/reissue", &json!({ "refreshToken": token }))
         .await
 }
@@ -22,7 +22,7 @@ async fn joining_makes_an_account_once() {
     env.post("/join", &body)
         .await
         .is_problem(409, "username-taken");
-    // The same name from another keyboard.
+    // The same name in decomposed Unicode.
     let decomposed =
         json!({"username": "\u{1106}\u{1175}\u{11ab}\u{1109}\u{116e}", "password": PASSWORD});
     env.post("/join", &decomposed)
@@ -56,13 +56,13 @@ async fn logging_in_gives_tokens_and_a_cookie_that_scripts_cannot_read() {
     }
     for (username, password) in [
         ("minsu", "wrong horse"),
-        ("nobody", PASSWORD),
+        ("unknown", PASSWORD),
         ("minsu", "x"),
     ] {
         let body = json!({"username": username, "password": password});
-        let refused = env.post("/login", &body).await;
-        refused.is_problem(401, "wrong-credentials");
-        assert_eq!(refused.header("Set-Cookie"), None);
+        let rejected = env.post("/login", &body).await;
+        rejected.is_problem(401, "wrong-credentials");
+        assert_eq!(rejected.header("Set-Cookie"), None);
     }
 }
 
@@ -75,14 +75,14 @@ async fn a_refresh_token_is_rotated_and_a_stolen_one_ends_the_family() {
     let second = reissue(&env, refresh(&first)).await.is(200).json();
     assert_ne!(refresh(&second), refresh(&first));
     let list = env
-        .ask("GET", "/videos", second["accessToken"].as_str().unwrap())
+        .request("GET", "/videos", second["accessToken"].as_str().unwrap())
         .await;
     list.is(200);
-    // Two tabs of one person.
-    env.clock.pass_ms(10_000);
+    // Two browser tabs of one user renew the token within the grace period.
+    env.clock.advance_ms(10_000);
     let tab = reissue(&env, refresh(&first)).await.is(200).json();
-    // A thief.
-    env.clock.pass_ms(1_000);
+    // A reuse after the grace period revokes the family.
+    env.clock.advance_ms(1_000);
     reissue(&env, refresh(&first))
         .await
         .is_problem(401, "refresh-token-reused");
@@ -95,38 +95,38 @@ async fn a_refresh_token_is_rotated_and_a_stolen_one_ends_the_family() {
 }
 
 #[tokio::test]
-async fn the_cookie_does_as_well_and_the_body_goes_first() {
+async fn the_body_has_precedence_over_the_cookie() {
     let env = TestEnv::new().await;
     env.user("minsu").await;
     let tokens = env.login("minsu").await;
     let cookie = format!("other=1; refreshToken={}", refresh(&tokens));
     let next = env
-        .send(Ask::new("POST", "/reissue").header("Cookie", &cookie))
+        .send(TestRequest::new("POST", "/reissue").header("Cookie", &cookie))
         .await
         .is(200);
     let body = json!({"refreshToken": refresh(&next.json())});
-    let both = Ask::new("POST", "/reissue")
+    let both = TestRequest::new("POST", "/reissue")
         .header("Cookie", "refreshToken=none")
         .json(&body);
     env.send(both).await.is(200);
 }
 
 #[tokio::test]
-async fn a_refresh_token_lives_a_day() {
+async fn a_refresh_token_expires_after_a_day() {
     let env = TestEnv::new().await;
     env.user("minsu").await;
     let tokens = env.login("minsu").await;
     let late = env.login("minsu").await;
-    env.clock.pass_ms(86_399_000);
+    env.clock.advance_ms(86_399_000);
     reissue(&env, refresh(&tokens)).await.is(200);
-    env.clock.pass_ms(1_000);
+    env.clock.advance_ms(1_000);
     reissue(&env, refresh(&late))
         .await
         .is_problem(401, "refresh-token-invalid");
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_family_and_takes_the_cookie_away() {
+async fn logging_out_ends_the_family_and_deletes_the_cookie() {
     let env = TestEnv::new().await;
     env.user("minsu").await;
     let tokens = env.login("minsu").await;
@@ -138,17 +138,17 @@ async fn logging_out_ends_the_family_and_takes_the_cookie_away() {
         .await
         .is_problem(401, "refresh-token-invalid");
     env.post("/logout", &body).await.is(204);
-    env.send(Ask::new("POST", "/logout")).await.is(204);
+    env.send(TestRequest::new("POST", "/logout")).await.is(204);
     env.post("/logout", &json!({"refreshToken": "nonsense"}))
         .await
         .is(204);
 }
 
 #[tokio::test]
-async fn what_is_no_refresh_token_keeps_nobody_logged_in() {
+async fn invalid_refresh_tokens_are_rejected() {
     let env = TestEnv::new().await;
     let (_, access) = env.user("minsu").await;
-    env.send(Ask::new("POST", "/reissue"))
+    env.send(TestRequest::new("POST", "/reissue"))
         .await
         .is_problem(401, "refresh-token-invalid");
     for token in ["", "x", &access, &"A".repeat(43), &"x".repeat(10_000)] {
@@ -168,7 +168,7 @@ async fn attempts_are_limited_by_account_and_by_address() {
     let attempt = async |path: &str, username: &str, address: &str| {
         let body = json!({"username": username, "password": "a guess of mine"});
         env.send(
-            Ask::new("POST", path)
+            TestRequest::new("POST", path)
                 .header("X-Forwarded-For", address)
                 .json(&body),
         )
@@ -177,18 +177,18 @@ async fn attempts_are_limited_by_account_and_by_address() {
     attempt("/join", "minsu", "192.0.2.1").await.is(201);
     attempt("/login", "minsu", "192.0.2.2").await.is(200);
     attempt("/login", "minsu", "192.0.2.3").await.is(200);
-    let refused = attempt("/login", "minsu", "192.0.2.4").await;
-    refused.is_problem(429, "too-many-attempts");
+    let rejected = attempt("/login", "minsu", "192.0.2.4").await;
+    rejected.is_problem(429, "too-many-attempts");
     for name in ["a", "b", "c", "d", "e"] {
         attempt("/login", name, "198.51.100.1").await.is(401);
     }
-    let refused = attempt("/login", "f", "198.51.100.1").await;
-    refused.is_problem(429, "too-many-attempts");
-    let refused = attempt("/join", "g", "198.51.100.1").await;
-    refused.is_problem(429, "too-many-attempts");
-    // What the client itself put in front is not believed.
+    let rejected = attempt("/login", "f", "198.51.100.1").await;
+    rejected.is_problem(429, "too-many-attempts");
+    let rejected = attempt("/join", "g", "198.51.100.1").await;
+    rejected.is_problem(429, "too-many-attempts");
+    // An address that the client puts into the header is ignored.
     let forged = attempt("/login", "f", "203.0.113.9, 198.51.100.1").await;
     forged.is_problem(429, "too-many-attempts");
-    env.clock.pass_ms(61_000);
+    env.clock.advance_ms(61_000);
     attempt("/login", "minsu", "192.0.2.4").await.is(200);
 }

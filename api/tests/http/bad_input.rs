@@ -1,9 +1,9 @@
-//! Bad input: each field's wrong type, range, length and encoding is a problem with its name.
+//! Bad input: wrong types, ranges, lengths and encodings are rejected with the name of the field.
 
-use crate::env::{Ask, PASSWORD, TestEnv};
+use crate::env::{PASSWORD, TestEnv, TestRequest};
 use serde_json::{Value, json};
 
-/// Bodies that are wrong whatever they are for, and the field that is named.
+/// Returns bodies that are invalid for every operation, and the reported field.
 fn broken_bodies() -> Vec<(Vec<u8>, &'static str)> {
     let deep = [b"[".repeat(20_000), b"]".repeat(20_000)].concat();
     vec![
@@ -18,7 +18,7 @@ fn broken_bodies() -> Vec<(Vec<u8>, &'static str)> {
 }
 
 #[tokio::test]
-async fn bodies_are_refused_with_the_field_that_is_wrong() {
+async fn bodies_are_rejected_with_the_wrong_field() {
     let env = TestEnv::new().await;
     let (_, user) = env.user("minsu").await;
     let admin = env.admin("boss").await;
@@ -105,26 +105,30 @@ async fn bodies_are_refused_with_the_field_that_is_wrong() {
         _ => String::new(),
     };
     for (path, body, field) in wrong {
-        let ask = Ask::new("POST", path).by(&token(path)).json(&body);
-        env.send(ask).await.names(field);
+        let request = TestRequest::new("POST", path)
+            .token(&token(path))
+            .json(&body);
+        env.send(request).await.rejects_field(field);
     }
     for path in ["/join", "/login", "/reissue", "/logout", "/videos", "/ads"] {
         for (body, field) in broken_bodies() {
-            let ask = Ask::new("POST", path).by(&token(path)).text(&body);
-            env.send(ask).await.names(field);
+            let request = TestRequest::new("POST", path)
+                .token(&token(path))
+                .text(&body);
+            env.send(request).await.rejects_field(field);
         }
-        // Every text that may be as long as it likes stays within the body's bound.
-        let large = Ask::new("POST", path)
-            .by(&token(path))
+        // The limit of the body also limits texts that have no limit of their own.
+        let large = TestRequest::new("POST", path)
+            .token(&token(path))
             .text(b" ".repeat(65_537));
         env.send(large).await.is_problem(413, "body-too-large");
     }
-    let page = env.ask("GET", "/videos", &user).await.is(200).json();
-    assert_eq!(page["items"], json!([]), "nothing half-done stays behind");
+    let page = env.request("GET", "/videos", &user).await.is(200).json();
+    assert_eq!(page["items"], json!([]), "rejected requests leave no row");
 }
 
 #[tokio::test]
-async fn parameters_are_refused_by_name() {
+async fn parameters_are_rejected_by_name() {
     let env = TestEnv::new().await;
     let (_, user) = env.user("minsu").await;
     let admin = env.admin("boss").await;
@@ -196,7 +200,7 @@ async fn parameters_are_refused_by_name() {
             &format!("/videos?cursor={}", "x".repeat(3_000)),
             "cursor",
         ),
-        // {"Oldest":1}, while the newest come first.
+        // {"Oldest":1}, a cursor of another order.
         ("GET", "/videos?cursor=eyJPbGRlc3QiOjF9", "cursor"),
         ("GET", "/ads?limit=-1", "limit"),
         ("GET", "/ads?cursor=nonsense", "cursor"),
@@ -206,12 +210,12 @@ async fn parameters_are_refused_by_name() {
         } else {
             &user
         };
-        env.ask(method, path, token).await.names(field);
+        env.request(method, path, token).await.rejects_field(field);
     }
 }
 
 #[tokio::test]
-async fn keys_are_refused_by_name() {
+async fn keys_are_rejected_by_name() {
     let env = TestEnv::new().await;
     let (_, user) = env.user("minsu").await;
     env.video(&user, "a film", 600).await;
@@ -220,9 +224,9 @@ async fn keys_are_refused_by_name() {
         "/videos/1/pause?currentPlayedAt=1",
         "/videos",
     ] {
-        let ask = || {
-            Ask::new("POST", path)
-                .by(&user)
+        let request = || {
+            TestRequest::new("POST", path)
+                .token(&user)
                 .json(&json!({"title": "a", "duration": 1}))
         };
         for key in [
@@ -232,19 +236,19 @@ async fn keys_are_refused_by_name() {
             "열쇠".as_bytes(),
             &b"x".repeat(129),
         ] {
-            env.send(ask().header("Idempotency-Key", key))
+            env.send(request().header("Idempotency-Key", key))
                 .await
-                .names("Idempotency-Key");
+                .rejects_field("Idempotency-Key");
         }
-        let twice = ask()
+        let twice = request()
             .header("Idempotency-Key", "a")
             .header("Idempotency-Key", "b");
-        env.send(twice).await.names("Idempotency-Key");
+        env.send(twice).await.rejects_field("Idempotency-Key");
     }
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn unknown_videos_are_not_found() {
     let env = TestEnv::new().await;
     let (_, user) = env.user("minsu").await;
     for (method, path) in [
@@ -255,7 +259,7 @@ async fn what_is_not_there_is_not_found() {
             "/videos/9223372036854775807/pause?currentPlayedAt=1",
         ),
     ] {
-        env.ask(method, path, &user)
+        env.request(method, path, &user)
             .await
             .is_problem(404, "no-such-video");
     }

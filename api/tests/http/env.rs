@@ -1,4 +1,4 @@
-//! A world for a test: a fresh database, a set clock, and requests to the API.
+//! The environment of an API test: a fresh database, a test clock, and requests to the API.
 
 use balance_api::{Api, Limits, Origins, Secrets};
 use balance_domain::{
@@ -14,6 +14,7 @@ use balance_service::{
     playback::{EmbeddedIntake, Playback, intake::Intake},
 };
 use balance_store::{Store, operations::Actor, playback::IntakeRules};
+use balance_test_support::TestClock;
 use balance_worker::queue::{MemoryNotifier, NotificationBackend};
 use poem::{
     Endpoint, Request,
@@ -21,14 +22,11 @@ use poem::{
     http::{HeaderMap, Method, StatusCode},
 };
 use serde_json::{Value, json};
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-/// 2026-03-02 in Seoul, a Monday, at noon.
+/// Monday, 2026-03-02, at noon in Seoul.
 const START_MICROS: i64 = 1_772_420_400_000_000;
 pub(crate) const SECRET: &str = "test-secret-0123456789-abcdefghijklm";
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -39,61 +37,45 @@ pub(crate) const RULES: IntakeRules = IntakeRules {
     replay_s: 86_400,
     ad_interval_s: 300,
 };
-/// More attempts than any test makes but those about limits.
-pub(crate) const MANY: Limits = Limits {
+/// Limits that no test reaches.
+pub(crate) const UNLIMITED: Limits = Limits {
     account_per_minute: std::num::NonZeroU32::MAX,
     address_per_minute: std::num::NonZeroU32::MAX,
 };
 
-/// A clock that tells what it was told.
-pub(crate) struct SetClock(AtomicI64);
-
-impl SetClock {
-    /// Moves on.
-    pub(crate) fn pass_ms(&self, ms: i64) {
-        self.0.fetch_add(ms * 1_000, Ordering::SeqCst);
-    }
-}
-
-impl Clock for SetClock {
-    fn now_micros(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// What a request was answered.
+/// The response to a request.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
 }
 
-impl Answer {
-    /// The status as a number.
+impl TestResponse {
+    /// Returns the status as a number.
     pub(crate) fn code(&self) -> u16 {
         self.status.as_u16()
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// A header.
+    /// Returns the value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The same, if it has this status.
+    /// Asserts the status.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Self {
         assert_eq!(self.code(), status, "{self:?}");
         self
     }
 
-    /// Whether it is a whole problem of this status and code, without innards.
+    /// Asserts a complete problem of this status and code without internal details, and returns it.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.code(), status, "{self:?}");
@@ -124,17 +106,17 @@ impl Answer {
             [429, 503].contains(&status),
             "{self:?}"
         );
-        for innard in [
+        for detail in [
             "SELECT", "sqlx", "sqlite", "src/", ".rs", "panicked", "poem", "i64", "u32",
         ] {
-            assert!(!self.text.contains(innard), "{innard}: {self:?}");
+            assert!(!self.text.contains(detail), "{detail}: {self:?}");
         }
         problem
     }
 
-    /// Whether it is a problem with this field.
+    /// Asserts that the request is rejected because of this field.
     #[track_caller]
-    pub(crate) fn names(&self, field: &str) {
+    pub(crate) fn rejects_field(&self, field: &str) {
         let problem = self.is_problem(400, "invalid-request");
         assert_eq!(problem["errors"][0]["field"], field, "{self:?}");
         assert!(!problem["errors"][0]["reason"].as_str().unwrap().is_empty());
@@ -142,14 +124,14 @@ impl Answer {
 }
 
 /// A request.
-pub(crate) struct Ask {
+pub(crate) struct TestRequest {
     method: Method,
     path: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
 
-impl Ask {
+impl TestRequest {
     pub(crate) fn new(method: &str, path: &str) -> Self {
         Self {
             method: method.parse().unwrap(),
@@ -165,28 +147,28 @@ impl Ask {
         self
     }
 
-    /// As somebody with an access token.
-    pub(crate) fn by(self, token: &str) -> Self {
+    /// Sets the access token.
+    pub(crate) fn token(self, token: &str) -> Self {
         self.header("Authorization", format!("Bearer {token}"))
     }
 
-    /// With a body of JSON.
+    /// Sets a JSON body.
     pub(crate) fn json(self, body: &Value) -> Self {
         self.text(body.to_string())
     }
 
-    /// With a body that says it is JSON.
+    /// Sets a body of any bytes, with the content type of JSON.
     pub(crate) fn text(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = body.as_ref().to_vec();
         self.header("Content-Type", "application/json")
     }
 }
 
-/// An API with its database and clock.
+/// An API, its database and its clock.
 pub(crate) struct TestEnv {
-    pub(crate) clock: Arc<SetClock>,
+    pub(crate) clock: Arc<TestClock>,
     pub(crate) store: Arc<Store>,
-    /// Launches jobs by rings that nobody hears.
+    /// Launches jobs; its notifications reach no worker.
     pub(crate) launcher: Launcher,
     sql: Arc<Store>,
     api: BoxEndpoint<'static>,
@@ -195,49 +177,49 @@ pub(crate) struct TestEnv {
 
 impl TestEnv {
     pub(crate) async fn new() -> Self {
-        Self::with(MANY, None).await
+        Self::with(UNLIMITED, None).await
     }
 
-    /// One with limits, or with another intake than the embedded one.
+    /// Creates an environment with limits, and optionally with another intake than the embedded one.
     pub(crate) async fn with(limits: Limits, intake: Option<Arc<dyn Intake>>) -> Self {
-        Self::of(limits, intake, None).await
+        Self::with_stream(limits, intake, None).await
     }
 
-    /// One whose API is open to pages of these origins.
+    /// Creates an environment whose API allows cross-origin requests from these origins.
     pub(crate) async fn with_origins(origins: &str) -> Self {
-        Self::built(MANY, None, None, Origins::parse(origins).unwrap()).await
+        Self::build(UNLIMITED, None, None, Origins::parse(origins).unwrap()).await
     }
 
-    /// One with a stream besides.
-    pub(crate) async fn of(
+    /// Creates an environment with an event stream.
+    pub(crate) async fn with_stream(
         limits: Limits,
         intake: Option<Arc<dyn Intake>>,
         stream: Option<Arc<dyn EventStream>>,
     ) -> Self {
-        Self::built(limits, intake, stream, Origins::default()).await
+        Self::build(limits, intake, stream, Origins::default()).await
     }
 
-    async fn built(
+    async fn build(
         limits: Limits,
         intake: Option<Arc<dyn Intake>>,
         stream: Option<Arc<dyn EventStream>>,
         origins: Origins,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(SetClock(AtomicI64::new(START_MICROS)));
+        let clock = TestClock::at(START_MICROS);
         let path = folder.path().join("balance.db");
-        let injected: Arc<dyn Clock> = Arc::<SetClock>::clone(&clock);
+        let injected: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let store = Store::open_sqlite(&path, 2, Arc::clone(&injected)).await;
         let sql = Arc::new(store.unwrap());
         let store: Arc<Store> = Arc::<Store>::clone(&sql);
         let zone: BusinessTimezone = "Asia/Seoul".parse().unwrap();
         let intake = intake
             .unwrap_or_else(|| Arc::new(EmbeddedIntake::start(Arc::clone(&store), RULES, zone)));
-        // Nobody hears its rings: what is launched waits.
+        // No worker receives the notifications: launched jobs wait.
         let (queue, _) = MemoryNotifier::new();
         let launcher = Launcher {
             store: Arc::clone(&store),
-            queue: Arc::new(queue),
+            notifier: Arc::new(queue),
             clock: Arc::clone(&injected),
             timezone: zone,
             partitions: 2,
@@ -257,7 +239,7 @@ impl TestEnv {
             is_cookie_secure: true,
             origins,
             stream,
-            work: None,
+            worker: None,
         };
         Self {
             clock,
@@ -269,55 +251,57 @@ impl TestEnv {
         }
     }
 
-    /// A launcher whose rings a worker hears.
-    pub(crate) fn wired(&self) -> (Launcher, NotificationBackend) {
+    /// Returns a launcher, and the backend that delivers its notifications to a worker.
+    pub(crate) fn launcher_with_backend(&self) -> (Launcher, NotificationBackend) {
         let (queue, backend) = MemoryNotifier::new();
         let launcher = Launcher {
-            queue: Arc::new(queue),
+            notifier: Arc::new(queue),
             ..self.launcher.clone()
         };
         (launcher, NotificationBackend::Embedded(backend))
     }
 
-    /// Takes the database away.
+    /// Closes the database.
     pub(crate) async fn close_database(&self) {
         self.sql.close().await;
     }
 
     /// Sends a request.
-    pub(crate) async fn send(&self, ask: Ask) -> Answer {
-        let mut request = Request::builder().method(ask.method).uri_str(ask.path);
-        for (name, value) in ask.headers {
+    pub(crate) async fn send(&self, test_request: TestRequest) -> TestResponse {
+        let mut request = Request::builder()
+            .method(test_request.method)
+            .uri_str(test_request.path);
+        for (name, value) in test_request.headers {
             request = request.header(name.as_str(), value);
         }
-        let response = self.api.get_response(request.body(ask.body)).await;
+        let response = self.api.get_response(request.body(test_request.body)).await;
         let status = response.status();
         let headers = response.headers().clone();
         let text = response.into_body().into_string().await.unwrap();
-        Answer {
+        TestResponse {
             status,
             headers,
             text,
         }
     }
 
-    /// Sends a request without a body, as somebody.
-    pub(crate) async fn ask(&self, method: &str, path: &str, token: &str) -> Answer {
-        self.send(Ask::new(method, path).by(token)).await
+    /// Sends a request with an access token and without a body.
+    pub(crate) async fn request(&self, method: &str, path: &str, token: &str) -> TestResponse {
+        self.send(TestRequest::new(method, path).token(token)).await
     }
 
-    /// Sends JSON, as nobody.
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(Ask::new("POST", path).json(body)).await
+    /// Posts JSON without an access token.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> TestResponse {
+        self.send(TestRequest::new("POST", path).json(body)).await
     }
 
-    /// Logs somebody in; answers the tokens.
+    /// Logs a user in; returns the tokens.
     pub(crate) async fn login(&self, username: &str) -> Value {
         let body = json!({"username": username, "password": PASSWORD});
         self.post("/login", &body).await.is(200).json()
     }
 
-    /// Makes an account; answers its id and an access token.
+    /// Creates an account; returns its ID and an access token.
     pub(crate) async fn user(&self, username: &str) -> (i64, String) {
         let body = json!({"username": username, "password": PASSWORD});
         let joined = self.post("/join", &body).await.is(201).json();
@@ -328,7 +312,7 @@ impl TestEnv {
         )
     }
 
-    /// Makes an admin; answers an access token.
+    /// Creates an admin; returns an access token.
     pub(crate) async fn admin(&self, username: &str) -> String {
         let accounts = Accounts::new(Arc::clone(&self.store));
         let name = Username::parse(username).unwrap();
@@ -338,11 +322,11 @@ impl TestEnv {
         token.as_str().unwrap().to_owned()
     }
 
-    /// Registers a video; answers its id.
+    /// Registers a video; returns its ID.
     pub(crate) async fn video(&self, token: &str, title: &str, duration_s: i64) -> i64 {
         let body = json!({"title": title, "duration": duration_s});
-        let ask = Ask::new("POST", "/videos").by(token).json(&body);
-        self.send(ask).await.is(201).json()["videoId"]
+        let request = TestRequest::new("POST", "/videos").token(token).json(&body);
+        self.send(request).await.is(201).json()["videoId"]
             .as_i64()
             .unwrap()
     }

@@ -1,5 +1,4 @@
-//! Events that the history did not take, and what waits for nobody: shown, page by page, with what
-//! can be done.
+//! Dead letters and the queue: listed page by page, with a suggested action.
 
 use crate::{
     env::TestEnv,
@@ -22,8 +21,8 @@ fn entry(sequence: i64, content: Content) -> Entry {
     Entry { id, content }
 }
 
-/// So many plays that came too late, and as many entries that are not ours.
-async fn strays(env: &TestEnv, count: i64) {
+/// Writes late plays, and as many foreign entries.
+async fn write_dead_letters(env: &TestEnv, count: i64) {
     let mut entries = Vec::new();
     for number in 0..count {
         let id = EventId::new(CLOSED_MS * 1_000, [u8::try_from(number).unwrap(); 10]);
@@ -33,14 +32,14 @@ async fn strays(env: &TestEnv, count: i64) {
                 id,
                 user_id: UserId(77),
                 video_id: VideoId(3),
-                what: EventKind::Play { is_counted: true },
+                kind: EventKind::Play { is_counted: true },
             }),
         ));
         entries.push(entry(
             count + number,
-            Content::Foreign {
-                payload: format!("somebody's {number}"),
-                reason: "not one of ours".to_owned(),
+            Content::Invalid {
+                payload: format!("foreign {number}"),
+                reason: "foreign entry".to_owned(),
             },
         ));
     }
@@ -49,12 +48,12 @@ async fn strays(env: &TestEnv, count: i64) {
     assert_eq!((drained.late, drained.rejected), (5, 5), "{drained:?}");
 }
 
-/// The items of all pages, two on each.
+/// Returns the items of all pages, with two items on each page.
 async fn all(env: &TestEnv, path: &str, token: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = format!("{path}limit=2{cursor}");
-        let page = env.ask("GET", &path, token).await.is(200).json();
+        let page = env.request("GET", &path, token).await.is(200).json();
         assert!(
             page["suggestedAction"]
                 .as_str()
@@ -69,10 +68,10 @@ async fn all(env: &TestEnv, path: &str, token: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn late_and_rejected_events_are_listed_with_what_can_be_done() {
+async fn late_and_rejected_events_are_listed_with_a_suggested_action() {
     let settled = Settled::new().await;
     let env = &settled.env;
-    strays(env, 5).await;
+    write_dead_letters(env, 5).await;
     let late = all(env, "/events/late?", &settled.admin).await;
     let ids: Vec<&str> = late
         .iter()
@@ -103,38 +102,40 @@ async fn late_and_rejected_events_are_listed_with_what_can_be_done() {
     assert!(all(env, &of_day(DAYS[1]), &settled.admin).await.is_empty());
 
     let rejected = all(env, "/events/rejected?", &settled.admin).await;
-    let places: Vec<&str> = rejected
+    let entry_ids: Vec<&str> = rejected
         .iter()
         .map(|one| one["entryId"].as_str().unwrap())
         .collect();
     let expected: Vec<String> = (5..10)
         .map(|number| format!("{CLOSED_MS}-{number}"))
         .collect();
-    assert_eq!(places, expected, "the oldest first");
+    assert_eq!(entry_ids, expected, "the oldest first");
     for entry in &rejected {
         assert_eq!(
             (&entry["shard"], &entry["reason"]),
-            (&1.into(), &"not one of ours".into())
+            (&1.into(), &"foreign entry".into())
         );
-        assert!(entry["payload"].as_str().unwrap().contains("somebody's"));
+        assert!(entry["payload"].as_str().unwrap().contains("foreign"));
     }
     for path in ["/events/late?cursor=abc", "/events/rejected?cursor=abc"] {
-        env.ask("GET", path, &settled.admin).await.names("cursor");
+        env.request("GET", path, &settled.admin)
+            .await
+            .rejects_field("cursor");
     }
 }
 
 #[tokio::test]
-async fn what_waits_for_nobody_says_what_to_do() {
+async fn work_without_workers_has_a_suggested_action() {
     let env = TestEnv::new().await;
     let boss = env.admin("boss").await;
-    let queue = env.ask("GET", "/queue", &boss).await.is(200).json();
+    let queue = env.request("GET", "/queue", &boss).await.is(200).json();
     assert_eq!(
         (&queue["claimable"], &queue["suggestedAction"]),
         (&0.into(), &Value::Null)
     );
     let path = "/run-day-batch-job?date=2026-03-01";
-    env.ask("GET", path, &boss).await.is(202);
-    let queue = env.ask("GET", "/queue", &boss).await.is(200).json();
+    env.request("GET", path, &boss).await.is(202);
+    let queue = env.request("GET", "/queue", &boss).await.is(200).json();
     assert_eq!(
         (&queue["slots"], &queue["claimable"]),
         (&0.into(), &1.into())

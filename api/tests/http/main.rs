@@ -1,36 +1,16 @@
-//! The whole API in process: routes, middleware and all, on a database of the test's own and a
-//! clock that stands where it is put.
+//! The API in process, with routes and middleware, on a separate database and a test clock.
 
-#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod access;
-
 mod accounts;
-
 mod bad_input;
-
-mod cors;
-
 mod docs;
-
-mod middleware;
-
-mod events;
-
-mod view_window;
-
-mod health;
-
-mod metrics;
-
-mod playback;
-
-mod settled;
-
-mod reports;
-
-mod traces;
-
-mod videos;
-
 mod env;
+mod events;
+mod middleware;
+mod operations;
+mod playback;
+mod reports;
+mod settled;
+mod videos;

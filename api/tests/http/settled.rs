@@ -1,27 +1,21 @@
-//! A world in which days are settled: two creators, their videos, plays whose sums the test knows.
+//! Settled days of two creators, with plays whose sums the test computes.
 
 use crate::env::TestEnv;
-use async_trait::async_trait;
 use balance_batch::status::BatchStatus;
 use balance_domain::{accounts::UserId, playback::Play, videos::VideoId};
-use balance_store::{
-    import::{PlayImportError, PlayRules, PlaySource, SourcedPlay},
-    operations::WorkerIdentity,
-};
-use balance_worker::{
-    Worker,
-    settings::{WorkerMode, WorkerSettings},
-};
+use balance_store::import::PlayRules;
+use balance_test_support::settlement::{PlayBatches, Shape, wait_for_end, worker_settings};
+use balance_worker::{Worker, settings::WorkerMode};
 use chrono::{DateTime, NaiveDate};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-/// The days with plays: the last of one month, and the first of the next, in one week; then a
-/// Monday, which is not over at the world's noon.
+/// The days with plays: the last two of one month and the first of the next, in one week. The day
+/// after them, a Monday, is not over at the time of the test.
 pub(crate) const DAYS: [&str; 3] = ["2026-02-27", "2026-02-28", "2026-03-01"];
 const DURATION_S: i64 = 600;
 const VIDEOS: i64 = 12;
 
-/// What was watched of a video, summed.
+/// The sums of a video's plays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sum {
     pub(crate) views: i64,
@@ -30,38 +24,24 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// Far below the first tier's end: 1 won a view, 10 won an ad view; in hundredths of a won.
-    pub(crate) const fn pay(self) -> i64 {
+    /// Returns the revenue in hundredths of a won: 1 won a view and 10 won an ad view. The views are
+    /// far below the end of the first tier.
+    pub(crate) const fn revenue(self) -> i64 {
         self.views * 100 + self.ad_views * 1_000
     }
 }
 
-/// A settled world, and what was played in it.
+/// An environment with settled days, and their plays.
 pub(crate) struct Settled {
     pub(crate) env: TestEnv,
-    /// Creators' names are those of their tokens.
+    /// The ID and access token of a creator.
     pub(crate) minsu: (i64, String),
     pub(crate) jiwoo: (i64, String),
     pub(crate) admin: String,
     plays: Vec<Play>,
 }
 
-struct Source(Vec<Play>);
-
-#[async_trait]
-impl PlaySource for Source {
-    async fn next(&mut self) -> Result<Vec<SourcedPlay>, PlayImportError> {
-        let plays = std::mem::take(&mut self.0);
-        let sourced = |(play, line)| SourcedPlay {
-            play,
-            file: 0,
-            line,
-        };
-        Ok(plays.into_iter().zip(1..).map(sourced).collect())
-    }
-}
-
-/// Midnight of a day in Seoul, in microseconds.
+/// Returns the begin of a day in Seoul, in microseconds since 1970 (UTC).
 fn midnight(day: &str) -> i64 {
     let text = format!("{day}T00:00:00+09:00");
     DateTime::parse_from_rfc3339(&text)
@@ -70,7 +50,7 @@ fn midnight(day: &str) -> i64 {
 }
 
 impl Settled {
-    /// Three settled days. Odd videos are minsu's, even ones jiwoo's; video 12 is played by nobody.
+    /// Settles three days. Odd videos belong to minsu, even ones to jiwoo; video 12 has no plays.
     pub(crate) async fn new() -> Self {
         let env = TestEnv::new().await;
         let minsu = env.user("minsu").await;
@@ -84,7 +64,7 @@ impl Settled {
         let mut plays = Vec::new();
         for (number, day) in (1..).zip(DAYS) {
             for video in 1..VIDEOS {
-                // Videos 3 and 4 tie each day, and so do 5 and 6.
+                // Videos 3 and 4 have equally many views each day, and so have 5 and 6.
                 for view in 0..(video + 1) / 2 % 4 * number {
                     plays.push(Play {
                         user_id: UserId(1_000 + view),
@@ -117,45 +97,25 @@ impl Settled {
             ad_interval_s: 300,
             ads: 1,
         };
-        let mut source = Source(self.plays.clone());
+        let mut source = PlayBatches::sorted(self.plays.clone());
         let counts = store.import_plays(&mut source, rules).await.unwrap();
         assert_eq!(counts.counted, self.plays.len() as u64);
-        let settings = WorkerSettings {
-            identity: WorkerIdentity {
-                name: "test".to_owned(),
-                host: "test".to_owned(),
-                process_id: std::process::id(),
-                version: "0".to_owned(),
-                concurrency: 2,
-            },
-            lease_s: 15,
-            chunk_timeout_s: 60,
-            grace_s: 30,
+        let settings = worker_settings(Shape {
             chunk_size: 3,
-            skip_limit: 0,
-            retry_limit: 3,
-        };
-        let (launcher, backend) = self.env.wired();
+            ..Shape::default()
+        });
+        let (launcher, backend) = self.env.launcher_with_backend();
         let mode = WorkerMode::OneShot;
         let worker = Worker::start(launcher.clone(), settings, backend, None, mode).await;
         for day in DAYS {
             let id = launcher.launch(day.parse().unwrap()).await.unwrap().id;
-            let ended = async {
-                loop {
-                    let status = store.execution(id).await.unwrap().unwrap().status;
-                    if !status.is_running() {
-                        return status;
-                    }
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                }
-            };
-            let ended = tokio::time::timeout(Duration::from_secs(60), ended);
-            assert_eq!(ended.await.unwrap(), BatchStatus::Completed);
+            let execution = wait_for_end(store, id).await;
+            assert_eq!(execution.status, BatchStatus::Completed);
         }
         assert!(worker.stop().await);
     }
 
-    /// What was watched of each video from one day to another: computed from the plays alone.
+    /// Returns the sums of each video in a range of days, computed from the plays alone.
     pub(crate) fn sums(&self, from: NaiveDate, to: NaiveDate) -> BTreeMap<i64, Sum> {
         let mut sums: BTreeMap<i64, Sum> = BTreeMap::new();
         for play in &self.plays {
@@ -171,7 +131,7 @@ impl Settled {
         sums
     }
 
-    /// The owner of a video.
+    /// Returns the owner of a video.
     pub(crate) fn owner(&self, video: i64) -> i64 {
         if video % 2 == 1 {
             self.minsu.0
@@ -180,7 +140,7 @@ impl Settled {
         }
     }
 
-    /// The store of the world.
+    /// Returns the store.
     pub(crate) fn store(&self) -> Arc<balance_store::Store> {
         Arc::clone(&self.env.store)
     }

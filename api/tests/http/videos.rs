@@ -1,10 +1,10 @@
-//! Registering and finding videos and ads.
+//! Registration and search of videos and ads.
 
-use crate::env::{Ask, TestEnv};
+use crate::env::{TestEnv, TestRequest};
 use serde_json::{Value, json};
 
 async fn list(env: &TestEnv, token: &str, query: &str) -> Value {
-    env.ask("GET", &format!("/videos?{query}"), token)
+    env.request("GET", &format!("/videos?{query}"), token)
         .await
         .is(200)
         .json()
@@ -25,11 +25,15 @@ async fn a_video_reads_back_as_it_was_registered() {
     let body =
         json!({"title": "<script>alert('x')</script>'; DROP TABLE video; --", "duration": 600});
     let answer = env
-        .send(Ask::new("POST", "/videos").by(&token).json(&body))
+        .send(
+            TestRequest::new("POST", "/videos")
+                .token(&token)
+                .json(&body),
+        )
         .await
         .is(201);
     assert_eq!(answer.header("Location"), Some("/videos/1"));
-    let read = env.ask("GET", "/videos/1", &token).await.is(200);
+    let read = env.request("GET", "/videos/1", &token).await.is(200);
     assert_eq!(
         read.json(),
         json!({
@@ -38,16 +42,16 @@ async fn a_video_reads_back_as_it_was_registered() {
         })
     );
     assert_eq!(read.json(), answer.json());
-    env.ask("GET", "/videos/2", &token)
+    env.request("GET", "/videos/2", &token)
         .await
         .is_problem(404, "no-such-video");
 }
 
 #[tokio::test]
-async fn pages_meet_without_a_gap_in_every_order() {
+async fn pages_have_no_gap_in_any_order() {
     let env = TestEnv::new().await;
     let (_, token) = env.user("minsu").await;
-    // Titles that are equal, too.
+    // Some titles are equal.
     for number in 0..7 {
         env.video(&token, ["나비", "가을", "Zebra"][number % 3], 60)
             .await;
@@ -76,7 +80,7 @@ async fn pages_meet_without_a_gap_in_every_order() {
 }
 
 #[tokio::test]
-async fn filters_by_owner_and_title_hold_together() {
+async fn filters_by_owner_and_title_can_be_combined() {
     let env = TestEnv::new().await;
     let (minsu_id, minsu) = env.user("minsu").await;
     let (_, jiwoo) = env.user("jiwoo").await;
@@ -116,10 +120,10 @@ async fn a_registration_with_a_key_is_done_once() {
     let (_, minsu) = env.user("minsu").await;
     let (_, jiwoo) = env.user("jiwoo").await;
     let send = async |token: &str, key: &str, title: &str| {
-        let ask = Ask::new("POST", "/videos")
-            .by(token)
+        let request = TestRequest::new("POST", "/videos")
+            .token(token)
             .header("Idempotency-Key", key);
-        env.send(ask.json(&json!({"title": title, "duration": 60})))
+        env.send(request.json(&json!({"title": title, "duration": 60})))
             .await
     };
     let first = send(&minsu, "k", "a").await.is(201);
@@ -131,13 +135,13 @@ async fn a_registration_with_a_key_is_done_once() {
     assert_ne!(
         other.json()["videoId"],
         first.json()["videoId"],
-        "everybody has keys of their own"
+        "each user has separate keys"
     );
     assert_ne!(
         send(&minsu, "l", "a").await.is(201).json()["videoId"],
         first.json()["videoId"]
     );
-    env.clock.pass_ms(86_400_001);
+    env.clock.advance_ms(86_400_001);
     let token = env.login("minsu").await["accessToken"]
         .as_str()
         .unwrap()
@@ -150,16 +154,20 @@ async fn ads_are_registered_and_listed_by_admins() {
     let env = TestEnv::new().await;
     let admin = env.admin("boss").await;
     for title in ["one", "two", "three"] {
-        let ask = Ask::new("POST", "/ads")
-            .by(&admin)
+        let request = TestRequest::new("POST", "/ads")
+            .token(&admin)
             .json(&json!({ "title": title }));
-        env.send(ask).await.is(201);
+        env.send(request).await.is(201);
     }
-    let page = env.ask("GET", "/ads?limit=2", &admin).await.is(200).json();
+    let page = env
+        .request("GET", "/ads?limit=2", &admin)
+        .await
+        .is(200)
+        .json();
     assert_eq!(titles(&page), ["one", "two"]);
     let next = page["next"].as_str().unwrap();
     let page = env
-        .ask("GET", &format!("/ads?limit=2&cursor={next}"), &admin)
+        .request("GET", &format!("/ads?limit=2&cursor={next}"), &admin)
         .await
         .is(200)
         .json();

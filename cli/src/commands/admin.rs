@@ -1,10 +1,10 @@
-//! `balance admin`: accounts, from the machine that has the database.
+//! `balance admin`.
 
 use crate::{
-    app::App,
     args::{Admin, GrantedRole, PasswordArgs},
-    commands::open_source,
+    commands::source::open_source,
     output,
+    wiring::App,
 };
 use anyhow::Context;
 use balance_domain::accounts::{MAX_PASSWORD, Password, Role};
@@ -20,10 +20,10 @@ pub(super) async fn run(app: &App, admin: Admin) -> anyhow::Result<ExitCode> {
     let accounts = Accounts::new(Arc::clone(&app.store));
     match admin {
         Admin::Create { username, password } => {
-            let password = read(&password)?;
+            let password = read_password(&password)?;
             let account = accounts.create(&username, password, Role::Admin).await?;
             output::line(&format!(
-                "made {username}, user {}, an admin",
+                "created {username}, user {}, role admin",
                 account.user_id
             ));
         }
@@ -33,46 +33,48 @@ pub(super) async fn run(app: &App, admin: Admin) -> anyhow::Result<ExitCode> {
                 GrantedRole::Admin => Role::Admin,
             };
             accounts.grant(&username, role).await?;
-            output::line(&format!("{username} has the role {} now", role.name()));
+            output::line(&format!("{username} now has the role {}", role.name()));
         }
         Admin::Password { username, password } => {
-            let password = read(&password)?;
+            let password = read_password(&password)?;
             accounts.set_password(&username, password).await?;
             output::line(&format!(
-                "{username} has another password, and is logged out everywhere"
+                "changed the password of {username}; all sessions have ended"
             ));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A new password: from a file, or typed twice. Never from the command line, which others can see.
-fn read(args: &PasswordArgs) -> anyhow::Result<Password> {
+/// Reads a new password from a file, or twice from the terminal. Command-line arguments are visible
+/// to other users, so none is accepted there.
+fn read_password(args: &PasswordArgs) -> anyhow::Result<Password> {
     let text = match &args.password_file {
-        Some(path) => from_file(path)?,
+        Some(path) => first_line(path)?,
         None if std::io::stdin().is_terminal() => {
             let text = rpassword::prompt_password("Password: ")?;
-            if rpassword::prompt_password("The same again: ")? != text {
-                anyhow::bail!("the passwords are not the same");
+            if rpassword::prompt_password("Repeat the password: ")? != text {
+                anyhow::bail!("the passwords differ");
             }
             text
         }
         None => anyhow::bail!(
-            "there is no terminal to ask for the password; use --password-file, - for standard input"
+            "cannot prompt for the password: standard input is not a terminal; use --password-file, - \
+             for standard input"
         ),
     };
     Password::new(&text).map_err(|invalid_input| anyhow::anyhow!("the password {invalid_input}"))
 }
 
-/// The first line of a file.
-fn from_file(path: &Path) -> anyhow::Result<String> {
+/// Returns the first line of a file.
+fn first_line(path: &Path) -> anyhow::Result<String> {
     let (source, _) = open_source(path)?;
     let limit = u64::try_from(MAX_PASSWORD + 2)?;
     let mut text = String::new();
     source
         .take(limit)
         .read_to_string(&mut text)
-        .context("the password's file")?;
+        .context("the password file")?;
     let line = text.lines().next().unwrap_or_default();
     Ok(line.to_owned())
 }

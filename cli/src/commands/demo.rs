@@ -1,19 +1,21 @@
 //! `balance demo`.
 
 use crate::{
-    app::App,
+    args::Demo,
     commands::{import, watch},
     demo::{DemoData, DemoSpec},
     output::{self, report as print},
     progress,
     settings::{DEFAULT_TIMEZONE, Database, Settings},
+    wiring::{App, LocalWorker},
 };
 use anyhow::{Context, bail};
 use async_trait::async_trait;
+use balance_batch::status::BatchStatus;
 use balance_domain::{period::PeriodKind, playback::Play};
 use balance_service::reports::Reports;
 use balance_store::{
-    Store,
+    LockOutcome, ProcessLock, Store,
     import::{MAX_PLAY_BATCH, PlayImportError, PlaySource, SourcedPlay},
     reports::TopBy,
 };
@@ -26,70 +28,68 @@ use std::{
     time::Instant,
 };
 
-/// A Monday whose two weeks lie in one month.
+/// A Monday; the following two weeks are in one month.
 const FIRST_DATE: Option<NaiveDate> = NaiveDate::from_ymd_opt(2026, 3, 2);
 const DAY_COUNT: u32 = 14;
-/// Creators and executions shown.
+/// Number of creators and executions shown.
 const SHOWN: u32 = 5;
 
-pub(super) async fn run(
-    settings: Settings,
-    dir: &Path,
-    reset: bool,
-    plays: u32,
-    seed: u64,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(settings: Settings, args: Demo) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let path = std::path::absolute(dir)?.join("balance.db");
-    if reset {
+    let path = std::path::absolute(&args.dir)?.join("balance.db");
+    if args.reset {
         delete(&path)?;
     }
     let app = App::open_at(settings, &Database::Sqlite(path.clone())).await?;
     let result = match app.store.is_empty().await {
         Ok(true) => {
             let spec = DemoSpec {
-                seed,
-                play_count: usize::try_from(plays)?,
+                seed: args.seed,
+                play_count: usize::try_from(args.plays)?,
                 first_date: FIRST_DATE.unwrap_or_default(),
                 day_count: DAY_COUNT,
-                timezone: app.settings.business_timezone.unwrap_or(DEFAULT_TIMEZONE),
+                timezone: app
+                    .settings
+                    .database
+                    .business_timezone
+                    .unwrap_or(DEFAULT_TIMEZONE),
             };
-            make(&app, &spec, &path, began).await
+            generate(&app, &spec, &path, began).await
         }
-        Ok(false) => there_already(&app, &path).await,
+        Ok(false) => keep_existing(&app, &path).await,
         Err(error) => Err(error.into()),
     };
     app.close().await;
     result
 }
 
-/// Says what is there already, and changes nothing.
-async fn there_already(app: &App, path: &Path) -> anyhow::Result<ExitCode> {
-    let is_whole = app.store.first_unsettled_day().await?.is_none()
+/// Leaves existing data unchanged. Fails unless it is completely settled.
+async fn keep_existing(app: &App, path: &Path) -> anyhow::Result<ExitCode> {
+    let is_settled = app.store.first_unsettled_day().await?.is_none()
         && app.store.closed_through().await?.is_some();
-    if is_whole {
+    if is_settled {
         output::line(&format!(
-            "{} holds data already: nothing was changed (--reset starts over)",
+            "{} already contains data: nothing was changed (--reset starts over)",
             path.display()
         ));
         return Ok(ExitCode::SUCCESS);
     }
     bail!(
-        "{} holds a demo that was interrupted, or other data: nothing was changed \
+        "{} contains an interrupted demo or other data: nothing was changed \
          (--reset deletes it and starts over)",
         path.display()
     );
 }
 
-/// Deletes the database's files, and nothing else. Refuses while another process works on it.
+/// Deletes the files of the database only. Fails if another process uses it.
 fn delete(path: &Path) -> anyhow::Result<()> {
     if !path.exists() {
         return Ok(());
     }
     let lock_path = Store::lock_path(path);
-    let (_lock, outcome) = balance_store::ProcessLock::take(&lock_path)?;
-    if outcome == balance_store::LockOutcome::Shared {
-        bail!("another process works on {}", path.display());
+    let (_lock, outcome) = ProcessLock::take(&lock_path)?;
+    if outcome == LockOutcome::Shared {
+        bail!("another process uses {}", path.display());
     }
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
@@ -104,7 +104,12 @@ fn delete(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn make(app: &App, spec: &DemoSpec, path: &Path, began: Instant) -> anyhow::Result<ExitCode> {
+async fn generate(
+    app: &App,
+    spec: &DemoSpec,
+    path: &Path,
+    began: Instant,
+) -> anyhow::Result<ExitCode> {
     let data = DemoData::new(spec);
     output::line(&format!(
         "{} people, {} videos, {} ads",
@@ -130,13 +135,13 @@ async fn make(app: &App, spec: &DemoSpec, path: &Path, began: Instant) -> anyhow
 
     let local_worker = app.local_worker(false).await?;
     let settled = settle_days(app, &local_worker).await;
-    watch::stop(local_worker).await;
+    local_worker.stop().await;
     if !settled? {
         return Ok(ExitCode::FAILURE);
     }
     show(app, spec).await?;
     output::line(&format!(
-        "done in {}; look further with:\n  export DATABASE_URL=sqlite://{}\n  balance report revenue --date {} --period month\n  balance jobs list",
+        "done in {}; more commands:\n  export DATABASE_URL=sqlite://{}\n  balance report revenue --date {} --period month\n  balance jobs list",
         progress::duration(began.elapsed()),
         path.display(),
         last_date(spec),
@@ -144,14 +149,14 @@ async fn make(app: &App, spec: &DemoSpec, path: &Path, began: Instant) -> anyhow
     Ok(ExitCode::SUCCESS)
 }
 
-/// Settles every day in order, under one bar.
-async fn settle_days(app: &App, local_worker: &crate::app::LocalWorker) -> anyhow::Result<bool> {
+/// Settles every day in order. Returns whether all days are COMPLETED.
+async fn settle_days(app: &App, local_worker: &LocalWorker) -> anyhow::Result<bool> {
     let days = app.store.active_days(None, DAY_COUNT + 1).await?;
     let bar = progress::count(u64::try_from(days.len())?, "settling");
     for date in days {
         let id = local_worker.launcher.launch(date).await?.id;
         let execution = watch::until_ended(app.store.as_ref(), id).await?;
-        if execution.status != balance_batch::status::BatchStatus::Completed {
+        if execution.status != BatchStatus::Completed {
             bar.finish_and_clear();
             output::execution(&execution, &watch::all_steps(app.store.as_ref(), id).await?);
             return Ok(false);
@@ -169,7 +174,7 @@ fn last_date(spec: &DemoSpec) -> NaiveDate {
         .unwrap_or(spec.first_date)
 }
 
-/// What one wants to see.
+/// Prints the reports of the last day and its month, and the executions.
 async fn show(app: &App, spec: &DemoSpec) -> anyhow::Result<()> {
     let store = app.store.as_ref();
     let date = last_date(spec);
@@ -191,7 +196,7 @@ async fn show(app: &App, spec: &DemoSpec) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The generator as a source of plays.
+/// Provides the generated plays to the import.
 struct DemoPlays<'a> {
     plays: Box<dyn Iterator<Item = Play> + Send + 'a>,
     bar: ProgressBar,

@@ -1,33 +1,34 @@
 //! `balance events`.
 
-use crate::{app::App, output, progress};
+use crate::{output, progress, wiring::App};
 use anyhow::{Context, anyhow, bail};
 use balance_service::events::replay::{self, EventRules, ReplayError};
 use std::{process::ExitCode, time::Instant};
 
-/// Writes what the stream retains into the database once more.
+/// Persists all events that the stream retains again.
 pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let begun = Instant::now();
-    let Some(of_fleet) = &app.events else {
-        bail!("REDIS_URL: needed, for the plays of a fleet come by a stream");
+    let began = Instant::now();
+    let Some(events) = &app.events else {
+        bail!("REDIS_URL: required to read the event stream");
     };
-    let stream = of_fleet.stream.as_ref();
-    // Before the number of shards is stored: an empty database would keep a wrong one for ever.
+    let stream = events.stream.as_ref();
+    // Checked before the number of shards is stored: an empty database would store a wrong one
+    // permanently.
     let retained = stream.retained().await.context("REDIS_URL")?;
-    replay::check_shards(stream, &retained).map_err(explained)?;
+    replay::check_shards(stream, &retained).map_err(with_advice)?;
     app.check_stream().await?;
     if app.store.slots().await? > 0 {
         progress::line(
-            "workers are at work: a day that they close before its plays are written again keeps \
-             the rest of them as late events",
+            "workers are running: plays of a day that they close before its replay ends become late \
+             events",
         );
     }
     let rules = EventRules {
         timezone: app.timezone,
-        ad_interval_s: of_fleet.ad_interval_s,
+        ad_interval_s: events.ad_interval_s,
     };
     progress::line(&format!(
-        "an ad slot every {} s (AD_INTERVAL_S), as the fleet must have it",
+        "an ad slot every {} s (AD_INTERVAL_S); the fleet must use the same value",
         rules.ad_interval_s
     ));
     let bar = progress::count(0, "replaying");
@@ -45,25 +46,25 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
     )
     .await;
     bar.finish_and_clear();
-    let replayed = replayed.map_err(explained)?;
+    let replayed = replayed.map_err(with_advice)?;
     if json {
         output::replayed_json(&replayed)?;
     } else {
-        output::replayed(&replayed, begun.elapsed());
+        output::replayed(&replayed, began.elapsed());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// An error with what to do about it.
-fn explained(error: ReplayError) -> anyhow::Error {
+/// Adds the setting or the action that resolves an error.
+fn with_advice(error: ReplayError) -> anyhow::Error {
     match error {
         ReplayError::NoAds => anyhow!(
-            "{error}: restore them first; --without-ads goes on where there have never been any"
+            "{error}: restore them first, or use --without-ads if there have never been any"
         ),
         ReplayError::MoreShards { .. } => anyhow::Error::new(error).context("INTAKE_SHARDS"),
         ReplayError::Stream(_) => anyhow::Error::new(error).context("REDIS_URL"),
         ReplayError::Store(_) => {
-            anyhow::Error::new(error).context("not all is replayed; begin again to go on")
+            anyhow::Error::new(error).context("the replay is incomplete; run it again to continue")
         }
     }
 }

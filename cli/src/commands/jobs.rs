@@ -1,36 +1,36 @@
 //! `balance jobs`.
 
-use crate::{app::App, args::Jobs, commands::watch, output};
+use crate::{args::Jobs, commands::watch, output, wiring::App};
 use balance_batch::execution::{JobExecutionId, StepExecutionId};
+use balance_service::jobs::queries;
 use balance_store::{LockOutcome, jobs::JobError};
 use chrono::NaiveDate;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 pub(super) async fn run(app: &App, jobs: Jobs) -> anyhow::Result<ExitCode> {
     match jobs {
         Jobs::List { limit, json } => {
-            let executions = app.store.executions(None, limit).await?;
+            let jobs = queries::Jobs::new(Arc::clone(&app.store));
+            let page = jobs.executions(None, limit).await?;
             if json {
-                output::json(&output::executions_json(&executions))?;
+                output::json(&output::executions_json(page))?;
             } else {
-                output::executions(&executions);
+                output::executions(&page.items);
             }
             Ok(ExitCode::SUCCESS)
         }
         Jobs::Show { id, json } => show(app, JobExecutionId(id), json).await,
         Jobs::Launch { date } => launch(app, date).await,
         Jobs::Restart { id, no_work } => {
-            work(app, Command::Restart(JobExecutionId(id)), no_work).await
+            rerun(app, Rerun::Restart(JobExecutionId(id)), no_work).await
         }
-        Jobs::Retry { id, no_work } => {
-            work(app, Command::Retry(StepExecutionId(id)), no_work).await
-        }
+        Jobs::Retry { id, no_work } => rerun(app, Rerun::Retry(StepExecutionId(id)), no_work).await,
         Jobs::Stop { id } => stop(app, JobExecutionId(id)).await,
         Jobs::Abandon { id } => {
             let (launcher, _backend) = app.launcher();
             launcher.abandon(JobExecutionId(id)).await?;
             output::line(&format!(
-                "execution {id} is ABANDONED; its date can be settled anew"
+                "execution {id} is ABANDONED; its date can be settled again"
             ));
             Ok(ExitCode::SUCCESS)
         }
@@ -46,19 +46,14 @@ async fn show(app: &App, id: JobExecutionId, json: bool) -> anyhow::Result<ExitC
     let steps = watch::all_steps(app.store.as_ref(), id).await?;
     let owners = app.store.owners(id).await?;
     if json {
-        output::json(&output::execution_json(&execution, &steps, &owners))?;
+        output::json(&output::execution_json(execution, steps, &owners))?;
     } else {
         output::execution_table(&execution, &steps, &owners);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-enum Command {
-    Restart(JobExecutionId),
-    Retry(StepExecutionId),
-}
-
-/// Launches a day and leaves it to the workers.
+/// Launches a day for the workers, without waiting.
 async fn launch(app: &App, date: Option<NaiveDate>) -> anyhow::Result<ExitCode> {
     let local_worker = app.local_worker(true).await?;
     let date = match date {
@@ -75,24 +70,31 @@ async fn launch(app: &App, date: Option<NaiveDate>) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Starts an execution again and works it to its end.
-async fn work(app: &App, command: Command, no_work: bool) -> anyhow::Result<ExitCode> {
+/// The execution to restart.
+enum Rerun {
+    Restart(JobExecutionId),
+    /// The execution of a failed partition.
+    Retry(StepExecutionId),
+}
+
+/// Restarts an execution and waits for its end.
+async fn rerun(app: &App, rerun: Rerun, no_work: bool) -> anyhow::Result<ExitCode> {
     let local_worker = app.local_worker(no_work).await?;
-    let launched = match command {
-        Command::Restart(id) => local_worker.launcher.restart(id).await,
-        Command::Retry(id) => local_worker.launcher.retry(id).await,
+    let launched = match rerun {
+        Rerun::Restart(id) => local_worker.launcher.restart(id).await,
+        Rerun::Retry(id) => local_worker.launcher.retry(id).await,
     };
     let result = match launched {
-        Ok(launched) => watch::to_the_end(app, launched.id).await,
+        Ok(launched) => watch::to_end(app, launched.id).await,
         Err(JobError::AlreadyRunning { execution, .. })
             if local_worker.orphaned.contains(&execution) =>
         {
-            watch::take_up(&local_worker, execution).await?;
-            watch::to_the_end(app, execution).await
+            watch::take_over(&local_worker, execution).await?;
+            watch::to_end(app, execution).await
         }
         Err(error) => Err(error.into()),
     };
-    watch::stop(local_worker).await;
+    local_worker.stop().await;
     Ok(if result? {
         ExitCode::SUCCESS
     } else {
@@ -101,7 +103,7 @@ async fn work(app: &App, command: Command, no_work: bool) -> anyhow::Result<Exit
 }
 
 async fn stop(app: &App, id: JobExecutionId) -> anyhow::Result<ExitCode> {
-    // Alone: whoever worked on it is dead, and what it held is free at once.
+    // With exclusive use, the claims of terminated processes expire here, so the stop is immediate.
     let (lock, outcome) = app.join().await?;
     if let Some(lock) = &lock {
         lock.share()?;
@@ -116,7 +118,7 @@ async fn stop(app: &App, id: JobExecutionId) -> anyhow::Result<ExitCode> {
     output::line(&match outcome {
         LockOutcome::Exclusive => format!("execution {id} is {status}"),
         LockOutcome::Shared => {
-            format!("execution {id} is {status}; chunks at work finish, then it stops")
+            format!("execution {id} is {status}; it stops after the running chunks")
         }
     });
     Ok(ExitCode::SUCCESS)

@@ -1,10 +1,10 @@
 //! `balance rates`.
 
 use crate::{
-    app::App,
     args::Rates,
-    commands::{display_name, open_source},
+    commands::source::{display_name, open_source},
     output,
+    wiring::App,
 };
 use anyhow::Context;
 use balance_domain::rates::RateVersion;
@@ -24,7 +24,7 @@ pub(super) async fn run(app: &App, rates: Rates) -> anyhow::Result<ExitCode> {
             let version =
                 RateVersion::new(effective_from, tiers).with_context(|| display_name(&file))?;
             app.store.set_rates(&version, &Actor::Console).await?;
-            output::line(&format!("stored; pays from {effective_from}"));
+            output::line(&format!("stored; effective from {effective_from}"));
         }
     }
     Ok(ExitCode::SUCCESS)

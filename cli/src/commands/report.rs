@@ -1,9 +1,9 @@
 //! `balance report`.
 
 use crate::{
-    app::App,
     args::{By, Report, ReportArgs},
     output::{self, report as print},
+    wiring::App,
 };
 use balance_domain::{period::PeriodKind, videos::VideoId};
 use balance_service::reports::Reports;

@@ -1,64 +1,68 @@
-//! `balance serve`, `balance api` and `balance worker`: the processes that stay.
+//! `balance serve`, `balance api` and `balance worker`: the long-running processes.
 
-use crate::{api::Parts, app::App, commands::watch, progress, shutdown};
+use crate::{
+    progress, shutdown,
+    wiring::{ApiParts, App},
+};
 use anyhow::Context;
-use balance_api::{Api, Work};
+use balance_api::{Api, ProcessWorker};
 use balance_worker::{Worker, settings::WorkerMode};
 use std::{net::SocketAddr, process::ExitCode};
 use tokio::net::TcpListener;
 
-/// API and worker in one process.
+/// Runs the API and a worker in one process.
 pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
-    // First, so that nothing is begun where another process has the address.
+    // The address is bound first, so that no work starts if another process uses it.
     let listener = bind("LISTEN_ADDR", app.settings.api.listen_addr).await?;
-    let parts = Parts::of(app).await?;
+    let parts = ApiParts::new(app).await?;
     let requested = shutdown::requested();
-    let local_worker = app.start_worker(resident(app)).await?;
+    let local_worker = app.start_worker(daemon(app)).await?;
     let work = local_worker
         .worker
         .as_ref()
-        .map(|worker| work_of(app, worker));
+        .map(|worker| process_worker(app, worker));
     let api = parts.api(app, local_worker.launcher.clone(), work);
     let served = listen(api, listener, requested).await;
-    let stopped = watch::stop(local_worker).await;
+    let stopped = local_worker.stop().await;
     served?;
     Ok(stopped)
 }
 
-/// The API alone: workers are other processes. Starts while the fleet's Redis is away.
+/// Runs the API without a worker. Starts even if the fleet's Redis is unavailable.
 pub(super) async fn api(app: &App) -> anyhow::Result<ExitCode> {
     let listener = bind("LISTEN_ADDR", app.settings.api.listen_addr).await?;
     let (launcher, _backend) = app.launcher();
-    let api = Parts::of(app).await?.api(app, launcher, None);
+    let api = ApiParts::new(app).await?.api(app, launcher, None);
     listen(api, listener, shutdown::requested()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A worker alone.
+/// Runs a worker without the API.
 pub(super) async fn worker(app: &App) -> anyhow::Result<ExitCode> {
-    let listener = match app.settings.observation.metrics_addr {
+    let listener = match app.settings.observability.metrics_addr {
         Some(address) => Some(bind("METRICS_ADDR", address).await?),
         None => None,
     };
     app.require_notifier().await?;
-    // Before the registry shows it: whoever sees a worker can ask it to end.
+    // Signals are received before the worker is registered, because a client of the registry can
+    // ask it to end at once.
     let requested = shutdown::requested();
-    let local_worker = app.start_worker(resident(app)).await?;
+    let local_worker = app.start_worker(daemon(app)).await?;
     if let Some(worker) = &local_worker.worker {
-        progress::line(&format!("worker {} is at work", worker.name()));
+        progress::line(&format!("worker {} started", worker.name()));
     }
     match local_worker.worker.as_ref().zip(listener) {
         Some((worker, listener)) => {
-            serve_metrics(work_of(app, worker), listener, requested).await?;
+            serve_metrics(process_worker(app, worker), listener, requested).await?;
         }
         None => requested.await,
     }
-    Ok(watch::stop(local_worker).await)
+    Ok(local_worker.stop().await)
 }
 
-fn resident(app: &App) -> WorkerMode {
+const fn daemon(app: &App) -> WorkerMode {
     WorkerMode::Daemon {
-        retention_days: app.settings.job_retention_days,
+        retention_days: app.settings.processing.job_retention_days,
     }
 }
 
@@ -68,26 +72,27 @@ async fn bind(setting: &'static str, address: SocketAddr) -> anyhow::Result<TcpL
         .with_context(|| format!("{setting}: {address}"))
 }
 
-/// Tells a worker's metrics until the process is asked to end. The work outranks them.
+/// Serves the metrics of a worker until the process is asked to end. The worker continues if
+/// serving fails.
 async fn serve_metrics(
-    work: Work,
+    worker: ProcessWorker,
     listener: TcpListener,
     requested: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     progress::line(&format!("metrics on http://{address}/metrics"));
-    let told = balance_api::serve_metrics(work, listener, requested).await;
-    if let Err(error) = told {
-        tracing::error!(%error, "metrics are told no longer");
+    let served = balance_api::serve_metrics(worker, listener, requested).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "failed to serve metrics");
         shutdown::requested().await;
     }
     Ok(())
 }
 
-fn work_of(app: &App, worker: &Worker) -> Work {
-    Work {
+fn process_worker(app: &App, worker: &Worker) -> ProcessWorker {
+    ProcessWorker {
         counters: worker.counters(),
-        drains: app.stream().is_some(),
+        has_event_writer: app.stream().is_some(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! `balance settle`.
 
 use crate::{
-    app::{App, LocalWorker},
+    args::Settle,
     commands::watch,
     output, progress,
+    wiring::{App, LocalWorker},
 };
 use balance_batch::{execution::JobExecutionId, job::Job};
 use balance_domain::period::PeriodKind;
@@ -11,33 +12,29 @@ use balance_store::{jobs::JobError, reports::PeriodTotal};
 use chrono::NaiveDate;
 use std::{process::ExitCode, time::Instant};
 
-/// Days looked up at a time.
+/// Days read per query.
 const DAYS: u32 = 1_000;
 
-pub(super) async fn run(
-    app: &App,
-    date: Option<NaiveDate>,
-    range: Option<(NaiveDate, NaiveDate)>,
-    no_work: bool,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(app: &App, args: Settle) -> anyhow::Result<ExitCode> {
+    let range = args.from.zip(args.to);
     if let Some((from, to)) = range
         && from > to
     {
-        anyhow::bail!("--from {from} lies after --to {to}");
+        anyhow::bail!("--from {from} is after --to {to}");
     }
-    // Looked up before the worker starts: it may at once complete what a dead process left.
-    let was_settled = match date {
+    // Read before the worker starts, because it can complete an orphaned execution at once.
+    let was_settled = match args.date {
         Some(date) => app.store.is_settled(date).await?,
         None => false,
     };
-    let local_worker = app.local_worker(no_work).await?;
-    let settled = match date {
+    let local_worker = app.local_worker(args.no_work).await?;
+    let settled = match args.date {
         Some(date) => day(app, &local_worker, date, was_settled)
             .await
             .map(|total| (total.is_some(), 1)),
         None => days(app, &local_worker, range).await,
     };
-    watch::stop(local_worker).await;
+    local_worker.stop().await;
     let (is_complete, count) = settled?;
     if is_complete && count == 0 {
         output::line("nothing to settle");
@@ -49,33 +46,16 @@ pub(super) async fn run(
     })
 }
 
-/// Settles every unsettled active day that is over, or those of a range, in order; stops at the
-/// first that does not complete. Answers whether all did, and how many there were.
+/// Settles in order every unsettled active day that is over, or those of a range. Stops at the
+/// first day that does not complete. Returns whether all days are COMPLETED, and their number.
 async fn days(
     app: &App,
     local_worker: &LocalWorker,
     range: Option<(NaiveDate, NaiveDate)>,
 ) -> anyhow::Result<(bool, u64)> {
     let began = Instant::now();
-    let last_over = local_worker.launcher.last_day_over()?;
-    let (mut after, last) = match range {
-        Some((from, to)) => {
-            if to > last_over {
-                return Err(JobError::DayNotOver {
-                    date: to,
-                    last_over,
-                }
-                .into());
-            }
-            (from.pred_opt(), to)
-        }
-        None => {
-            let first = app.store.first_unsettled_day().await?;
-            match first.and_then(|first| first.pred_opt()) {
-                Some(before) => (Some(before), last_over),
-                None => return Ok((true, 0)),
-            }
-        }
+    let Some((mut after, last)) = bounds(app, local_worker, range).await? else {
+        return Ok((true, 0));
     };
     let (mut count, mut views, mut settled_before) = (0, 0, 0_u64);
     loop {
@@ -98,7 +78,7 @@ async fn days(
     }
     if settled_before > 0 {
         output::line(&format!(
-            "{} of the range settled before",
+            "{} of the range already settled",
             output::days(settled_before)
         ));
     }
@@ -112,16 +92,38 @@ async fn days(
     Ok((true, count))
 }
 
-/// Settles one day and shows it; answers its total if it is COMPLETED. `was_settled` says that it
-/// was before this process could have a hand in it.
+/// Returns the day before the first day to settle and the last one; none if no day is unsettled.
+async fn bounds(
+    app: &App,
+    local_worker: &LocalWorker,
+    range: Option<(NaiveDate, NaiveDate)>,
+) -> anyhow::Result<Option<(Option<NaiveDate>, NaiveDate)>> {
+    let last_over = local_worker.launcher.last_day_over()?;
+    if let Some((from, to)) = range {
+        if to > last_over {
+            return Err(JobError::DayNotOver {
+                date: to,
+                last_over,
+            }
+            .into());
+        }
+        return Ok(Some((from.pred_opt(), to)));
+    }
+    let first = app.store.first_unsettled_day().await?;
+    let before = first.and_then(|first| first.pred_opt());
+    Ok(before.map(|before| (Some(before), last_over)))
+}
+
+/// Settles one day and prints it. Returns its total if it is COMPLETED. `was_settled` is whether
+/// the day was settled before this process started.
 async fn day(
     app: &App,
     local_worker: &LocalWorker,
     date: NaiveDate,
     was_settled: bool,
 ) -> anyhow::Result<Option<PeriodTotal>> {
-    let id = launch(local_worker, date, was_settled).await?;
-    if !watch::to_the_end(app, id).await? {
+    let id = launch_or_join(local_worker, date, was_settled).await?;
+    if !watch::to_end(app, id).await? {
         return Ok(None);
     }
     let day = PeriodKind::Day.containing(date);
@@ -130,8 +132,9 @@ async fn day(
     Ok(Some(total))
 }
 
-/// Launches a day; takes up the execution of a process that died.
-async fn launch(
+/// Launches a day. If an execution of the day is already running, returns that one instead; the
+/// local worker then claims its partitions too.
+async fn launch_or_join(
     local_worker: &LocalWorker,
     date: NaiveDate,
     was_settled: bool,
@@ -154,10 +157,16 @@ async fn launch(
             {
                 return Err(JobError::EarlierDayUnsettled { earlier }.into());
             }
-            watch::take_up(local_worker, execution).await?;
+            watch::take_over(local_worker, execution).await?;
             Ok(execution)
         }
-        // It was not complete a moment ago: a worker, this one or another process's, ended it.
+        Err(JobError::AlreadyRunning { execution, .. }) => {
+            progress::line(&format!(
+                "joined execution {execution} of {date}, which was already running"
+            ));
+            Ok(execution)
+        }
+        // The day was unsettled when this process started, so another process completed it.
         Err(JobError::AlreadyComplete { execution, .. }) if !was_settled => Ok(execution),
         Err(error) => Err(error.into()),
     }

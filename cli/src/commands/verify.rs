@@ -1,6 +1,6 @@
 //! `balance verify`.
 
-use crate::{app::App, output::verify as print, progress};
+use crate::{output::verify as print, progress, wiring::App};
 use anyhow::bail;
 use balance_service::verification::{self, Options};
 use std::{process::ExitCode, time::Instant};
@@ -11,7 +11,7 @@ pub(super) async fn run(app: &App, options: Options, json: bool) -> anyhow::Resu
     {
         bail!("--from: {from} is after --to {to}");
     }
-    let begun = Instant::now();
+    let began = Instant::now();
     let bar = progress::count(0, "verifying");
     let verified =
         verification::verify(app.store.as_ref(), app.timezone, options, &mut |progress| {
@@ -24,7 +24,7 @@ pub(super) async fn run(app: &App, options: Options, json: bool) -> anyhow::Resu
     if json {
         print::json(&verified)?;
     } else {
-        print::text(&verified, begun.elapsed());
+        print::text(&verified, began.elapsed());
     }
     Ok(if verified.findings.is_clean() {
         ExitCode::SUCCESS

@@ -1,23 +1,23 @@
 //! `balance workers`.
 
-use crate::{app::App, output};
+use crate::{output, wiring::App};
 use std::process::ExitCode;
 
-/// The most workers shown.
+/// Maximum number of workers shown.
 const SHOWN: u32 = 1_000;
 
 pub(super) async fn run(app: &App, here: bool, json: bool) -> anyhow::Result<ExitCode> {
     let mut workers = app.store.workers(SHOWN).await?;
     if here {
-        let host = app.settings.worker()?.identity.host;
+        let host = app.settings.processing.worker()?.identity.host;
         workers.retain(|worker| worker.identity.host == host);
     }
+    let is_healthy = !here || workers.iter().any(|worker| worker.is_alive);
     if json {
-        output::json(&output::workers_json(&workers))?;
+        output::json(&output::workers_json(workers))?;
     } else {
         output::workers(&workers);
     }
-    let is_healthy = !here || workers.iter().any(|worker| worker.is_alive);
     Ok(if is_healthy {
         ExitCode::SUCCESS
     } else {

@@ -1,53 +1,58 @@
-//! One business day of plays.
+//! Generates the plays of one business day.
 
 use crate::demo::{
-    cast::{CREATOR_COUNT, FIRST_VIEWER_ID, VIEWER_COUNT},
-    generator::{DemoData, DemoSpec, Stream},
+    data::DemoData,
+    people::{CREATOR_COUNT, FIRST_VIEWER_ID, VIEWER_COUNT},
+    spec::{DemoSpec, Stream},
 };
-use balance_domain::{accounts::UserId, calendar::BusinessDay, playback::Play, videos::Video};
+use balance_domain::{
+    accounts::UserId,
+    calendar::BusinessDay,
+    playback::Play,
+    units::{MICROS_PER_DAY, MICROS_PER_S},
+    videos::Video,
+};
 use chrono::{Datelike as _, NaiveDate, Weekday};
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::Zipf;
 
-/// How many plays start in each hour of the day, relative to the other hours.
+/// Relative number of plays in each hour of the day.
 const HOUR_WEIGHTS: [u32; 24] = [
     30, 16, 9, 6, 5, 7, 14, 28, 36, 32, 32, 38, 52, 44, 38, 40, 46, 56, 72, 92, 110, 118, 96, 60,
 ];
-/// How fast interest falls from one rank of popularity to the next.
+/// Zipf exponent of the popularity ranks.
 const POPULARITY_EXPONENT: f64 = 0.9;
-/// How many videos are a trend on one day.
+/// Number of trends on one day.
 const TRENDS_A_DAY: usize = 12;
-/// How many of them are new on that day; the others were trends the day before, too.
+/// Number of new trends on one day; the others are trends of the previous day.
 const NEW_TRENDS_A_DAY: usize = 6;
-/// How fast interest falls from the day's first trend to the next.
+/// Zipf exponent of the day's trends.
 const TREND_EXPONENT: f64 = 1.0;
 
-const SECOND: i64 = 1_000_000;
-const HOUR: i64 = 3_600 * SECOND;
-const DAY: i64 = 24 * HOUR;
-/// The gate's window, which cheats try to get around.
-const WINDOW: i64 = 30 * SECOND;
-/// No burst of a cheat lasts longer: at most 8 rounds of at most 40 s.
-const LONGEST_BURST: i64 = 8 * 40 * SECOND;
+const HOUR_MICROS: i64 = 3_600 * MICROS_PER_S;
+/// The default view window, which cheats try to circumvent.
+const WINDOW_MICROS: i64 = 30 * MICROS_PER_S;
+/// Maximum length of a cheat's burst: 8 rounds of 40 s.
+const LONGEST_BURST_MICROS: i64 = 8 * 40 * MICROS_PER_S;
 
-/// The plays of the day with this index (0 and up), in the order of time; none beyond the end of
-/// the calendar.
+/// Returns the plays of the day with an index of 0 or more, in the order of time; none after the end
+/// of the calendar.
 pub(super) fn plays(data: &DemoData, spec: &DemoSpec, index: u32) -> Vec<Play> {
     let Some(day) = spec.day(index) else {
         return Vec::new();
     };
-    let mut diary = Diary {
+    let mut generator = DayGenerator {
         data,
         day,
         trends: trends(data, index),
         rng: spec.rng(Stream::Day(index)),
         plays: Vec::new(),
     };
-    diary.audience(audience_size(spec, day.date));
-    diary.own_plays();
-    diary.bursts();
-    let mut plays = diary.plays;
+    generator.add_audience(audience_size(spec, day.date));
+    generator.add_own_plays();
+    generator.add_bursts();
+    let mut plays = generator.plays;
     plays.sort_unstable_by_key(|play| {
         (
             play.started_at_micros,
@@ -60,7 +65,8 @@ pub(super) fn plays(data: &DemoData, spec: &DemoSpec, index: u32) -> Vec<Play> {
     plays
 }
 
-/// This day's share of all plays, 1 and up. Rounded up, so that the days together hold enough.
+/// Returns the number of the day's plays, 1 or more. Rounds up, so that all days together reach the
+/// requested number.
 fn audience_size(spec: &DemoSpec, date: NaiveDate) -> usize {
     let all_days = (0..spec.day_count).filter_map(|index| spec.day(index));
     let all: usize = all_days.map(|day| day_weight(day.date)).sum();
@@ -68,7 +74,7 @@ fn audience_size(spec: &DemoSpec, date: NaiveDate) -> usize {
     share.div_ceil(all.max(1)).max(1)
 }
 
-/// How busy a day is, in tenths of a working day.
+/// Returns the relative number of plays of a weekday: 10 for Monday to Thursday.
 fn day_weight(date: NaiveDate) -> usize {
     match date.weekday() {
         Weekday::Mon | Weekday::Tue | Weekday::Wed | Weekday::Thu => 10,
@@ -78,19 +84,20 @@ fn day_weight(date: NaiveDate) -> usize {
     }
 }
 
-/// A trend begins in the lower half of a day's list and leads it on the next day.
+/// Returns the trends of a day. A trend starts in the lower half of the list and is in the upper half
+/// on the next day.
 fn trends(data: &DemoData, index: u32) -> Vec<&Video> {
-    let gone = usize::try_from(index).unwrap_or(0) % data.trends.len().max(1) * NEW_TRENDS_A_DAY;
+    let skipped = usize::try_from(index).unwrap_or(0) % data.trends.len().max(1) * NEW_TRENDS_A_DAY;
     data.trends
         .iter()
         .cycle()
-        .skip(gone)
+        .skip(skipped)
         .take(TRENDS_A_DAY)
         .collect()
 }
 
-/// A day's plays while they are being made, in no order.
-struct Diary<'data> {
+/// Generates the plays of a day, unordered.
+struct DayGenerator<'data> {
     data: &'data DemoData,
     day: BusinessDay,
     trends: Vec<&'data Video>,
@@ -98,9 +105,9 @@ struct Diary<'data> {
     plays: Vec<Play>,
 }
 
-impl Diary<'_> {
-    /// What everybody watches.
-    fn audience(&mut self, size: usize) {
+impl DayGenerator<'_> {
+    /// Adds the plays of ordinary viewers.
+    fn add_audience(&mut self, size: usize) {
         self.plays.reserve(size);
         let ranks = Ranks::new(self.data.by_popularity.len(), POPULARITY_EXPONENT);
         let trend_ranks = Ranks::new(self.trends.len(), TREND_EXPONENT);
@@ -110,64 +117,64 @@ impl Diary<'_> {
             } else {
                 self.data.by_popularity.get(ranks.draw(&mut self.rng))
             };
-            let user_id = person(&mut self.rng);
+            let user_id = viewer(&mut self.rng);
             if let Some(video) = video {
-                self.watch(user_id, video);
+                self.add_view(user_id, video);
             }
         }
     }
 
-    /// Owners who look at their own videos every day.
-    fn own_plays(&mut self) {
+    /// Adds plays of owners who watch their own videos.
+    fn add_own_plays(&mut self) {
         for favourites in &self.data.self_watchers {
             for _ in 0..self.rng.random_range(2..=5) {
                 if let Some(video) = favourites.choose(&mut self.rng) {
-                    self.watch(video.owner_id, video);
+                    self.add_view(video.owner_id, video);
                 }
             }
         }
     }
 
-    /// Cheats who start the same video again and again, and some of whom know the window.
-    fn bursts(&mut self) {
+    /// Adds bursts of cheats who repeat one video, some of them just outside the view window.
+    fn add_bursts(&mut self) {
         for (user_id, video) in &self.data.cheats {
             for _ in 0..self.rng.random_range(1..=2) {
-                let latest = self.day.end_micros - LONGEST_BURST;
+                let latest = self.day.end_micros - LONGEST_BURST_MICROS;
                 let from = self.instant().min(latest).max(self.day.start_micros);
-                self.burst(*user_id, video, from);
+                self.add_burst(*user_id, video, from);
             }
         }
     }
 
-    /// Rounds of a counted view, repeats, and now and then one a microsecond before the window
-    /// ends. Most rounds begin at the very instant at which a view counts again.
-    fn burst(&mut self, user_id: UserId, video: &Video, from: i64) {
+    /// Adds rounds of a counted view and repeats, some of them one microsecond before the window
+    /// ends. Most rounds begin at the exact instant at which a view counts again.
+    fn add_burst(&mut self, user_id: UserId, video: &Video, from: i64) {
         let mut round_start = from;
         for _ in 0..self.rng.random_range(3..=8) {
-            self.glimpse(user_id, video, round_start);
+            self.add_glimpse(user_id, video, round_start);
             for _ in 0..self.rng.random_range(1..=5) {
-                let later = self.rng.random_range(SECOND..WINDOW);
-                self.glimpse(user_id, video, round_start + later);
+                let later = self.rng.random_range(MICROS_PER_S..WINDOW_MICROS);
+                self.add_glimpse(user_id, video, round_start + later);
             }
             if self.rng.random_ratio(1, 3) {
-                self.glimpse(user_id, video, round_start + WINDOW - 1);
+                self.add_glimpse(user_id, video, round_start + WINDOW_MICROS - 1);
             }
             let pause = if self.rng.random_ratio(2, 3) {
                 0
             } else {
-                10 * SECOND
+                10 * MICROS_PER_S
             };
-            round_start += WINDOW + self.rng.random_range(0..=pause);
+            round_start += WINDOW_MICROS + self.rng.random_range(0..=pause);
         }
     }
 
-    /// A view for the count alone: a few seconds.
-    fn glimpse(&mut self, user_id: UserId, video: &Video, at_micros: i64) {
+    /// Adds a view of a few seconds.
+    fn add_glimpse(&mut self, user_id: UserId, video: &Video, at_micros: i64) {
         let play_time_s = self.rng.random_range(1..=5);
         self.push(user_id, video, at_micros, play_time_s);
     }
 
-    fn watch(&mut self, user_id: UserId, video: &Video) {
+    fn add_view(&mut self, user_id: UserId, video: &Video) {
         let at_micros = self.instant();
         let play_time_s = play_time_s(video.duration_s, &mut self.rng);
         self.push(user_id, video, at_micros, play_time_s);
@@ -184,16 +191,16 @@ impl Diary<'_> {
         });
     }
 
-    /// An instant of the day, likely in the evening, in microseconds since 1970 (UTC).
+    /// Draws an instant of the day, most likely in the evening, in microseconds since 1970 (UTC).
     fn instant(&mut self) -> i64 {
-        // A day on which the clocks change is stretched or squeezed: its evening stays its end.
+        // Days of 23 or 25 hours are scaled, so that the evening remains at their end.
         let length = i128::from(self.day.end_micros - self.day.start_micros);
-        let passed = i128::from(time_of_day(&mut self.rng)) * length / i128::from(DAY);
+        let passed = i128::from(time_of_day(&mut self.rng)) * length / i128::from(MICROS_PER_DAY);
         self.day.start_micros + i64::try_from(passed).unwrap_or(0)
     }
 }
 
-/// Microseconds since midnight, 0 to 24 hours (exclusive).
+/// Draws microseconds since midnight, from 0 to 24 hours (exclusive).
 fn time_of_day(rng: &mut ChaCha8Rng) -> i64 {
     let mut ticket = rng.random_range(0..HOUR_WEIGHTS.iter().sum());
     let mut hour_start = 0;
@@ -202,13 +209,13 @@ fn time_of_day(rng: &mut ChaCha8Rng) -> i64 {
             break;
         }
         ticket -= weight;
-        hour_start += HOUR;
+        hour_start += HOUR_MICROS;
     }
-    hour_start + rng.random_range(0..HOUR)
+    hour_start + rng.random_range(0..HOUR_MICROS)
 }
 
-/// Who watches: one viewer in ten does three tenths of the watching, and creators watch, too.
-fn person(rng: &mut ChaCha8Rng) -> UserId {
+/// Draws a viewer. A tenth of the viewers makes 30 % of the plays, and creators make 1 %.
+fn viewer(rng: &mut ChaCha8Rng) -> UserId {
     let id = match rng.random_range(0..100) {
         0 => rng.random_range(1..=CREATOR_COUNT),
         1..31 => FIRST_VIEWER_ID + 10 * rng.random_range(0..VIEWER_COUNT / 10),
@@ -217,24 +224,24 @@ fn person(rng: &mut ChaCha8Rng) -> UserId {
     UserId(i64::from(id))
 }
 
-/// How long somebody stays, in seconds (1 and up): many leave early, some see the end, and a short
-/// video may run again, up to three times its length.
+/// Draws the seconds played, 1 or more: many viewers leave early, some see the end, and a short video
+/// can be played up to three times.
 fn play_time_s(duration_s: i64, rng: &mut ChaCha8Rng) -> i64 {
     let is_short = duration_s <= 60;
-    let (early, midway, looping) = if is_short { (20, 45, 15) } else { (45, 85, 0) };
-    let mood = rng.random_range(0..100);
-    if mood < early {
+    let (early, midway, repeated) = if is_short { (20, 45, 15) } else { (45, 85, 0) };
+    let draw = rng.random_range(0..100);
+    if draw < early {
         rng.random_range(1..=(duration_s / 10).max(3))
-    } else if mood < midway {
+    } else if draw < midway {
         rng.random_range(duration_s / 10..duration_s).max(1)
-    } else if mood < 100 - looping {
+    } else if draw < 100 - repeated {
         duration_s
     } else {
         rng.random_range(duration_s + 1..=3 * duration_s)
     }
 }
 
-/// Draws ranks by Zipf's law: rank 0 is the likeliest.
+/// Draws ranks by Zipf's law; rank 0 is the most likely.
 struct Ranks {
     count: usize,
     zipf: Option<Zipf<f64>>,
@@ -248,14 +255,14 @@ impl Ranks {
         Self { count, zipf }
     }
 
-    /// A rank from 0 to the count (exclusive).
+    /// Draws a rank from 0 to the count (exclusive).
     fn draw(&self, rng: &mut ChaCha8Rng) -> usize {
         let rank = self.zipf.map_or(1, |zipf| whole(rng.sample(zipf)));
         rank.saturating_sub(1).min(self.count.saturating_sub(1))
     }
 }
 
-/// The whole number that a drawn rank is.
+/// Converts a drawn rank to an integer.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

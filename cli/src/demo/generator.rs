@@ -1,99 +1,23 @@
-//! The demo's world: people, videos and two weeks of plays, all a pure function of a seed.
+//! Generates the demo's people, videos and plays as a pure function of the seed.
 
-use crate::demo::{cast, day, opening};
-use balance_domain::{
-    accounts::{User, UserId},
-    calendar::{BusinessDay, BusinessTimezone},
-    playback::Play,
-    videos::{OpeningBalance, Video},
+use crate::demo::{
+    data::{DemoData, ESTABLISHED_RANKS},
+    day, opening, people,
+    spec::{DemoSpec, Stream},
 };
-use chrono::{Days, NaiveDate};
-use rand::{SeedableRng as _, seq::SliceRandom as _};
-use rand_chacha::ChaCha8Rng;
+use balance_domain::{playback::Play, videos::Video};
+use rand::seq::SliceRandom as _;
 
-/// How many ads there are.
 const AD_COUNT: usize = 12;
-/// The ranks of popularity that hold established videos; trends come from those behind.
-pub(super) const ESTABLISHED_RANKS: usize = 400;
-
-/// What the demo's data are made from. The same spec always makes the same world and plays.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct DemoSpec {
-    /// Everything random comes from this.
-    pub(crate) seed: u64,
-    /// The least number of plays over all days. Owners' plays and cheats' bursts come on top, so the
-    /// gate's refusals leave as many.
-    pub(crate) play_count: usize,
-    /// The first business day that has plays.
-    pub(crate) first_date: NaiveDate,
-    /// How many business days have plays.
-    pub(crate) day_count: u32,
-    /// The zone that the days and their evenings are in.
-    pub(crate) timezone: BusinessTimezone,
-}
-
-impl DemoSpec {
-    /// A random number generator of its own for each purpose, so that one day's plays do not
-    /// depend on how many numbers another day has used.
-    pub(super) fn rng(&self, stream: Stream) -> ChaCha8Rng {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(match stream {
-            Stream::World => 0,
-            Stream::Openings => 1,
-            Stream::Day(index) => 2 + u64::from(index),
-        });
-        rng
-    }
-
-    /// The business day with this index (0 and up); none beyond the calendar's end.
-    pub(super) fn day(&self, index: u32) -> Option<BusinessDay> {
-        let date = self
-            .first_date
-            .checked_add_days(Days::new(u64::from(index)))?;
-        self.timezone.day(date).ok()
-    }
-}
-
-/// What a random number generator is for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Stream {
-    /// People and videos.
-    World,
-    /// Opening balances.
-    Openings,
-    /// The plays of the day with this index.
-    Day(u32),
-}
-
-/// The people and videos of the demo, and the habits that its plays come from.
-#[derive(Debug)]
-pub(crate) struct DemoData {
-    /// Creators (ids from 1), then viewers (ids from 1001).
-    pub(crate) users: Vec<User>,
-    /// The videos (ids from 1), in the order of their ids.
-    pub(crate) videos: Vec<Video>,
-    /// How many ads are to be registered.
-    pub(crate) ad_count: usize,
-    /// Lifetime counts of the established videos before the first day.
-    pub(crate) opening_balances: Vec<OpeningBalance>,
-    /// The videos again, the most watched first.
-    pub(super) by_popularity: Vec<Video>,
-    /// The videos that become trends, in the order in which they do.
-    pub(super) trends: Vec<Video>,
-    /// The videos of each creator who likes to watch them every day.
-    pub(super) self_watchers: Vec<Vec<Video>>,
-    /// Who repeats which video to make its count grow.
-    pub(super) cheats: Vec<(UserId, Video)>,
-}
 
 impl DemoData {
-    /// Makes the people, the videos and their opening balances. The balances are measured against
-    /// the plays to come, so this takes about as long as one pass through [`Self::plays`].
+    /// Generates people, videos and opening balances. The balances depend on the plays, so this
+    /// takes about as long as one iteration of [`Self::plays`].
     pub(crate) fn new(spec: &DemoSpec) -> Self {
-        let mut rng = spec.rng(Stream::World);
-        let users = cast::users(&mut rng);
-        let videos = cast::videos(&mut rng);
-        // Ids are given out at upload, and age says little about success.
+        let mut rng = spec.rng(Stream::People);
+        let users = people::users(&mut rng);
+        let videos = people::videos(&mut rng);
+        // IDs are assigned at upload, and the popularity of a video does not depend on its age.
         let mut by_popularity = videos.clone();
         by_popularity.shuffle(&mut rng);
         let mut trends: Vec<Video> = by_popularity
@@ -103,8 +27,8 @@ impl DemoData {
             .collect();
         trends.shuffle(&mut rng);
         let mut data = Self {
-            self_watchers: cast::self_watchers(&by_popularity),
-            cheats: cast::cheats(&trends, &mut rng),
+            self_watchers: people::self_watchers(&by_popularity),
+            cheats: people::cheats(&trends, &mut rng),
             ad_count: AD_COUNT,
             opening_balances: Vec::new(),
             users,
@@ -116,8 +40,8 @@ impl DemoData {
         data
     }
 
-    /// Every play in the order of time. One day is held in memory at a time. No two plays share
-    /// user, video and microsecond.
+    /// Generates every play in the order of time, one day in memory at a time. No two plays have
+    /// the same user, video and microsecond.
     pub(crate) fn plays<'data>(
         &'data self,
         spec: &DemoSpec,
@@ -130,7 +54,7 @@ impl DemoData {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use balance_domain::playback::{Admission, ViewWindow};
+    use balance_domain::playback::{Admission, RecentViews, ViewWindow};
     use std::{
         collections::{HashMap, HashSet},
         hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -248,17 +172,17 @@ mod tests {
     }
 
     #[test]
-    fn owners_watch_themselves_every_day_and_cheats_meet_the_gate() {
+    fn owners_watch_themselves_every_day_and_cheats_repeat_within_the_window() {
         let data = DemoData::new(&small());
         assert_eq!(data.self_watchers.len(), 12);
-        let mut view_window = ViewWindow::new(30);
+        let mut recent_views = RecentViews::new(ViewWindow::from_seconds(30));
         for index in 0..14 {
             let mut own = HashSet::new();
             let mut repeats = 0;
             let mut counted = HashMap::new();
             let (mut just_under, mut exactly) = (0, 0);
             for play in day::plays(&data, &small(), index) {
-                let admission = view_window.admit(&play);
+                let admission = recent_views.admit(&play);
                 if admission == Admission::Own {
                     own.insert(play.owner_id);
                     continue;

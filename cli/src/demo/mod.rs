@@ -1,13 +1,12 @@
-//! The demo's data: people, videos and plays made from a seed.
+//! The demo's data: people, videos and plays, generated from a seed.
 
-mod cast;
-
+mod data;
 mod day;
-
 mod generator;
-
 mod opening;
-
+mod people;
+mod spec;
 mod words;
 
-pub(crate) use generator::{DemoData, DemoSpec};
+pub(crate) use data::DemoData;
+pub(crate) use spec::DemoSpec;

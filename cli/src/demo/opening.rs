@@ -1,53 +1,54 @@
-//! Opening balances: what established videos bring from another system, chosen so that some of
-//! them cross a tier of the rates in the middle of a demo day.
+//! Opening balances of established videos. They are chosen so that some videos cross a tier of the
+//! rates in the middle of a demo day.
 
 use crate::demo::{
+    data::{DemoData, ESTABLISHED_RANKS},
     day,
-    generator::{DemoData, DemoSpec, ESTABLISHED_RANKS, Stream},
+    spec::{DemoSpec, Stream},
 };
 use balance_domain::{
     accounts::UserId,
-    playback::{Admission, Play, ViewWindow},
+    playback::{Admission, Play, RecentViews, ViewWindow},
     videos::{OpeningBalance, Video, VideoId},
 };
 use rand::RngExt as _;
 use std::collections::HashMap;
 
-/// The gate's window in seconds: the default of its setting.
-const VIEW_WINDOW_S: i64 = 30;
-/// The distance of two ad slots in seconds: the default of its setting.
+/// The default of `VIEW_WINDOW_S`.
+const VIEW_WINDOW_S: u32 = 30;
+/// The default of `AD_INTERVAL_S`.
 const AD_INTERVAL_S: i64 = 300;
-/// From this length in seconds on, a video shows ads enough to cross a tier by them.
+/// Minimum length of a video that can cross a tier of ad views.
 const LONG_VIDEO_S: i64 = 1_200;
 
-/// Which lifetime count crosses a tier.
+/// The lifetime count that crosses a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meter {
     Views,
     AdViews,
 }
 
-/// A video that is to reach a lifetime count in the middle of a day.
+/// A video that reaches a lifetime count in the middle of a day.
 #[derive(Debug)]
 struct Crossing<'data> {
     video: &'data Video,
     meter: Meter,
     tier: i64,
-    /// The day's index, 0 and up.
+    /// The index of the day, from 0.
     day_index: u32,
 }
 
-/// What a crossing's video collects up to its day and on it.
+/// The counts that a video gains before its crossing day and on it.
 #[derive(Debug, Default, Clone, Copy)]
-struct Sums {
+struct Gains {
     before: i64,
     on_the_day: i64,
 }
 
-/// The opening balances of the established videos, by popularity.
+/// Returns the opening balances of the established videos, by popularity.
 pub(super) fn balances(data: &DemoData, spec: &DemoSpec) -> Vec<OpeningBalance> {
     let crossings = crossings(data, spec.day_count);
-    let tallies = tallies(data, spec, &crossings);
+    let gains = gains(data, spec, &crossings);
     let mut rng = spec.rng(Stream::Openings);
     let mut balances = Vec::new();
     for (rank, video) in (1_i64..).zip(data.by_popularity.iter().take(ESTABLISHED_RANKS)) {
@@ -55,7 +56,7 @@ pub(super) fn balances(data: &DemoData, spec: &DemoSpec) -> Vec<OpeningBalance> 
         let established = rng.random_ratio(3, 5);
         let planned = crossings
             .iter()
-            .zip(&tallies)
+            .zip(&gains)
             .find(|(one, _)| one.video.id == video.id);
         if !established && planned.is_none() {
             continue;
@@ -65,8 +66,8 @@ pub(super) fn balances(data: &DemoData, spec: &DemoSpec) -> Vec<OpeningBalance> 
             view_count: lifetime,
             ad_view_count: ad_views_of(lifetime, video),
         };
-        if let Some((crossing, counters)) = planned {
-            let count = opening_count(crossing, *counters);
+        if let Some((crossing, gains)) = planned {
+            let count = opening_count(crossing, *gains);
             match crossing.meter {
                 Meter::Views => {
                     balance.view_count = count;
@@ -80,18 +81,18 @@ pub(super) fn balances(data: &DemoData, spec: &DemoSpec) -> Vec<OpeningBalance> 
     balances
 }
 
-/// Viewers who stay see every slot; a quarter of all slots is what most leave of it.
+/// Estimates ad views: on average a viewer sees a quarter of all ad slots.
 fn ad_views_of(views: i64, video: &Video) -> i64 {
     views * (video.duration_s / AD_INTERVAL_S) / 4
 }
 
-/// The count from which half of the day's views reach the tier and the other half lie beyond it.
-fn opening_count(crossing: &Crossing, counters: Sums) -> i64 {
-    (crossing.tier - counters.before - counters.on_the_day / 2).max(0)
+/// Returns the opening count from which half of the day's gain reaches the tier.
+fn opening_count(crossing: &Crossing, gains: Gains) -> i64 {
+    (crossing.tier - gains.before - gains.on_the_day / 2).max(0)
 }
 
-/// The most popular video reaches 500,000 views; three others reach 100,000 early, half-way and
-/// late; a long one reaches 100,000 ad views.
+/// Returns the planned crossings. The most popular video reaches 500,000 views. Three others reach
+/// 100,000 early, in the middle and late. A long video reaches 100,000 ad views.
 fn crossings(data: &DemoData, day_count: u32) -> Vec<Crossing<'_>> {
     let (early, middle) = (day_count / 7, day_count / 2);
     let late = day_count.saturating_sub(1 + early);
@@ -122,22 +123,22 @@ fn crossings(data: &DemoData, day_count: u32) -> Vec<Crossing<'_>> {
     by_views.chain(by_ads).collect()
 }
 
-/// Measures each crossing's video on the very plays that the demo will settle.
-fn tallies(data: &DemoData, spec: &DemoSpec, crossings: &[Crossing]) -> Vec<Sums> {
-    let mut tallies = vec![Sums::default(); crossings.len()];
-    let mut view_window = ViewWindow::new(VIEW_WINDOW_S);
+/// Returns the gains of each crossing's video, counted on the plays of the demo.
+fn gains(data: &DemoData, spec: &DemoSpec, crossings: &[Crossing]) -> Vec<Gains> {
+    let mut gains = vec![Gains::default(); crossings.len()];
+    let mut recent_views = RecentViews::new(ViewWindow::from_seconds(VIEW_WINDOW_S));
     let last_day = crossings.iter().map(|crossing| crossing.day_index).max();
     for day_index in 0..spec.day_count.min(last_day.map_or(0, |last| last + 1)) {
         let mut slots_seen = HashMap::new();
         for play in day::plays(data, spec, day_index) {
-            let of_video = |crossing: &Crossing| crossing.video.id == play.video_id;
-            let Some(at) = crossings.iter().position(of_video) else {
+            let for_video = |crossing: &Crossing| crossing.video.id == play.video_id;
+            let Some(at) = crossings.iter().position(for_video) else {
                 continue;
             };
-            if view_window.admit(&play) != Admission::Counted {
+            if recent_views.admit(&play) != Admission::Counted {
                 continue;
             }
-            let (Some(crossing), Some(counters)) = (crossings.get(at), tallies.get_mut(at)) else {
+            let (Some(crossing), Some(gains)) = (crossings.get(at), gains.get_mut(at)) else {
                 continue;
             };
             let gained = match crossing.meter {
@@ -145,17 +146,17 @@ fn tallies(data: &DemoData, spec: &DemoSpec, crossings: &[Crossing]) -> Vec<Sums
                 Meter::AdViews => new_ad_views(&play, &mut slots_seen),
             };
             match day_index.cmp(&crossing.day_index) {
-                std::cmp::Ordering::Less => counters.before += gained,
-                std::cmp::Ordering::Equal => counters.on_the_day += gained,
+                std::cmp::Ordering::Less => gains.before += gained,
+                std::cmp::Ordering::Equal => gains.on_the_day += gained,
                 std::cmp::Ordering::Greater => {}
             }
         }
     }
-    tallies
+    gains
 }
 
-/// The slots that a play shows and its user has not seen today. A play always begins at the start,
-/// so the furthest slot seen says it all.
+/// Returns the number of slots that a play shows to its user for the first time on the day. Plays
+/// start at position 0, so the furthest slot determines the seen ones.
 fn new_ad_views(play: &Play, slots_seen: &mut HashMap<(UserId, VideoId), i64>) -> i64 {
     let slots = play.play_time_s.min(play.duration_s) / AD_INTERVAL_S;
     let seen = slots_seen.entry((play.user_id, play.video_id)).or_insert(0);
@@ -167,22 +168,22 @@ fn new_ad_views(play: &Play, slots_seen: &mut HashMap<(UserId, VideoId), i64>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use balance_domain::videos::{AdId, AdSchedule};
+    use balance_domain::videos::{AdId, AdInterval, AdSchedule};
     use std::collections::HashSet;
 
-    /// What a video has gained at the end of each day, counted play by play and slot by slot.
-    fn gains(data: &DemoData, spec: &DemoSpec, crossing: &Crossing) -> Vec<i64> {
+    /// Returns the gain of a video up to the end of each day, counted play by play and slot by slot.
+    fn gain_by_day(data: &DemoData, spec: &DemoSpec, crossing: &Crossing) -> Vec<i64> {
         let ads = (1..=data.ad_count)
             .map(|id| AdId(i64::try_from(id).unwrap()))
             .collect();
-        let schedule = AdSchedule::new(300, ads);
-        let mut view_window = ViewWindow::new(30);
+        let schedule = AdSchedule::new(AdInterval::from_seconds(300), ads);
+        let mut recent_views = RecentViews::new(ViewWindow::from_seconds(30));
         let mut slots = HashSet::new();
         let mut gained = 0;
         let days = (0..spec.day_count).map(|index| {
             for play in day::plays(data, spec, index) {
                 if play.video_id != crossing.video.id
-                    || view_window.admit(&play) != Admission::Counted
+                    || recent_views.admit(&play) != Admission::Counted
                 {
                     continue;
                 }
@@ -227,17 +228,17 @@ mod tests {
                 ]
             );
             for crossing in crossings {
-                let mut of_video = data
+                let mut for_video = data
                     .opening_balances
                     .iter()
                     .filter(|balance| balance.video_id == crossing.video.id);
-                let opening = of_video.next().unwrap();
-                assert_eq!(of_video.next(), None);
+                let opening = for_video.next().unwrap();
+                assert_eq!(for_video.next(), None);
                 let opening = match crossing.meter {
                     Meter::Views => opening.view_count,
                     Meter::AdViews => opening.ad_view_count,
                 };
-                let gains = gains(&data, &spec, &crossing);
+                let gains = gain_by_day(&data, &spec, &crossing);
                 let day = usize::try_from(crossing.day_index).unwrap();
                 assert!(
                     opening > 0 && opening + gains[day - 1] < crossing.tier,

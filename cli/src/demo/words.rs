@@ -1,4 +1,4 @@
-//! Invented names: what the demo's creators and videos are called.
+//! Invented names of creators and titles of videos.
 
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -150,12 +150,12 @@ const THINGS: [&str; 20] = [
     "radish",
 ];
 
-/// Up to 2,500 different titles in no particular order.
+/// Returns up to 2,500 different titles in random order.
 pub(super) fn titles(rng: &mut ChaCha8Rng) -> Vec<String> {
     combinations(&SUBJECTS, &ENDINGS, ' ', rng)
 }
 
-/// Up to 300 different handles of letters and hyphens in no particular order.
+/// Returns up to 300 different usernames of letters and hyphens in random order.
 pub(super) fn handles(rng: &mut ChaCha8Rng) -> Vec<String> {
     combinations(&MOODS, &THINGS, '-', rng)
 }

@@ -1,12 +1,19 @@
 //! Job executions, steps and partitions.
 
 use crate::output::{count, line, table};
-use balance_batch::{execution::JobExecution, status::BatchStatus, step::StepExecution};
+use balance_api::views::{self, ExecutionPage, ExecutionView, StepView};
+use balance_batch::{
+    execution::{JobExecution, JobExecutionId},
+    status::BatchStatus,
+    step::StepExecution,
+};
+use balance_service::{jobs::queries::OwnedStepExecution, listing::Listing};
 use balance_store::operations::LeaseOwner;
 use chrono::NaiveDateTime;
-use serde::Serialize;
+use serde_json::{Value, json};
 
-/// Partitions of a step that are shown one a line; of more, only those that have not completed.
+/// Maximum number of partitions of a step that are all printed. Of more, only those that have not
+/// completed are.
 const SHOWN: usize = 32;
 
 fn took(start: Option<NaiveDateTime>, end: Option<NaiveDateTime>) -> String {
@@ -15,7 +22,7 @@ fn took(start: Option<NaiveDateTime>, end: Option<NaiveDateTime>) -> String {
     })
 }
 
-/// The newest executions, one a line.
+/// Prints executions as a table.
 pub(crate) fn executions(executions: &[JobExecution]) {
     let mut table = table(
         &[
@@ -46,7 +53,7 @@ pub(crate) fn executions(executions: &[JobExecution]) {
     line(&table.to_string());
 }
 
-/// An execution with its steps and their partitions, one a line.
+/// Prints an execution with its steps and partitions on one line each.
 pub(crate) fn execution(execution: &JobExecution, steps: &[StepExecution]) {
     outcome(execution);
     for own in steps.iter().filter(|step| step.name.partition.is_none()) {
@@ -76,7 +83,7 @@ fn outcome(execution: &JobExecution) {
     ));
 }
 
-/// Why it did not complete.
+/// Prints why the execution did not complete.
 fn cause(execution: &JobExecution) {
     if !execution.exit_message.is_empty() {
         line(&format!(
@@ -109,7 +116,7 @@ fn step_line(step: &StepExecution, indent: usize) {
     line(text.trim_end());
 }
 
-/// An execution with every step and partition in a table, their ids included.
+/// Prints an execution and a table of all its steps and partitions with their IDs.
 pub(crate) fn execution_table(
     execution: &JobExecution,
     steps: &[StepExecution],
@@ -128,7 +135,7 @@ pub(crate) fn execution_table(
             "skipped",
             "rollbacks",
             "took",
-            "held by",
+            "owned by",
         ],
         3,
     );
@@ -160,116 +167,25 @@ pub(crate) fn execution_table(
     cause(execution);
 }
 
-/// An execution in JSON.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ExecutionJson {
-    id: i64,
-    instance_id: i64,
-    job: &'static str,
-    date: String,
-    run_id: Option<i64>,
-    status: &'static str,
-    exit_code: String,
-    exit_message: String,
-    create_time: String,
-    start_time: Option<String>,
-    end_time: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    steps: Vec<StepJson>,
+/// Returns a page of executions in the JSON of `GET /jobs/executions`. `next` is an execution ID.
+pub(crate) fn executions_json(page: Listing<JobExecution, JobExecutionId>) -> Value {
+    let next = page.next.map(|id| id.to_string());
+    views::to_json(&ExecutionPage::new(page.items, next))
 }
 
-/// A step execution in JSON.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StepJson {
-    id: i64,
-    name: String,
-    status: &'static str,
-    exit_code: String,
-    exit_message: String,
-    commit_count: i64,
-    read_count: i64,
-    filter_count: i64,
-    write_count: i64,
-    skip_count: i64,
-    rollback_count: i64,
-    start_time: Option<String>,
-    end_time: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lease_owner: Option<LeaseOwnerJson>,
-}
-
-/// Who holds a step execution, in JSON.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LeaseOwnerJson {
-    worker: String,
-    until: String,
-    is_expired: bool,
-}
-
-/// RFC 3339; the job tables hold UTC.
-fn rfc3339(at: NaiveDateTime) -> String {
-    at.and_utc()
-        .to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
-}
-
-/// Executions in JSON.
-pub(crate) fn executions_json(executions: &[JobExecution]) -> Vec<ExecutionJson> {
-    executions
-        .iter()
-        .map(|one| execution_json(one, &[], &[]))
-        .collect()
-}
-
-/// An execution with its steps in JSON.
+/// Returns an execution with all its steps and partitions, in the JSON types of the API.
 pub(crate) fn execution_json(
-    execution: &JobExecution,
-    steps: &[StepExecution],
+    execution: JobExecution,
+    steps: Vec<StepExecution>,
     owners: &[LeaseOwner],
-) -> ExecutionJson {
-    ExecutionJson {
-        id: execution.id.0,
-        instance_id: execution.instance_id.0,
-        job: execution.job.name(),
-        date: execution.date.to_string(),
-        run_id: execution.run_id,
-        status: execution.status.name(),
-        exit_code: execution.exit_code.to_string(),
-        exit_message: execution.exit_message.clone(),
-        create_time: rfc3339(execution.create_time),
-        start_time: execution.start_time.map(rfc3339),
-        end_time: execution.end_time.map(rfc3339),
-        steps: steps
-            .iter()
-            .map(|step| {
-                let owner = owners.iter().find(|owner| owner.step == step.id);
-                step_json(step, owner)
-            })
-            .collect(),
-    }
-}
-
-fn step_json(step: &StepExecution, owner: Option<&LeaseOwner>) -> StepJson {
-    StepJson {
-        id: step.id.0,
-        name: step.name.to_string(),
-        status: step.status.name(),
-        exit_code: step.exit_code.to_string(),
-        exit_message: step.exit_message.clone(),
-        commit_count: step.counters.commits,
-        read_count: step.counters.reads,
-        filter_count: step.counters.filters,
-        write_count: step.counters.writes,
-        skip_count: step.counters.skips(),
-        rollback_count: step.counters.rollbacks,
-        start_time: step.start_time.map(rfc3339),
-        end_time: step.end_time.map(rfc3339),
-        lease_owner: owner.map(|owner| LeaseOwnerJson {
-            worker: owner.worker.clone(),
-            until: rfc3339(owner.expires_at.naive_utc()),
-            is_expired: owner.is_expired,
-        }),
-    }
+) -> Value {
+    let steps: Vec<Value> = steps
+        .into_iter()
+        .map(|step| {
+            let owner = owners.iter().find(|owner| owner.step == step.id).cloned();
+            let step = StepView::from(OwnedStepExecution { step, owner });
+            views::to_json(&step)
+        })
+        .collect();
+    json!({ "execution": views::to_json(&ExecutionView::from(execution)), "steps": steps })
 }

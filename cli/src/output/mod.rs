@@ -1,13 +1,9 @@
-//! Results, on standard output: tables for people, JSON and CSV for programs.
-
-pub(crate) mod report;
-
-pub(crate) mod verify;
+//! Results on standard output: tables, JSON and CSV.
 
 mod jobs;
-
 mod replay;
-
+pub(crate) mod report;
+pub(crate) mod verify;
 mod workers;
 
 pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
@@ -22,7 +18,6 @@ use indicatif::HumanCount;
 use serde::Serialize;
 use std::io::Write;
 
-/// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Table,
@@ -30,23 +25,23 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// A line of the result. A reader that has gone away is not an error of ours.
+/// Prints a line of the result. A closed pipe is not an error.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Lines of the result that end themselves.
+/// Prints complete lines of the result.
 pub(crate) fn text(text: &str) {
     let _ = write!(std::io::stdout(), "{text}");
 }
 
-/// JSON, indented.
+/// Prints indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
-/// A number of things, with commas.
+/// Formats a number with thousands separators.
 fn count(number: i64) -> String {
     match u64::try_from(number) {
         Ok(number) => HumanCount(number).to_string(),
@@ -54,11 +49,11 @@ fn count(number: i64) -> String {
     }
 }
 
-/// A line under the header and nothing else.
+/// Tables have one line below the header and no borders.
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// `1 day`, `15 days`.
+/// Formats a number of days: `1 day`, `15 days`.
 pub(crate) fn days(count: u64) -> String {
     match count {
         1 => "1 day".to_owned(),
@@ -66,7 +61,7 @@ pub(crate) fn days(count: u64) -> String {
     }
 }
 
-/// A table with a header; columns from `numbers` on are aligned to the right.
+/// Creates a table. Columns from the index `numbers` on are right-aligned.
 fn table(header: &[&str], numbers: usize) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
@@ -77,7 +72,7 @@ fn table(header: &[&str], numbers: usize) -> Table {
     table
 }
 
-/// A settled day in one line.
+/// Prints the totals of a settled day on one line.
 pub(crate) fn day_total(date: NaiveDate, total: &PeriodTotal) {
     line(&format!(
         "{date}  {} videos, {} views, {} s, {} ad views, revenue {} + {} = {} won",
@@ -91,13 +86,7 @@ pub(crate) fn day_total(date: NaiveDate, total: &PeriodTotal) {
     ));
 }
 
-/// Millionths of a won as decimal won, without zeros at the end.
-fn won(micro_won: i64) -> String {
-    let text = format!("{}.{:06}", micro_won / 1_000_000, micro_won % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// All versions of the rates.
+/// Prints all versions of the rates.
 pub(crate) fn rates(versions: &[RateVersion]) {
     let mut table = table(
         &["effective from", "kind", "from count", "to count", "won"],
@@ -110,7 +99,7 @@ pub(crate) fn rates(versions: &[RateVersion]) {
                 kind.to_string(),
                 count(tier.from_count),
                 tier.to_count.map_or_else(String::new, count),
-                won(tier.micro_won),
+                tier.won(),
             ]);
         }
     }

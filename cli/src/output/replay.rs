@@ -1,4 +1,4 @@
-//! What a replay of the stream did.
+//! The result of a replay of the event stream.
 
 use crate::{output::line, progress};
 use balance_service::events::replay::Replayed;
@@ -15,7 +15,6 @@ struct ReplayedJson {
     rejected: u64,
 }
 
-/// In JSON.
 pub(crate) fn replayed_json(replayed: &Replayed) -> anyhow::Result<()> {
     let drained = replayed.drained;
     crate::output::json(&ReplayedJson {
@@ -27,7 +26,6 @@ pub(crate) fn replayed_json(replayed: &Replayed) -> anyhow::Result<()> {
     })
 }
 
-/// For people.
 pub(crate) fn replayed(replayed: &Replayed, took: Duration) {
     let drained = replayed.drained;
     line(&format!(

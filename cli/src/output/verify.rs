@@ -1,4 +1,4 @@
-//! What a verification found.
+//! The result of a verification.
 
 use crate::{
     output::{days, line},
@@ -52,7 +52,7 @@ impl From<&Difference> for DifferenceJson {
     }
 }
 
-/// The kinds of which there are differences.
+/// Returns the kinds with differences and the number of differences.
 fn kinds(verified: &Verified) -> impl Iterator<Item = (Kind, u64)> {
     Kind::ALL
         .into_iter()
@@ -60,7 +60,6 @@ fn kinds(verified: &Verified) -> impl Iterator<Item = (Kind, u64)> {
         .filter(|(_, total)| *total > 0)
 }
 
-/// In JSON.
 pub(crate) fn json(verified: &Verified) -> anyhow::Result<()> {
     crate::output::json(&VerifiedJson {
         clean: verified.findings.is_clean(),
@@ -80,7 +79,7 @@ pub(crate) fn json(verified: &Verified) -> anyhow::Result<()> {
     })
 }
 
-/// For people: what was looked at, then each kind of difference with its first ones.
+/// Prints the verified numbers, then each kind of difference with the first differences.
 pub(crate) fn text(verified: &Verified, took: Duration) {
     line(&format!(
         "verified {}, {} of them settled: {} video days, {} rows of weeks and months, \
@@ -117,6 +116,6 @@ pub(crate) fn text(verified: &Verified, took: Duration) {
         }
     }
     if verified.findings.is_clean() {
-        line("everything is right");
+        line("no differences");
     }
 }

@@ -1,10 +1,11 @@
-//! The registry of workers.
+//! The registered workers.
 
 use crate::output::{line, table};
+use balance_api::views::{self, WorkerList};
 use balance_store::operations::RegisteredWorker;
-use serde::Serialize;
+use serde_json::Value;
 
-/// The workers, one a line.
+/// Prints the workers as a table.
 pub(crate) fn workers(workers: &[RegisteredWorker]) {
     if workers.is_empty() {
         line("no workers");
@@ -46,51 +47,7 @@ pub(crate) fn workers(workers: &[RegisteredWorker]) {
     line(&table.to_string());
 }
 
-/// A worker, for programs. Times are RFC 3339, by the database's clock.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WorkerJson<'a> {
-    name: &'a str,
-    host: &'a str,
-    process_id: u32,
-    version: &'a str,
-    concurrency: u32,
-    started_at: String,
-    last_seen_at: String,
-    is_alive: bool,
-    claims: Vec<ClaimedStepJson>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ClaimedStepJson {
-    step_execution_id: i64,
-    job_execution_id: i64,
-    step_name: String,
-}
-
-/// The workers as JSON.
-pub(crate) fn workers_json(workers: &[RegisteredWorker]) -> impl Serialize + '_ {
-    workers
-        .iter()
-        .map(|worker| WorkerJson {
-            name: &worker.identity.name,
-            host: &worker.identity.host,
-            process_id: worker.identity.process_id,
-            version: &worker.identity.version,
-            concurrency: worker.identity.concurrency,
-            started_at: worker.started_at.to_rfc3339(),
-            last_seen_at: worker.last_seen_at.to_rfc3339(),
-            is_alive: worker.is_alive,
-            claims: worker
-                .claims
-                .iter()
-                .map(|step| ClaimedStepJson {
-                    step_execution_id: step.id.0,
-                    job_execution_id: step.job_execution_id.0,
-                    step_name: step.name.to_string(),
-                })
-                .collect(),
-        })
-        .collect::<Vec<_>>()
+/// Returns the workers in the JSON of `GET /workers`.
+pub(crate) fn workers_json(workers: Vec<RegisteredWorker>) -> Value {
+    views::to_json(&WorkerList::from(workers))
 }

@@ -1,16 +1,16 @@
-//! Programs on clients that generators make of the served document: they join, log in, register a
+//! Programs that use clients generated from the served document. They join, log in, register a
 //! video, play and pause it, and read reports.
 
 use crate::{
-    common::program::block_on,
     platform::{CREATOR, Platform, SETTLED},
     tools::{Node, Python, run, sources},
 };
+use balance_test_support::process::block_on;
 use serde_json::Value;
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 use tempfile::TempDir;
 
-/// Copies some of the clients' sources into a folder of the test's own.
+/// Copies sources of the clients into a temporary folder.
 fn folder_with(names: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
@@ -24,15 +24,17 @@ fn document(platform: &Platform) -> String {
     format!("{}/openapi.json", platform.server.base())
 }
 
-/// Runs a program, which answers the month's top 5 as it has read them.
+/// Runs a program, and asserts that it prints the month's top 5.
 #[track_caller]
 fn assert_reads_the_top(platform: &Platform, program: &mut Command) {
-    let said = run(program.args([&platform.server.base(), SETTLED]));
-    let read: Value = serde_json::from_str(&said).expect(&said);
+    let output = run(program.args([&platform.server.base(), SETTLED]));
+    let read: Value = serde_json::from_str(&output).expect(&output);
     let path = format!("/top5/view-count?period=month&date={SETTLED}");
     let token = platform.token(CREATOR);
     let client = platform.server.client();
-    let top = block_on(client.ask("GET", &path, &token)).is(200).json();
+    let top = block_on(client.request("GET", &path, &token))
+        .is(200)
+        .json();
     let items = top["items"].as_array().unwrap();
     let ids: Vec<Value> = items.iter().map(|item| item["videoId"].clone()).collect();
     assert_eq!(ids.len(), 5, "{top}");
@@ -40,7 +42,7 @@ fn assert_reads_the_top(platform: &Platform, program: &mut Command) {
 }
 
 #[test]
-fn a_client_in_typescript_is_made_of_the_document_and_works() {
+fn a_client_in_typescript_is_generated_and_works() {
     let node = Node::installed();
     let platform = Platform::open();
     let folder = folder_with(&[
@@ -63,7 +65,7 @@ fn a_client_in_typescript_is_made_of_the_document_and_works() {
 }
 
 #[test]
-fn a_client_in_python_is_made_of_the_document_and_works() {
+fn a_client_in_python_is_generated_and_works() {
     let python = Python::installed();
     let platform = Platform::open();
     let folder = folder_with(&["python/generator.yml", "python/client.py"]);
@@ -72,7 +74,7 @@ fn a_client_in_python_is_made_of_the_document_and_works() {
         command.current_dir(folder.path());
         command
     };
-    let said = run(here("openapi-python-client")
+    let output = run(here("openapi-python-client")
         .args(["generate", "--meta", "none", "--config", "generator.yml"])
         .args(["--output-path", "balance_client"])
         .args(["--fail-on-warning", "--url", &document(&platform)]));
@@ -80,7 +82,7 @@ fn a_client_in_python_is_made_of_the_document_and_works() {
         Path::new(folder.path())
             .join("balance_client/client.py")
             .exists(),
-        "{said}"
+        "{output}"
     );
     assert_reads_the_top(&platform, here("python").arg("client.py"));
     platform.close();

@@ -1,20 +1,13 @@
-//! Clients that know nothing of the API but its document: one that asks whatever the document
-//! allows and holds the answers against it, and programs on clients that generators have made.
+//! Clients that are built from the OpenAPI document alone: Schemathesis, and programs that use
+//! generated clients.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test's way to fail"
+    reason = "a panic fails the test"
 )]
 
-#[expect(dead_code, reason = "what the other test binaries share is more")]
-#[path = "../common/mod.rs"]
-mod common;
-
-mod platform;
-
-mod tools;
-
 mod conformance;
-
 mod generated;
+mod platform;
+mod tools;

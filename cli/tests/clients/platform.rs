@@ -1,30 +1,29 @@
-//! A platform with data: two settled weeks, people, videos, ads, and `balance serve` on them.
+//! A platform with two settled weeks, users, videos and ads, served by `balance serve`.
 
-use crate::common::{
-    client::Client,
-    program::{Call, block_on},
-    server::Server,
+use balance_test_support::{
+    http::{Client, Server},
+    process::{Call, block_on},
 };
 use serde_json::json;
 use std::{path::Path, process::Command, rc::Rc};
 use tempfile::TempDir;
 
-/// An admin's name. The password is the client's.
+/// The username of an admin. The password is that of the client.
 pub(crate) const ADMIN: &str = "boss";
-/// Somebody with videos and a view.
+/// The username of a creator with videos and a view.
 pub(crate) const CREATOR: &str = "minsu";
 
-/// The last day that is settled.
+/// The last settled day.
 pub(crate) const SETTLED: &str = "2026-03-15";
 
-/// A platform that is served; gone with its value.
+/// A platform and its server; dropping it deletes both.
 pub(crate) struct Platform {
     folder: Rc<TempDir>,
     pub(crate) server: Server,
 }
 
 impl Platform {
-    /// Makes one, and serves it.
+    /// Creates a platform, and starts its server.
     pub(crate) fn open() -> Self {
         let folder = Rc::new(tempfile::tempdir().unwrap());
         let dir = folder.path().display().to_string();
@@ -40,45 +39,44 @@ impl Platform {
             let folder = Rc::clone(&folder);
             Server::start(move || {
                 balance(folder.path(), &["serve"])
-                    // Whoever asks at random asks for one account all the time.
+                    // Random requests use one account all the time.
                     .env("LOGIN_LIMIT_PER_MINUTE", 1_000_000)
             })
         };
-        block_on(furnish(&server.client()));
+        block_on(add_data(&server.client()));
         Self { folder, server }
     }
 
-    /// An access token of somebody.
+    /// Returns an access token of a user.
     pub(crate) fn token(&self, username: &str) -> String {
         block_on(self.server.client().login(username))
     }
 
-    /// Ends the server, which must have served without faults, and looks whether what it leaves
-    /// is sound.
+    /// Ends the server. Asserts that its log has no errors and that the database verifies.
     pub(crate) fn close(self) {
         let log = self.server.stderr();
         self.server.end().succeeded();
-        let faults = ["panicked", "ERROR"];
-        let fault = log
+        let errors = ["panicked", "ERROR"];
+        let error = log
             .lines()
-            .find(|line| faults.iter().any(|fault| line.contains(fault)));
-        assert_eq!(fault, None, "{log}");
+            .find(|line| errors.iter().any(|error| line.contains(error)));
+        assert_eq!(error, None, "{log}");
         balance(self.folder.path(), &["verify"]).run().succeeded();
     }
 }
 
-/// Ads, and somebody with a video that somebody else plays.
-async fn furnish(client: &Client) {
+/// Registers ads, and a creator with a video that another user plays.
+async fn add_data(client: &Client) {
     let admin = client.login(ADMIN).await;
-    for title in ["Tea for two", "A chair for everybody"] {
+    for title in ["Tea for two", "A chair for two"] {
         let ad = json!({"title": title});
-        client.tell("POST", "/ads", &admin, &ad).await.is(201);
+        client.send_json("POST", "/ads", &admin, &ad).await.is(201);
     }
     let (_, creator) = client.user(CREATOR).await;
     let video = client.video(&creator, "How to fold a map", 600).await;
     let (_, viewer) = client.user("jiwoo").await;
     let play = format!("/videos/{video}/play");
-    client.ask("POST", &play, &viewer).await.is(200);
+    client.request("POST", &play, &viewer).await.is(200);
 }
 
 fn balance(folder: &Path, args: &[&str]) -> Call {

@@ -1,5 +1,5 @@
-//! The tools of other languages that clients are made with: installed once for each set of pinned
-//! versions, below the target folder.
+//! The client generators of other languages, installed below the target folder once for each set of
+//! pinned versions.
 
 use std::{
     fs::{self, File},
@@ -8,33 +8,33 @@ use std::{
     process::Command,
 };
 
-/// The folder of the clients' sources.
+/// Returns the folder of the sources of the clients.
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
 
-/// Runs a command to its end, and answers what it said.
+/// Runs a command, and returns its output.
 ///
 /// # Panics
-/// With all that it said, where it does not succeed.
+/// If the command fails; the message has its output.
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> String {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{error}: {command:?}"));
-    let said =
-        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let said = said.concat();
+    let text = [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .concat();
     assert!(
         output.status.success(),
-        "{:?} ended with {}:\n{said}",
+        "{:?} ended with {}:\n{text}",
         command.get_program(),
         output.status
     );
-    said
+    text
 }
 
-/// Python with all that the requirements name.
+/// Python with the packages of `requirements.txt`.
 pub(crate) struct Python(PathBuf);
 
 impl Python {
@@ -52,13 +52,13 @@ impl Python {
         Self(folder)
     }
 
-    /// A command of it: `python`, or one that a package brings.
+    /// Returns a command of the environment: `python`, or that of a package.
     pub(crate) fn command(&self, name: &str) -> Command {
         Command::new(self.0.join("bin").join(name))
     }
 }
 
-/// The packages that the lock file names, for Node.
+/// Node packages of the lock file.
 pub(crate) struct Node(PathBuf);
 
 impl Node {
@@ -82,19 +82,19 @@ impl Node {
         Self(folder)
     }
 
-    /// The folder of the packages.
+    /// Returns the folder of the packages.
     pub(crate) fn modules(&self) -> PathBuf {
         self.0.join("node_modules")
     }
 
-    /// A command that a package brings.
+    /// Returns a command of a package.
     pub(crate) fn command(&self, name: &str) -> Command {
         Command::new(self.modules().join(".bin").join(name))
     }
 }
 
-/// The folder in which something is installed, by its versions. Whoever comes while another one
-/// installs it waits.
+/// Returns the folder of an installation, identified by its versions. Concurrent processes wait for
+/// the installation.
 fn installed(name: &str, key: &impl Hash, install: impl FnOnce(&Path)) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
@@ -103,7 +103,7 @@ fn installed(name: &str, key: &impl Hash, install: impl FnOnce(&Path)) -> PathBu
     let folder = all.join(format!("{name}-{:016x}", hasher.finish()));
     let lock = File::create(all.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
-    // Written last: without it the folder is what somebody left who was killed.
+    // Written last: a folder without this file is an incomplete installation.
     let done = folder.join("installed");
     if !done.exists() {
         if folder.exists() {

@@ -1,21 +1,18 @@
-//! What a fleet is given that it cannot use: addresses, passwords, schemas, messages, contexts and
-//! zones. Each is named, none is a panic, and no password is ever repeated.
+//! Bad input of a fleet: addresses, passwords, schemas, messages, contexts and time zones. Each is
+//! reported by name without a panic, and no password is printed.
 
-use crate::{
-    common::port::free_port,
-    common::program::{Outcome, until},
-    env::TestEnv,
-    fleet::Fleet,
-    plays,
+use crate::{env::TestEnv, plays, worker::Fleet};
+use balance_test_support::{
+    process::{Outcome, free_port, until},
     servers::{PASSWORD, Servers},
 };
 
 const DAY: &str = "2024-03-30";
 const WRONG: &str = "Falsch-0815";
 
-/// Refused with these words, and without any password.
+/// Asserts that the call is rejected with these words and without a password.
 #[track_caller]
-fn assert_refused(outcome: Outcome, words: &[&str]) {
+fn assert_rejected(outcome: Outcome, words: &[&str]) {
     let outcome = outcome.failed(words);
     assert_eq!(outcome.status.code(), Some(1), "{outcome:#?}");
     assert_no_password(&outcome);
@@ -24,14 +21,14 @@ fn assert_refused(outcome: Outcome, words: &[&str]) {
 #[track_caller]
 fn assert_no_password(outcome: &Outcome) {
     for password in [PASSWORD, WRONG] {
-        for said in [&outcome.stdout, &outcome.stderr] {
-            assert!(!said.contains(password), "{outcome:#?}");
+        for output in [&outcome.stdout, &outcome.stderr] {
+            assert!(!output.contains(password), "{outcome:#?}");
         }
     }
 }
 
 #[test]
-fn addresses_that_are_none_are_refused() {
+fn invalid_addresses_are_rejected() {
     let env = TestEnv::new(&Servers::shared());
     let databases = [
         format!("postgres://balance:{PASSWORD}@127.0.0.1/balance"),
@@ -43,7 +40,7 @@ fn addresses_that_are_none_are_refused() {
     for database in &databases {
         for command in [&["worker"][..], &["jobs", "list"], &["migrate"]] {
             let call = env.balance(command).env("DATABASE_URL", database);
-            assert_refused(call.run(), &["DATABASE_URL"]);
+            assert_rejected(call.run(), &["DATABASE_URL"]);
         }
     }
     let queues = [
@@ -55,69 +52,69 @@ fn addresses_that_are_none_are_refused() {
     ];
     for queue in &queues {
         let call = env.balance(&["worker"]).env("REDIS_URL", queue);
-        assert_refused(call.run(), &["REDIS_URL"]);
+        assert_rejected(call.run(), &["REDIS_URL"]);
         let call = env.balance(&["worker"]).env("QUEUE_REDIS_URL", queue);
-        assert_refused(call.run(), &["QUEUE_REDIS_URL"]);
+        assert_rejected(call.run(), &["QUEUE_REDIS_URL"]);
     }
 }
 
 #[test]
-fn wrong_passwords_are_refused_at_once() {
+fn wrong_passwords_are_rejected_at_once() {
     let servers = Servers::shared();
     let env = TestEnv::new(&servers);
-    // An hour of trying again would outlast the test.
+    // The test fails if the program retries for an hour.
     let call = |name, value| {
         let call = env.balance(&["worker"]).env("CONNECT_TIMEOUT_S", 3_600);
         call.env(name, value).run()
     };
     let database = servers.mariadb.url(WRONG, "mysql");
-    assert_refused(call("DATABASE_URL", database), &["DATABASE_URL", "refuses"]);
+    assert_rejected(call("DATABASE_URL", database), &["DATABASE_URL", "refuses"]);
     let queue = servers.redis.url(WRONG, env.number);
-    assert_refused(call("REDIS_URL", queue), &["REDIS_URL", "refuses"]);
-    let nameless = servers.mariadb.url(PASSWORD, "no_such_database");
-    assert_refused(
-        call("DATABASE_URL", nameless),
+    assert_rejected(call("REDIS_URL", queue), &["REDIS_URL", "refuses"]);
+    let unknown = servers.mariadb.url(PASSWORD, "no_such_database");
+    assert_rejected(
+        call("DATABASE_URL", unknown),
         &["DATABASE_URL", "no_such_database"],
     );
 }
 
 #[test]
-fn an_api_without_a_secret_or_with_a_weak_one_is_refused() {
+fn an_api_without_a_secret_or_with_a_weak_one_is_rejected() {
     let env = TestEnv::new(&Servers::shared());
     let api = || {
         let address = format!("127.0.0.1:{}", free_port());
         env.balance(&["api"]).env("LISTEN_ADDR", address)
     };
-    assert_refused(api().run(), &["JWT_SECRET: needed", "openssl rand"]);
+    assert_rejected(api().run(), &["JWT_SECRET: needed", "openssl rand"]);
     for weak in ["", "short", "change-me-change-me-change-me-change-me"] {
         let outcome = api().env("JWT_SECRET", weak).run();
         assert!(weak.is_empty() || !outcome.stderr.contains(weak));
-        assert_refused(outcome, &["JWT_SECRET"]);
+        assert_rejected(outcome, &["JWT_SECRET"]);
     }
 }
 
 #[test]
-fn a_server_that_is_not_there_is_tried_again_and_given_up() {
+fn an_unavailable_server_is_retried_up_to_the_time_limit() {
     let env = TestEnv::new(&Servers::shared());
-    let nobody = free_port();
+    let unused = free_port();
     for (name, address) in [
         (
             "DATABASE_URL",
-            format!("mysql://balance:{PASSWORD}@127.0.0.1:{nobody}/balance"),
+            format!("mysql://balance:{PASSWORD}@127.0.0.1:{unused}/balance"),
         ),
         (
             "REDIS_URL",
-            format!("redis://:{PASSWORD}@127.0.0.1:{nobody}/0"),
+            format!("redis://:{PASSWORD}@127.0.0.1:{unused}/0"),
         ),
     ] {
         let call = env.balance(&["worker"]).env(name, address);
         let outcome = call.env("CONNECT_TIMEOUT_S", 2).run();
-        assert_refused(outcome, &[name, "trying again", "gave up after 2 s"]);
+        assert_rejected(outcome, &[name, "retrying for", "gave up after 2 s"]);
     }
 }
 
 #[test]
-fn a_schema_of_another_program_is_refused() {
+fn a_schema_of_another_version_is_rejected() {
     let servers = Servers::shared();
     let empty = TestEnv::empty(&servers);
     let commands = [
@@ -128,7 +125,7 @@ fn a_schema_of_another_program_is_refused() {
     ];
     for command in commands {
         let outcome = empty.balance(command).run();
-        assert_refused(outcome, &["older than this program", "balance migrate"]);
+        assert_rejected(outcome, &["older than this program", "balance migrate"]);
     }
     empty.balance(&["migrate"]).run().succeeded();
     empty.balance(&["jobs", "list"]).run().succeeded();
@@ -140,7 +137,7 @@ fn a_schema_of_another_program_is_refused() {
     ));
     for command in commands {
         let outcome = env.balance(command).run();
-        assert_refused(outcome, &["older than this program", "balance migrate"]);
+        assert_rejected(outcome, &["older than this program", "balance migrate"]);
     }
     env.database.execute(
         "UPDATE _sqlx_migrations SET success = TRUE; \
@@ -148,15 +145,15 @@ fn a_schema_of_another_program_is_refused() {
          VALUES (9999, 'from the future', TRUE, x'00', 0)",
     );
     for command in commands.into_iter().chain([&["migrate"][..]]) {
-        assert_refused(env.balance(command).run(), &["newer than this program"]);
+        assert_rejected(env.balance(command).run(), &["newer than this program"]);
     }
 }
 
 #[test]
-fn another_time_zone_than_the_stored_one_is_refused() {
+fn another_time_zone_than_the_stored_one_is_rejected() {
     let env = TestEnv::new(&Servers::shared());
     let call = env.balance(&["worker"]).env("BUSINESS_TIMEZONE", "UTC");
-    assert_refused(call.run(), &["BUSINESS_TIMEZONE", "'UTC'", "'Asia/Seoul'"]);
+    assert_rejected(call.run(), &["BUSINESS_TIMEZONE", "'UTC'", "'Asia/Seoul'"]);
 }
 
 #[test]
@@ -164,7 +161,7 @@ fn foreign_messages_are_logged_and_dropped() {
     let servers = Servers::shared();
     let env = TestEnv::new(&servers).with("BALANCE_LOG", "info");
     let fleet = Fleet::start(&env, 1);
-    let ask = |command: &[&str]| servers.redis.ask(env.number, command);
+    let redis_command = |command: &[&str]| servers.redis.command(env.number, command);
     let long = "x".repeat(100_000);
     let foreign = [
         "rubbish",
@@ -176,11 +173,11 @@ fn foreign_messages_are_logged_and_dropped() {
         &long,
     ];
     for (number, payload) in (0..).zip(foreign) {
-        // In the form of a message of the queue.
+        // The format of a message of the queue.
         let id = format!("01ARZ3NDEKTSV4RRFFQ69G5FA{number}");
         let metadata = format!("{{balance}}:steps:meta:{id}");
-        ask(&["HSET", "{balance}:steps:data", &id, payload]);
-        ask(&[
+        redis_command(&["HSET", "{balance}:steps:data", &id, payload]);
+        redis_command(&[
             "HSET",
             &metadata,
             "attempts",
@@ -192,26 +189,23 @@ fn foreign_messages_are_logged_and_dropped() {
             "idempotency_key",
             "",
         ]);
-        ask(&["RPUSH", "{balance}:steps:active", &id]);
+        redis_command(&["RPUSH", "{balance}:steps:active", &id]);
     }
-    // Nobody's step execution; and messages that are nowhere.
-    ask(&[
+    // Two IDs without data.
+    redis_command(&[
         "RPUSH",
         "{balance}:steps:active",
         "01ARZ3NDEKTSV4RRFFQ69G5FAX",
         "not an id",
     ]);
-    let said = || fleet.workers[0].stderr();
+    let log = || fleet.workers[0].stderr();
     until("each foreign message to be logged", || {
-        said().matches("foreign message").count() >= foreign.len()
+        log().matches("foreign message").count() >= foreign.len()
     });
     until("the queue to be empty", || {
-        ask(&["LLEN", "{balance}:steps:active"]) == ["0"]
+        redis_command(&["LLEN", "{balance}:steps:active"]) == ["0"]
     });
-    assert!(
-        said().len() < 50_000,
-        "a long message is not repeated whole"
-    );
+    assert!(log().len() < 50_000, "a long message is truncated");
 
     env.import(&plays::day(DAY, 60));
     let settled = env.balance(&["settle", "--date", DAY, "--no-work"]).run();
@@ -247,7 +241,7 @@ fn a_damaged_context_fails_its_partition_with_the_reason() {
     let others = "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION \
                   WHERE STATUS = 'COMPLETED' AND STEP_NAME LIKE 'dayStatisticsStep:%'";
     assert_eq!(env.database.value(others), "3");
-    // The workers live, and say the same.
+    // The workers have survived, and the command shows the reason.
     fleet.end();
     let shown = env.balance(&["jobs", "show", "1"]).run().succeeded();
     assert!(shown.stdout.contains("FAILED"), "{shown:#?}");

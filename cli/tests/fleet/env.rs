@@ -1,16 +1,14 @@
-//! A place for a test: a database and a Redis database of its own, a folder, and the program called
-//! with their addresses.
+//! The environment of a fleet test: separate databases on MariaDB and Redis, a folder, and calls of
+//! the program with their addresses.
 
-use crate::{
-    common::program::{Call, until},
-    daemon::bound,
-    database::Database,
-    servers::{PASSWORD, Servers},
+use balance_test_support::{
+    process::{Call, until},
+    servers::{Database, PASSWORD, Servers, bound},
 };
 use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 
-/// The tables that settling makes, each with the order of its key.
+/// The tables with the results of settlements, each with its key.
 pub(crate) const RESULTS: [(&str, &str); 3] = [
     ("video_statistics", "video_id, date"),
     ("video_revenue", "video_id, date"),
@@ -21,20 +19,20 @@ pub(crate) struct TestEnv {
     pub(crate) servers: Arc<Servers>,
     pub(crate) database: Database,
     folder: TempDir,
-    /// What tells its databases from those of the other places of the servers.
+    /// The number of the Redis database, unique for the servers.
     pub(crate) number: u32,
     settings: Vec<(&'static str, String)>,
 }
 
 impl TestEnv {
-    /// An empty database, without a schema.
+    /// Creates an empty database without a schema.
     pub(crate) fn empty(servers: &Arc<Servers>) -> Self {
         Self::empty_at(servers, &servers.mariadb.address(PASSWORD))
     }
 
-    /// The same on another server, whose address names no database.
+    /// Creates an empty database on another server. The address has no database name.
     pub(crate) fn empty_at(servers: &Arc<Servers>, address: &str) -> Self {
-        let number = servers.next_place();
+        let number = servers.next_database();
         let name = format!("balance_{}_{number}", std::process::id());
         let server = Database::new(format!("{address}/mysql"));
         server.execute(&format!("CREATE DATABASE {name}"));
@@ -51,26 +49,26 @@ impl TestEnv {
         }
     }
 
-    /// A database without plays.
+    /// Creates a database with a schema and without plays.
     pub(crate) fn new(servers: &Arc<Servers>) -> Self {
         let env = Self::empty(servers);
         env.balance(&["migrate"]).run().succeeded();
         env
     }
 
-    /// The same place with another setting for all calls.
+    /// Sets a setting for all calls.
     pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.settings.push((name, value.to_string()));
         self
     }
 
-    /// The same place without a setting.
+    /// Removes a setting.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.settings.retain(|(setting, _)| *setting != name);
         self
     }
 
-    /// A call of the program with the settings of this place and no others.
+    /// Returns a call of the program with only the settings of this environment.
     pub(crate) fn balance(&self, args: &[&str]) -> Call {
         let mut command = bound(env!("CARGO_BIN_EXE_balance"));
         command
@@ -91,7 +89,7 @@ impl TestEnv {
         call.run().succeeded();
     }
 
-    /// What settling makes: statistics, revenue, weeks and months.
+    /// Returns the results of settlements: statistics, revenue, weeks and months.
     pub(crate) fn results(&self) -> Vec<String> {
         let of_table = |(table, order): (&str, &str)| {
             let rows = self
@@ -103,20 +101,20 @@ impl TestEnv {
         RESULTS.into_iter().flat_map(of_table).collect()
     }
 
-    /// Leaves nothing behind on a server that is not the tests' own.
+    /// Drops the database, for servers that outlive the tests.
     pub(crate) fn drop_database(self) {
         self.database
             .execute("SET @drop = CONCAT('DROP DATABASE ', DATABASE())");
         self.database
-            .execute("PREPARE gone FROM @drop; EXECUTE gone");
+            .execute("PREPARE statement FROM @drop; EXECUTE statement");
     }
 
-    /// Another connection to the database: for locks.
+    /// Opens another connection to the database, for locks.
     pub(crate) fn another_connection(&self) -> Database {
         Database::new(self.database.url.clone())
     }
 
-    /// Waits until so many executions, and no other, are COMPLETED.
+    /// Waits until exactly this number of executions exists and all are COMPLETED.
     #[track_caller]
     pub(crate) fn until_settled(&self, days: usize, what: &str) {
         let mut statuses = Vec::new();
@@ -124,15 +122,15 @@ impl TestEnv {
             statuses = self
                 .database
                 .rows("SELECT STATUS FROM BATCH_JOB_EXECUTION ORDER BY JOB_EXECUTION_ID");
-            let is_well =
+            let is_expected =
                 |status: &String| matches!(status.as_str(), "STARTING" | "STARTED" | "COMPLETED");
-            assert!(statuses.iter().all(is_well), "{what}: {statuses:?}");
+            assert!(statuses.iter().all(is_expected), "{what}: {statuses:?}");
             assert!(statuses.len() <= days, "{what}: {statuses:?}");
             statuses == vec!["COMPLETED"; days]
         });
     }
 
-    /// Waits until a day is settled, whatever became of others.
+    /// Waits until a day is settled, regardless of other days.
     pub(crate) fn until_settled_last(&self, day: &str) {
         let done = format!(
             "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION e JOIN job_date_instance d \
@@ -144,7 +142,7 @@ impl TestEnv {
         });
     }
 
-    /// Waits until an execution has failed; answers its id.
+    /// Waits until an execution has failed; returns its ID.
     pub(crate) fn until_failed(&self) -> i64 {
         let failed = "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION WHERE STATUS = 'FAILED'";
         let mut found = Vec::new();
@@ -155,8 +153,8 @@ impl TestEnv {
         found[0].parse().unwrap()
     }
 
-    /// Lets the database write down from now on who claims.
-    pub(crate) fn watch_claims(&self) {
+    /// Creates a trigger that records the worker of each claim.
+    pub(crate) fn record_claims(&self) {
         self.database.execute(
             "CREATE TABLE test_claim (step_execution_id BIGINT NOT NULL, \
              worker VARCHAR(255) NOT NULL) ENGINE = InnoDB",
@@ -168,8 +166,8 @@ impl TestEnv {
         );
     }
 
-    /// Unsettles everything: the plays stay, and nothing is left of any launch.
-    pub(crate) fn unsettle(&self) {
+    /// Deletes all executions and results; the plays stay.
+    pub(crate) fn reset_settlements(&self) {
         let tables = self.database.rows(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
              AND table_name NOT LIKE '%\\_SEQ' AND (table_name LIKE 'BATCH\\_%' \
@@ -187,19 +185,19 @@ impl TestEnv {
         ));
     }
 
-    /// Every execution COMPLETED, one a day, with four completed steps, no partition undone, no
-    /// lease left and nothing set aside.
+    /// Asserts that each day has one COMPLETED execution with four completed steps. No partition is
+    /// unfinished, no lease is left, and no partition or video is set aside.
     #[track_caller]
     pub(crate) fn assert_all_complete(&self, days: usize, what: &str) {
         let executions = self
             .database
             .rows("SELECT STATUS, EXIT_CODE FROM BATCH_JOB_EXECUTION");
         assert_eq!(executions, vec!["COMPLETED|COMPLETED"; days], "{what}");
-        let undone = self.database.rows(
+        let unfinished = self.database.rows(
             "SELECT STEP_NAME, STATUS, EXIT_MESSAGE FROM BATCH_STEP_EXECUTION \
              WHERE STATUS <> 'COMPLETED'",
         );
-        assert!(undone.is_empty(), "{what}: {undone:?}");
+        assert!(unfinished.is_empty(), "{what}: {unfinished:?}");
         let steps = self.database.rows(
             "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME NOT LIKE '%:%' \
              GROUP BY JOB_EXECUTION_ID",

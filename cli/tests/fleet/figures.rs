@@ -1,15 +1,14 @@
-//! The figures of the real log, equal to the row whatever the database: a file, a MariaDB, and the
-//! real MySQL that `TEST_MYSQL_URL` names.
+//! The results of a real log are equal on each database: a file, MariaDB, and the MySQL server of
+//! `TEST_MYSQL_URL`.
 
 use crate::{
-    common::{
-        dump::assert_same,
-        program::{Call, block_on, given},
-    },
-    daemon::bound,
     env::{RESULTS, TestEnv},
-    fleet::Fleet,
-    servers::{PASSWORD, Servers},
+    worker::Fleet,
+};
+use balance_test_support::{
+    process::{Call, block_on, variable_or_skip},
+    rows::assert_same,
+    servers::{PASSWORD, Servers, bound},
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, raw_sql, sqlite::SqliteConnectOptions};
 use std::path::Path;
@@ -17,7 +16,7 @@ use std::path::Path;
 const DAYS: usize = 15;
 const IMPORTED: &str = "33,118 read = 33,118 new + 0 already there + 0 repeats";
 
-/// What settling the log in a file makes.
+/// Returns the results of the log on a file.
 fn on_a_file(log: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("balance.db");
@@ -54,7 +53,7 @@ async fn rows_of_file(path: &Path) -> Vec<String> {
     all
 }
 
-/// Two workers of a fleet settle the log; the rows are those of the file.
+/// Asserts that two workers of a fleet produce the results of the file.
 fn assert_same_on(address: &str, log: &str, expected: &[String], what: &str) {
     let env = TestEnv::empty_at(&Servers::shared(), address);
     env.balance(&["migrate"]).run().succeeded();
@@ -74,7 +73,8 @@ fn assert_same_on(address: &str, log: &str, expected: &[String], what: &str) {
 
 #[test]
 fn the_real_log_has_the_same_rows_on_every_database() {
-    let Some(log) = given("TEST_WATCH_LOG", "the figures of the real log on servers") else {
+    let Some(log) = variable_or_skip("TEST_WATCH_LOG", "the results of the real log on servers")
+    else {
         return;
     };
     let expected = on_a_file(&log);
@@ -85,7 +85,10 @@ fn the_real_log_has_the_same_rows_on_every_database() {
         &expected,
         "MariaDB",
     );
-    if let Some(mysql) = given("TEST_MYSQL_URL", "the figures on a real MySQL") {
+    if let Some(mysql) = variable_or_skip(
+        "TEST_MYSQL_URL",
+        "the results of the real log on a real MySQL",
+    ) {
         assert_same_on(&mysql, &log, &expected, "MySQL");
     }
 }

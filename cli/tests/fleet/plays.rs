@@ -1,14 +1,13 @@
-//! Made-up plays: always the same, with owners who watch themselves and viewers who come back too
-//! soon.
+//! Generated plays, always the same, with plays by owners and repeated views.
 
 use std::fmt::Write;
 
 pub(crate) const HEADER: &str = "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s";
-/// Each video's length in seconds: long enough for one ad.
+/// The duration of each video in seconds: long enough for one ad.
 const DURATION_S: u64 = 600;
 
-/// A day (Seoul) on which each of so many videos is played: one to three views, some for so long
-/// that they show an ad; some repeats, which do not count; some plays by the owner.
+/// Returns a CSV file with plays of one day (Seoul). Each video has one to three views, some with
+/// an ad. Some plays are repeated views, and some are by the owner.
 pub(crate) fn day(date: &str, videos: u64) -> String {
     let mut text = format!("{HEADER}\n");
     for video in 1..=videos {

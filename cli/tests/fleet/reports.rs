@@ -1,30 +1,27 @@
-//! Reports over many rows: each request reads a bounded number of them, by the server's own count.
+//! Reports over many rows: each request reads a bounded number of rows, by the server's counters.
 
-use crate::{
-    common::{
-        client::Client,
-        program::{block_on, told},
-    },
-    env::TestEnv,
-    playback,
+use crate::{env::TestEnv, playback::service as playback};
+use balance_test_support::{
+    http::Client,
+    process::{block_on, variable},
     servers::Servers,
 };
 use std::rc::Rc;
 
-/// Days with statistics: a month's.
+/// The number of days with statistics: a month.
 const DAYS: u64 = 31;
-/// Creators, who own every video in turn.
+/// The number of creators, who own the videos in turn.
 const CREATORS: u64 = 100;
-/// Videos, each with a row on each day, that are there in the end: `TEST_REPORT_VIDEOS`.
+/// The final number of videos, each with a row on each day; `TEST_REPORT_VIDEOS` overrides it.
 const VIDEOS: u64 = 10_000;
-/// Videos filled in by one statement, within the limit of a statement's time.
+/// The number of videos for each statement, within a statement's time limit.
 const STEP: usize = 10_000;
-/// Rows that a request for one page of 20 may read: a handful for each item of each period, besides
-/// what says who asks and what is settled.
+/// The most rows that a request for a page of 20 may read: several for each item of each period, and
+/// those of the account and of the settled days.
 const BOUND: u64 = 600;
 
-/// Statistics, revenue, weeks, months and totals of videos from one number to another, as settling
-/// January 2026 would have left them.
+/// Inserts the results of January 2026 for a range of videos: statistics, revenue, weeks, months and
+/// totals.
 fn fill(env: &TestEnv, from: u64, to: u64) {
     let videos = format!("seq_{from}_to_{to}");
     let days = format!("seq_0_to_{}", DAYS - 1);
@@ -66,7 +63,7 @@ fn fill(env: &TestEnv, from: u64, to: u64) {
     }
     env.database
         .execute("UPDATE closed_through SET date = '2026-01-31'");
-    // As a server's own upkeep does in time: without it a plan may be made for an empty table.
+    // Updates the index statistics. Otherwise a query plan may be that of an empty table.
     for table in [
         "video",
         "video_statistics",
@@ -77,7 +74,7 @@ fn fill(env: &TestEnv, from: u64, to: u64) {
     }
 }
 
-/// Rows that the server has read in the place's tables so far.
+/// Returns the number of rows that the server has read from the tables.
 fn rows_read(env: &TestEnv) -> u64 {
     let sum = env.database.value(
         "SELECT COALESCE(CAST(SUM(ROWS_READ) AS SIGNED), 0) FROM information_schema.TABLE_STATISTICS \
@@ -86,10 +83,10 @@ fn rows_read(env: &TestEnv) -> u64 {
     sum.parse().unwrap()
 }
 
-/// Rows that each request reads.
-fn reads(env: &TestEnv, client: &Client, who: &[(&str, &str)]) -> Vec<(String, u64)> {
+/// Returns the number of rows that each request reads.
+fn reads(env: &TestEnv, client: &Client, users: &[(&str, &str)]) -> Vec<(String, u64)> {
     let mut reads = Vec::new();
-    for (name, token) in who {
+    for (name, token) in users {
         for path in [
             "/revenues?date=2026-01-15",
             "/revenues?date=2026-01-15&period=day",
@@ -99,11 +96,11 @@ fn reads(env: &TestEnv, client: &Client, who: &[(&str, &str)]) -> Vec<(String, u
             "/top5/play-time?date=2026-01-15",
             "/videos/1/statistics?from=2026-01-01&to=2026-12-31",
         ] {
-            // What is looked up once in a while is known then.
-            let asked = block_on(client.ask("GET", path, token));
-            assert_eq!(asked.status, 200, "{name} {path}: {asked:?}");
+            // The first request fills the caches.
+            let first = block_on(client.request("GET", path, token));
+            assert_eq!(first.status, 200, "{name} {path}: {first:?}");
             let before = rows_read(env);
-            block_on(client.ask("GET", path, token)).is(200);
+            block_on(client.request("GET", path, token)).is(200);
             reads.push((format!("{name} {path}"), rows_read(env) - before));
         }
     }
@@ -112,12 +109,12 @@ fn reads(env: &TestEnv, client: &Client, who: &[(&str, &str)]) -> Vec<(String, u
 
 #[test]
 fn a_report_reads_few_rows_however_many_there_are() {
-    let videos = told("TEST_REPORT_VIDEOS").map_or(VIDEOS, |videos| videos.parse().unwrap());
+    let videos = variable("TEST_REPORT_VIDEOS").map_or(VIDEOS, |videos| videos.parse().unwrap());
     let servers = Servers::shared();
     let env = TestEnv::new(&servers)
         .with("JWT_SECRET", playback::SECRET)
         .with("BUSINESS_TIMEZONE", "Asia/Seoul");
-    // The server counts from now on, for each table.
+    // Starts the counters of each table.
     env.database.execute("SET GLOBAL userstat = 1");
     let env = Rc::new(env);
     let server = playback::api(&env);
@@ -128,23 +125,23 @@ fn a_report_reads_few_rows_however_many_there_are() {
     let (minsu_id, minsu) = block_on(client.user("minsu"));
     let few = videos / 10;
     fill(&env, 1, few);
-    // Ten videos are minsu's, whatever there is besides.
+    // minsu owns ten videos.
     let own = "UPDATE video SET owner_id = ";
     env.database
         .execute(&format!("{own}{minsu_id} WHERE id <= 10"));
-    let who = [("boss", boss.as_str()), ("minsu", minsu.as_str())];
-    let of_few = reads(&env, &client, &who);
+    let users = [("boss", boss.as_str()), ("minsu", minsu.as_str())];
+    let of_few = reads(&env, &client, &users);
     for from in (few + 1..=videos).step_by(STEP) {
         fill(&env, from, videos.min(from + STEP as u64 - 1));
     }
-    let of_many = reads(&env, &client, &who);
+    let of_many = reads(&env, &client, &users);
     for ((request, few), (_, many)) in of_few.iter().zip(&of_many) {
         eprintln!(
             "{request}: {few} rows read of {}, {many} of {videos} videos",
             videos / 10
         );
         assert!(*many <= BOUND, "{request}: {many} rows");
-        // Not one for each of ten times as many.
+        // The number of rows does not grow with the number of videos.
         assert!(*many <= few + BOUND / 10, "{request}: {few}, then {many}");
     }
     server.end().succeeded();

@@ -1,20 +1,18 @@
-//! Workers that are asked to end, and what the registry knows of them.
+//! The shutdown of workers, and the registry of workers.
 
 use crate::{
-    common::program::until,
     env::TestEnv,
-    fleet::{Fleet, Worker},
-    plays,
-    servers::Servers,
-    takeovers,
+    plays, takeovers,
+    worker::{Fleet, Worker},
 };
+use balance_test_support::{process::until, servers::Servers};
 use std::collections::BTreeSet;
 
 const DAY: &str = "2024-03-30";
-/// Longer than any test: what waits for a lease to run out fails.
+/// Longer than any test: a wait for an expired lease fails the test.
 const FOR_EVER_S: u32 = 3_600;
 
-/// A place where a day is settled slowly enough to be met in the middle.
+/// Creates an environment in which a settlement takes long enough to be interrupted.
 fn slow() -> TestEnv {
     let env = TestEnv::new(&Servers::shared())
         .with("PARTITIONS", 8)
@@ -22,18 +20,18 @@ fn slow() -> TestEnv {
         .with("WORKER_CONCURRENCY", 2)
         .with("BALANCE_LOG", "info");
     env.import(&plays::day(DAY, 2_000));
-    takeovers::watch(&env);
+    takeovers::record(&env);
     env
 }
 
 #[test]
-fn a_worker_that_ends_gives_its_leases_back_and_others_go_on_at_once() {
+fn a_worker_that_ends_releases_its_leases_and_others_continue_at_once() {
     let env = slow().with("LEASE_S", FOR_EVER_S);
     let mut fleet = Fleet::start(&env, 2);
     let leaver = fleet.workers.remove(0);
-    until("both workers to be at work", || {
-        let is_at_work = |worker: &Worker| !worker.claims(&env).is_empty();
-        is_at_work(&leaver) && is_at_work(&fleet.workers[0])
+    until("both workers to own claims", || {
+        let owns_claims = |worker: &Worker| !worker.claims(&env).is_empty();
+        owns_claims(&leaver) && owns_claims(&fleet.workers[0])
     });
     let name = leaver.name.clone();
     leaver.end().succeeded();
@@ -41,7 +39,7 @@ fn a_worker_that_ends_gives_its_leases_back_and_others_go_on_at_once() {
     assert_eq!(
         env.database.value(status),
         "STARTED",
-        "it ended in the middle"
+        "the worker ended before the execution"
     );
     let owned = format!("SELECT COUNT(*) FROM step_lease WHERE worker = '{name}'");
     assert_eq!(
@@ -50,7 +48,7 @@ fn a_worker_that_ends_gives_its_leases_back_and_others_go_on_at_once() {
         "leases of a worker that ended"
     );
     env.until_settled(1, "after one worker's end");
-    assert_eq!(takeovers::count(&env), 0, "leases that ran out");
+    assert_eq!(takeovers::count(&env), 0, "expired leases");
     fleet.end();
     env.assert_all_complete(1, "after one worker's end");
 }
@@ -59,26 +57,26 @@ fn a_worker_that_ends_gives_its_leases_back_and_others_go_on_at_once() {
 fn a_second_sigterm_ends_a_worker_at_once() {
     let env = slow().with("LEASE_S", 2).with("GRACE_S", FOR_EVER_S);
     let mut worker = Fleet::start(&env, 1).workers.remove(0);
-    // No chunk can be written: the worker waits for its chunks, and would for an hour.
-    let view_window = env.another_connection();
+    // The lock blocks all chunks, so the worker would wait for an hour.
+    let locker = env.another_connection();
     until("a claim", || !worker.claims(&env).is_empty());
-    view_window.execute("LOCK TABLES video_statistics READ");
+    locker.execute("LOCK TABLES video_statistics READ");
     let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
                    WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table metadata lock%'";
-    until("chunks to stand at the gate", || {
+    until("both chunks to wait for the lock", || {
         env.database.number(waiting) == 2
     });
-    // Two that come at once may be taken for one.
+    // Two signals at once can be merged into one.
     until("the worker's end", || {
         worker.signal("TERM");
         worker.has_ended()
     });
     let name = worker.name.clone();
-    let outcome = worker.wait().failed(&["ended at once"]);
+    let outcome = worker.wait().failed(&["second request to end"]);
     assert_eq!(outcome.status.code(), Some(143), "{outcome:#?}");
     let owned = format!("SELECT COUNT(*) FROM step_lease WHERE worker = '{name}'");
-    assert_eq!(env.database.number(&owned), 2, "leases that run out");
-    view_window.execute("UNLOCK TABLES");
+    assert_eq!(env.database.number(&owned), 2, "leases that will expire");
+    locker.execute("UNLOCK TABLES");
 
     let fleet = Fleet::start(&env, 2);
     env.until_settled(1, "after a worker that did not wait");
@@ -87,10 +85,10 @@ fn a_second_sigterm_ends_a_worker_at_once() {
     env.assert_all_complete(1, "after a worker that did not wait");
 }
 
-/// What `balance workers --json` shows.
+/// Returns the output of `balance workers --json`.
 fn registry(env: &TestEnv) -> Vec<serde_json::Value> {
     let shown = env.balance(&["workers", "--json"]).run().succeeded();
-    shown.json().as_array().unwrap().clone()
+    shown.json()["items"].as_array().unwrap().clone()
 }
 
 fn names(registry: &[serde_json::Value]) -> BTreeSet<&str> {
@@ -99,10 +97,10 @@ fn names(registry: &[serde_json::Value]) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_registry_shows_who_works_and_who_was_killed() {
+fn the_registry_shows_running_and_killed_workers() {
     let env = slow().with("LEASE_S", 2);
     let mut fleet = Fleet::start(&env, 3);
-    until("all workers to be at work", || {
+    until("all workers to own claims", || {
         fleet
             .workers
             .iter()
@@ -125,7 +123,7 @@ fn the_registry_shows_who_works_and_who_was_killed() {
             );
         }
         for owned in worker["claims"].as_array().unwrap() {
-            let step = owned["stepName"].as_str().unwrap();
+            let step = owned["name"].as_str().unwrap();
             assert!(step.contains("Step"), "{worker}");
         }
     }
@@ -136,7 +134,7 @@ fn the_registry_shows_who_works_and_who_was_killed() {
         "{shown:?}"
     );
 
-    // One ends, one dies.
+    // One worker ends, and one is killed.
     fleet.workers.remove(0).end().succeeded();
     fleet.workers.remove(0).kill();
     let shown = registry(&env);
@@ -146,19 +144,19 @@ fn the_registry_shows_who_works_and_who_was_killed() {
         let worker = registry.iter().find(|worker| worker["name"] == name);
         worker.map(|worker| worker["isAlive"].as_bool().unwrap())
     };
-    until("a killed worker to count as dead", || {
+    until("the killed worker to be listed as dead", || {
         is_alive(&expected[1]) == Some(false)
     });
     assert_eq!(is_alive(&expected[2]), Some(true));
 
-    // A day later it is forgotten.
+    // A dead worker is deleted after a day.
     env.database.execute(&format!(
         "UPDATE worker SET last_seen_micros = last_seen_micros - 90000000000, \
          alive_until_micros = alive_until_micros - 90000000000 WHERE name = '{}'",
         expected[1]
     ));
     fleet.workers.push(Fleet::start(&env, 1).workers.remove(0));
-    until("a dead worker to be forgotten", || {
+    until("the dead worker to be deleted", || {
         is_alive(&expected[1]).is_none()
     });
     env.until_settled(1, "with the last of three");

@@ -1,10 +1,10 @@
-//! A witness in the database: writes down each claim that went from one worker to another without
-//! having been given back.
+//! A trigger that records takeovers: claims that went to another worker without a release.
 
-use crate::{common::program::until, env::TestEnv, fleet::Held};
+use crate::{env::TestEnv, worker::OwnedClaim};
+use balance_test_support::process::until;
 
-/// Lets the database write down takeovers from now on.
-pub(crate) fn watch(env: &TestEnv) {
+/// Creates the trigger.
+pub(crate) fn record(env: &TestEnv) {
     env.database.execute(
         "CREATE TABLE test_takeover (step_execution_id BIGINT NOT NULL, \
          old_token BIGINT NOT NULL, old_worker VARCHAR(255) NOT NULL, \
@@ -19,18 +19,18 @@ pub(crate) fn watch(env: &TestEnv) {
     );
 }
 
-/// Forgets what was written down.
-pub(crate) fn forget(env: &TestEnv) {
+/// Deletes the recorded takeovers.
+pub(crate) fn clear(env: &TestEnv) {
     env.database.execute("DELETE FROM test_takeover");
 }
 
-/// How many takeovers there were.
+/// Returns the number of takeovers.
 pub(crate) fn count(env: &TestEnv) -> u64 {
     env.database.number("SELECT COUNT(*) FROM test_takeover")
 }
 
-/// Whether another worker took this claim over.
-fn has_happened(env: &TestEnv, owned: &Held) -> bool {
+/// Whether another worker has taken over this claim.
+fn has_happened(env: &TestEnv, owned: &OwnedClaim) -> bool {
     let taken = env.database.number(&format!(
         "SELECT COUNT(*) FROM test_takeover WHERE step_execution_id = {} AND old_token = {} \
          AND new_worker <> old_worker",
@@ -39,14 +39,14 @@ fn has_happened(env: &TestEnv, owned: &Held) -> bool {
     taken > 0
 }
 
-/// Waits until a partition is completed; answers whether another worker had taken this claim over.
-/// The last commit of a process that was killed can arrive after its death.
-pub(crate) fn until_completed(env: &TestEnv, owned: &Held) -> bool {
+/// Waits until a partition is completed; returns whether another worker had taken over this claim.
+/// The last commit of a killed process can arrive after its end.
+pub(crate) fn until_completed(env: &TestEnv, owned: &OwnedClaim) -> bool {
     let status = format!(
         "SELECT STATUS FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = {}",
         owned.step
     );
-    until("the end of what was left behind", || {
+    until("the end of the partition", || {
         env.database.value(&status) == "COMPLETED"
     });
     has_happened(env, owned)

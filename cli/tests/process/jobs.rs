@@ -1,16 +1,15 @@
-//! Jobs over HTTP on `balance serve`: launched, watched to the end, and told apart from what cannot
-//! be launched.
+//! Jobs over HTTP on `balance serve`: launches, progress events, and rejected launches.
 
 use crate::{
-    common::server::Server,
-    harness::{block_on, until},
+    env::{block_on, until},
     plays::{DAYS, imported},
 };
+use balance_test_support::http::Server;
 use serde_json::json;
 use std::rc::Rc;
 
 #[test]
-fn a_day_is_launched_and_watched_in_one_process() {
+fn a_day_is_launched_and_its_progress_watched_in_one_process() {
     const LAUNCH: &str = "/jobs/dayStatisticsJob/executions";
     let env = Rc::new(imported(40));
     let password = env.file("password", "correct horse");
@@ -25,12 +24,12 @@ fn a_day_is_launched_and_watched_in_one_process() {
     let boss = block_on(client.login("boss"));
     let launch = |date: &str| {
         let body = json!({ "date": date });
-        block_on(client.tell("POST", LAUNCH, &boss, &body))
+        block_on(client.send_json("POST", LAUNCH, &boss, &body))
     };
-    // The schedule settles missed days by itself: whoever was faster, the day is settled once.
+    // The schedule settles missed days too; the day is settled once in any order.
     let is_settled = || {
         let path = format!("/jobs/executions?date={}", DAYS[0]);
-        let page = block_on(client.ask("GET", &path, &boss)).is(200).json();
+        let page = block_on(client.request("GET", &path, &boss)).is(200).json();
         page["items"][0]["status"] == "COMPLETED"
     };
     let reply = launch(DAYS[0]);

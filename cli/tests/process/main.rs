@@ -1,47 +1,19 @@
-//! The real binary `balance`, run as a user runs it: what it prints, how it exits, and what its
-//! database holds afterwards.
+//! The real binary `balance`: its output, its exit codes, and its database.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test's way to fail"
+    reason = "a panic fails the test"
 )]
 
-#[path = "../common/mod.rs"]
-mod common;
-
-mod harness;
-
-mod dump;
-
-mod plays;
-
-mod figures;
-
-mod bad_input;
-
-mod refused_commands;
-
-mod disk;
-
-mod kills;
-
-mod playback;
-
-mod serve;
-
-mod getting_started;
-
-mod reports;
-
+mod commands;
+mod env;
 mod jobs;
-
+mod playback;
+mod plays;
 mod quarantine;
-
-mod processes;
-
-mod demo;
-
-mod memory;
-
+mod reports;
+mod rows;
+mod serve;
+mod settlement;
 mod verify;

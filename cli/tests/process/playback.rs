@@ -1,9 +1,9 @@
-//! Playing on `balance serve`: what is acknowledged is kept, whoever is killed, and every play is
-//! in one day.
+//! Playback on `balance serve`: acknowledged plays survive kills, and each play is in one day.
 
-use crate::{
-    common::{audience::Show, examples, midnight::Midnight, server::Server},
-    harness::{TestEnv, block_on, until},
+use crate::env::{TestEnv, block_on, until};
+use balance_test_support::{
+    http::{EXAMPLE_SETTINGS, Server, ViewerRun, assert_original_examples},
+    midnight::Midnight,
 };
 use std::{rc::Rc, time::Duration};
 
@@ -15,57 +15,57 @@ fn serve(env: &Rc<TestEnv>, zone: &str) -> Server {
 }
 
 #[test]
-fn the_originals_examples() {
+fn the_original_examples() {
     let env = Rc::new(TestEnv::empty());
     let server = Server::start(move || {
         let call = env.balance(&["serve"]);
-        examples::SETTINGS
+        EXAMPLE_SETTINGS
             .into_iter()
             .fold(call, |call, (name, value)| call.env(name, value))
     });
-    block_on(examples::of_the_original(&server.client()));
+    block_on(assert_original_examples(&server.client()));
     server.end().succeeded();
 }
 
 #[test]
-fn what_was_acknowledged_is_kept_through_every_kill() {
+fn acknowledged_plays_survive_every_kill() {
     const KILLS: usize = 8;
     let env = Rc::new(TestEnv::empty());
     let mut server = serve(&env, "Asia/Seoul");
-    let show = Show::begin(server.client(), 24, 150, Duration::from_millis(2));
+    let viewers = ViewerRun::start(server.client(), 24, 150, Duration::from_millis(2));
     for _ in 0..KILLS {
-        show.until_more(200);
+        viewers.until_acknowledged(200);
         server.kill();
-        server.start_again();
+        server.restart();
     }
-    show.until_more(100);
-    let ended = show.end();
-    let memory = &ended.memory;
+    viewers.until_acknowledged(100);
+    let ended = viewers.finish();
+    let replies = &ended.replies;
     eprintln!(
-        "{} acknowledged, {} without an answer, {KILLS} kills",
-        memory.acknowledged.len(),
-        memory.unknown.len()
+        "{} acknowledged, {} without a reply, {KILLS} kills",
+        replies.acknowledged.len(),
+        replies.unknown.len()
     );
-    memory.assert_kept(&env.rows(HISTORY));
-    ended.assert_answers_stay();
-    memory.assert_kept(&env.rows(HISTORY));
+    replies.assert_persisted(&env.rows(HISTORY));
+    ended.assert_replies_repeat();
+    replies.assert_persisted(&env.rows(HISTORY));
     env.balance(&["verify"]).run().succeeded();
     server.end().succeeded();
 }
 
 #[test]
-fn midnight_parts_the_plays_and_the_day_is_settled_while_people_watch() {
+fn midnight_separates_the_plays_and_the_day_is_settled_while_viewers_play() {
     let env = Rc::new(TestEnv::empty());
     let midnight = Midnight::after_s(25);
     let server = serve(&env, &midnight.zone);
-    let show = Show::begin(server.client(), 16, 300, Duration::from_millis(40));
+    let viewers = ViewerRun::start(server.client(), 16, 300, Duration::from_millis(40));
     let executions = "SELECT e.STATUS FROM BATCH_JOB_EXECUTION e";
     until("the day to be settled", || {
         env.rows(executions) == ["COMPLETED"]
     });
-    show.until_more(100);
-    let ended = show.end();
-    ended.memory.assert_kept(&env.rows(HISTORY));
+    viewers.until_acknowledged(100);
+    let ended = viewers.finish();
+    ended.replies.assert_persisted(&env.rows(HISTORY));
     assert_eq!(
         env.value("SELECT date FROM closed_through"),
         midnight.day.to_string()

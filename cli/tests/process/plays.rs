@@ -1,12 +1,12 @@
-//! Made-up plays, and the worlds that begin with them.
+//! Generated plays, and environments with them.
 
-use crate::harness::TestEnv;
+use crate::env::TestEnv;
 use std::fmt::Write;
 
 pub(crate) const HEADER: &str = "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s";
 
-/// A file of plays: so many videos on each day (Seoul), with one to three views each, of 600 s,
-/// so that long ones show ads.
+/// Returns a CSV file of plays. Each video has one to three views on each day (Seoul). The videos
+/// last 600 s, so that long plays show ads.
 pub(crate) fn csv(days: &[&str], videos: i64) -> String {
     let mut text = format!("{HEADER}\n");
     for (day, date) in (1..).zip(days) {
@@ -29,7 +29,7 @@ pub(crate) fn csv(days: &[&str], videos: i64) -> String {
 
 pub(crate) const DAYS: [&str; 2] = ["2024-03-30", "2024-04-01"];
 
-/// A database with unsettled plays of two days in two weeks and months, some with ads.
+/// Creates a database with unsettled plays of two days in two weeks and months, some with ads.
 pub(crate) fn imported(videos: i64) -> TestEnv {
     imported_days(&DAYS, videos)
 }
@@ -43,7 +43,7 @@ pub(crate) fn imported_days(days: &[&str], videos: i64) -> TestEnv {
     env
 }
 
-/// One day, `2024-03-30`, settled; and plays of the next, which is not.
+/// Creates a database with one settled day, `2024-03-30`, and unsettled plays of a later day.
 pub(crate) fn half_settled() -> TestEnv {
     let env = imported(5);
     env.balance(&["settle", "--date", DAYS[0]])
@@ -52,7 +52,7 @@ pub(crate) fn half_settled() -> TestEnv {
     env
 }
 
-/// What an undisturbed run makes of a database.
+/// Returns the results of an undisturbed run on a copy of the database.
 pub(crate) fn undisturbed(env: &TestEnv) -> Vec<String> {
     let alone = env.copy();
     alone.balance(&["settle"]).run().succeeded();
@@ -61,14 +61,14 @@ pub(crate) fn undisturbed(env: &TestEnv) -> Vec<String> {
     results
 }
 
-/// Every execution COMPLETED, one a date, with four completed steps and no partition undone.
+/// Asserts that each day has one COMPLETED execution with four completed steps and no lease.
 #[track_caller]
 pub(crate) fn assert_all_complete(env: &TestEnv, days: usize) {
     let executions = env.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION");
     assert_eq!(executions, vec!["COMPLETED"; days], "the executions");
-    let undone =
+    let unfinished =
         env.rows("SELECT STEP_NAME, STATUS FROM BATCH_STEP_EXECUTION WHERE STATUS <> 'COMPLETED'");
-    assert!(undone.is_empty(), "{undone:?}");
+    assert!(unfinished.is_empty(), "{unfinished:?}");
     let steps = env.rows(
         "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME NOT LIKE '%:%' \
          GROUP BY JOB_EXECUTION_ID",

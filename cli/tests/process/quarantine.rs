@@ -1,9 +1,9 @@
-//! A partition whose workers die at one cursor again and again is set aside, and says so.
+//! A partition whose workers crash repeatedly at one cursor is quarantined with a reason.
 
 use crate::{
-    dump::assert_same,
-    harness::{Call, TestEnv},
+    env::{Call, TestEnv},
     plays::{assert_all_complete, imported_days, undisturbed},
+    rows::assert_same,
 };
 
 const CLAIMED: &str = "SELECT STATUS, COMMIT_COUNT FROM BATCH_STEP_EXECUTION \
@@ -16,7 +16,7 @@ fn call(env: &TestEnv, args: &[&str]) -> Call {
 }
 
 /// Kills a run after the commit that claims the partition, before its first chunk.
-fn killed_at_the_claim(env: &TestEnv, deaths: usize) -> TestEnv {
+fn killed_at_the_claim(env: &TestEnv, crashes: usize) -> TestEnv {
     (1..40)
         .find_map(|commit| {
             let env = env.copy();
@@ -24,21 +24,21 @@ fn killed_at_the_claim(env: &TestEnv, deaths: usize) -> TestEnv {
                 .env("BALANCE_KILL_AT", format!("after:{commit}"))
                 .run();
             assert!(outcome.was_killed(), "{outcome:#?}");
-            // A claim writes down the death before it; the first has none before it.
+            // Each claim records the crash before it.
             let expiries = env.value("SELECT COUNT(*) FROM step_expiry");
             let is_claimed = env.rows(CLAIMED) == ["STARTED|0"];
-            (is_claimed && expiries == deaths.to_string()).then_some(env)
+            (is_claimed && expiries == crashes.to_string()).then_some(env)
         })
         .expect("a claim is among the first commits")
 }
 
 #[test]
-fn three_deaths_at_one_cursor_quarantine_a_partition_until_its_retry() {
+fn three_crashes_at_one_cursor_quarantine_a_partition_until_its_retry() {
     let unsettled = imported_days(&["2024-03-30"], 10);
     let expected = undisturbed(&unsettled);
     let mut env = unsettled;
-    for deaths in 0..3 {
-        env = killed_at_the_claim(&env, deaths);
+    for crashes in 0..3 {
+        env = killed_at_the_claim(&env, crashes);
     }
 
     let outcome = call(&env, &["settle"]).run().failed(&[]);
@@ -51,7 +51,7 @@ fn three_deaths_at_one_cursor_quarantine_a_partition_until_its_retry() {
     );
     assert_eq!(env.value("SELECT COUNT(*) FROM step_lease"), "0");
 
-    // A restart leaves it where it is.
+    // A restart keeps the quarantine.
     let outcome = call(&env, &["settle"]).run().failed(&[]);
     assert!(outcome.stdout.contains("FAILED"), "{outcome:#?}");
     let of_newest = "WHERE STEP_NAME = 'dayStatisticsStep:partition0' \
@@ -61,7 +61,7 @@ fn three_deaths_at_one_cursor_quarantine_a_partition_until_its_retry() {
     assert!(message.starts_with("FAILED|"), "{message}");
     assert!(message.contains("quarantined"), "{message}");
 
-    // A retry runs it.
+    // A retry runs the partition.
     let id = format!("SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION {of_newest}");
     call(&env, &["jobs", "retry", &env.value(&id)])
         .run()
@@ -73,15 +73,15 @@ fn three_deaths_at_one_cursor_quarantine_a_partition_until_its_retry() {
 }
 
 #[test]
-fn two_deaths_and_progress_quarantine_nothing() {
+fn two_crashes_and_progress_quarantine_nothing() {
     let unsettled = imported_days(&["2024-03-30"], 10);
     let expected = undisturbed(&unsettled);
     let mut env = unsettled;
-    for deaths in 0..2 {
-        env = killed_at_the_claim(&env, deaths);
+    for crashes in 0..2 {
+        env = killed_at_the_claim(&env, crashes);
     }
     call(&env, &["settle"]).run().succeeded();
     assert_all_complete(&env, 1);
-    assert_same(&env.results(), &expected, "after two deaths");
+    assert_same(&env.results(), &expected, "after two crashes");
     assert_eq!(env.value("SELECT COUNT(*) FROM step_quarantine"), "0");
 }

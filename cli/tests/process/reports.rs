@@ -1,25 +1,25 @@
-//! Reports over HTTP are those of the command line, and both are what the history comes to, computed
-//! here once more: on a real platform's plays and on the demo's.
+//! Reports over HTTP and of the command line are equal to a recomputation from the history: for a
+//! real log and for the demo.
 
 use crate::{
-    common::{client::Client, server::Server},
-    demo::demo,
-    figures,
-    harness::{TestEnv, block_on},
+    commands::demo::demo,
+    env::{TestEnv, block_on},
+    settlement::figures,
 };
+use balance_test_support::http::{Client, Server};
 use serde_json::Value;
 use std::{collections::BTreeMap, rc::Rc};
 
-/// The end of each tier but the last: the counts before a view that are below it.
+/// The first count beyond each tier except the last.
 const TIER_ENDS: [i64; 3] = [100_000, 500_000, 1_000_000];
-/// Hundredths of a won for a view, and for an ad view, in each tier.
+/// The rates of a view and of an ad view in each tier, in hundredths of a won.
 const VIEW_PAY: [i64; 4] = [100, 110, 130, 150];
 const AD_PAY: [i64; 4] = [1_000, 1_200, 1_500, 2_000];
 const PERIODS: [&str; 3] = ["day", "week", "month"];
-/// Videos on a page: fewer than there are.
+/// The size of a page, smaller than the number of videos.
 const PAGE: usize = 700;
 
-/// What so many views are paid after so many: tier by tier.
+/// Returns the revenue of `count` views after `before` earlier views, in hundredths of a won.
 fn pay(mut before: i64, mut count: i64, rates: [i64; 4]) -> i64 {
     let mut sum = 0;
     for (tier, rate) in rates.into_iter().enumerate() {
@@ -32,7 +32,7 @@ fn pay(mut before: i64, mut count: i64, rates: [i64; 4]) -> i64 {
     sum
 }
 
-/// What was watched of a video.
+/// The sums of a video.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sum {
     views: i64,
@@ -47,8 +47,8 @@ fn numbers<const N: usize>(row: &str) -> [i64; N] {
     numbers.try_into().unwrap()
 }
 
-/// The days of a period's report that a place's history holds, summed by video, with the pay of each
-/// day by the counts of the days before.
+/// Sums the history of a period by video. The revenue of each day depends on the counts of all days
+/// before.
 fn recomputed(env: &TestEnv, from: &str, to: &str) -> BTreeMap<i64, Sum> {
     let mut lifetime: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
     for row in env.rows("SELECT video_id, view_count, ad_view_count FROM opening_balance") {
@@ -81,27 +81,29 @@ fn recomputed(env: &TestEnv, from: &str, to: &str) -> BTreeMap<i64, Sum> {
     sums
 }
 
-/// `12.34` as 1234.
+/// Parses `12.34` as 1234.
 fn hundredths(value: &Value) -> i64 {
     value.as_str().unwrap().replace('.', "").parse().unwrap()
 }
 
-/// A report of the command line.
-fn told(env: &TestEnv, args: &[&str]) -> Value {
+/// Returns a report of the command line.
+fn console_report(env: &TestEnv, args: &[&str]) -> Value {
     env.balance(&[&["report"], args].concat())
         .run()
         .succeeded()
         .json()
 }
 
-/// All pages of a period's revenues over HTTP: the first one, with the items of all.
+/// Returns the first page of a period's revenues over HTTP, with the items of all pages.
 fn whole(client: &Client, token: &str, date: &str, period: &str) -> Value {
     let first = format!("/revenues?date={date}&period={period}&limit={PAGE}");
-    let mut whole = block_on(client.ask("GET", &first, token)).is(200).json();
+    let mut whole = block_on(client.request("GET", &first, token))
+        .is(200)
+        .json();
     let mut items = whole["items"].as_array().unwrap().clone();
     while let Some(next) = whole["next"].as_str() {
         let path = format!("{first}&cursor={next}");
-        let page = block_on(client.ask("GET", &path, token)).is(200).json();
+        let page = block_on(client.request("GET", &path, token)).is(200).json();
         assert_eq!(page["total"], whole["total"]);
         items.extend(page["items"].as_array().unwrap().iter().cloned());
         whole["next"] = page["next"].clone();
@@ -128,12 +130,12 @@ fn compare(env: TestEnv, dates: &[&str]) {
     {
         let report = whole(&client, &boss, date, period);
         let args = ["--json", "--date", date, "--period", period];
-        let mut of_console = told(&env, &[&["revenue", "--limit", "1000"], &args[..]].concat());
+        let mut of_console =
+            console_report(&env, &[&["revenue", "--limit", "1000"], &args[..]].concat());
         let mut items = of_console["items"].as_array().unwrap().clone();
-        while let Some(next) = of_console["next"].as_i64() {
-            let after = next.to_string();
+        while let Some(after) = of_console["next"].as_str().map(ToOwned::to_owned) {
             let more = ["revenue", "--limit", "1000", "--after", &after];
-            let page = told(&env, &[&more, &args[..]].concat());
+            let page = console_report(&env, &[&more, &args[..]].concat());
             items.extend(page["items"].as_array().unwrap().iter().cloned());
             of_console["next"] = page["next"].clone();
         }
@@ -176,22 +178,19 @@ fn compare(env: TestEnv, dates: &[&str]) {
             ("play-time", "play-time", |sum| sum.seconds),
         ] {
             let path = format!("/top5/{path}?date={date}&period={period}");
-            let mut top = block_on(client.ask("GET", &path, &boss)).is(200).json();
+            let top = block_on(client.request("GET", &path, &boss)).is(200).json();
             let mut order: Vec<(i64, i64)> =
                 sums.iter().map(|(id, sum)| (-column(sum), *id)).collect();
             order.sort_unstable();
-            let places: Vec<Value> = top["items"]
+            let video_ids: Vec<Value> = top["items"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|item| item["videoId"].clone())
                 .collect();
             let expected: Vec<Value> = order.iter().take(5).map(|(_, id)| (*id).into()).collect();
-            assert_eq!(places, expected, "{path}");
-            let of_console = told(&env, &[&["top5", "--by", by], &args[..]].concat());
-            for part in ["total", "next"] {
-                top.as_object_mut().unwrap().remove(part);
-            }
+            assert_eq!(video_ids, expected, "{path}");
+            let of_console = console_report(&env, &[&["top5", "--by", by], &args[..]].concat());
             assert_eq!(top, of_console, "{path}");
         }
     }
@@ -199,13 +198,13 @@ fn compare(env: TestEnv, dates: &[&str]) {
 }
 
 #[test]
-fn reports_on_the_real_log_are_those_of_the_command_line_and_of_a_recomputation() {
+fn reports_on_the_real_log_match_the_command_line_and_a_recomputation() {
     let Some(log) = figures::log() else { return };
     compare(figures::settled(&log), &["2022-04-09", "2022-04-16"]);
 }
 
 #[test]
-fn reports_on_the_demo_are_those_of_the_command_line_and_of_a_recomputation() {
+fn reports_on_the_demo_match_the_command_line_and_a_recomputation() {
     let env = TestEnv::empty();
     demo(&env, &[]).succeeded();
     compare(env, &["2026-03-03", "2026-03-15"]);

@@ -1,8 +1,9 @@
-//! `balance serve` and `balance admin` as an operator meets them: secrets, addresses, accounts.
+//! `balance serve` and `balance admin`: secrets, addresses, accounts.
 
-use crate::{
-    common::{client::Client, port::free_port, server::Server},
-    harness::{TestEnv, block_on},
+use crate::env::{TestEnv, block_on};
+use balance_test_support::{
+    http::{Client, Server},
+    process::free_port,
 };
 use serde_json::json;
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, rc::Rc};
@@ -12,13 +13,13 @@ fn serve(env: &Rc<TestEnv>) -> Server {
     Server::start(move || env.balance(&["serve"]))
 }
 
-/// The status of a list of videos for somebody with a token.
+/// Returns the status of a list of videos for a token.
 fn list(client: &Client, token: &str) -> u16 {
-    block_on(client.ask("GET", "/videos", token)).status
+    block_on(client.request("GET", "/videos", token)).status
 }
 
 #[test]
-fn a_secret_is_made_for_the_owner_only_and_outlives_the_process() {
+fn a_secret_is_created_for_the_owner_only_and_outlives_the_process() {
     let env = Rc::new(TestEnv::empty());
     let mut server = serve(&env);
     let client = server.client();
@@ -28,7 +29,7 @@ fn a_secret_is_made_for_the_owner_only_and_outlives_the_process() {
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     server.kill();
-    server.start_again();
+    server.restart();
     assert_eq!(list(&client, &token), 200);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), secret);
     assert!(!server.stderr().contains(secret.trim()));
@@ -62,20 +63,20 @@ fn secrets_are_rotated_by_the_setting() {
 }
 
 #[test]
-fn what_cannot_be_served_is_refused_before_anything_begins() {
+fn invalid_settings_are_rejected_before_the_start() {
     let env = TestEnv::empty();
     let serve = || {
         env.balance(&["serve"])
             .env("LISTEN_ADDR", format!("127.0.0.1:{}", free_port()))
     };
     for weak in ["", "short", "change-me-change-me-change-me-change-me"] {
-        let refused = serve()
+        let rejected = serve()
             .env("JWT_SECRET", weak)
             .run()
             .failed(&["JWT_SECRET", "openssl rand"]);
         assert!(
-            weak.is_empty() || !refused.stderr.contains(weak),
-            "{refused:?}"
+            weak.is_empty() || !rejected.stderr.contains(weak),
+            "{rejected:?}"
         );
     }
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -99,17 +100,17 @@ fn what_cannot_be_served_is_refused_before_anything_begins() {
     serve()
         .env("CORS_ALLOWED_ORIGINS", "https://app.example,*")
         .run()
-        .failed(&["--cors-allowed-origins", "'*' is no origin"]);
+        .failed(&["--cors-allowed-origins", "'*' is not an origin"]);
     serve()
         .env("INTAKE_BACKLOG_MAX", 0)
         .run()
         .failed(&["INTAKE_BACKLOG_MAX"]);
     let workers = env.rows("SELECT COUNT(*) FROM worker");
-    assert_eq!(workers, ["0"], "nobody has begun to work");
+    assert_eq!(workers, ["0"], "no worker has started");
 }
 
 #[test]
-fn admins_are_made_on_the_machine_that_has_the_database() {
+fn admins_are_created_with_access_to_the_database() {
     let env = Rc::new(TestEnv::empty());
     let password = env.file("password", "correct horse\n");
     let other = env.file("other", "a better horse");
@@ -124,7 +125,7 @@ fn admins_are_made_on_the_machine_that_has_the_database() {
         ),
         (
             &["create", "user-7", "--password-file", &password],
-            "given by imports",
+            "reserved for imported users",
         ),
         (
             &["create", "chief", "--password-file", &short],
@@ -139,19 +140,19 @@ fn admins_are_made_on_the_machine_that_has_the_database() {
             &["create", "a b", "--password-file", &password],
             "white space",
         ),
-        (&["grant", "nobody"], "no user nobody"),
+        (&["grant", "unknown"], "no user unknown"),
         (&["grant", "boss", "--role", "king"], "king"),
         (
-            &["password", "nobody", "--password-file", &password],
-            "no user nobody",
+            &["password", "unknown", "--password-file", &password],
+            "no user unknown",
         ),
     ] {
-        let refused = admin(args).failed(&[words]);
-        assert!(!refused.stderr.contains("correct horse"), "{refused:?}");
+        let rejected = admin(args).failed(&[words]);
+        assert!(!rejected.stderr.contains("correct horse"), "{rejected:?}");
     }
     let server = serve(&env);
     let client = server.client();
-    let ads = |token: &str| block_on(client.ask("GET", "/ads", token)).status;
+    let ads = |token: &str| block_on(client.request("GET", "/ads", token)).status;
     let boss = block_on(client.login("boss"));
     let (_, user) = block_on(client.user("minsu"));
     assert_eq!((ads(&boss), ads(&user)), (200, 403));
@@ -174,19 +175,19 @@ fn admins_are_made_on_the_machine_that_has_the_database() {
 }
 
 #[test]
-fn grants_and_passwords_make_no_database() {
+fn grants_and_passwords_create_no_database() {
     let env = TestEnv::empty();
     env.balance(&["admin", "grant", "boss"])
         .run()
-        .failed(&["there is no database"]);
+        .failed(&["does not exist"]);
     assert!(!env.database().exists());
 }
 
 #[test]
-fn the_log_is_for_programs_where_they_ask_for_it() {
+fn the_log_is_json_if_configured() {
     let env = Rc::new(TestEnv::empty());
-    let refused = env.balance(&["serve"]).env("BALANCE_LOG_FORMAT", "xml");
-    refused.run().failed(&["--log-format", "xml"]);
+    let rejected = env.balance(&["serve"]).env("BALANCE_LOG_FORMAT", "xml");
+    rejected.run().failed(&["--log-format", "xml"]);
     let of_server = Rc::clone(&env);
     let server = Server::start(move || {
         let call = of_server.balance(&["serve"]);
@@ -198,19 +199,19 @@ fn the_log_is_for_programs_where_they_ask_for_it() {
     block_on(client.send("GET", "/videos/1?a=b", &headers, None))
         .unwrap()
         .is(401);
-    let said = server.stderr();
-    // What the program says to people is no log.
-    let lines = said.lines().filter(|line| line.starts_with('{'));
+    let log = server.stderr();
+    // Messages for the operator are not in JSON.
+    let lines = log.lines().filter(|line| line.starts_with('{'));
     let of_request: Vec<serde_json::Value> = lines
         .map(|line| serde_json::from_str(line).unwrap())
         .filter(|line: &serde_json::Value| line["request_id"] == "look-for-me")
         .collect();
     let [line] = &of_request[..] else {
-        panic!("{said}");
+        panic!("{log}");
     };
     for (field, value) in [
         ("level", json!("INFO")),
-        ("message", json!("served")),
+        ("message", json!("served request")),
         ("method", json!("GET")),
         ("path", json!("/videos/1")),
         ("operation", json!("getVideo")),

@@ -1,12 +1,12 @@
-//! `balance verify`: what it says, how it exits, and that it changes nothing.
+//! `balance verify`: its output, its exit codes, and no changes of the database.
 
 use crate::{
-    harness::TestEnv,
+    env::TestEnv,
     plays::{DAYS, half_settled, imported},
 };
 
 #[test]
-fn a_right_database_is_called_right() {
+fn a_correct_database_has_no_differences() {
     let env = half_settled();
     let before = env.everything();
     let verified = env.balance(&["verify"]).run().succeeded();
@@ -17,8 +17,8 @@ fn a_right_database_is_called_right() {
         ),
         "{verified:#?}"
     );
-    assert!(verified.stdout.ends_with("everything is right\n"));
-    // No bar in a pipe.
+    assert!(verified.stdout.ends_with("no differences\n"));
+    // Without a terminal there is no progress bar.
     assert_eq!(verified.stderr, "");
     let json = env.balance(&["verify", "--json"]).run().succeeded().json();
     let expected = serde_json::json!({
@@ -30,7 +30,7 @@ fn a_right_database_is_called_right() {
 }
 
 #[test]
-fn an_empty_database_is_right() {
+fn an_empty_database_has_no_differences() {
     let verified = TestEnv::new().balance(&["verify"]).run().succeeded();
     assert!(
         verified.stdout.starts_with("verified 0 days"),
@@ -85,7 +85,7 @@ fn differences_are_printed_counted_and_end_with_another_exit_code() {
 }
 
 #[test]
-fn days_can_be_chosen() {
+fn the_days_can_be_selected() {
     let env = imported(5);
     env.balance(&["settle"]).run().succeeded();
     env.execute(&format!(
@@ -93,7 +93,7 @@ fn days_can_be_chosen() {
         DAYS[0]
     ));
     let verify = |args: &[&str]| env.balance(&[&["verify"], args].concat()).run();
-    // The days lie in two weeks and months.
+    // The days are in two weeks and two months.
     assert!(verify(&["--from", DAYS[1]]).is_ok());
     assert!(verify(&["--from", "2024-05-01", "--to", "2024-05-31"]).is_ok());
     for args in [
@@ -109,11 +109,9 @@ fn days_can_be_chosen() {
 }
 
 #[test]
-fn what_cannot_be_verified_is_refused_and_makes_nothing() {
+fn invalid_verifications_are_rejected_and_create_nothing() {
     let env = TestEnv::empty();
-    env.balance(&["verify"])
-        .run()
-        .failed(&["there is no database"]);
+    env.balance(&["verify"]).run().failed(&["does not exist"]);
     assert_eq!(std::fs::read_dir(env.folder()).unwrap().count(), 0);
     let env = TestEnv::new();
     for (args, words) in [
@@ -128,7 +126,7 @@ fn what_cannot_be_verified_is_refused_and_makes_nothing() {
         ),
     ] {
         let args = [&["verify"], args].concat();
-        let refused = env.balance(&args).run().failed(&[words]);
-        assert_eq!(refused.stdout, "", "{args:?}");
+        let rejected = env.balance(&args).run().failed(&[words]);
+        assert_eq!(rejected.stdout, "", "{args:?}");
     }
 }

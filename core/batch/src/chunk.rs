@@ -1,4 +1,4 @@
-//! Claims and chunks: who works a partition, and what one write transaction carries.
+//! Claims and chunks: the owner of a partition, and the data of one write transaction.
 
 use crate::{
     execution::{JobExecutionId, JobInstanceId, StepExecutionId},
@@ -9,51 +9,48 @@ use crate::{
 };
 use chrono::{NaiveDate, NaiveDateTime};
 
-/// The token of one claim. New for each claim, never a worker's name: a claim whose answer was
-/// lost must not be kept alive by the worker's other ones.
+/// The token of one claim.
+///
+/// Each claim gets a new token, which is never the worker's name. If the reply to a claim is lost,
+/// the worker's other claims must not extend its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClaimToken(pub i64);
 
-/// A claimed step execution: a partition, or a tasklet.
+/// A claimed step execution: a partition or a tasklet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The claimed row.
     pub step_execution_id: StepExecutionId,
-    /// Its execution.
     pub job_execution_id: JobExecutionId,
-    /// Its instance.
     pub job_instance_id: JobInstanceId,
     /// The business day.
     pub date: NaiveDate,
-    /// Which step or partition it is.
+    /// The step or partition.
     pub name: StepName,
-    /// This claim's token.
     pub token: ClaimToken,
-    /// The row's version, raised by each write of the owner.
+    /// The row's version. Each write of the owner increments it.
     pub version: i64,
-    /// The range and the cursor; nothing for a tasklet.
+    /// The range and the cursor; `None` for a tasklet.
     pub state: Option<PartitionState>,
-    /// Where in a trace the execution was launched.
+    /// The span that launched the execution.
     pub trace: Option<TraceParent>,
-    /// When the row was first claimed (UTC), for time limits.
+    /// Time of the row's first claim (UTC). Time limits count from it.
     pub started_at: NaiveDateTime,
 }
 
-/// An item that was skipped, and why.
+/// An item that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedItem {
-    /// The video.
     pub video_id: i64,
-    /// What admins read.
+    /// The reason, as admins see it.
     pub reason: String,
 }
 
-/// What a chunk's one write transaction records beside its output.
+/// The state that the write transaction of a chunk records with its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkCommit {
-    /// The last id that is done with this chunk; `range.upto` ends the partition.
+    /// The last id that this chunk completes; `range.upto` completes the partition.
     pub cursor: i64,
-    /// What the chunk adds to the counters; `commits` is added by the store.
+    /// The amounts that the chunk adds to the counters. The store adds `commits`.
     pub counters: Counters,
     /// Items skipped in this chunk.
     pub rejected: Vec<RejectedItem>,

@@ -23,7 +23,7 @@ macro_rules! batch_id {
 }
 
 batch_id! {
-    /// The id of a job instance: a job and its identifying parameters.
+    /// The id of a job instance: a job with its identifying parameters.
     JobInstanceId
 }
 batch_id! {
@@ -31,41 +31,33 @@ batch_id! {
     JobExecutionId
 }
 batch_id! {
-    /// The id of a step execution: a step's own row, or a partition's.
+    /// The id of a step execution: the row of a step or of a partition.
     StepExecutionId
 }
 
-/// A job execution as the tables hold it. Times are UTC.
+/// A job execution as stored in the job tables. Times are UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobExecution {
-    /// Its id.
     pub id: JobExecutionId,
-    /// The instance that it runs.
     pub instance_id: JobInstanceId,
-    /// The job.
     pub job: Job,
-    /// The business day that it settles.
+    /// The business day that the execution settles.
     pub date: NaiveDate,
-    /// The number of the instance of that date where it is not the first.
+    /// The number of the job instance, if it is not the first one of its day.
     pub run_id: Option<i64>,
-    /// Where it stands.
     pub status: BatchStatus,
-    /// Its outcome.
     pub exit_code: ExitCode,
-    /// The cause of a failure, up to 2,500 characters.
+    /// The cause of a failure, up to [`MAX_EXIT_MESSAGE`] characters.
     pub exit_message: String,
-    /// When it was written down.
     pub create_time: NaiveDateTime,
-    /// When it began.
     pub start_time: Option<NaiveDateTime>,
-    /// When it ended.
     pub end_time: Option<NaiveDateTime>,
 }
 
-/// The longest exit message, in characters.
+/// Maximum length of an exit message, in characters.
 pub const MAX_EXIT_MESSAGE: usize = 2_500;
 
-/// Cuts a message to what the tables hold.
+/// Truncates a message to [`MAX_EXIT_MESSAGE`] characters.
 #[must_use]
 pub fn exit_message(message: &str) -> String {
     message.chars().take(MAX_EXIT_MESSAGE).collect()

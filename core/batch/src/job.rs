@@ -1,8 +1,8 @@
-//! What the jobs are: their names and their steps. What a step does is the worker's affair.
+//! Jobs, their names and their steps. The worker implements the steps.
 
 use std::fmt;
 
-/// A job.
+/// A batch job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Job {
     /// Closes and settles one business day.
@@ -10,10 +10,9 @@ pub enum Job {
 }
 
 impl Job {
-    /// All jobs.
     pub const ALL: [Self; 1] = [Self::DayStatistics];
 
-    /// The name in the job tables.
+    /// Returns the name in the job tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -21,13 +20,13 @@ impl Job {
         }
     }
 
-    /// The job of a name.
+    /// Returns the job of that name, if it exists.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|job| job.name() == name)
     }
 
-    /// The steps, in the order in which they run.
+    /// Returns the steps in the order of execution.
     #[must_use]
     pub const fn steps(self) -> &'static [Step] {
         match self {
@@ -47,16 +46,15 @@ impl fmt::Display for Job {
     }
 }
 
-/// A step of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Closes the day: nothing is added to it from here on.
+    /// Closes the day, so that no event can be added to it.
     CloseDay,
     /// Counts each video's views, seconds and ad views.
     DayStatistics,
-    /// Pays each video.
+    /// Computes each video's revenue.
     DayRevenue,
-    /// Recomputes each video's week and month.
+    /// Recomputes the week and the month of each video.
     PeriodRollup,
 }
 
@@ -68,7 +66,7 @@ impl Step {
         Self::PeriodRollup,
     ];
 
-    /// The name of the step's own row: the manager of a partitioned step, or the tasklet.
+    /// Returns the name of the step's own row: the manager of a partitioned step, or the tasklet.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -79,7 +77,7 @@ impl Step {
         }
     }
 
-    /// The name that the partitions' rows begin with; nothing for a tasklet.
+    /// Returns the prefix of the partitions' names; `None` for a tasklet.
     #[must_use]
     pub const fn worker_name(self) -> Option<&'static str> {
         match self {
@@ -90,24 +88,23 @@ impl Step {
         }
     }
 
-    /// Whether the step is split into partitions.
+    /// Returns whether the step is split into partitions.
     #[must_use]
     pub const fn is_partitioned(self) -> bool {
         self.worker_name().is_some()
     }
 }
 
-/// What a step execution's name says.
+/// The name of a step execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StepName {
-    /// The step.
     pub step: Step,
-    /// The partition's number, or nothing for the step's own row.
+    /// The partition's number; `None` for the step's own row.
     pub partition: Option<u32>,
 }
 
 impl StepName {
-    /// The step's own row.
+    /// Returns the name of the step's own row.
     #[must_use]
     pub const fn of_step(step: Step) -> Self {
         Self {
@@ -116,7 +113,7 @@ impl StepName {
         }
     }
 
-    /// A partition's row.
+    /// Returns the name of a partition's row.
     #[must_use]
     pub const fn of_partition(step: Step, number: u32) -> Self {
         Self {
@@ -125,7 +122,7 @@ impl StepName {
         }
     }
 
-    /// Reads a name of the job tables; nothing where it is none of ours.
+    /// Parses a name of the job tables. Returns `None` if it names no known step.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let Some((worker, number)) = name.split_once(":partition") else {
@@ -143,7 +140,7 @@ impl StepName {
     }
 }
 
-/// `closeDayStep`, `dayStatisticsStep:partition3`.
+/// Formats the name as in the job tables: `closeDayStep`, `dayStatisticsStep:partition3`.
 impl fmt::Display for StepName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.partition, self.step.worker_name()) {

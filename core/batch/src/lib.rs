@@ -1,7 +1,7 @@
-//! The batch engine's model, after Spring Batch: job executions run a job instance, an execution
+//! Model of the batch engine, after Spring Batch: a job execution runs a job instance, an execution
 //! runs steps, a step is split into partitions, and a partition is processed in chunks.
 //!
-//! Nothing here knows a database, a queue or a network.
+//! The crate does no I/O: it depends on no database, queue or network.
 
 pub mod chunk;
 pub mod execution;

@@ -1,4 +1,4 @@
-//! The parameters of a job, as the `BATCH_JOB_EXECUTION_PARAMS` table holds them.
+//! Job parameters, as stored in the `BATCH_JOB_EXECUTION_PARAMS` table.
 
 use chrono::{Datelike, NaiveDate};
 use std::cmp::Ordering;
@@ -6,53 +6,42 @@ use std::cmp::Ordering;
 const DATE: &str = "date";
 const RUN_ID: &str = "run.id";
 
-/// The longest parameter name, in characters: `PARAMETER_NAME VARCHAR(100)`.
+/// Maximum length of a parameter name, in characters: `PARAMETER_NAME VARCHAR(100)`.
 pub const MAX_NAME_CHARS: usize = 100;
-/// The longest parameter value in its Java form, in characters: `PARAMETER_VALUE VARCHAR(2500)`.
+/// Maximum length of a parameter value in its Java form, in characters:
+/// `PARAMETER_VALUE VARCHAR(2500)`.
 pub const MAX_VALUE_CHARS: usize = 2500;
 
-/// Why a parameter, or a set of them, is refused.
+/// The reason why job parameters are rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
-    /// The name does not fit its column.
+    /// The name exceeds the length of its column.
     #[error("a job parameter's name has {chars} characters, at most {MAX_NAME_CHARS} are allowed")]
     NameTooLong {
-        /// Characters in the name.
+        /// Length of the name, in characters.
         chars: usize,
     },
-    /// The value does not fit its column.
+    /// The value exceeds the length of its column.
     #[error(
         "the value of job parameter {name:?} has {chars} characters, at most {MAX_VALUE_CHARS} are allowed"
     )]
     ValueTooLong {
-        /// The parameter's name.
         name: String,
-        /// Characters in the value's Java form.
+        /// Length of the value's Java form, in characters.
         chars: usize,
     },
-    /// Two parameters of one set bear the same name.
+    /// Two parameters have the same name.
     #[error("job parameter {name:?} is given twice")]
-    Duplicate {
-        /// The name given twice.
-        name: String,
-    },
-    /// The Java class is none of the three that are read here.
-    #[error("no job parameter of class {class:?} can be read")]
-    UnknownClass {
-        /// The class asked for.
-        class: String,
-    },
-    /// The text is not a value of its class in the form Java writes.
+    Duplicate { name: String },
+    /// The Java class is not supported.
+    #[error("job parameters of class {class:?} are not supported")]
+    UnknownClass { class: String },
+    /// The text is not a value of its class in Java's format.
     #[error("{value:?} is not a {class}")]
-    InvalidValue {
-        /// The Java class the text was to be read as.
-        class: &'static str,
-        /// The text.
-        value: String,
-    },
+    InvalidValue { class: &'static str, value: String },
 }
 
-/// A parameter's value, of one of the three Java classes every Spring version reads.
+/// The value of a parameter, of one of the three Java classes that every Spring version supports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
     /// A `java.lang.String`.
@@ -68,7 +57,7 @@ impl ParameterValue {
     const LONG: &'static str = "java.lang.Long";
     const LOCAL_DATE: &'static str = "java.time.LocalDate";
 
-    /// The full name of the Java class, as `PARAMETER_TYPE` holds it.
+    /// Returns the full name of the Java class, as stored in `PARAMETER_TYPE`.
     pub fn java_class(&self) -> &'static str {
         match self {
             Self::Text(_) => Self::TEXT,
@@ -77,7 +66,7 @@ impl ParameterValue {
         }
     }
 
-    /// What Java's `toString()` gives: the form in `PARAMETER_VALUE` and in the job key.
+    /// Returns the result of Java's `toString()`: the form in `PARAMETER_VALUE` and in the job key.
     pub fn java_string(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -86,11 +75,12 @@ impl ParameterValue {
         }
     }
 
-    /// Reads a value from its Java class name and `toString()` form.
+    /// Parses a value from its Java class name and its `toString()` form.
     ///
     /// # Errors
-    /// [`ParameterError::UnknownClass`] for any fourth class, [`ParameterError::InvalidValue`] for a
-    /// text that is no value of the class (an empty Long; a date out of chrono's range).
+    /// - [`ParameterError::UnknownClass`] for any other class.
+    /// - [`ParameterError::InvalidValue`] for a text that is not a value of the class, such as an
+    ///   empty Long or a date outside chrono's range.
     pub fn parse(class: &str, value: &str) -> Result<Self, ParameterError> {
         let invalid = |class| ParameterError::InvalidValue {
             class,
@@ -112,7 +102,8 @@ impl ParameterValue {
     }
 }
 
-/// `LocalDate.toString()`: at least four digits of year, with a sign if negative or over 9999.
+/// Formats a date as `LocalDate.toString()`: the year has at least four digits, and a sign if it is
+/// negative or above 9999.
 fn java_date(date: NaiveDate) -> String {
     let sign = match date.year() {
         ..0 => "-",
@@ -127,23 +118,22 @@ fn parse_java_date(value: &str) -> Option<NaiveDate> {
     let (rest, day) = value.rsplit_once('-')?;
     let (year, month) = rest.rsplit_once('-')?;
     let date = NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)?;
-    // Java is strict (no `2024-1-1`, no `+2024-01-01`): only its own form is read.
+    // Java rejects forms such as `2024-1-1` and `+2024-01-01`.
     (java_date(date) == value).then_some(date)
 }
 
 /// One named parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobParameter {
-    /// The name, at most [`MAX_NAME_CHARS`] characters.
+    /// The name, of at most [`MAX_NAME_CHARS`] characters.
     pub name: String,
-    /// The value, in its Java form at most [`MAX_VALUE_CHARS`] characters.
+    /// The value, of at most [`MAX_VALUE_CHARS`] characters in its Java form.
     pub value: ParameterValue,
-    /// Whether the parameter is part of the job instance's identity (its key).
+    /// Whether the parameter is part of the job instance's key.
     pub identifying: bool,
 }
 
 impl JobParameter {
-    /// A parameter that is part of the job instance's identity.
     fn identifying(name: &str, value: ParameterValue) -> Self {
         Self {
             name: name.to_owned(),
@@ -168,15 +158,15 @@ impl JobParameter {
     }
 }
 
-/// The parameters of one job execution: unique by name, in the order Java sorts names.
+/// The parameters of one job execution: unique names, in Java's sort order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobParameters(Vec<JobParameter>);
 
 impl JobParameters {
-    /// Checks, sorts and keeps the parameters.
+    /// Validates and sorts the parameters.
     ///
     /// # Errors
-    /// A name or a value too long for its column, or a name given twice.
+    /// Returns an error if a name or a value is too long for its column, or a name occurs twice.
     pub fn new(parameters: impl IntoIterator<Item = JobParameter>) -> Result<Self, ParameterError> {
         let mut parameters: Vec<_> = parameters.into_iter().collect();
         for parameter in &parameters {
@@ -195,20 +185,21 @@ impl JobParameters {
         Ok(Self(parameters))
     }
 
-    /// The parameters of a daily job: an identifying `date`, and `run.id` if the day is run again.
+    /// Returns the parameters of a daily job: an identifying `date`, and `run.id` for a rerun of the
+    /// day.
     pub fn for_date(date: NaiveDate, run_id: Option<i64>) -> Self {
         let date = JobParameter::identifying(DATE, ParameterValue::LocalDate(date));
         let run_id = run_id.map(|id| JobParameter::identifying(RUN_ID, ParameterValue::Long(id)));
-        // Short, distinct and sorted as they stand: there is nothing for `new` to refuse.
+        // The names are short, distinct and sorted, so `new` could not fail.
         Self([date].into_iter().chain(run_id).collect())
     }
 
-    /// The parameter of that name.
+    /// Returns the parameter of that name.
     pub fn get(&self, name: &str) -> Option<&JobParameter> {
         self.0.iter().find(|parameter| parameter.name == name)
     }
 
-    /// The value of `date`, if there is one and it is a `LocalDate`.
+    /// Returns the value of `date`, if it exists and is a `LocalDate`.
     pub fn date(&self) -> Option<NaiveDate> {
         match self.get(DATE)?.value {
             ParameterValue::LocalDate(date) => Some(date),
@@ -216,7 +207,7 @@ impl JobParameters {
         }
     }
 
-    /// The value of `run.id`, if there is one and it is a `Long`.
+    /// Returns the value of `run.id`, if it exists and is a `Long`.
     pub fn run_id(&self) -> Option<i64> {
         match self.get(RUN_ID)?.value {
             ParameterValue::Long(id) => Some(id),
@@ -224,7 +215,7 @@ impl JobParameters {
         }
     }
 
-    /// All parameters, sorted by name.
+    /// Iterates over the parameters, sorted by name.
     pub fn iter(&self) -> std::slice::Iter<'_, JobParameter> {
         self.0.iter()
     }
@@ -239,7 +230,7 @@ impl<'a> IntoIterator for &'a JobParameters {
     }
 }
 
-/// Java compares strings by UTF-16 unit, which puts 😀 before U+FFFD; bytes and chars do not.
+/// Compares names as Java does: by UTF-16 code unit, so that 😀 sorts before U+FFFD.
 fn java_order(a: &str, b: &str) -> Ordering {
     a.encode_utf16().cmp(b.encode_utf16())
 }
@@ -259,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_take_the_form_of_java() {
+    fn dates_are_formatted_as_in_java() {
         // Printed by java.time.LocalDate.of(year, 3, 9) of JDK 17.
         for (year, printed) in [
             (-262_143, "-262143-03-09"),
@@ -284,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_java_would_refuse() {
+    fn values_that_java_rejects_are_rejected() {
         for value in [
             "",
             "2024",
@@ -315,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_and_sorted_as_java_sorts() {
+    fn names_are_unique_and_sorted_as_in_java() {
         let parameters =
             JobParameters::new([text("\u{fffd}", ""), text("😀", ""), text("a", "")]).unwrap();
         let names: Vec<_> = parameters.iter().map(|p| p.name.as_str()).collect();
@@ -347,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn for_date_holds_to_the_constructor() {
+    fn for_date_returns_valid_parameters() {
         let parameters = JobParameters::for_date(date(2024), Some(3));
         assert_eq!(parameters.date(), Some(date(2024)));
         assert_eq!(parameters.run_id(), Some(3));
@@ -359,14 +350,14 @@ mod tests {
     }
 
     #[test]
-    fn a_date_of_another_class_is_no_date() {
+    fn a_text_parameter_named_date_is_not_a_date() {
         let parameters = JobParameters::new([text("date", "2024-01-01")]).unwrap();
         assert_eq!(parameters.date(), None);
     }
 
     proptest! {
         #[test]
-        fn every_value_reads_back(number: i64, days in -95_000_000..95_000_000_i32, text: String) {
+        fn every_value_round_trips(number: i64, days in -95_000_000..95_000_000_i32, text: String) {
             let mut values = vec![ParameterValue::Long(number), ParameterValue::Text(text)];
             values.extend(NaiveDate::from_epoch_days(days).map(ParameterValue::LocalDate));
             for value in values {
@@ -376,7 +367,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text: String) {
+        fn parsing_any_text_does_not_panic(text: String) {
             let _ = ParameterValue::parse("java.lang.Long", &text);
             let _ = ParameterValue::parse("java.time.LocalDate", &text);
         }

@@ -1,8 +1,8 @@
-//! Partitions: ranges of video ids, planned to hold near-equal work.
+//! Partitions: ranges of video ids with nearly equal work.
 
 use crate::spring::context::ExecutionContext;
 
-/// The most partitions of one step.
+/// Maximum number of partitions of one step.
 pub const MAX_PARTITIONS: u32 = 10_000;
 
 const AFTER_KEY: &str = "afterVideoId";
@@ -12,49 +12,41 @@ const CURSOR_KEY: &str = "cursorVideoId";
 /// A range of video ids: (`after`, `upto`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IdRange {
-    /// The id before the first one.
+    /// The lower bound, exclusive.
     pub after: i64,
-    /// The last id.
+    /// The upper bound, inclusive.
     pub upto: i64,
 }
 
 impl IdRange {
-    /// Every id there can be.
+    /// The range of all ids.
     pub const ALL: Self = Self {
         after: i64::MIN,
         upto: i64::MAX,
     };
 }
 
-/// Where a partition stands: its range, and the last id that is done.
+/// The state of a partition: its range and its progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionState {
-    /// The ids of the partition.
     pub range: IdRange,
-    /// The last id whose output is committed; `range.after` at first.
+    /// The last id whose output is committed; initially `range.after`.
     pub cursor: i64,
 }
 
-/// Why a partition's context cannot be used.
+/// The reason why a partition's execution context is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PartitionStateError {
-    /// A key is missing, or holds no number.
-    #[error("the partition's context holds no number '{0}'")]
+    /// A key is missing or its value is not a number.
+    #[error("the partition's context has no number '{0}'")]
     Missing(&'static str),
     /// The cursor lies outside the range.
     #[error("the partition's cursor {cursor} lies outside ({after}, {upto}]")]
-    OutOfRange {
-        /// The cursor.
-        cursor: i64,
-        /// The range's lower end.
-        after: i64,
-        /// The range's upper end.
-        upto: i64,
-    },
+    OutOfRange { cursor: i64, after: i64, upto: i64 },
 }
 
 impl PartitionState {
-    /// A partition at its beginning.
+    /// Returns the initial state of a partition.
     #[must_use]
     pub const fn new(range: IdRange) -> Self {
         Self {
@@ -63,13 +55,13 @@ impl PartitionState {
         }
     }
 
-    /// Whether every id is done.
+    /// Returns whether every id is processed.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.cursor == self.range.upto
     }
 
-    /// As a step execution's context.
+    /// Converts the state to the context of a step execution.
     #[must_use]
     pub fn to_context(&self) -> ExecutionContext {
         let mut context = ExecutionContext::new();
@@ -79,10 +71,10 @@ impl PartitionState {
         context
     }
 
-    /// From a step execution's context.
+    /// Reads the state from the context of a step execution.
     ///
     /// # Errors
-    /// Where a number is missing or contradicts the others.
+    /// Returns an error if a number is missing or the cursor lies outside the range.
     pub fn from_context(context: &ExecutionContext) -> Result<Self, PartitionStateError> {
         let long = |key| context.long(key).ok_or(PartitionStateError::Missing(key));
         let (after, upto, cursor) = (long(AFTER_KEY)?, long(UPTO_KEY)?, long(CURSOR_KEY)?);
@@ -100,25 +92,25 @@ impl PartitionState {
     }
 }
 
-/// How much work an id is, in any unit.
+/// The amount of work of one video, in any unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Weight {
     /// The video's id.
     pub id: i64,
-    /// Its work, 1 and up.
+    /// The work, 1 and up.
     pub work: u64,
 }
 
-/// Splits all ids into at most `count` ranges whose heaviest is as light as can be. `weights` are
-/// sorted by id, each id once. The ranges touch and cover every id there can be, so that an id
-/// that the weights do not know (a sample was taken) is still in exactly one. No weights, no
-/// ranges.
+/// Splits all ids into at most `count` ranges, so that the work of the largest range is minimal.
+///
+/// `weights` must be sorted by id and contain each id once. The ranges are adjacent and cover all
+/// ids, because the weights can be a sample. Without weights the result is empty.
 #[must_use]
 pub fn split(weights: &[Weight], count: u32) -> Vec<IdRange> {
     let count = usize::try_from(count.clamp(1, MAX_PARTITIONS)).unwrap_or(1);
     let heaviest = weights.iter().map(|weight| weight.work).max().unwrap_or(0);
     let total: u64 = weights.iter().map(|weight| weight.work).sum();
-    // The smallest capacity that needs no more than `count` ranges, by bisection.
+    // Finds the smallest capacity that needs at most `count` ranges, by bisection.
     let (mut low, mut high) = (heaviest, total);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -144,15 +136,15 @@ pub fn split(weights: &[Weight], count: u32) -> Vec<IdRange> {
     ranges
 }
 
-/// The last ids of all ranges but the last, each filled up to `capacity`.
+/// Fills ranges up to `capacity` and returns the last id of every range but the final one.
 fn cuts(weights: &[Weight], capacity: u64) -> Vec<i64> {
     let mut cuts = Vec::new();
-    let mut owned = 0_u64;
+    let mut work = 0_u64;
     for pair in weights.windows(2) {
-        owned += pair[0].work;
-        if owned + pair[1].work > capacity {
+        work += pair[0].work;
+        if work + pair[1].work > capacity {
             cuts.push(pair[0].id);
-            owned = 0;
+            work = 0;
         }
     }
     cuts
@@ -182,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn a_heavy_video_stands_alone() {
+    fn a_heavy_video_gets_its_own_range() {
         let weights = weights(&[10, 10, 100, 10, 10]);
         assert_eq!(loads(&weights, &split(&weights, 3)), [20, 100, 20]);
     }
 
     #[test]
-    fn nothing_to_do_is_no_partition() {
+    fn without_work_there_is_no_partition() {
         assert_eq!(split(&[], 8), []);
     }
 

@@ -2,34 +2,34 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-/// The status of a job or step execution, in Spring's order.
+/// The status of a job or step execution, in the order of Spring Batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BatchStatus {
-    /// Ended as it should.
+    /// Ended successfully.
     Completed,
-    /// Written down, not begun.
+    /// Created, not started.
     Starting,
-    /// At work.
+    /// Running.
     Started,
-    /// Asked to stop, not yet stopped.
+    /// Stop requested, still running.
     Stopping,
     /// Stopped on request; can be restarted.
     Stopped,
-    /// Ended with a cause; can be restarted.
+    /// Ended with an error; can be restarted.
     Failed,
-    /// Given up by an admin; never restarted.
+    /// Abandoned by an admin; cannot be restarted.
     Abandoned,
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown,
 }
 
-/// A word that is no status.
+/// A text that is not the name of a status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a batch status")]
 pub struct BatchStatusError(String);
 
 impl BatchStatus {
-    /// All of them, in order.
+    /// Every status, in order.
     pub const ALL: [Self; 8] = [
         Self::Completed,
         Self::Starting,
@@ -41,7 +41,7 @@ impl BatchStatus {
         Self::Unknown,
     ];
 
-    /// The word in the job tables.
+    /// Returns the name in the job tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,20 +56,20 @@ impl BatchStatus {
         }
     }
 
-    /// Whether something may still happen.
+    /// Returns whether the execution has not ended.
     #[must_use]
     pub const fn is_running(self) -> bool {
         matches!(self, Self::Starting | Self::Started | Self::Stopping)
     }
 
-    /// The status of two together: the larger if either is above STARTED, else COMPLETED if
-    /// either is, else the larger.
+    /// Combines two statuses: the larger one if either is above STARTED, otherwise COMPLETED if
+    /// either is COMPLETED, otherwise the larger one.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         if self > Self::Started || other > Self::Started {
             self.max(other)
         } else {
-            // COMPLETED is the smallest.
+            // COMPLETED is the smallest status.
             match self.min(other) {
                 Self::Completed => Self::Completed,
                 _ => self.max(other),
@@ -95,39 +95,36 @@ impl FromStr for BatchStatus {
     }
 }
 
-/// The outcome of an execution in one word, for programs that decide by it.
+/// The exit code of an execution, for programs that act on the outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ExitCode(Cow<'static, str>);
 
 impl ExitCode {
-    /// A step at work.
+    /// The step is running.
     pub const EXECUTING: Self = Self(Cow::Borrowed("EXECUTING"));
-    /// Done.
     pub const COMPLETED: Self = Self(Cow::Borrowed("COMPLETED"));
-    /// Done, but videos were skipped and are held.
+    /// Completed, but videos were skipped and are held.
     pub const COMPLETED_WITH_SKIPS: Self = Self(Cow::Borrowed("COMPLETED_WITH_SKIPS"));
-    /// Nothing to do.
+    /// There was no work.
     pub const NOOP: Self = Self(Cow::Borrowed("NOOP"));
-    /// Stopped.
     pub const STOPPED: Self = Self(Cow::Borrowed("STOPPED"));
-    /// Failed.
     pub const FAILED: Self = Self(Cow::Borrowed("FAILED"));
-    /// Not known yet.
+    /// The outcome is not known yet.
     pub const UNKNOWN: Self = Self(Cow::Borrowed("UNKNOWN"));
 
-    /// A code as the job tables hold it.
+    /// Converts a code of the job tables.
     #[must_use]
     pub fn from_table(code: String) -> Self {
         Self(Cow::Owned(code))
     }
 
-    /// The word.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The severer of two; of two of one severity the later in the alphabet.
+    /// Returns the more severe of two codes. If both have the same severity, returns the one that
+    /// sorts last.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let key = |code: &Self| (code.severity(), code.0.clone());
@@ -138,7 +135,8 @@ impl ExitCode {
         }
     }
 
-    /// Spring goes by the beginning of the word, so COMPLETED_WITH_SKIPS weighs as COMPLETED.
+    /// Returns the rank of the code. Spring compares prefixes, so COMPLETED_WITH_SKIPS has the rank of
+    /// COMPLETED.
     fn severity(&self) -> usize {
         [
             Self::EXECUTING,
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_severer_exit_code_wins() {
+    fn the_more_severe_exit_code_wins() {
         let and = |one: ExitCode, other: ExitCode| one.and(other);
         let custom = ExitCode::from_table("LATE".to_owned());
         assert_eq!(and(ExitCode::COMPLETED, ExitCode::FAILED), ExitCode::FAILED);
@@ -199,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn words_round_trip() {
+    fn names_round_trip() {
         for status in BatchStatus::ALL {
             assert_eq!(status.name().parse(), Ok(status));
         }

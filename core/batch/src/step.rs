@@ -1,4 +1,4 @@
-//! Step executions: the rows of steps and of their partitions.
+//! Step executions: the rows of steps and partitions.
 
 use crate::{
     execution::{JobExecutionId, StepExecutionId},
@@ -8,14 +8,14 @@ use crate::{
 use chrono::NaiveDateTime;
 use std::ops::AddAssign;
 
-/// Spring's eight counters.
+/// The eight counters of a step execution in Spring Batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Chunks written.
+    /// Committed chunks.
     pub commits: i64,
-    /// Items read, rolled-back chunks included.
+    /// Items read, including those of rolled-back chunks.
     pub reads: i64,
-    /// Items that made no output.
+    /// Items without output.
     pub filters: i64,
     /// Items written.
     pub writes: i64,
@@ -30,7 +30,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// All items skipped.
+    /// Returns the total number of skipped items.
     #[must_use]
     pub const fn skips(&self) -> i64 {
         self.read_skips + self.write_skips + self.process_skips
@@ -50,45 +50,39 @@ impl AddAssign for Counters {
     }
 }
 
-/// A step execution as the tables hold it. Times are UTC.
+/// A step execution as stored in the job tables. Times are UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepExecution {
-    /// Its id.
     pub id: StepExecutionId,
-    /// The execution that it belongs to.
     pub job_execution_id: JobExecutionId,
-    /// Which step or partition it is.
+    /// The step or partition.
     pub name: StepName,
-    /// Raised by every change; the fencing token of the partition's owner.
+    /// The row's version. Every change increments it; it is the fencing token of the owner.
     pub version: i64,
-    /// Where it stands.
     pub status: BatchStatus,
-    /// Its outcome.
     pub exit_code: ExitCode,
     /// The cause of a failure.
     pub exit_message: String,
-    /// What it did.
     pub counters: Counters,
-    /// When it was first claimed.
+    /// Time of the first claim.
     pub start_time: Option<NaiveDateTime>,
-    /// When it ended.
     pub end_time: Option<NaiveDateTime>,
 }
 
-/// How a step's own row ends: the sum of its partitions.
+/// The result of a step's own row, aggregated from its partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aggregate {
-    /// The statuses together.
+    /// The combined status.
     pub status: BatchStatus,
-    /// The severest exit code.
+    /// The most severe exit code.
     pub exit_code: ExitCode,
-    /// The causes, one a line.
+    /// The causes of failures, one per line.
     pub exit_message: String,
-    /// The counters, summed.
+    /// The sums of the counters.
     pub counters: Counters,
 }
 
-/// Aggregates the partitions of a run. None at all is a step with nothing to do: COMPLETED.
+/// Aggregates the partitions of a step. Without partitions the result is COMPLETED.
 #[must_use]
 pub fn aggregate<'a>(partitions: impl IntoIterator<Item = &'a StepExecution>) -> Aggregate {
     let mut all = Aggregate {
@@ -109,7 +103,7 @@ pub fn aggregate<'a>(partitions: impl IntoIterator<Item = &'a StepExecution>) ->
                 .push_str(&format!("{}: {}", partition.name, partition.exit_message));
         }
     }
-    // One unsuccessful partition fails the step, whatever word it ended with; a stop stays one.
+    // An unsuccessful partition fails the step, regardless of its status. STOPPED is kept.
     if all.status > BatchStatus::Stopped {
         all.status = BatchStatus::Failed;
         all.exit_code = all.exit_code.and(ExitCode::FAILED);

@@ -1,16 +1,16 @@
-//! The place in a trace that work belongs to.
+//! Trace context of a job execution.
 
-/// A place in a trace, as W3C's Trace Context writes it (version 00): the trace, the span in it,
-/// and whether it is recorded. It travels with a job execution to whoever works it.
+/// A `traceparent` of W3C Trace Context, version 00: trace id, span id and flags. The job execution
+/// stores it, so that the workers' spans join the trace of the launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceParent(String);
 
-/// Its length, in characters.
+/// Length of the text, in characters.
 const LENGTH: usize = 55;
 
 impl TraceParent {
-    /// Of its text, if that is one: `00-<32 digits>-<16 digits>-<2 digits>`, hexadecimal and lower
-    /// case, neither id nothing but zeros.
+    /// Parses `00-<32 digits>-<16 digits>-<2 digits>`. Digits are hexadecimal and lower case. Returns
+    /// `None` for any other text and for an id that is all zeros.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('-').collect();
@@ -22,17 +22,16 @@ impl TraceParent {
             part.len() == digits && part.bytes().all(is_digit)
         };
         let is_id = |part: &str, digits| is_hex(part, digits) && part.bytes().any(|b| b != b'0');
-        let is_whole = text.len() == LENGTH && is_id(trace, 32) && is_id(span, 16);
-        (is_whole && is_hex(flags, 2)).then(|| Self(text.to_owned()))
+        let has_ids = text.len() == LENGTH && is_id(trace, 32) && is_id(span, 16);
+        (has_ids && is_hex(flags, 2)).then(|| Self(text.to_owned()))
     }
 
-    /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The trace, the span and the flags, as hexadecimal digits.
+    /// Returns the trace id, the span id and the flags, as hexadecimal digits.
     #[must_use]
     pub fn parts(&self) -> (&str, &str, &str) {
         (&self.0[3..35], &self.0[36..52], &self.0[53..])
@@ -44,12 +43,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_places_are_taken() {
+    fn only_complete_trace_parents_are_valid() {
         let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let place = TraceParent::parse(text).unwrap();
-        assert_eq!(place.as_str(), text);
+        let parent = TraceParent::parse(text).unwrap();
+        assert_eq!(parent.as_str(), text);
         let parts = (&text[3..35], "b7ad6b7169203331", "01");
-        assert_eq!(place.parts(), parts);
+        assert_eq!(parent.parts(), parts);
         for invalid_input in [
             "",
             "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

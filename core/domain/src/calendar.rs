@@ -1,21 +1,23 @@
-//! Business days: which day an instant belongs to.
+//! Business days: the mapping from instants to days.
 
 use chrono::{
     DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveTime, Offset, TimeZone, Utc,
 };
 use std::{fmt, str::FromStr};
 
-/// The time zone that business days are counted in: an IANA name or a fixed offset, with seconds
-/// if need be (`+09:00`, `-00:00:03`), so that a test can put midnight a few seconds ahead.
+/// The time zone of the business days: an IANA name or a fixed offset.
+///
+/// An offset can have seconds (`+09:00`, `-00:00:03`), so that a test can place midnight a few
+/// seconds ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusinessTimezone {
     /// A zone of the IANA database, such as `Asia/Seoul`.
     Named(chrono_tz::Tz),
-    /// A fixed distance from UTC.
+    /// A fixed offset from UTC.
     Fixed(FixedOffset),
 }
 
-/// A text that names no zone.
+/// A text that is neither an IANA zone nor an offset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' is neither an IANA time zone such as Asia/Seoul nor an offset such as +09:00 or -00:00:03"
@@ -56,31 +58,35 @@ impl fmt::Display for BusinessTimezone {
 }
 
 impl BusinessTimezone {
-    /// The business day that holds an instant (microseconds since 1970, UTC), and its bounds.
+    /// Returns the business day that contains an instant (microseconds since 1970, UTC).
     ///
     /// # Errors
-    /// Where the instant lies outside the calendar's range.
+    /// Returns [`OutOfCalendar`] if chrono cannot represent the instant or its day.
     pub fn day_of(self, at_micros: i64) -> Result<BusinessDay, OutOfCalendar> {
         let utc = DateTime::from_timestamp_micros(at_micros).ok_or(OutOfCalendar)?;
         let offset = match self {
             Self::Named(zone) => zone.offset_from_utc_datetime(&utc.naive_utc()).fix(),
             Self::Fixed(offset) => offset,
         };
-        // Where the clock goes back over midnight an instant can read as the day before the one
-        // that has begun: a day is its bounds, not what the clock reads.
-        let read = utc.with_timezone(&offset).date_naive();
-        [Some(read), read.succ_opt(), read.pred_opt()]
-            .into_iter()
-            .flatten()
-            .filter_map(|date| self.day(date).ok())
-            .find(|day| day.contains(at_micros))
-            .ok_or(OutOfCalendar)
+        // When clocks are set back across midnight, the local date repeats after the next day has
+        // begun. The bounds of a day decide, not the local date.
+        let local_date = utc.with_timezone(&offset).date_naive();
+        [
+            Some(local_date),
+            local_date.succ_opt(),
+            local_date.pred_opt(),
+        ]
+        .into_iter()
+        .flatten()
+        .filter_map(|date| self.day(date).ok())
+        .find(|day| day.contains(at_micros))
+        .ok_or(OutOfCalendar)
     }
 
-    /// A business day's bounds.
+    /// Returns the business day of a date.
     ///
     /// # Errors
-    /// Where the date lies at the end of the calendar's range.
+    /// Returns [`OutOfCalendar`] if a bound of the day exceeds chrono's range.
     pub fn day(self, date: NaiveDate) -> Result<BusinessDay, OutOfCalendar> {
         let next = date.checked_add_days(Days::new(1)).ok_or(OutOfCalendar)?;
         Ok(BusinessDay {
@@ -90,17 +96,17 @@ impl BusinessTimezone {
         })
     }
 
-    /// The last business day that is over at an instant.
+    /// Returns the latest business day that has ended at an instant (microseconds since 1970, UTC).
     ///
     /// # Errors
-    /// Where the instant lies outside the calendar's range.
+    /// Returns [`OutOfCalendar`] if chrono cannot represent the instant or its day.
     pub fn last_day_over(self, now_micros: i64) -> Result<NaiveDate, OutOfCalendar> {
         let today = self.day_of(now_micros)?.date;
         today.pred_opt().ok_or(OutOfCalendar)
     }
 
-    /// The first instant of a date. Where a clock change skips midnight, or the whole day, the
-    /// first instant after it; where one repeats it, the earlier.
+    /// Returns the first instant of a date. If a clock change skips midnight or the whole day, this
+    /// is the first instant after the gap. If it repeats midnight, this is the earlier one.
     fn midnight_micros(self, date: NaiveDate) -> Result<i64, OutOfCalendar> {
         let midnight = date.and_time(NaiveTime::MIN);
         let instant = match self {
@@ -121,24 +127,23 @@ impl BusinessTimezone {
     }
 }
 
-/// An instant or a date that the calendar cannot hold.
+/// An instant or a date outside chrono's range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the time lies outside the calendar")]
 pub struct OutOfCalendar;
 
-/// One business day and the instants that belong to it.
+/// A business day and its bounds, in microseconds since 1970 (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BusinessDay {
-    /// The day's name.
     pub date: NaiveDate,
-    /// Its first instant, in microseconds since 1970 (UTC).
+    /// The first instant of the day.
     pub start_micros: i64,
     /// The first instant of the next day.
     pub end_micros: i64,
 }
 
 impl BusinessDay {
-    /// Whether an instant belongs to the day.
+    /// Returns whether an instant (microseconds since 1970, UTC) belongs to the day.
     #[must_use]
     pub fn contains(&self, at_micros: i64) -> bool {
         (self.start_micros..self.end_micros).contains(&at_micros)
@@ -181,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_time_zones_are_rejected() {
         for text in [
             "",
             "Seoul",
@@ -197,8 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn a_day_without_midnight_begins_when_the_clock_goes_on() {
-        // Clocks in Cairo went from 2024-04-25 23:59:59 to 2024-04-26 01:00:00.
+    fn a_day_without_midnight_begins_after_the_clock_change() {
+        // Clocks in Cairo jumped from 2024-04-25 23:59:59 to 2024-04-26 01:00:00.
         let zone: BusinessTimezone = "Africa/Cairo".parse().unwrap();
         let day = zone.day(date("2024-04-26")).unwrap();
         assert_eq!(day.start_micros, micros("2024-04-25T22:00:00Z"));
@@ -207,12 +212,12 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_back_over_midnight_leaves_each_instant_one_day() {
-        // In St. John's clocks went from 2006-10-29 00:01 back to 2006-10-28 23:01.
+        // Clocks in St. John's were set back from 2006-10-29 00:01 to 2006-10-28 23:01.
         let zone: BusinessTimezone = "America/St_Johns".parse().unwrap();
         let begun = zone.day_of(micros("2006-10-29T02:30:30Z")).unwrap();
         let again = zone.day_of(micros("2006-10-29T02:31:30Z")).unwrap();
         assert_eq!((begun, begun.date), (again, date("2006-10-29")));
-        // Apia left out 2011-12-30.
+        // Apia skipped 2011-12-30.
         let zone: BusinessTimezone = "Pacific/Apia".parse().unwrap();
         assert_eq!(
             zone.day_of(micros("2011-12-30T05:00:00Z")).unwrap().date,

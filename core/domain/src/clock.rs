@@ -1,13 +1,13 @@
-//! The clock, injected so that tests can set it.
+//! The clock port, injected so that tests can set the time.
 
 use chrono::{DateTime, NaiveDateTime};
 
-/// Tells the time.
+/// Source of the current time.
 pub trait Clock: Send + Sync {
-    /// Microseconds since 1970 (UTC).
+    /// Returns microseconds since 1970 (UTC).
     fn now_micros(&self) -> i64;
 
-    /// The same as the job tables hold it: a zoneless UTC time.
+    /// Returns the current UTC time without a zone, as the job tables store it.
     fn now(&self) -> NaiveDateTime {
         DateTime::from_timestamp_micros(self.now_micros())
             .unwrap_or_default()
@@ -15,14 +15,14 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// The machine's clock.
+/// The operating system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that asks the machine for the time"
+        reason = "the only place that reads the system time"
     )]
     fn now_micros(&self) -> i64 {
         chrono::Utc::now().timestamp_micros()

@@ -1,6 +1,6 @@
-//! The business rules: what counts as a view, what a view earns, which day it belongs to.
+//! Business rules: which plays count as views, what a view earns, and which day it belongs to.
 //!
-//! Nothing here knows a database, a queue or a network.
+//! The crate does no I/O: it depends on no database, queue or network.
 
 pub mod accounts;
 pub mod calendar;
@@ -10,4 +10,5 @@ pub mod period;
 pub mod playback;
 pub mod rates;
 pub mod settlement;
+pub mod units;
 pub mod videos;

@@ -1,4 +1,4 @@
-//! Money: integers, in hundredths of a won, with one rounding rule.
+//! Money: integers in hundredths of a won, with one rounding rule.
 
 use std::fmt;
 
@@ -11,45 +11,45 @@ pub struct Money(i64);
 #[error("the amount does not fit into 64 bits")]
 pub struct MoneyOverflow;
 
-/// Millionths of a won in one hundredth of a won.
+/// Millionths of a won per won. Rates are stored in millionths.
+pub const MICRO_WON_PER_WON: i64 = 1_000_000;
+/// Millionths of a won per hundredth of a won.
 const MICRO_WON_PER_HUNDREDTH: i128 = 10_000;
 
 impl Money {
-    /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// From hundredths of a won.
     #[must_use]
     pub const fn from_hundredths(hundredths: i64) -> Self {
         Self(hundredths)
     }
 
-    /// In hundredths of a won.
+    /// Returns the amount in hundredths of a won.
     #[must_use]
     pub const fn hundredths(self) -> i64 {
         self.0
     }
 
-    /// The one rounding rule: millionths of a won, rounded down to 0.01 won.
+    /// Rounds millionths of a won down to 0.01 won. This is the only rounding rule.
     ///
     /// # Errors
-    /// Where the amount does not fit.
+    /// Returns [`MoneyOverflow`] if the amount does not fit into 64 bits.
     pub fn floor_from_micro_won(micro_won: i128) -> Result<Self, MoneyOverflow> {
         i64::try_from(micro_won.div_euclid(MICRO_WON_PER_HUNDREDTH))
             .map(Self)
             .map_err(|_| MoneyOverflow)
     }
 
-    /// The sum.
+    /// Adds two amounts.
     ///
     /// # Errors
-    /// Where it does not fit.
+    /// Returns [`MoneyOverflow`] if the sum does not fit into 64 bits.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyOverflow> {
         self.0.checked_add(other.0).map(Self).ok_or(MoneyOverflow)
     }
 }
 
-/// Decimal won with two places and no grouping: `33618.00`.
+/// Formats decimal won with two places and no grouping: `33618.00`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };

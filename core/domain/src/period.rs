@@ -1,4 +1,4 @@
-//! Periods of a report: a day, its week (from Monday) and its month.
+//! Reporting periods: the day, the week (from Monday) and the calendar month.
 
 use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
 use std::{fmt, str::FromStr};
@@ -15,10 +15,10 @@ pub enum PeriodKind {
 }
 
 impl PeriodKind {
-    /// All of them, shortest first.
+    /// Every kind, shortest first.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
-    /// The word that names it in parameters and output.
+    /// Returns the name used in parameters and output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -28,7 +28,8 @@ impl PeriodKind {
         }
     }
 
-    /// The period of this kind that holds a date. At the ends of the calendar it is cut.
+    /// Returns the period of this kind that contains `date`. A period that would exceed the range of
+    /// [`NaiveDate`] is cut at that range.
     #[must_use]
     pub fn containing(self, date: NaiveDate) -> Period {
         let (from, to) = match self {
@@ -63,7 +64,7 @@ impl fmt::Display for PeriodKind {
     }
 }
 
-/// A word that names no kind of period.
+/// A text that is not the name of a period kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a period: day, week or month")]
 pub struct PeriodKindError(String);
@@ -79,14 +80,11 @@ impl FromStr for PeriodKind {
     }
 }
 
-/// A period: its kind, its first and its last day.
+/// A period with its first and last day, both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Period {
-    /// How long it is.
     pub kind: PeriodKind,
-    /// Its first day.
     pub from: NaiveDate,
-    /// Its last day.
     pub to: NaiveDate,
 }
 

@@ -1,10 +1,10 @@
-//! Rates: what a view and an ad view are paid, by the video's lifetime count.
+//! Rates: the pay for a view and an ad view, by the video's lifetime count.
 
-use crate::money::{Money, MoneyOverflow};
+use crate::money::{MICRO_WON_PER_WON, Money, MoneyOverflow};
 use chrono::NaiveDate;
 use std::{fmt, str::FromStr};
 
-/// What is paid for.
+/// The kind of event that is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RateKind {
     /// A counted view of a video.
@@ -14,10 +14,9 @@ pub enum RateKind {
 }
 
 impl RateKind {
-    /// Both kinds.
     pub const ALL: [Self; 2] = [Self::Video, Self::Ad];
 
-    /// The word that names it in files and tables.
+    /// Returns the name used in files and tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,103 +43,102 @@ impl FromStr for RateKind {
     }
 }
 
-/// The highest rate: a million won for one view, in millionths of a won.
-pub const MAX_MICRO_WON: i64 = 1_000_000_000_000;
-/// The most tiers of one kind.
+/// Maximum rate, in millionths of a won per view: one million won.
+pub const MAX_MICRO_WON: i64 = 1_000_000 * MICRO_WON_PER_WON;
+/// Maximum number of tiers per kind.
 pub const MAX_TIERS: usize = 100;
 
-/// One tier: views whose lifetime count before them is from `from_count` to `to_count`.
+/// One tier: it pays views whose lifetime count before them is `from_count` to `to_count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tier {
     /// The smallest lifetime count before the view.
     pub from_count: i64,
-    /// The largest one, inclusive; nothing for the last tier.
+    /// The largest lifetime count before the view, inclusive; `None` for the last tier.
     pub to_count: Option<i64>,
     /// Pay for one view in millionths of a won, 0 to [`MAX_MICRO_WON`].
     pub micro_won: i64,
 }
 
-/// Why a set of tiers is refused.
+impl Tier {
+    /// Returns the rate as decimal won without trailing zeros: `1.1`.
+    #[must_use]
+    pub fn won(&self) -> String {
+        let (whole, millionths) = (
+            self.micro_won / MICRO_WON_PER_WON,
+            self.micro_won % MICRO_WON_PER_WON,
+        );
+        let decimal = format!("{whole}.{millionths:06}");
+        let short = decimal.trim_end_matches('0').trim_end_matches('.');
+        short.to_owned()
+    }
+}
+
+/// The reason why a set of tiers is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
-    /// A word that is no kind.
+    /// The name of the kind is unknown.
     #[error("kind: '{0}' is neither VIDEO nor AD")]
     Kind(String),
     /// One of the two kinds has no tiers.
     #[error("{0}: there are no tiers; a version is a full set of both kinds")]
     Missing(RateKind),
-    /// Too many tiers.
+    /// A kind has more than [`MAX_TIERS`] tiers.
     #[error("{0}: there are more than {MAX_TIERS} tiers")]
     TooMany(RateKind),
-    /// A rate out of range.
+    /// A rate is negative or above [`MAX_MICRO_WON`].
     #[error("{kind}: the rate of the tier from {from_count} is out of range (0 to 1000000 won)")]
-    Rate {
-        /// The kind.
-        kind: RateKind,
-        /// The tier.
-        from_count: i64,
-    },
-    /// Counts that no tier holds.
+    Rate { kind: RateKind, from_count: i64 },
+    /// No tier covers some counts.
     #[error(
         "{kind}: there is a gap: no tier begins at {expected} (the next one begins at {found})"
     )]
     Gap {
-        /// The kind.
         kind: RateKind,
-        /// Where a tier should begin.
+        /// The expected start of the next tier.
         expected: i64,
-        /// Where the next one begins.
+        /// The actual start of the next tier.
         found: i64,
     },
-    /// Counts that two tiers hold.
+    /// Two tiers cover the same counts.
     #[error("{kind}: the tier from {found} overlaps the one before it, which ends at {end}")]
     Overlap {
-        /// The kind.
         kind: RateKind,
-        /// Where the later tier begins.
+        /// The start of the later tier.
         found: i64,
-        /// Where the earlier one ends.
+        /// The end of the earlier tier.
         end: String,
     },
-    /// A tier that ends before it begins.
+    /// A tier ends before it begins.
     #[error("{kind}: the tier from {from_count} ends at {to_count}, before it begins")]
     Backwards {
-        /// The kind.
         kind: RateKind,
-        /// Its beginning.
         from_count: i64,
-        /// Its end.
         to_count: i64,
     },
     /// The last tier has an end.
     #[error("{kind}: the last tier must have no end, this one ends at {to_count}")]
-    Closed {
-        /// The kind.
-        kind: RateKind,
-        /// Where it ends.
-        to_count: i64,
-    },
+    Closed { kind: RateKind, to_count: i64 },
 }
 
-/// The tiers of one kind: from 0 on, without gap or overlap, the last one open.
+/// The tiers of one kind. They start at 0, have no gap or overlap, and the last one has no end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tiers(Vec<Tier>);
 
 impl Tiers {
-    /// Checks and orders tiers.
+    /// Sorts and validates tiers.
     ///
     /// # Errors
-    /// Where they are no full set; the first fault found.
+    /// Returns the first violated rule.
     pub fn new(kind: RateKind, mut tiers: Vec<Tier>) -> Result<Self, RateError> {
         if tiers.len() > MAX_TIERS {
             return Err(RateError::TooMany(kind));
         }
         tiers.sort_by_key(|tier| tier.from_count);
-        // Where the next tier must begin; nothing after the open one.
+        // The start of the next tier; `None` after the tier without an end.
         let mut expected = Some(0_i64);
         for tier in &tiers {
             Self::check(kind, *tier, expected)?;
-            // Nothing comes after the last count there can be.
+            // No tier can follow one that ends at the largest count.
             let after = |end: i64| {
                 let to_count = end;
                 end.checked_add(1)
@@ -200,17 +198,17 @@ impl Tiers {
         Ok(())
     }
 
-    /// The tiers in order.
+    /// Returns the tiers in order.
     #[must_use]
     pub fn as_slice(&self) -> &[Tier] {
         &self.0
     }
 
-    /// Pay for `views` views after `before` ones: view n is paid by the tier that holds n − 1,
-    /// and the sum is rounded down once.
+    /// Computes the pay for `views` views after `before` earlier ones. The tier that contains n − 1
+    /// pays view n. The sum is rounded down once.
     ///
     /// # Errors
-    /// Where the amount does not fit, or a count is negative.
+    /// Returns [`MoneyOverflow`] if the amount does not fit into 64 bits or a count is negative.
     pub fn pay(&self, before: i64, views: i64) -> Result<Money, MoneyOverflow> {
         if before < 0 || views < 0 {
             return Err(MoneyOverflow);
@@ -227,22 +225,22 @@ impl Tiers {
     }
 }
 
-/// A version of the rates: a full set of both kinds from a day on.
+/// A rate version: a full set of tiers of both kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateVersion {
-    /// The first business day that it pays.
+    /// The first business day that the version pays.
     pub effective_from: NaiveDate,
-    /// Pay for views.
+    /// Tiers for views.
     pub video: Tiers,
-    /// Pay for ad views.
+    /// Tiers for ad views.
     pub ad: Tiers,
 }
 
 impl RateVersion {
-    /// Checks a set of tiers of both kinds.
+    /// Validates the tiers of both kinds.
     ///
     /// # Errors
-    /// Where either kind is no full set.
+    /// Returns the first violated rule.
     pub fn new(
         effective_from: NaiveDate,
         tiers: impl IntoIterator<Item = (RateKind, Tier)>,
@@ -260,7 +258,7 @@ impl RateVersion {
         })
     }
 
-    /// All tiers with their kinds, video first.
+    /// Returns all tiers with their kinds, video first.
     pub fn tiers(&self) -> impl Iterator<Item = (RateKind, Tier)> + '_ {
         let of = |kind, tiers: &Tiers| tiers.0.clone().into_iter().map(move |tier| (kind, tier));
         of(RateKind::Video, &self.video).chain(of(RateKind::Ad, &self.ad))
@@ -280,8 +278,8 @@ mod tests {
         }
     }
 
-    /// The rates of the design.
-    fn normalize(kind: RateKind) -> Tiers {
+    /// The default rates.
+    fn default_rates(kind: RateKind) -> Tiers {
         let won = match kind {
             RateKind::Video => [1_000_000, 1_100_000, 1_300_000, 1_500_000],
             RateKind::Ad => [10_000_000, 12_000_000, 15_000_000, 20_000_000],
@@ -296,8 +294,11 @@ mod tests {
     }
 
     #[test]
-    fn pays_the_vectors_of_the_design() {
-        let pay = |kind, before, views| normalize(kind).pay(before, views).unwrap().to_string();
+    fn default_rates_pay_the_expected_amounts() {
+        let pay = |kind, before, views| {
+            let pay = default_rates(kind).pay(before, views);
+            pay.unwrap().to_string()
+        };
         assert_eq!(pay(RateKind::Video, 99_999, 2), "2.10");
         assert_eq!(pay(RateKind::Video, 0, 1_200_000), "1490000.00");
         assert_eq!(pay(RateKind::Ad, 0, 1_200_000), "17300000.00");
@@ -306,30 +307,43 @@ mod tests {
     }
 
     #[test]
-    fn refuses_gaps_overlaps_and_closed_ends() {
-        let fault = |tiers| Tiers::new(RateKind::Ad, tiers).unwrap_err().to_string();
-        assert!(fault(vec![]).contains("no tiers"));
-        assert!(fault(vec![tier(1, None, 1)]).contains("gap: no tier begins at 0"));
-        assert!(fault(vec![tier(0, Some(9), 1), tier(11, None, 1)]).contains("begins at 10"));
-        assert!(fault(vec![tier(0, Some(9), 1), tier(9, None, 1)]).contains("overlaps"));
-        assert!(fault(vec![tier(0, None, 1), tier(9, None, 1)]).contains("overlaps"));
-        assert!(fault(vec![tier(0, Some(-1), 1)]).contains("before it begins"));
-        assert!(fault(vec![tier(0, Some(9), 1)]).contains("must have no end"));
+    fn rates_are_decimal_won() {
+        for (micro_won, won) in [
+            (0, "0"),
+            (1, "0.000001"),
+            (1_100_000, "1.1"),
+            (10_000_000, "10"),
+            (MAX_MICRO_WON, "1000000"),
+        ] {
+            assert_eq!(tier(0, None, micro_won).won(), won);
+        }
+    }
+
+    #[test]
+    fn gaps_overlaps_and_closed_ends_are_rejected() {
+        let error = |tiers| Tiers::new(RateKind::Ad, tiers).unwrap_err().to_string();
+        assert!(error(vec![]).contains("no tiers"));
+        assert!(error(vec![tier(1, None, 1)]).contains("gap: no tier begins at 0"));
+        assert!(error(vec![tier(0, Some(9), 1), tier(11, None, 1)]).contains("begins at 10"));
+        assert!(error(vec![tier(0, Some(9), 1), tier(9, None, 1)]).contains("overlaps"));
+        assert!(error(vec![tier(0, None, 1), tier(9, None, 1)]).contains("overlaps"));
+        assert!(error(vec![tier(0, Some(-1), 1)]).contains("before it begins"));
+        assert!(error(vec![tier(0, Some(9), 1)]).contains("must have no end"));
         let last = [tier(0, Some(i64::MAX), 1), tier(i64::MAX, None, 1)];
-        assert!(fault(last.to_vec()).contains("must have no end"));
-        assert!(fault(vec![tier(0, None, -1)]).contains("out of range"));
-        assert!(fault(vec![tier(0, None, 1); 101]).contains("more than"));
+        assert!(error(last.to_vec()).contains("must have no end"));
+        assert!(error(vec![tier(0, None, -1)]).contains("out of range"));
+        assert!(error(vec![tier(0, None, 1); 101]).contains("more than"));
     }
 
     #[test]
     fn a_version_needs_both_kinds() {
         let date = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
-        let refused = RateVersion::new(date, [(RateKind::Video, tier(0, None, 1))]);
-        assert_eq!(refused, Err(RateError::Missing(RateKind::Ad)));
+        let result = RateVersion::new(date, [(RateKind::Video, tier(0, None, 1))]);
+        assert_eq!(result, Err(RateError::Missing(RateKind::Ad)));
     }
 
     #[test]
-    fn a_sum_beyond_64_bits_is_refused() {
+    fn a_sum_beyond_64_bits_is_rejected() {
         let tiers = Tiers::new(RateKind::Ad, vec![tier(0, None, MAX_MICRO_WON)]).unwrap();
         assert_eq!(tiers.pay(0, i64::MAX), Err(MoneyOverflow));
         assert_eq!(tiers.pay(-1, 1), Err(MoneyOverflow));

@@ -1,5 +1,5 @@
-//! Connections to Redis, for the queue and the intake: made when they are first used, so that a
-//! process starts while the server is away, and bounded in all they do.
+//! Connections to Redis. They connect on first use, so that a process can start while the server is
+//! unavailable. Every operation has a time limit.
 
 use ::redis::{
     Client, ErrorKind, RedisError,
@@ -7,47 +7,47 @@ use ::redis::{
 };
 use std::time::Duration;
 
-/// What is wrong with an address that is none. It is not repeated: it may hold a password.
-pub(crate) const NO_ADDRESS: &str = "its URL is no redis://[:password@]host:port/number";
+/// The error for an invalid URL. It does not repeat the URL, which may contain a password.
+pub(crate) const INVALID_URL: &str = "the URL must be redis://[:password@]host:port/number";
 
-/// How patient a connection is.
+/// Time limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeouts {
-    /// The longest that an answer may take.
+    /// Maximum time for a reply.
     pub(crate) answer: Duration,
-    /// The longest that connecting may take.
+    /// Maximum time for one attempt to connect.
     pub(crate) connect: Duration,
-    /// How often connecting is tried again.
-    pub(crate) tries: usize,
+    /// Number of retries of connecting.
+    pub(crate) retries: usize,
 }
 
-/// Why the server did not do what it was asked.
+/// A failed Redis operation, classified by whether a retry can help.
 #[derive(Debug)]
 pub(crate) enum ConnectionError {
-    /// It lets us in never, or not to this: trying again will not help.
-    Refused(&'static str),
-    /// It is away, or answers an error.
+    /// The URL, the user, the password or a permission is wrong. Retries do not help.
+    Rejected(&'static str),
+    /// The server does not answer or returned an error.
     Unavailable(String),
 }
 
-/// A connection to the server of a URL.
+/// Opens a connection to the server at `url`. Does not connect yet.
 pub(crate) fn open(url: &str, timeouts: Timeouts) -> Result<ConnectionManager, ConnectionError> {
-    let client = Client::open(url).map_err(|_| ConnectionError::Refused(NO_ADDRESS))?;
+    let client = Client::open(url).map_err(|_| ConnectionError::Rejected(INVALID_URL))?;
     let config = ConnectionManagerConfig::new()
         .set_response_timeout(Some(timeouts.answer))
         .set_connection_timeout(Some(timeouts.connect))
-        .set_number_of_retries(timeouts.tries);
+        .set_number_of_retries(timeouts.retries);
     ConnectionManager::new_lazy_with_config(client, config).map_err(connection_error)
 }
 
-/// Sorts an error by what to do about it.
+/// Classifies an error.
 pub(crate) fn connection_error(error: RedisError) -> ConnectionError {
-    let is_refused = matches!(
+    let is_rejected = matches!(
         error.kind(),
         ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig
     ) || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
-    if is_refused {
-        ConnectionError::Refused("it refuses our user or password")
+    if is_rejected {
+        ConnectionError::Rejected("the server rejected the user or password")
     } else {
         ConnectionError::Unavailable(error.to_string())
     }

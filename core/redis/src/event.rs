@@ -1,54 +1,56 @@
-//! Events in the stream: the fields of an entry, and how they read back.
+//! Fields of the events in the stream.
 //!
-//! | field | of | says |
+//! | field | entry | content |
 //! |---|---|---|
-//! | `id` | both | the event's id, 32 hexadecimal digits |
-//! | `kind` | both | `play` or `pause` |
-//! | `user`, `video` | both | their ids |
-//! | `counted` | play | `1` where it counts as a view, else `0` |
-//! | `from` | pause | where the session stood before, in seconds |
+//! | `id` | play, pause | event id, 32 hexadecimal digits |
+//! | `kind` | play, pause | `play` or `pause` |
+//! | `user`, `video` | play, pause | user id and video id |
+//! | `counted` | play | `1` if the play counts as a view, otherwise `0` |
+//! | `from` | pause | position of the session before the pause, in seconds |
 //! | `credited` | pause | seconds that count |
 //! | `reported` | pause | seconds that the player reported |
-//! | `seal` | a seal alone | the day's end, in milliseconds since 1970 |
+//! | `seal` | seal | end of the day, in milliseconds since 1970; the only field |
 
-use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
+use balance_domain::{
+    accounts::UserId,
+    playback::EventId,
+    videos::{MAX_DURATION_S, VideoId},
+};
 use balance_store::events::{Content, EventKind, PlaybackEvent};
 use std::collections::BTreeMap;
 
-/// The most that one pause can report, in seconds: no video is longer.
-const MAX_SECONDS: i64 = balance_domain::videos::MAX_DURATION_S;
-
-/// An event's id as its field.
+/// Formats an event id as its field.
 pub(crate) fn hex(id: EventId) -> String {
     format!("{:032x}", u128::from_be_bytes(id.0))
 }
 
-/// Reads an entry's fields. What is not ours is told with its reason.
+/// Decodes the fields of an entry. An entry that is neither an event nor a seal is returned with the
+/// reason.
 pub(crate) fn decode(fields: &BTreeMap<String, String>) -> Content {
     if fields.contains_key("seal") {
         return Content::Seal;
     }
-    match event(fields) {
+    match decode_event(fields) {
         Ok(event) => Content::Event(event),
-        Err(reason) => Content::Foreign {
+        Err(reason) => Content::Invalid {
             payload: format!("{fields:?}"),
             reason,
         },
     }
 }
 
-fn event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, String> {
+fn decode_event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, String> {
     let text = |name: &str| {
         fields
             .get(name)
             .map(String::as_str)
-            .ok_or_else(|| format!("it has no {name}"))
+            .ok_or_else(|| format!("field {name} is missing"))
     };
-    let number = |name: &str, least: i64, most: i64| {
+    let number = |name: &str, min: i64, max: i64| {
         let text = text(name)?;
         match text.parse::<i64>() {
-            Ok(number) if (least..=most).contains(&number) => Ok(number),
-            _ => Err(format!("{name} is not a number from {least} to {most}")),
+            Ok(number) if (min..=max).contains(&number) => Ok(number),
+            _ => Err(format!("field {name} is not a number from {min} to {max}")),
         }
     };
     let id = text("id")?;
@@ -56,23 +58,23 @@ fn event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, String> {
     let id = u128::from_str_radix(id, 16)
         .ok()
         .filter(|_| is_id)
-        .ok_or("id is not 32 hexadecimal digits")?;
-    let what = match text("kind")? {
+        .ok_or("field id is not 32 hexadecimal digits")?;
+    let kind = match text("kind")? {
         "play" => EventKind::Play {
             is_counted: number("counted", 0, 1)? == 1,
         },
         "pause" => EventKind::Pause {
-            from_s: number("from", 0, MAX_SECONDS)?,
-            credited_s: number("credited", 0, MAX_SECONDS)?,
-            reported_s: number("reported", 0, MAX_SECONDS)?,
+            from_s: number("from", 0, MAX_DURATION_S)?,
+            credited_s: number("credited", 0, MAX_DURATION_S)?,
+            reported_s: number("reported", 0, MAX_DURATION_S)?,
         },
-        _ => return Err("kind is neither play nor pause".to_owned()),
+        _ => return Err("field kind is neither play nor pause".to_owned()),
     };
     Ok(PlaybackEvent {
         id: EventId(id.to_be_bytes()),
         user_id: UserId(number("user", 1, i64::MAX)?),
         video_id: VideoId(number("video", 1, i64::MAX)?),
-        what,
+        kind,
     })
 }
 
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn events_read_back() {
+    fn events_round_trip() {
         let id = EventId([0x0f; 16]);
         let play = format!("id={} kind=play user=7 video=9 counted=1", hex(id));
         assert_eq!(
@@ -97,7 +99,7 @@ mod tests {
                 id,
                 user_id: UserId(7),
                 video_id: VideoId(9),
-                what: EventKind::Play { is_counted: true },
+                kind: EventKind::Play { is_counted: true },
             })
         );
         let pause = format!(
@@ -112,48 +114,48 @@ mod tests {
             credited_s: 20,
             reported_s: 30,
         };
-        assert_eq!(event.what, pause);
+        assert_eq!(event.kind, pause);
         assert_eq!(decode(&fields("seal=1")), Content::Seal);
     }
 
     #[test]
-    fn what_is_not_ours_is_told_why() {
+    fn invalid_entries_are_returned_with_the_reason() {
         let id = "0123456789abcdef0123456789abcdef";
         for (text, reason) in [
-            ("", "it has no id"),
-            ("id=12", "id is not 32 hexadecimal digits"),
-            ("id=+123456789abcdef0123456789abcdef", "id is not 32"),
-            (&format!("id={id}"), "it has no kind"),
-            (&format!("id={id} kind=stop"), "kind is neither"),
+            ("", "field id is missing"),
+            ("id=12", "field id is not 32 hexadecimal digits"),
+            ("id=+123456789abcdef0123456789abcdef", "field id is not 32"),
+            (&format!("id={id}"), "field kind is missing"),
+            (&format!("id={id} kind=stop"), "field kind is neither"),
             (
                 &format!("id={id} kind=play user=1 video=1"),
-                "it has no counted",
+                "field counted is missing",
             ),
             (
                 &format!("id={id} kind=play counted=2 user=1 video=1"),
-                "counted is not",
+                "field counted is not",
             ),
             (
                 &format!("id={id} kind=play counted=1 user=0 video=1"),
-                "user is not",
+                "field user is not",
             ),
             (
                 &format!("id={id} kind=play counted=1 user=1 video=x"),
-                "video is not",
+                "field video is not",
             ),
             (
                 &format!("id={id} kind=pause from=0 credited=-1 reported=1 user=1 video=1"),
-                "credited is not",
+                "field credited is not",
             ),
             (
                 &format!("id={id} kind=pause from=0 credited=86401 reported=1 user=1 video=1"),
-                "credited is not",
+                "field credited is not",
             ),
         ] {
-            let Content::Foreign { reason: told, .. } = decode(&fields(text)) else {
+            let Content::Invalid { reason: actual, .. } = decode(&fields(text)) else {
                 panic!("{text}");
             };
-            assert!(told.starts_with(reason), "{text}: {told}");
+            assert!(actual.starts_with(reason), "{text}: {actual}");
         }
     }
 }

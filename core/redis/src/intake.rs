@@ -1,18 +1,19 @@
-//! The fleet's intake: one script for a play, one for a pause. What it answers is in the stream.
+//! The fleet's intake: one Lua script handles a play, another a pause. Each script appends the
+//! acknowledged event to the stream.
 
 use crate::{
     connection::{self, ConnectionError, Timeouts},
     event,
-    shard::Shard,
-    stream::GROUP,
+    keys::RequestKeys,
+    stream::CONSUMER_GROUP,
 };
 use ::redis::{RedisError, Script, ScriptInvocation, aio::ConnectionManager};
 use async_trait::async_trait;
-use balance_domain::{calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate};
-use balance_service::playback::intake::{Intake, IntakeError};
-use balance_store::playback::{
-    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS,
+use balance_domain::{
+    calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate, units::SECONDS_PER_DAY,
 };
+use balance_service::playback::intake::{Intake, IntakeError};
+use balance_store::playback::{Command, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS};
 use std::{
     sync::{
         Arc, LazyLock,
@@ -21,22 +22,22 @@ use std::{
     time::Duration,
 };
 
-/// How long a call may take, connecting included.
+/// Maximum time for a call, including the time to connect.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const TIMEOUTS: Timeouts = Timeouts {
     answer: ANSWER_LIMIT,
     connect: Duration::from_secs(1),
-    tries: 1,
+    retries: 1,
 };
-/// How long the counts of refusals are kept, in seconds.
-const SUPPRESSED_S: u32 = SUPPRESSED_DAYS * 86_400;
+/// Lifetime of suppressed counts, in seconds.
+const SUPPRESSED_S: i64 = SUPPRESSED_DAYS as i64 * SECONDS_PER_DAY;
 
 static PLAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/view_increment.lua")));
 static PAUSE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/pause.lua")));
 
-/// Takes in on Redis.
+/// The intake of a fleet.
 pub struct RedisIntake {
     connection: ConnectionManager,
     shards: u16,
@@ -44,17 +45,19 @@ pub struct RedisIntake {
     rules: IntakeRules,
     timezone: BusinessTimezone,
     clock: Arc<dyn Clock>,
-    /// Whether the log was told that a power cut may cost a second.
+    /// Whether the log has warned about delayed writes to disk.
     has_warned: AtomicBool,
 }
 
 impl RedisIntake {
-    /// The intake of so many shards on the server of a URL. Connects when it is first used.
-    /// `backlog_max` entries of a shard may wait to be written down. Zone and clock only name the
-    /// day that a refusal is counted for; an event's day is that of its id.
+    /// Opens the intake on the server at `url`. Connects on first use.
+    ///
+    /// At most `backlog_max` entries of a shard may wait to be persisted. `timezone` and `clock`
+    /// select the day of suppressed counts; the entry id of an event selects the event's day.
     ///
     /// # Errors
-    /// Where the URL is none. It is not repeated: it may hold a password.
+    /// Returns an error if the URL is invalid. The error does not repeat the URL, which may contain a
+    /// password.
     pub fn open(
         url: &str,
         shards: u16,
@@ -75,15 +78,15 @@ impl RedisIntake {
         })
     }
 
-    /// `lua/view_increment.lua`, with all its keys.
+    /// Calls `lua/view_increment.lua` with all its keys.
     async fn play(&self, request: &IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
-        let keys = Keys::of(request, self.shards);
-        let mut call = PLAY.key(keys.count());
+        let keys = RequestKeys::new(request, self.shards);
+        let mut call = PLAY.key(keys.view_count());
         call.key(keys.view_window())
             .key(keys.shard.stream())
             .key(keys.session())
             .key(self.suppressed(&keys)?)
-            .key(keys.answer(request.key.as_ref()))
+            .key(keys.reply(request.key.as_ref()))
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(self.rules.view_window_s)
@@ -95,9 +98,9 @@ impl RedisIntake {
             .arg(fingerprint(request))
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
-            .arg(GROUP);
-        let said = self.call(&call).await?;
-        match said.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            .arg(CONSUMER_GROUP);
+        let reply = self.call(&call).await?;
+        match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
                 resume_at_s: number(position)?,
                 is_counted: counted == "1",
@@ -107,22 +110,22 @@ impl RedisIntake {
             }),
             ["backlog", entries] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
-            _ => Err(strange(&said)),
+            _ => Err(unexpected_reply(&reply)),
         }
     }
 
-    /// `lua/pause.lua`.
+    /// Calls `lua/pause.lua`.
     async fn pause(
         &self,
         request: &IntakeRequest,
         current_s: i64,
     ) -> Result<IntakeAnswer, IntakeError> {
-        let keys = Keys::of(request, self.shards);
+        let keys = RequestKeys::new(request, self.shards);
         let PlaybackRate(rate) = self.rules.playback_rate;
         let mut call = PAUSE.key(keys.shard.stream());
         call.key(keys.session())
             .key(self.suppressed(&keys)?)
-            .key(keys.answer(request.key.as_ref()))
+            .key(keys.reply(request.key.as_ref()))
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(request.video.id.0)
@@ -135,9 +138,9 @@ impl RedisIntake {
             .arg(fingerprint(request))
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
-            .arg(GROUP);
-        let said = self.call(&call).await?;
-        match said.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            .arg(CONSUMER_GROUP);
+        let reply = self.call(&call).await?;
+        match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
                 credited_s: number(credited)?,
                 is_finished: finished == "1",
@@ -145,15 +148,15 @@ impl RedisIntake {
             ["no session"] => Ok(IntakeAnswer::NoSession),
             ["backlog", entries] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
-            _ => Err(strange(&said)),
+            _ => Err(unexpected_reply(&reply)),
         }
     }
 
     async fn call(&self, call: &ScriptInvocation<'_>) -> Result<Vec<String>, IntakeError> {
         let mut connection = self.connection.clone();
-        let answer = call.invoke_async(&mut connection);
-        match tokio::time::timeout(ANSWER_LIMIT, answer).await {
-            Ok(answer) => answer.map_err(intake_error),
+        let reply = call.invoke_async(&mut connection);
+        match tokio::time::timeout(ANSWER_LIMIT, reply).await {
+            Ok(reply) => reply.map_err(intake_error),
             Err(_) => Err(IntakeError::Unavailable(format!(
                 "no answer within {} s",
                 ANSWER_LIMIT.as_secs()
@@ -161,33 +164,34 @@ impl RedisIntake {
         }
     }
 
-    fn suppressed(&self, keys: &Keys) -> Result<String, IntakeError> {
+    /// Returns the key of today's suppressed counts.
+    fn suppressed(&self, keys: &RequestKeys) -> Result<String, IntakeError> {
         let day = self.timezone.day_of(self.clock.now_micros());
         let day = day.map_err(|error| IntakeError::Unusable(error.to_string()))?;
         Ok(keys.shard.suppressed(day.date))
     }
 
-    /// Tells the log, once each time it becomes so, where what is acknowledged is not on the disk
-    /// yet. A server that does not say how it is set up is taken at its word.
+    /// Warns in the log if the server acknowledges events before they are on disk. Repeats the warning
+    /// only after the policy has been `always` in between. Does not warn if the server rejects CONFIG.
     async fn warn_of_delay(&self) {
         let mut connection = self.connection.clone();
-        let said: Result<Vec<String>, RedisError> = ::redis::cmd("CONFIG")
+        let reply: Result<Vec<String>, RedisError> = ::redis::cmd("CONFIG")
             .arg("GET")
             .arg("appendfsync")
             .query_async(&mut connection)
             .await;
-        let policy = said.ok().and_then(|said| said.into_iter().nth(1));
+        let policy = reply.ok().and_then(|reply| reply.into_iter().nth(1));
         let is_delayed = policy.as_deref().is_some_and(|policy| policy != "always");
         if is_delayed && !self.has_warned.load(Ordering::Relaxed) {
             let policy = policy.unwrap_or_default();
             tracing::warn!(
-                "appendfsync is {policy}, not always: a power cut loses plays that were acknowledged"
+                "appendfsync is {policy}, not always: a power failure loses acknowledged plays"
             );
         }
         self.has_warned.store(is_delayed, Ordering::Relaxed);
     }
 
-    /// A value of the server's own account of itself.
+    /// Returns a field of the server's INFO reply; empty if the field is missing.
     async fn info(&self, section: &str, name: &str) -> Result<String, IntakeError> {
         let mut connection = self.connection.clone();
         let text: String = ::redis::cmd("INFO")
@@ -211,17 +215,17 @@ impl Intake for RedisIntake {
         }
     }
 
-    /// Refuses a server that could lose what was acknowledged.
+    /// Rejects a server that could lose acknowledged events.
     async fn readiness(&self) -> Result<(), IntakeError> {
         if self.info("persistence", "aof_enabled").await? != "1" {
             return Err(IntakeError::Unusable(
-                "appendonly is off: what it acknowledged would be lost in a restart".to_owned(),
+                "appendonly is off: a restart would lose acknowledged plays".to_owned(),
             ));
         }
         let policy = self.info("memory", "maxmemory_policy").await?;
         if policy != "noeviction" {
             return Err(IntakeError::Unusable(format!(
-                "maxmemory-policy is {policy}, not noeviction: it would throw plays away"
+                "maxmemory-policy is {policy}, not noeviction: it could evict acknowledged plays"
             )));
         }
         self.warn_of_delay().await;
@@ -229,56 +233,17 @@ impl Intake for RedisIntake {
     }
 }
 
-/// The keys of one user and video.
-struct Keys {
-    shard: Shard,
-    user: i64,
-    video: i64,
-}
-
-impl Keys {
-    fn of(request: &IntakeRequest, shards: u16) -> Self {
-        Self {
-            shard: Shard::of(request.video.id, shards),
-            user: request.user_id.0,
-            video: request.video.id.0,
-        }
-    }
-
-    fn count(&self) -> String {
-        self.shard.key(&format!("views:{}", self.video))
-    }
-
-    fn view_window(&self) -> String {
-        self.shard
-            .key(&format!("gate:{}:{}", self.user, self.video))
-    }
-
-    fn session(&self) -> String {
-        self.shard
-            .key(&format!("session:{}:{}", self.user, self.video))
-    }
-
-    /// Where the answer to the client's key is; without one the key is not used.
-    fn answer(&self, key: Option<&IdempotencyKey>) -> String {
-        let key = key.map_or("", IdempotencyKey::as_str);
-        self.shard.key(&format!("answer:{}:{key}", self.user))
-    }
-}
-
+/// Returns the text that identifies the request under its idempotency key; empty without a key.
 fn fingerprint(request: &IntakeRequest) -> String {
-    match (&request.key, request.command) {
-        (None, _) => String::new(),
-        (Some(_), Command::Play) => format!("play {}", request.video.id),
-        (Some(_), Command::Pause { current_s }) => {
-            format!("pause {} {current_s}", request.video.id)
-        }
+    match &request.key {
+        Some(_) => request.fingerprint(),
+        None => String::new(),
     }
 }
 
 fn number(text: &str) -> Result<i64, IntakeError> {
     text.parse()
-        .map_err(|_| IntakeError::Unusable(format!("a script answered '{text}'")))
+        .map_err(|_| IntakeError::Unusable(format!("unexpected reply of a script: '{text}'")))
 }
 
 fn backlog(entries: &str) -> IntakeError {
@@ -287,8 +252,8 @@ fn backlog(entries: &str) -> IntakeError {
     }
 }
 
-fn strange(said: &[String]) -> IntakeError {
-    IntakeError::Unusable(format!("a script answered {said:?}"))
+fn unexpected_reply(reply: &[String]) -> IntakeError {
+    IntakeError::Unusable(format!("unexpected reply of a script: {reply:?}"))
 }
 
 fn intake_error(error: RedisError) -> IntakeError {
@@ -297,7 +262,7 @@ fn intake_error(error: RedisError) -> IntakeError {
 
 fn from_connection(error: ConnectionError) -> IntakeError {
     match error {
-        ConnectionError::Refused(reason) => IntakeError::Unusable(reason.to_owned()),
+        ConnectionError::Rejected(reason) => IntakeError::Unusable(reason.to_owned()),
         ConnectionError::Unavailable(reason) => IntakeError::Unavailable(reason),
     }
 }

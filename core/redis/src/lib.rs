@@ -1,15 +1,15 @@
-//! What a fleet keeps in Redis: notifications for workers (apalis-redis), the intake's keys, and the
-//! event stream.
+//! Adapters for Redis: the notifier (on apalis-redis), the intake and the event stream of a fleet.
 
 mod connection;
+mod entry;
 mod event;
 mod intake;
+mod keys;
 mod notification;
 mod notifier;
-mod shard;
 mod stream;
 
 pub use intake::RedisIntake;
 pub use notification::{Notification, NotificationCodec};
-pub use notifier::{RedisBackend, RedisNotifier, Ticks};
+pub use notifier::{PollInterval, RedisBackend, RedisNotifier};
 pub use stream::RedisStream;

@@ -1,23 +1,25 @@
-//! A message of the queue: the id of a step execution to look at, and nothing else.
+//! Notifications: messages with the id of a step execution.
 
 use apalis::prelude::Codec;
 use balance_batch::execution::StepExecutionId;
 use std::convert::Infallible;
 
-/// The most of a foreign payload that a log repeats, in characters.
-const SHOWN: usize = 100;
+/// Maximum length of an unknown payload in the log, in characters.
+const MAX_LOGGED: usize = 100;
 
-/// A ring, as it arrives.
+/// A received notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
-    /// Look at this step execution.
+    /// The id of a step execution that may be claimable.
     StepExecution(StepExecutionId),
-    /// Not one of ours: its beginning, for the log.
+    /// An unknown payload, truncated for the log.
     Foreign(String),
 }
 
-/// Writes and reads rings as decimal numbers. Reading never fails: a payload that a consumer cannot
-/// decode would end it, and then the next one.
+/// Encodes notifications as decimal numbers.
+///
+/// Decoding never fails. Otherwise an invalid payload would end its consumer and every consumer that
+/// receives it next.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NotificationCodec;
 
@@ -25,8 +27,8 @@ impl Codec<Notification> for NotificationCodec {
     type Error = Infallible;
     type Compact = Vec<u8>;
 
-    fn encode(&self, notify: &Notification) -> Result<Vec<u8>, Infallible> {
-        Ok(match notify {
+    fn encode(&self, notification: &Notification) -> Result<Vec<u8>, Infallible> {
+        Ok(match notification {
             Notification::StepExecution(id) => id.0.to_string().into_bytes(),
             Notification::Foreign(text) => text.clone().into_bytes(),
         })
@@ -36,7 +38,7 @@ impl Codec<Notification> for NotificationCodec {
         let text = String::from_utf8_lossy(bytes);
         Ok(match text.parse() {
             Ok(id) if id > 0 => Notification::StepExecution(StepExecutionId(id)),
-            _ => Notification::Foreign(text.chars().take(SHOWN).collect()),
+            _ => Notification::Foreign(text.chars().take(MAX_LOGGED).collect()),
         })
     }
 }
@@ -46,11 +48,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_survives_and_everything_else_is_foreign() {
-        let notify = Notification::StepExecution(StepExecutionId(42));
-        let Ok(bytes) = NotificationCodec.encode(&notify);
+    fn an_id_round_trips_and_every_other_payload_is_foreign() {
+        let notification = Notification::StepExecution(StepExecutionId(42));
+        let Ok(bytes) = NotificationCodec.encode(&notification);
         assert_eq!(bytes, b"42");
-        assert_eq!(NotificationCodec.decode(&bytes), Ok(notify));
+        assert_eq!(NotificationCodec.decode(&bytes), Ok(notification));
         for payload in [
             &b""[..],
             b"0",
@@ -65,6 +67,6 @@ mod tests {
             assert!(matches!(read, Notification::Foreign(_)), "{payload:?}");
         }
         let Ok(long) = NotificationCodec.decode(&vec![b'x'; 100_000]);
-        assert_eq!(long, Notification::Foreign("x".repeat(SHOWN)));
+        assert_eq!(long, Notification::Foreign("x".repeat(MAX_LOGGED)));
     }
 }

@@ -1,8 +1,8 @@
-//! The fleet's queue: apalis-redis, set up so that no fault of it reaches running work.
+//! The fleet's notifier, on a queue of apalis-redis. Errors of the queue never affect running work.
 //!
-//! Consumers take tasks by apalis-redis. Rings go in by a script of our own (`lua/notify.lua`), which
-//! alone can hold the window, and what is finished goes out by [`RedisNotifier::tidy`], for the crate
-//! keeps it for ever.
+//! Consumers receive tasks through apalis-redis. The script `lua/notify.lua` appends tasks, because
+//! only a script can enforce the window. [`RedisNotifier::purge`] removes finished tasks, which the
+//! crate would keep forever.
 
 use crate::{
     connection::{self, ConnectionError, Timeouts},
@@ -27,68 +27,71 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use ulid::Ulid;
 
-/// What a worker consumes.
-pub type RedisBackend = WithCodec<PollWith<RedisStorage<Notification>, Ticks>, NotificationCodec>;
+/// The backend of a worker's consumer.
+pub type RedisBackend =
+    WithCodec<PollWith<RedisStorage<Notification>, PollInterval>, NotificationCodec>;
 
-/// The queue's name, and the beginning of its keys. One hash tag, so that a cluster holds them in
-/// one place.
+/// The queue's name and the prefix of its keys. The hash tag places all keys in one slot of a
+/// cluster.
 const QUEUE: &str = "{balance}:steps";
-/// The keys that begin with this hold a consumer each.
+/// The prefix of the keys of consumer metadata.
 const CONSUMER_METADATA: &str = "{balance}:steps:workers:metadata";
 
-/// How often an idle consumer looks. Measured: half of all starts within 11 ms, for 51 scripts a
-/// second of each idle worker; without it an idle queue starts a task after 28 s.
+/// The poll interval of an idle consumer. Measured: half of all tasks start within 11 ms, at 51
+/// script calls per second and idle worker. Without it, an idle queue starts a task after 28 s.
 const POLL: Duration = Duration::from_millis(20);
-/// How often a consumer says that it lives.
-const CONSUMER_BEAT: Duration = Duration::from_secs(10);
-/// The crate's own rescue of tasks, in beats: long after ours, for it forgets keys.
-const CONSUMER_BEATS: usize = 60;
-/// A consumer that has been silent for so many seconds is dead.
+/// The interval of a consumer's heartbeats.
+const CONSUMER_HEARTBEAT: Duration = Duration::from_secs(10);
+/// The number of missed heartbeats after which the crate recovers tasks. The recovery must come long
+/// after the rescuer's, because the crate leaves keys behind.
+const MISSED_HEARTBEATS: usize = 60;
+/// The age of the last heartbeat after which a consumer counts as dead, in seconds.
 const CONSUMER_DEAD_S: u32 = 60;
 
-/// How long a ring may take.
+/// Maximum time for sending notifications.
 const NOTIFY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Calls of [`Notifier::ring`] that may be on their way.
+/// Maximum number of concurrent calls of [`Notifier::notify`].
 const CONCURRENT_NOTIFICATIONS: usize = 16;
-/// One reply over the crate's default of half a second ends a consumer.
+/// A reply that exceeds the time limit ends a consumer, and the crate's default is 0.5 s.
 const TIMEOUTS: Timeouts = Timeouts {
     answer: Duration::from_secs(10),
     connect: Duration::from_secs(2),
-    tries: 3,
+    retries: 3,
 };
-/// Finished tasks or dead consumers that one command takes out.
-const TIDY_BATCH: usize = 1_000;
+/// Maximum number of finished tasks or dead consumers that one command handles.
+const PURGE_BATCH: usize = 1_000;
 
 static NOTIFY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/notify.lua")));
 
-/// Rings the workers of a fleet.
+/// Notifies the workers of a fleet.
 #[derive(Clone)]
 pub struct RedisNotifier {
     connection: ConnectionManager,
     config: Config,
-    /// Rings on their way.
+    /// Notifications that are being sent.
     notifications: TaskTracker,
     permits: Arc<Semaphore>,
 }
 
 impl RedisNotifier {
-    /// A queue on the server of a URL. Connects when it is first used, so that a process starts
-    /// while the queue is away.
+    /// Opens the queue on the server at `url`. Connects on first use, so that a process can start
+    /// while the server is unavailable.
     ///
     /// # Errors
-    /// Where the URL is none. It is not repeated: it may hold a password.
+    /// Returns an error if the URL is invalid. The error does not repeat the URL, which may contain a
+    /// password.
     pub fn open(url: &str) -> Result<Self, NotifierError> {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self {
             connection,
             config: Config::default()
                 .queue(QUEUE)
-                .heartbeat_interval(CONSUMER_BEAT)
-                .missed_heartbeats(CONSUMER_BEATS)
-                // More than one at a time starves the consumer's beats: all tasks run twice.
+                .heartbeat_interval(CONSUMER_HEARTBEAT)
+                .missed_heartbeats(MISSED_HEARTBEATS)
+                // Larger batches delay the consumer's heartbeats, and then all tasks run twice.
                 .batch_size(1)
-                // A third of the throughput, for what our leases do.
+                // Locks would cost a third of the throughput. The leases make them unnecessary.
                 .lock_tasks(false)
                 .emit_events(false),
             notifications: TaskTracker::new(),
@@ -96,10 +99,10 @@ impl RedisNotifier {
         })
     }
 
-    /// Asks the server whether it is there and lets us in.
+    /// Checks that the server answers and accepts the credentials.
     ///
     /// # Errors
-    /// Where it does not.
+    /// Returns an error if the server is unavailable or rejects the credentials.
     pub async fn ping(&self) -> Result<(), NotifierError> {
         let mut connection = self.connection.clone();
         ::redis::cmd("PING")
@@ -108,59 +111,62 @@ impl RedisNotifier {
             .map_err(notifier_error)
     }
 
-    /// A backend for one consumer.
+    /// Creates the backend of one consumer.
     #[must_use]
     pub fn backend(&self) -> RedisBackend {
         let storage = RedisStorage::new(self.connection.clone()).with_config(self.config.clone());
-        WithCodec::new(storage.poll_with_strategy(Ticks::new()), NotificationCodec)
+        WithCodec::new(
+            storage.poll_with_strategy(PollInterval::new()),
+            NotificationCodec,
+        )
     }
 
-    /// Takes out what is finished, and what consumers left that died.
+    /// Removes finished tasks and dead consumers.
     ///
     /// # Errors
-    /// Where the server is away. What was taken out until then is gone.
-    pub async fn tidy(&self) -> Result<(), NotifierError> {
+    /// Returns an error if the server is unavailable. Earlier removals remain in effect.
+    pub async fn purge(&self) -> Result<(), NotifierError> {
         for finished in [self.config.done_jobs_set(), self.config.dead_jobs_set()] {
-            while self.take_out_of(&finished).await? == TIDY_BATCH {}
+            while self.purge_batch(&finished).await? == PURGE_BATCH {}
         }
         for consumer in self.dead_consumers().await? {
-            self.forget(&consumer).await?;
+            self.remove_consumer(&consumer).await?;
         }
         Ok(())
     }
 
-    /// Takes a consumer's traces out, the task included that ended it: rings can be lost.
+    /// Removes a consumer and its tasks, including a task that ended it. Notifications may be lost.
     ///
     /// # Errors
-    /// Where the server is away.
-    pub async fn forget(&self, consumer: &str) -> Result<(), NotifierError> {
+    /// Returns an error if the server is unavailable.
+    pub async fn remove_consumer(&self, consumer: &str) -> Result<(), NotifierError> {
         let mut connection = self.connection.clone();
-        let taken = format!("{}:{consumer}", self.config.inflight_jobs_set());
+        let inflight = format!("{}:{consumer}", self.config.inflight_jobs_set());
         let tasks: Vec<String> = ::redis::cmd("SMEMBERS")
-            .arg(&taken)
+            .arg(&inflight)
             .query_async(&mut connection)
             .await
             .map_err(notifier_error)?;
         let mut pipe = ::redis::pipe();
         pipe.atomic()
-            .unlink(&taken)
+            .unlink(&inflight)
             .ignore()
             .zrem(self.config.workers_set(), consumer)
             .ignore()
             .unlink(format!("{CONSUMER_METADATA}:{consumer}"))
             .ignore();
-        self.drop_tasks(&mut pipe, &tasks);
+        self.remove_tasks(&mut pipe, &tasks);
         pipe.query_async::<()>(&mut connection)
             .await
             .map_err(notifier_error)
     }
 
-    /// Takes a batch of tasks out of a set of finished ones; answers how many.
-    async fn take_out_of(&self, set: &str) -> Result<usize, NotifierError> {
+    /// Removes a batch of tasks of a set of finished tasks. Returns the number of removed tasks.
+    async fn purge_batch(&self, set: &str) -> Result<usize, NotifierError> {
         let mut connection = self.connection.clone();
         let tasks: Vec<String> = ::redis::cmd("SRANDMEMBER")
             .arg(set)
-            .arg(TIDY_BATCH)
+            .arg(PURGE_BATCH)
             .query_async(&mut connection)
             .await
             .map_err(notifier_error)?;
@@ -169,7 +175,7 @@ impl RedisNotifier {
         }
         let mut pipe = ::redis::pipe();
         pipe.atomic();
-        self.drop_tasks(&mut pipe, &tasks);
+        self.remove_tasks(&mut pipe, &tasks);
         pipe.srem(set, &tasks).ignore();
         pipe.query_async::<()>(&mut connection)
             .await
@@ -177,7 +183,8 @@ impl RedisNotifier {
         Ok(tasks.len())
     }
 
-    fn drop_tasks(&self, pipe: &mut Pipeline, tasks: &[String]) {
+    /// Adds the removal of tasks to a pipeline.
+    fn remove_tasks(&self, pipe: &mut Pipeline, tasks: &[String]) {
         if tasks.is_empty() {
             return;
         }
@@ -199,7 +206,7 @@ impl RedisNotifier {
             .arg(now_s - i64::from(CONSUMER_DEAD_S))
             .arg("LIMIT")
             .arg(0)
-            .arg(TIDY_BATCH)
+            .arg(PURGE_BATCH)
             .query_async(&mut connection)
             .await
             .map_err(notifier_error)
@@ -216,9 +223,9 @@ impl RedisNotifier {
         for id in ids {
             call.arg(Ulid::generate().to_string()).arg(id.0);
         }
-        let pushed = call.invoke_async::<u32>(&mut connection);
-        match tokio::time::timeout(NOTIFY_TIMEOUT, pushed).await {
-            Ok(pushed) => pushed.map(|_| ()).map_err(notifier_error),
+        let reply = call.invoke_async::<u32>(&mut connection);
+        match tokio::time::timeout(NOTIFY_TIMEOUT, reply).await {
+            Ok(reply) => reply.map(|_| ()).map_err(notifier_error),
             Err(_) => Err(NotifierError::Unavailable(format!(
                 "no answer within {} s",
                 NOTIFY_TIMEOUT.as_secs()
@@ -230,19 +237,19 @@ impl RedisNotifier {
 #[async_trait]
 impl Notifier for RedisNotifier {
     fn notify(&self, ids: &[StepExecutionId], window: u32) {
-        let most = usize::try_from(window).unwrap_or(usize::MAX);
-        let ids: Vec<StepExecutionId> = ids.iter().take(most).copied().collect();
+        let max = usize::try_from(window).unwrap_or(usize::MAX);
+        let ids: Vec<StepExecutionId> = ids.iter().take(max).copied().collect();
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return;
         };
         if ids.is_empty() {
             return;
         }
-        let queue = self.clone();
-        // Detached: whoever rings must not wait for a queue that is away.
+        let notifier = self.clone();
+        // Detached, so that the caller does not wait for an unavailable server.
         self.notifications.spawn(async move {
-            if let Err(error) = queue.push(ids, window).await {
-                tracing::warn!(%error, "ring lost");
+            if let Err(error) = notifier.push(ids, window).await {
+                tracing::warn!(%error, "failed to notify workers");
             }
             drop(permit);
         });
@@ -272,16 +279,17 @@ fn notifier_error(error: RedisError) -> NotifierError {
 
 fn from_connection(error: ConnectionError) -> NotifierError {
     match error {
-        ConnectionError::Refused(reason) => NotifierError::Unusable(reason.to_owned()),
+        ConnectionError::Rejected(reason) => NotifierError::Unusable(reason.to_owned()),
         ConnectionError::Unavailable(reason) => NotifierError::Unavailable(reason),
     }
 }
 
-/// Wakes a consumer at even intervals. The crate's own interval loses wake-ups.
+/// A poll strategy that wakes a consumer at regular intervals. The crate's own interval loses
+/// wake-ups.
 #[derive(Debug)]
-pub struct Ticks(Interval);
+pub struct PollInterval(Interval);
 
-impl Ticks {
+impl PollInterval {
     fn new() -> Self {
         let mut interval = tokio::time::interval(POLL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -289,10 +297,10 @@ impl Ticks {
     }
 }
 
-impl PollStrategy for Ticks {
+impl PollStrategy for PollInterval {
     fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
         let mut ticked = Poll::Pending;
-        // Until it is pending: only then it has taken our waker.
+        // The interval registers the waker only when it returns `Pending`.
         while self.0.poll_tick(cx).is_ready() {
             ticked = Poll::Ready(Some(()));
         }

@@ -1,17 +1,15 @@
-//! The streams of events on Redis, as those see them who write them down: read by one consumer
-//! group, acknowledged after the commit, sealed at a day's end, trimmed when they are old.
+//! The event stream of a fleet, as the event writers use it. One consumer group reads the entries and
+//! acknowledges them after the commit. A seal marks the end of a day. Old entries are trimmed.
 
 use crate::{
     connection::{self, ConnectionError, Timeouts},
-    event,
-    shard::Shard,
+    entry::{self, entry_id, stream_id},
+    keys::Shard,
 };
 use ::redis::{
-    FromRedisValue, RedisError, Script,
+    RedisError, Script,
     aio::ConnectionManager,
-    streams::{
-        StreamAutoClaimReply, StreamId, StreamInfoGroupsReply, StreamRangeReply, StreamReadReply,
-    },
+    streams::{StreamAutoClaimReply, StreamInfoGroupsReply, StreamRangeReply, StreamReadReply},
 };
 use async_trait::async_trait;
 use balance_domain::videos::VideoId;
@@ -21,18 +19,18 @@ use balance_store::{
     playback::SuppressedReason,
 };
 use chrono::NaiveDate;
-use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
-/// The one consumer group.
-pub(crate) const GROUP: &str = "drain";
-/// An entry that its consumer has had for so long, in milliseconds, is a dead one's.
+/// The consumer group of the event writers. Existing streams contain this name, so it cannot change.
+pub(crate) const CONSUMER_GROUP: &str = "drain";
+/// The time after which a pending entry is claimed by another consumer, in milliseconds.
 const STALE_MS: u64 = 15_000;
-/// A consumer that has nothing and has been silent for a day, in milliseconds, is forgotten.
-const SILENT_MS: u64 = 86_400_000;
+/// The idle time after which a consumer without pending entries is deleted, in milliseconds.
+const MAX_IDLE_MS: u64 = 24 * 3_600_000;
 const TIMEOUTS: Timeouts = Timeouts {
     answer: Duration::from_secs(10),
     connect: Duration::from_secs(2),
-    tries: 3,
+    retries: 3,
 };
 
 static CLOSE_DAY: LazyLock<Script> =
@@ -40,23 +38,24 @@ static CLOSE_DAY: LazyLock<Script> =
 static TRIM: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/trim.lua")));
 
-/// The streams of a Redis server.
+/// The event stream on a Redis server: one stream per shard.
 pub struct RedisStream {
     connection: ConnectionManager,
     shards: u16,
 }
 
 impl RedisStream {
-    /// The streams of so many shards on the server of a URL. Connects when it is first used.
+    /// Opens the streams of `shards` shards on the server at `url`. Connects on first use.
     ///
     /// # Errors
-    /// Where the URL is none. It is not repeated: it may hold a password.
+    /// Returns an error if the URL is invalid. The error does not repeat the URL, which may contain a
+    /// password.
     pub fn open(url: &str, shards: u16) -> Result<Self, StreamError> {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self { connection, shards })
     }
 
-    /// What a consumer that died had, or, where there is none, what nobody has had.
+    /// Reads the pending entries of dead consumers. If there are none, reads new entries.
     async fn read_shard(
         &self,
         shard: Shard,
@@ -66,7 +65,7 @@ impl RedisStream {
         let mut connection = self.connection.clone();
         let stale: StreamAutoClaimReply = ::redis::cmd("XAUTOCLAIM")
             .arg(shard.stream())
-            .arg(GROUP)
+            .arg(CONSUMER_GROUP)
             .arg(consumer)
             .arg(STALE_MS)
             .arg("0-0")
@@ -75,11 +74,11 @@ impl RedisStream {
             .query_async(&mut connection)
             .await?;
         if !stale.claimed.is_empty() {
-            return Ok(entries(shard, &stale.claimed));
+            return Ok(entry::decode(shard, &stale.claimed));
         }
         let new: Option<StreamReadReply> = ::redis::cmd("XREADGROUP")
             .arg("GROUP")
-            .arg(GROUP)
+            .arg(CONSUMER_GROUP)
             .arg(consumer)
             .arg("COUNT")
             .arg(limit)
@@ -91,18 +90,18 @@ impl RedisStream {
         let streams = new.map_or_else(Vec::new, |reply| reply.keys);
         Ok(streams
             .iter()
-            .flat_map(|stream| entries(shard, &stream.ids))
+            .flat_map(|stream| entry::decode(shard, &stream.ids))
             .collect())
     }
 
-    /// As `lua/view_increment.lua` counts it.
+    /// Counts the waiting entries of a shard, as `lua/view_increment.lua` does.
     async fn waiting_in(&self, shard: Shard) -> Result<u64, RedisError> {
         let mut connection = self.connection.clone();
-        let there: u64 = ::redis::cmd("XLEN")
+        let length: u64 = ::redis::cmd("XLEN")
             .arg(shard.stream())
             .query_async(&mut connection)
             .await?;
-        if there == 0 {
+        if length == 0 {
             return Ok(0);
         }
         let groups: StreamInfoGroupsReply = ::redis::cmd("XINFO")
@@ -110,25 +109,26 @@ impl RedisStream {
             .arg(shard.stream())
             .query_async(&mut connection)
             .await?;
-        let group = groups.groups.into_iter().find(|group| group.name == GROUP);
+        let mut groups = groups.groups.into_iter();
+        let group = groups.find(|group| group.name == CONSUMER_GROUP);
         let waiting = group.and_then(|group| Some(group.lag? + group.pending));
-        // Without a group, or with a lag that is not known, everything that is there may wait.
-        Ok(waiting.map_or(there, |waiting| u64::try_from(waiting).unwrap_or(u64::MAX)))
+        // If the group is missing or its lag is unknown, every entry counts as waiting.
+        Ok(waiting.map_or(length, |waiting| u64::try_from(waiting).unwrap_or(u64::MAX)))
     }
 
-    async fn make_group(&self, shard: Shard) -> Result<(), RedisError> {
+    async fn create_group(&self, shard: Shard) -> Result<(), RedisError> {
         let mut connection = self.connection.clone();
-        let made: Result<(), RedisError> = ::redis::cmd("XGROUP")
+        let created: Result<(), RedisError> = ::redis::cmd("XGROUP")
             .arg("CREATE")
             .arg(shard.stream())
-            .arg(GROUP)
+            .arg(CONSUMER_GROUP)
             .arg("0")
             .arg("MKSTREAM")
             .query_async(&mut connection)
             .await;
-        match made {
+        match created {
             Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-            made => made,
+            created => created,
         }
     }
 }
@@ -140,7 +140,7 @@ impl EventStream for RedisStream {
         for shard in Shard::all(self.shards) {
             let read = match self.read_shard(shard, consumer, limit).await {
                 Err(error) if error.code() == Some("NOGROUP") => {
-                    self.make_group(shard).await.map_err(stream_error)?;
+                    self.create_group(shard).await.map_err(stream_error)?;
                     self.read_shard(shard, consumer, limit).await
                 }
                 read => read,
@@ -172,7 +172,7 @@ impl EventStream for RedisStream {
             }
             ::redis::cmd("XACK")
                 .arg(shard.stream())
-                .arg(GROUP)
+                .arg(CONSUMER_GROUP)
                 .arg(of_shard)
                 .query_async::<()>(&mut connection)
                 .await
@@ -185,19 +185,23 @@ impl EventStream for RedisStream {
         let mut connection = self.connection.clone();
         let mut closed = Closed::Drained;
         for shard in Shard::all(self.shards) {
-            let said: String = CLOSE_DAY
+            let reply: String = CLOSE_DAY
                 .key(shard.stream())
-                .arg(GROUP)
+                .arg(CONSUMER_GROUP)
                 .arg(day_end_ms)
                 .invoke_async(&mut connection)
                 .await
                 .map_err(stream_error)?;
-            // Every shard is asked: each must be sealed as soon as it can be.
-            closed = match (said.as_str(), closed) {
+            // The loop continues after a shard that is not drained, so that every shard is sealed as
+            // early as possible.
+            closed = match (reply.as_str(), closed) {
                 ("not over", _) => Closed::NotOver,
                 ("waiting", Closed::Drained) => Closed::Waiting,
                 ("waiting" | "drained", closed) => closed,
-                (other, _) => return Err(StreamError(format!("close_day.lua said '{other}'"))),
+                (other, _) => {
+                    let reason = format!("unexpected reply of close_day.lua: '{other}'");
+                    return Err(StreamError(reason));
+                }
             };
         }
         Ok(closed)
@@ -207,9 +211,9 @@ impl EventStream for RedisStream {
         let mut connection = self.connection.clone();
         for shard in Shard::all(self.shards) {
             TRIM.key(shard.stream())
-                .arg(GROUP)
+                .arg(CONSUMER_GROUP)
                 .arg(before_ms)
-                .arg(SILENT_MS)
+                .arg(MAX_IDLE_MS)
                 .invoke_async::<u64>(&mut connection)
                 .await
                 .map_err(stream_error)?;
@@ -221,7 +225,7 @@ impl EventStream for RedisStream {
         let mut connection = self.connection.clone();
         let mut all = Vec::new();
         for shard in Shard::all(MAX_SHARDS) {
-            // Both at one moment: trimming may come between two calls.
+            // One transaction, because trimming could happen between the two commands.
             let (entries, newest): (u64, StreamRangeReply) = ::redis::pipe()
                 .atomic()
                 .cmd("XLEN")
@@ -262,7 +266,7 @@ impl EventStream for RedisStream {
             .query_async(&mut connection)
             .await
             .map_err(stream_error)?;
-        Ok(entries(shard, &found.ids))
+        Ok(entry::decode(shard, &found.ids))
     }
 
     fn shards(&self) -> u16 {
@@ -288,15 +292,15 @@ impl EventStream for RedisStream {
         Ok(SuppressedPage {
             counts: counts
                 .iter()
-                .filter_map(|(field, count)| error_response(date, field, count))
+                .filter_map(|(field, count)| suppressed_count(date, field, count))
                 .collect(),
             next: (next != 0).then_some(next),
         })
     }
 }
 
-/// A count as the scripts keep it; nothing where it is none of theirs.
-fn error_response(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<SuppressedCount> {
+/// Parses a count of the scripts. Returns `None` for any other field.
+fn suppressed_count(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<SuppressedCount> {
     let (video, reason) = std::str::from_utf8(field).ok()?.split_once(':')?;
     let count = std::str::from_utf8(count).ok()?.parse().ok()?;
     (count > 0).then_some(SuppressedCount {
@@ -309,50 +313,13 @@ fn error_response(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<Suppres
     })
 }
 
-/// Entries as they were read. One without fields was trimmed while somebody had it.
-fn entries(shard: Shard, ids: &[StreamId]) -> Vec<Entry> {
-    ids.iter()
-        .filter_map(|id| {
-            let fields: BTreeMap<String, String> = id
-                .map
-                .iter()
-                .map(|(name, value)| (name.clone(), text(value)))
-                .collect();
-            Some(Entry {
-                id: entry_id(shard, &id.id)?,
-                content: event::decode(&fields),
-            })
-        })
-        .collect()
-}
-
-fn text(value: &::redis::Value) -> String {
-    match value {
-        ::redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        other => String::from_redis_value_ref(other).unwrap_or_default(),
-    }
-}
-
-fn stream_id(id: EntryId) -> String {
-    format!("{}-{}", id.ms, id.sequence)
-}
-
-fn entry_id(shard: Shard, id: &str) -> Option<EntryId> {
-    let (ms, sequence) = id.split_once('-')?;
-    Some(EntryId {
-        shard: shard.0,
-        ms: ms.parse().ok()?,
-        sequence: sequence.parse().ok()?,
-    })
-}
-
 fn stream_error(error: RedisError) -> StreamError {
     from_connection(connection::connection_error(error))
 }
 
 fn from_connection(error: ConnectionError) -> StreamError {
     match error {
-        ConnectionError::Refused(reason) => StreamError(reason.to_owned()),
+        ConnectionError::Rejected(reason) => StreamError(reason.to_owned()),
         ConnectionError::Unavailable(reason) => StreamError(reason),
     }
 }

@@ -1,4 +1,4 @@
-//! The use cases, a module per feature, and the ports with more than one implementation:
+//! The use cases, one module per feature, and the ports that have several implementations:
 //! [`Notifier`](jobs::notifier::Notifier), [`Intake`](playback::intake::Intake) and
 //! [`EventStream`](events::stream::EventStream).
 

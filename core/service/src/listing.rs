@@ -1,16 +1,15 @@
 //! Pages of lists.
 
-/// A page of something, and where the next one goes on, if there is one.
+/// A page of a list, with the cursor of the next page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T, C> {
-    /// The page.
     pub items: Vec<T>,
-    /// After what the next page begins.
+    /// The position after which the next page begins; `None` on the last page.
     pub next: Option<C>,
 }
 
 impl<T, C> Listing<T, C> {
-    /// A page of `limit` of what was read one row further than asked for.
+    /// Makes a page of `limit` items from a query that read up to `limit` + 1 items.
     pub(crate) fn of(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> C) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = items.len() > limit;

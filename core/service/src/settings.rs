@@ -1,37 +1,31 @@
-//! The settings that a database keeps, because its rows depend on them.
+//! Settings that are stored in the database, because its rows depend on them.
 
 use balance_domain::calendar::BusinessTimezone;
 use balance_store::{Store, StoreError};
 
 const TIMEZONE: &str = "business_timezone";
 
-/// Why a database cannot be worked with these settings.
+/// The reason why the settings do not fit the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredSettingError {
-    /// The zone is another one than that of the first start.
+    /// The time zone differs from the stored one.
     #[error(
-        "BUSINESS_TIMEZONE: '{given}' is not '{stored}', by which the days of this database were \
-         made; unset it, or set it to '{stored}'"
+        "BUSINESS_TIMEZONE: '{given}' differs from '{stored}', the zone of the days in this \
+         database; unset it, or set it to '{stored}'"
     )]
-    OtherTimezone {
-        /// The zone asked for.
-        given: String,
-        /// The stored one.
-        stored: String,
-    },
-    /// The stored text makes no sense.
-    #[error("a stored setting is damaged: {0}")]
+    OtherTimezone { given: String, stored: String },
+    /// The stored text cannot be parsed.
+    #[error("failed to parse a stored setting: {0}")]
     Damaged(String),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The zone of a database's business days: stored at first start (`given`, or else `default`); a
-/// different one is refused ever after.
+/// Returns the time zone of a database's business days. The first start stores `given`, or else
+/// `default`; later starts reject a different zone.
 ///
 /// # Errors
-/// Where another zone is stored, or the store fails.
+/// If another zone is stored, the stored text is damaged, or the store fails.
 pub async fn business_timezone(
     store: &Store,
     given: Option<BusinessTimezone>,
@@ -55,10 +49,10 @@ pub async fn business_timezone(
 
 const INTAKE_SHARDS: &str = "intake_shards";
 
-/// Over how many shards the plays of a database are spread: stored at first start.
+/// Returns the number of shards of a database's plays. The first start stores `given`.
 ///
 /// # Errors
-/// Where the stored text is no number, or the store fails.
+/// If the stored text is not a number, or the store fails.
 pub async fn intake_shards(store: &Store, given: u16) -> Result<u16, StoredSettingError> {
     let stored = store
         .setting_or_insert(INTAKE_SHARDS, &given.to_string())
@@ -66,10 +60,10 @@ pub async fn intake_shards(store: &Store, given: u16) -> Result<u16, StoredSetti
     parsed_shards(&stored)
 }
 
-/// The same, where it is stored already: where plays have ever come by a stream.
+/// Returns the stored number of shards, or `None` if the database never got plays from a stream.
 ///
 /// # Errors
-/// Where the stored text is no number, or the store fails.
+/// If the stored text is not a number, or the store fails.
 pub async fn stored_intake_shards(store: &Store) -> Result<Option<u16>, StoredSettingError> {
     let stored = store.setting(INTAKE_SHARDS).await?;
     stored.as_deref().map(parsed_shards).transpose()
@@ -78,5 +72,5 @@ pub async fn stored_intake_shards(store: &Store) -> Result<Option<u16>, StoredSe
 fn parsed_shards(stored: &str) -> Result<u16, StoredSettingError> {
     stored
         .parse()
-        .map_err(|_| StoredSettingError::Damaged(format!("'{stored}' is no number of shards")))
+        .map_err(|_| StoredSettingError::Damaged(format!("'{stored}' is not a number of shards")))
 }

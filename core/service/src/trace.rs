@@ -1,5 +1,5 @@
-//! Traces: where the work at hand stands in one, and how work goes on in one that another process
-//! began. Without an exporter there are none, and all of this does nothing.
+//! Trace contexts: reading the current one, and continuing the trace of another process. Without an
+//! exporter these functions do nothing.
 
 use balance_batch::trace::TraceParent;
 use opentelemetry::{
@@ -9,37 +9,38 @@ use opentelemetry::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The place of the span that is at work now, if it is in a trace.
+/// Returns the trace context of the current span, or `None` outside of a trace.
 #[must_use]
 pub fn current() -> Option<TraceParent> {
     let context = Span::current().context();
     let span = context.span();
-    let place = span.span_context();
-    if !place.is_valid() {
+    let span_context = span.span_context();
+    if !span_context.is_valid() {
         return None;
     }
-    let (trace, span) = (place.trace_id(), place.span_id());
-    TraceParent::parse(&format!("00-{trace}-{span}-{:02x}", place.trace_flags()))
+    let (trace, span) = (span_context.trace_id(), span_context.span_id());
+    let flags = span_context.trace_flags();
+    TraceParent::parse(&format!("00-{trace}-{span}-{flags:02x}"))
 }
 
-/// Lets a span that has not been entered yet go on from a place in another process. It must be
-/// called before anything else is done with the span.
-pub fn follow(span: &Span, parent: &TraceParent) {
-    let (trace, from, flags) = parent.parts();
-    let (Ok(trace), Ok(from), Ok(flags)) = (
+/// Makes a span the child of a span in another process. Must be called before the span is entered
+/// or used otherwise.
+pub fn set_parent(span: &Span, parent: &TraceParent) {
+    let (trace, parent_span, flags) = parent.parts();
+    let (Ok(trace), Ok(parent_span), Ok(flags)) = (
         TraceId::from_hex(trace),
-        SpanId::from_hex(from),
+        SpanId::from_hex(parent_span),
         u8::from_str_radix(flags, 16),
     ) else {
         return;
     };
-    let place = SpanContext::new(
+    let span_context = SpanContext::new(
         trace,
-        from,
+        parent_span,
         TraceFlags::new(flags),
         true,
         TraceState::default(),
     );
-    // Without an exporter there is nothing to set.
-    let _ = span.set_parent(Context::new().with_remote_span_context(place));
+    // The call fails only if no exporter is set up.
+    let _ = span.set_parent(Context::new().with_remote_span_context(span_context));
 }

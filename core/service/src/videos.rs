@@ -1,4 +1,4 @@
-//! Registering and listing videos and ads.
+//! Videos and ads.
 
 use crate::listing::Listing;
 use balance_domain::videos::{AdId, MAX_DURATION_S, Title, VideoId};
@@ -8,45 +8,38 @@ use balance_store::{
 };
 use std::sync::Arc;
 
-/// Why a video or an ad is not there.
+/// An error of the video service.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoError {
-    /// There is no such video.
     #[error("there is no video {0}")]
     NoSuchVideo(VideoId),
-    /// A field of the request is invalid_input.
+    /// A field of the request is invalid.
     #[error("{field} {reason}")]
-    InvalidInput {
-        /// Which.
-        field: &'static str,
-        /// Why.
-        reason: String,
-    },
-    /// The key named another request before.
-    #[error("the Idempotency-Key named another request before")]
+    InvalidInput { field: &'static str, reason: String },
+    /// The idempotency key was used for a different request.
+    #[error("the Idempotency-Key was used for a different request")]
     KeyReused,
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Knows what can be watched.
+/// Registers and lists videos and ads.
 #[derive(Clone)]
 pub struct Videos {
     store: Arc<Store>,
 }
 
 impl Videos {
-    /// A service on a store.
     #[must_use]
     pub fn new(store: Arc<Store>) -> Self {
         Self { store }
     }
 
-    /// Registers a video of so many seconds.
+    /// Registers a video. `duration_s` is 1 to [`MAX_DURATION_S`] seconds.
     ///
     /// # Errors
-    /// Where title or length are invalid_input, the key named another request, or the store fails.
+    /// If the title or the duration is invalid, the key was used for a different request, or the
+    /// store fails.
     pub async fn register(
         &self,
         creation: &Creation,
@@ -64,22 +57,22 @@ impl Videos {
             duration_s,
         };
         let created = self.store.create_video(creation, &video).await?;
-        self.video(is(created)?).await
+        self.video(created_id(created)?).await
     }
 
-    /// A video.
+    /// Returns a video.
     ///
     /// # Errors
-    /// Where there is none, or the store fails.
+    /// If the video does not exist, or the store fails.
     pub async fn video(&self, id: VideoId) -> Result<ListedVideo, VideoError> {
         let video = self.store.video(id).await?;
         video.ok_or(VideoError::NoSuchVideo(id))
     }
 
-    /// A page of videos of `query.limit` (1 to [`balance_store::videos::MAX_PAGE`]).
+    /// Returns a page of at most `query.limit` videos, 1 to [`balance_store::videos::MAX_PAGE`].
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn list(
         &self,
         mut query: VideoQuery,
@@ -100,20 +93,20 @@ impl Videos {
     /// Registers an ad.
     ///
     /// # Errors
-    /// Where the title is invalid_input, the key named another request, or the store fails.
+    /// If the title is invalid, the key was used for a different request, or the store fails.
     pub async fn register_ad(&self, creation: &Creation, title: &str) -> Result<Ad, VideoError> {
         let title = parse_title(title)?;
         let created = self.store.create_ad(creation, &title).await?;
         Ok(Ad {
-            id: is(created)?,
+            id: created_id(created)?,
             title: title.as_str().to_owned(),
         })
     }
 
-    /// A page of ads by id.
+    /// Returns a page of ads, ordered by id.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn ads(
         &self,
         after: Option<AdId>,
@@ -131,9 +124,9 @@ fn parse_title(text: &str) -> Result<Title, VideoError> {
     })
 }
 
-fn is<T>(created: Created<T>) -> Result<T, VideoError> {
+fn created_id<T>(created: Created<T>) -> Result<T, VideoError> {
     match created {
-        Created::Is(id) => Ok(id),
+        Created::Id(id) => Ok(id),
         Created::KeyReused => Err(VideoError::KeyReused),
     }
 }

@@ -1,44 +1,48 @@
-//! What can go wrong in a store.
+//! Errors of the store.
 
+use balance_batch::partition::PartitionStateError;
 use std::error::Error;
 
-/// A failure of the database or of what it holds.
+/// A failure of the database or of its data.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database is busy or away: the same call may succeed in a moment. Whether this one did is
-    /// not known.
-    #[error("the database is busy or away ({0})")]
+    /// The database is overloaded or unreachable. The caller may retry; it is unknown whether the
+    /// failed call was committed.
+    #[error("database unavailable or overloaded ({0})")]
     Transient(String),
-    /// A deadlock or a lock time-out: nothing was changed, and the same call may succeed at once.
-    #[error("the database met a conflict ({0})")]
+    /// A deadlock or a lock time-out. Nothing was changed, and the caller may retry at once.
+    #[error("the database transaction conflicted with another one ({0})")]
     Conflict(String),
-    /// Another program holds the database's lock.
+    /// Another process holds the database's write lock.
     #[error("the database is locked by another program; try again when it has ended")]
     Locked,
-    /// The disk is full.
     #[error("the disk of the database is full; nothing was changed")]
     DiskFull,
-    /// The data itself is refused: a sum that overflows, a broken constraint.
-    #[error("the database refuses the data: {0}")]
+    /// The database rejected the data: a sum overflowed or a constraint was violated.
+    #[error("the database rejected the data: {0}")]
     Data(String),
-    /// A row that no version of this program writes.
-    #[error("damaged row: {0}")]
+    /// A stored value that no version of this program writes.
+    #[error("the database contains an invalid row: {0}")]
     Damaged(String),
-    /// The database cannot be used as it is, with what to do about it.
+    /// The database cannot be used until an admin acts. The message names the action.
     #[error("{0}")]
     Unusable(String),
-    /// Anything else.
     #[error("database error")]
     Other(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl StoreError {
-    /// Whether trying again soon makes sense.
+    /// Returns whether the call may succeed if it is retried soon.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Transient(_) | Self::Conflict(_) | Self::Locked)
     }
 }
 
-/// The result of a store's method.
+impl From<PartitionStateError> for StoreError {
+    fn from(error: PartitionStateError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
 pub type StoreResult<T> = Result<T, StoreError>;

@@ -1,9 +1,9 @@
-//! The database: one [`Store`] whose methods are grouped by feature, on SQL that is written once for
-//! SQLite, MariaDB and MySQL.
+//! The database: one [`Store`] whose methods are grouped by feature. Each SQL statement is written
+//! once for SQLite, MariaDB and MySQL.
 //!
-//! A method runs one transaction unless its documentation states otherwise, and no transaction
-//! leaves this crate. Locks are taken in the order date, instance, execution, partition,
-//! `closed_through`, never upwards.
+//! A method runs one transaction unless its documentation states otherwise. No transaction leaves
+//! this crate. Transactions acquire row locks in this order: date, instance, execution, partition,
+//! `closed_through`.
 
 mod error;
 mod sql;
@@ -21,6 +21,8 @@ pub mod reports;
 pub mod settlement;
 pub mod verification;
 pub mod videos;
+
+mod settings;
 
 pub use error::{StoreError, StoreResult};
 pub use sql::process_lock::{LockOutcome, ProcessLock};

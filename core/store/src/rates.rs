@@ -1,4 +1,4 @@
-//! Versions of the rates.
+//! Rate versions.
 
 use crate::{
     Store, StoreError, StoreResult,
@@ -9,24 +9,21 @@ use crate::{
 use balance_domain::rates::{RateKind, RateVersion, Tier};
 use chrono::NaiveDate;
 
-/// Why a version of the rates is refused.
+/// Why a rate version was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum SetRatesError {
-    /// It would change the pay of a closed day.
+    /// The version would change the revenue of a closed day.
     #[error("effectiveFrom: {effective_from} is not after {closed_through}, the last closed day")]
-    ClosedBeginning {
-        /// The day asked for.
+    ClosedDay {
         effective_from: NaiveDate,
-        /// The last closed day.
         closed_through: NaiveDate,
     },
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Store {
-    /// All versions, oldest first.
+    /// Returns all versions, oldest first.
     pub async fn rate_versions(&self) -> StoreResult<Vec<RateVersion>> {
         let mut tx = self.db.read().await?;
         let days: Vec<(NaiveDate,)> = tx
@@ -42,7 +39,7 @@ impl Store {
         Ok(versions)
     }
 
-    /// The version that pays a day: the newest that begins on or before it.
+    /// Returns the version in effect on a day: the newest that begins on or before it.
     pub async fn rates_on(&self, date: NaiveDate) -> StoreResult<Option<RateVersion>> {
         let mut tx = self.db.read().await?;
         let (day,): (Option<NaiveDate>,) = tx
@@ -57,7 +54,10 @@ impl Store {
         }
     }
 
-    /// Stores a version, in place of one that begins on the same day.
+    /// Stores a version. Replaces a version that begins on the same day.
+    ///
+    /// # Errors
+    /// If the version begins on or before the last closed day, or the store fails.
     pub async fn set_rates(&self, version: &RateVersion, by: &Actor) -> Result<(), SetRatesError> {
         let mut tx = self.db.write().await?;
         let effective_from = version.effective_from;
@@ -65,7 +65,7 @@ impl Store {
         if let Some(closed_through) = closed_through(&mut tx, lock).await?
             && effective_from <= closed_through
         {
-            return Err(SetRatesError::ClosedBeginning {
+            return Err(SetRatesError::ClosedDay {
                 effective_from,
                 closed_through,
             });

@@ -1,7 +1,4 @@
-//! The database adapter: every port of the store, on SQL written once.
-//!
-//! One method, one transaction; no transaction handle leaves this module. Locks are taken in the
-//! order date, instance, execution, partition, `closed_through`, never upwards.
+//! Opening, migrating and closing a database.
 
 use crate::sql::{db::Db, fault, migration};
 use crate::{StoreError, StoreResult};
@@ -11,20 +8,20 @@ use std::{
     sync::Arc,
 };
 
-/// How long a server lets a migration's session be silent, in seconds.
+/// The idle time after which a server ends the session of a migration, in seconds.
 const MIGRATION_IDLE_S: u32 = 600;
 
-/// A database that is ours: every port of the store.
+/// An open database with the current schema.
 pub struct Store {
     pub(crate) db: Db,
 }
 
 impl Store {
-    /// Opens an SQLite file, made where it is missing, and brings its schema up to this program's.
-    /// `readers` connections read at a time.
+    /// Opens an SQLite file and migrates its schema to this program's version. Creates the file and
+    /// its folder if they are missing. `readers` is the number of connections that read.
     ///
     /// # Errors
-    /// Where the file cannot be used, is locked, or comes from a newer program.
+    /// If the file cannot be used, is locked, or was migrated by a newer program.
     pub async fn open_sqlite(
         path: &Path,
         readers: u32,
@@ -33,7 +30,7 @@ impl Store {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| {
                 StoreError::Unusable(format!(
-                    "the folder {} cannot be made: {error}",
+                    "failed to create the database folder {}: {error}",
                     folder.display()
                 ))
             })?;
@@ -43,12 +40,12 @@ impl Store {
         Ok(Self { db })
     }
 
-    /// Opens a database of a MySQL or MariaDB server. `connections` is the most at a time, `idle_s`
-    /// how long the server lets a silent session hold its locks, in seconds.
+    /// Opens a database of a MySQL or MariaDB server with at most `connections` connections. The
+    /// server ends a session and releases its locks after `idle_s` seconds without a statement.
     ///
     /// # Errors
-    /// Where the server cannot be reached or refuses us, or the schema is another one than this
-    /// program's.
+    /// If the server is unavailable or denies access, or if the schema has another version than this
+    /// program.
     pub async fn open_mysql(
         url: &str,
         connections: u32,
@@ -60,10 +57,10 @@ impl Store {
         Ok(Self { db })
     }
 
-    /// Brings the schema of a server's database up to this program's. Does nothing where it is.
+    /// Migrates the schema of a server's database to this program's version.
     ///
     /// # Errors
-    /// Where the server cannot be reached, or the schema comes from a newer program.
+    /// If the server is unavailable or the schema was migrated by a newer program.
     pub async fn migrate_mysql(url: &str) -> StoreResult<()> {
         let db = Db::open_mysql(url, 1, MIGRATION_IDLE_S, Arc::new(SystemClock)).await?;
         let result = migration::migrate(&db).await;
@@ -71,7 +68,7 @@ impl Store {
         result
     }
 
-    /// The lock file that belongs to an SQLite file.
+    /// Returns the path of the lock file of an SQLite file.
     #[must_use]
     pub fn lock_path(path: &Path) -> PathBuf {
         let mut name = path.as_os_str().to_owned();
@@ -82,6 +79,6 @@ impl Store {
     /// Closes all connections.
     pub async fn close(&self) {
         self.db.close().await;
-        fault::report();
+        fault::report_commits();
     }
 }

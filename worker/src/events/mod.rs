@@ -1,4 +1,4 @@
-//! A fleet's events: the writer that persists them, and the suppressed counts.
+//! The events of a fleet: the event writer, and the suppressed counts.
 
 pub(crate) mod suppressed;
 pub(crate) mod writer;

@@ -1,8 +1,9 @@
-//! The refusals of a fleet's intake: keeps its counts in the database, where they outlive it. Whole
-//! counts are written, not what was added, so that whoever dies in between, and however many do it
-//! at a time, each refusal is counted once.
+//! The suppressed counts of the intake: copies them into the database, which outlives the intake.
+//!
+//! Whole counts are written, not differences. A crash in between, or several workers at the same
+//! time, therefore never count a suppressed view twice.
 
-use crate::{claims::pool::ClaimPool, events::writer::Events};
+use crate::{context::WorkerContext, settings::EventStreamSettings};
 use balance_store::{
     events::SuppressedCount,
     playback::{SUPPRESSED_DAYS, SuppressedReason},
@@ -11,44 +12,49 @@ use chrono::{Days, NaiveDate};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 
-/// How often the counts are looked at.
-const LOOK: Duration = Duration::from_secs(10);
+/// How often the counts are copied.
+const PERIOD: Duration = Duration::from_secs(10);
 /// Counts of a page.
 const PAGE: u32 = 500;
-/// Counts that are remembered, so that only what has changed is written; others are written again.
-const REMEMBERED: usize = 100_000;
-/// The clocks of those who count may be as far away from ours, in days.
-const AWAY: Days = Days::new(1);
+/// The most saved counts that are remembered. A remembered count is written only if it changed; a
+/// count beyond the limit is written each time.
+const MAX_REMEMBERED: usize = 100_000;
+/// The largest difference between the clocks of the intake and of this worker, in days.
+const CLOCK_TOLERANCE: Days = Days::new(1);
 
-/// What this worker knows to be in the database.
+/// The counts that this worker knows to be in the database.
 #[derive(Default)]
-struct Keeper {
-    kept: HashMap<(NaiveDate, i64, SuppressedReason), i64>,
-    /// The last day on which everything was kept.
+struct SavedCounts {
+    saved: HashMap<(NaiveDate, i64, SuppressedReason), i64>,
+    /// The last day up to which all counts are saved.
     through: Option<NaiveDate>,
 }
 
-/// Keeps the counts until the worker is asked to end.
-pub(crate) async fn run(pool: Arc<ClaimPool>, events: Events) {
-    let mut keeper = Keeper::default();
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Copies the counts until the worker is asked to stop.
+pub(crate) async fn run(context: Arc<WorkerContext>, events: EventStreamSettings) {
+    let mut counts = SavedCounts::default();
+    let mut ticks = tokio::time::interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = pool.ending.cancelled() => return,
-            _ = looks.tick() => {}
+            () = context.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
         }
-        if let Err(reason) = keeper.look(&pool, &events).await {
-            tracing::warn!(reason, "refusals are not kept; tried again");
+        if let Err(reason) = counts.update(&context, &events).await {
+            tracing::warn!(reason, "failed to save suppressed counts; retrying");
         }
     }
 }
 
-impl Keeper {
-    /// Keeps what was counted since the last look: at the first one of all days there can be, later
-    /// of those that can still change.
-    async fn look(&mut self, pool: &ClaimPool, events: &Events) -> Result<(), String> {
-        let launcher = &pool.launcher;
+impl SavedCounts {
+    /// Saves the changed counts. The first update reads all days that have counts, later ones only
+    /// the days that can still change.
+    async fn update(
+        &mut self,
+        context: &WorkerContext,
+        events: &EventStreamSettings,
+    ) -> Result<(), String> {
+        let launcher = &context.launcher;
         let today = launcher.timezone.day_of(launcher.clock.now_micros());
         let today = today.map_err(|error| error.to_string())?.date;
         let first = self
@@ -56,44 +62,45 @@ impl Keeper {
             .map_or(today - Days::new(u64::from(SUPPRESSED_DAYS)), |through| {
                 through.min(today)
             });
-        let days = (first - AWAY).iter_days();
-        for date in days.take_while(|date| *date <= today + AWAY) {
+        let days = (first - CLOCK_TOLERANCE).iter_days();
+        for date in days.take_while(|date| *date <= today + CLOCK_TOLERANCE) {
             for shard in 0..events.stream.shards() {
-                self.keep(pool, events, shard, date).await?;
+                self.save(context, events, shard, date).await?;
             }
         }
         self.through = Some(today);
-        self.kept.retain(|(date, _, _), _| *date >= today - AWAY);
+        self.saved
+            .retain(|(date, _, _), _| *date >= today - CLOCK_TOLERANCE);
         Ok(())
     }
 
-    /// Keeps what a shard has counted on a day, page by page.
-    async fn keep(
+    /// Saves the changed counts of a shard's day, page by page.
+    async fn save(
         &mut self,
-        pool: &ClaimPool,
-        events: &Events,
+        context: &WorkerContext,
+        events: &EventStreamSettings,
         shard: u16,
         date: NaiveDate,
     ) -> Result<(), String> {
         let mut cursor = Some(0);
         while let Some(from) = cursor
-            && !pool.ending.is_cancelled()
+            && !context.stopping.is_cancelled()
         {
             let page = events.stream.suppressed(shard, date, from, PAGE).await;
             let page = page.map_err(|error| error.to_string())?;
             let changed: Vec<SuppressedCount> = page
                 .counts
                 .into_iter()
-                .filter(|one| self.kept.get(&key(one)) != Some(&one.count))
+                .filter(|one| self.saved.get(&key(one)) != Some(&one.count))
                 .collect();
             if !changed.is_empty() {
-                let store = &pool.launcher.store;
-                let kept = store.save_suppressed(&changed).await;
-                kept.map_err(|error| error.to_string())?;
+                let store = &context.launcher.store;
+                let saved = store.save_suppressed(&changed).await;
+                saved.map_err(|error| error.to_string())?;
             }
             for one in &changed {
-                if self.kept.len() < REMEMBERED || self.kept.contains_key(&key(one)) {
-                    self.kept.insert(key(one), one.count);
+                if self.saved.len() < MAX_REMEMBERED || self.saved.contains_key(&key(one)) {
+                    self.saved.insert(key(one), one.count);
                 }
             }
             cursor = page.next;

@@ -1,92 +1,67 @@
-//! The drain: writes the intake's events into the history, in groups, and acknowledges them after
-//! the commit. Whatever dies in between is written again, which changes nothing.
+//! The event writer: persists the stream's events in groups and acknowledges them after the commit.
+//! Entries that a crash left unacknowledged are persisted again, which changes nothing.
 
-use crate::claims::pool::ClaimPool;
-use backon::{BackoffBuilder, ExponentialBuilder};
-use balance_service::events::{
-    replay::{self, EventRules, GROUP},
-    stream::EventStream,
-};
+use crate::{backoff::backoff, context::WorkerContext, settings::EventStreamSettings};
+use balance_domain::units::{MICROS_PER_MS, MS_PER_HOUR};
+use balance_service::events::replay::{self, EventRules, GROUP};
 use balance_store::events::{Entry, EntryId};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How often an empty stream is looked at.
+/// The wait before an empty stream is read again.
 const POLL: Duration = Duration::from_millis(50);
-/// How often old entries are dropped.
+/// The period in which old entries are removed.
 const TRIM: Duration = Duration::from_secs(60);
-/// The first and the longest wait after a failure.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// The shortest and the longest wait after a failure.
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
-const MICROS_PER_MS: i64 = 1_000;
-const MS_PER_HOUR: i64 = 3_600_000;
-
-/// The intake's events, for a worker of a fleet.
-#[derive(Clone)]
-pub struct Events {
-    /// Where they come from.
-    pub stream: Arc<dyn EventStream>,
-    /// Seconds between two ad slots (`AD_INTERVAL_S`).
-    pub ad_interval_s: u32,
-    /// Hours that written entries are kept for a replay (`STREAM_RETENTION_H`).
-    pub retention_h: u32,
-    /// How long `closeDayStep` waits for the stream, in seconds (`CLOSE_TIMEOUT_S`).
-    pub close_timeout_s: u32,
-}
-
-/// Drains until the worker is asked to end. A group at hand is written to its end.
-pub(crate) async fn run(pool: Arc<ClaimPool>, events: Events) {
-    let mut backoff = new_backoff();
+/// Persists events until the worker is asked to stop. A group that has been read is completed
+/// first.
+pub(crate) async fn run(context: Arc<WorkerContext>, events: EventStreamSettings) {
+    let mut waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
     let mut trimmed: Option<Instant> = None;
-    while !pool.ending.is_cancelled() {
-        let wait = match turn(&pool, &events).await {
+    while !context.stopping.is_cancelled() {
+        let wait = match persist_group(&context, &events).await {
             Ok(0) => POLL,
             Ok(_) => {
-                backoff = new_backoff();
+                waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
                 Duration::ZERO
             }
             Err(reason) => {
-                pool.counters.event_writer.failures.add(1);
-                tracing::warn!(reason, "not drained; tried again");
-                backoff.next().unwrap_or(LONGEST_BACKOFF)
+                context.metrics.event_writer.failures.add(1);
+                tracing::warn!(reason, "failed to persist events; retrying");
+                waits.next().unwrap_or(MAX_BACKOFF)
             }
         };
         if trimmed.is_none_or(|at| at.elapsed() >= TRIM) {
-            trim(&pool, &events).await;
+            trim(&context, &events).await;
             trimmed = Some(Instant::now());
         }
         if !wait.is_zero() {
             tokio::select! {
-                () = pool.ending.cancelled() => return,
+                () = context.stopping.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 }
 
-fn new_backoff() -> impl Iterator<Item = Duration> {
-    ExponentialBuilder::default()
-        .with_min_delay(FIRST_BACKOFF)
-        .with_max_delay(LONGEST_BACKOFF)
-        .with_jitter()
-        .without_max_times()
-        .build()
-}
-
-/// Reads a group, writes it, acknowledges it; answers how many entries it held. What fails stays
-/// on the list of the stream, and comes again when it has been there for a while.
-async fn turn(pool: &ClaimPool, events: &Events) -> Result<usize, String> {
-    let consumer = &pool.settings.identity.name;
+/// Reads a group, persists it and acknowledges it. Returns the number of its entries. After a
+/// failure the entries stay pending in the stream, which delivers them again later.
+async fn persist_group(
+    context: &WorkerContext,
+    events: &EventStreamSettings,
+) -> Result<usize, String> {
     let entries = events
         .stream
-        .read(consumer, GROUP)
+        .read(context.name(), GROUP)
         .await
         .map_err(|error| error.to_string())?;
     if entries.is_empty() {
         return Ok(0);
     }
-    write_until_done(pool, events, &entries).await?;
+    persist_with_retries(context, events, &entries).await?;
     let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
     events
         .stream
@@ -96,22 +71,22 @@ async fn turn(pool: &ClaimPool, events: &Events) -> Result<usize, String> {
     Ok(entries.len())
 }
 
-/// Writes a group at hand. A database that is away is tried again, as long as the worker may.
-async fn write_until_done(
-    pool: &ClaimPool,
-    events: &Events,
+/// Persists a group. Retries after a transient error until the worker is asked to stop.
+async fn persist_with_retries(
+    context: &WorkerContext,
+    events: &EventStreamSettings,
     entries: &[Entry],
 ) -> Result<(), String> {
-    let launcher = &pool.launcher;
+    let launcher = &context.launcher;
     let rules = EventRules {
         timezone: launcher.timezone,
         ad_interval_s: events.ad_interval_s,
     };
-    let mut backoff = new_backoff();
+    let mut waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
     loop {
         match replay::persist(launcher.store.as_ref(), entries, rules).await {
             Ok(drained) => {
-                let counters = &pool.counters.event_writer;
+                let counters = &context.metrics.event_writer;
                 counters.new.add(drained.new);
                 counters.known.add(drained.known);
                 counters.late.add(drained.late);
@@ -120,30 +95,30 @@ async fn write_until_done(
                     tracing::warn!(
                         late = drained.late,
                         rejected = drained.rejected,
-                        "events that the history does not take"
+                        "late or rejected events recorded as dead letters"
                     );
                 }
                 return Ok(());
             }
-            Err(error) if error.is_transient() && !pool.ending.is_cancelled() => {
-                pool.counters.event_writer.failures.add(1);
+            Err(error) if error.is_transient() && !context.stopping.is_cancelled() => {
+                context.metrics.event_writer.failures.add(1);
                 tracing::warn!(
                     first = ?entries.first().map(|entry| entry.id),
                     entries = entries.len(),
                     %error,
-                    "events are written again"
+                    "failed to persist events; retrying"
                 );
-                tokio::time::sleep(backoff.next().unwrap_or(LONGEST_BACKOFF)).await;
+                tokio::time::sleep(waits.next().unwrap_or(MAX_BACKOFF)).await;
             }
             Err(error) => return Err(error.to_string()),
         }
     }
 }
 
-async fn trim(pool: &ClaimPool, events: &Events) {
-    let now_ms = pool.launcher.clock.now_micros() / MICROS_PER_MS;
+async fn trim(context: &WorkerContext, events: &EventStreamSettings) {
+    let now_ms = context.launcher.clock.now_micros() / MICROS_PER_MS;
     let before_ms = now_ms - i64::from(events.retention_h) * MS_PER_HOUR;
     if let Err(error) = events.stream.trim(before_ms.max(0)).await {
-        tracing::warn!(%error, "the stream is not trimmed");
+        tracing::warn!(%error, "failed to trim the event stream");
     }
 }

@@ -1,18 +1,20 @@
-//! The dispatcher: once a second it rings for what can be claimed, so that a lost ring, a dead
-//! worker or an emptied queue costs a second at most.
+//! The dispatcher: polls for claimable work once a second. A lost notification, a dead worker or an
+//! emptied queue therefore costs at most one second.
 
 use crate::claims::pool::ClaimPool;
 use balance_store::StoreResult;
 use std::sync::Arc;
 
-/// Rows looked up beyond what this process can take itself, to ring the others for.
+/// Claimable rows read beyond the free permits of this process, to notify other workers of.
 const OTHERS: u32 = 256;
 
-/// Takes what this process has permits for, and rings the fleet for the rest: as far as the
-/// queue's window has room, so that the queue holds little and can be lost.
+/// Starts claim loops up to the free permits of this process and notifies other workers of the
+/// remaining rows. The window of the queue limits the notifications, so that the queue stays short
+/// and its loss costs little.
 pub(crate) async fn dispatch(pool: Arc<ClaimPool>) -> StoreResult<()> {
     let free = pool.free();
-    let claimable = pool.launcher.store.claimable(free + OTHERS).await?;
+    let launcher = &pool.context.launcher;
+    let claimable = launcher.store.claimable(free + OTHERS).await?;
     let own = usize::try_from(free)
         .unwrap_or(usize::MAX)
         .min(claimable.len());
@@ -20,6 +22,6 @@ pub(crate) async fn dispatch(pool: Arc<ClaimPool>) -> StoreResult<()> {
     for id in own {
         pool.notify(*id);
     }
-    pool.launcher.notify(others).await;
+    launcher.notify(others).await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Periodic tasks of a worker.
+//! The periodic tasks of a worker.
 
 pub(crate) mod dispatcher;
 pub(crate) mod pruner;

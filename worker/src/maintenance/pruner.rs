@@ -1,25 +1,25 @@
-//! The pruner: deletes what nobody needs any more. Job metadata grows by the partitions of each
-//! day, and look-ups in it slow down with it.
+//! The pruner: deletes old job metadata and dead workers. Job metadata grow with the partitions of
+//! each day and slow down queries.
 
-use crate::claims::pool::ClaimPool;
+use crate::context::WorkerContext;
 use balance_store::StoreResult;
 use chrono::TimeDelta;
 use std::sync::Arc;
 
-/// A worker that has been silent for so many seconds is no longer shown.
+/// Silence in seconds after which a worker is removed from the registry.
 const FORGET_WORKERS_S: u32 = 24 * 3_600;
-/// Executions pruned in one run, each in a transaction of its own.
-const AT_MOST: u32 = 1_000;
+/// The most executions pruned in one run, each in its own transaction.
+const MAX_PRUNED: u32 = 1_000;
 
-/// Deletes the step executions of finished jobs that are older than so many days, and workers that
-/// are long dead.
-pub(crate) async fn prune(pool: Arc<ClaimPool>, retention_days: u32) -> StoreResult<()> {
-    let store = &pool.launcher.store;
-    store.forget_dead_workers(FORGET_WORKERS_S).await?;
-    let now = pool.launcher.clock.now();
+/// Deletes workers that are long dead, and the step executions of jobs that finished more than
+/// `retention_days` ago.
+pub(crate) async fn prune(context: Arc<WorkerContext>, retention_days: u32) -> StoreResult<()> {
+    let store = &context.launcher.store;
+    store.remove_dead_workers(FORGET_WORKERS_S).await?;
+    let now = context.launcher.clock.now();
     let ended_before = now - TimeDelta::days(i64::from(retention_days));
     let mut pruned = 0;
-    while pruned < AT_MOST && !pool.ending.is_cancelled() {
+    while pruned < MAX_PRUNED && !context.stopping.is_cancelled() {
         if !store.prune_oldest(ended_before).await? {
             break;
         }

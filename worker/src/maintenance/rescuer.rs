@@ -1,16 +1,17 @@
-//! The rescuer: heals what dead or cut-off processes left. Once a second it gives back what an
-//! outage of the database made this process drop, and takes every running execution further, in
-//! case whoever should have died between its commit and that.
+//! The rescuer: releases the claims that this process dropped and advances stalled executions. It
+//! runs once a second.
 
-use crate::claims::pool::ClaimPool;
+use crate::context::WorkerContext;
 use balance_store::StoreResult;
 use std::sync::Arc;
 
-pub(crate) async fn rescue(pool: Arc<ClaimPool>) -> StoreResult<()> {
-    pool.release_dropped().await?;
-    let launcher = &pool.launcher;
-    for id in launcher.store.running().await? {
-        pool.advance(id).await?;
+/// Releases dropped claims, then advances every running execution, in case a worker crashed between
+/// its commit and the next advance.
+pub(crate) async fn rescue(context: Arc<WorkerContext>) -> StoreResult<()> {
+    let store = &context.launcher.store;
+    context.dropped.release(store).await?;
+    for id in store.running().await? {
+        context.advance(id).await?;
     }
     Ok(())
 }

@@ -1,110 +1,99 @@
-//! The consumer: turns the queue's messages into rings for the crew.
+//! The consumer: passes the notifications of the queue to the claim pool.
 
 use crate::{
+    backoff::backoff,
     claims::pool::ClaimPool,
     queue::{MemoryBackend, NotificationBackend},
 };
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
-use backon::{BackoffBuilder, ExponentialBuilder};
 use balance_redis::{Notification, RedisNotifier};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// The first and the longest wait before a consumer that ended is replaced.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// A consumer that lived so long was well: the next wait is the first one again.
-const WELL: Duration = Duration::from_secs(10);
-/// How often finished tasks are taken out of the queue.
+/// The shortest and the longest wait before an ended consumer is replaced.
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// The lifetime after which the backoff of consumers starts again at its minimum.
+const STABLE: Duration = Duration::from_secs(10);
+/// The period in which finished tasks are removed from the queue.
 const TIDY: Duration = Duration::from_secs(1);
 
-/// Consumes until the worker is asked to end. Whatever ends a consumer sooner costs latency only:
-/// the dispatcher's poll finds the work.
+/// Consumes notifications until the worker is asked to stop. The failure of a consumer costs only
+/// latency, because the dispatcher's poll finds the work.
 pub(crate) async fn run(pool: Arc<ClaimPool>, backend: NotificationBackend) {
     match backend {
         NotificationBackend::Embedded(backend) => {
-            let name = pool.settings.identity.name.clone();
+            let name = pool.context.name().to_owned();
             if let Err(error) = embedded(Arc::clone(&pool), name, backend).await
-                && !pool.ending.is_cancelled()
+                && !pool.context.stopping.is_cancelled()
             {
-                tracing::warn!(%error, "the queue's consumer ended; polling goes on");
+                tracing::warn!(%error, "notification consumer ended; the worker relies on polling");
             }
         }
-        NotificationBackend::Redis(queue) => {
-            tokio::join!(supervise(&pool, &queue), tidy(&pool, &queue));
+        NotificationBackend::Redis(notifier) => {
+            tokio::join!(supervise(&pool, &notifier), tidy(&pool, &notifier));
         }
     }
 }
 
-/// Replaces each consumer that ends. Any error of the server ends one, an emptied queue and a
-/// message that cannot be read too; each successor has a name of its own, for a reused one would
-/// steal what its namesake runs.
-async fn supervise(pool: &Arc<ClaimPool>, queue: &RedisNotifier) {
-    let new_backoff = || {
-        ExponentialBuilder::default()
-            .with_min_delay(FIRST_BACKOFF)
-            .with_max_delay(LONGEST_BACKOFF)
-            .with_jitter()
-            .without_max_times()
-            .build()
-    };
-    let mut backoff = new_backoff();
+/// Replaces each consumer that ends. Server errors, an emptied queue and an unreadable message all
+/// end a consumer. Each successor gets a new name, because a reused name would steal the tasks of
+/// its predecessor.
+async fn supervise(pool: &Arc<ClaimPool>, notifier: &RedisNotifier) {
+    let mut waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
     for incarnation in 0_u64.. {
-        let name = format!("{}-{incarnation}", pool.settings.identity.name);
+        let name = format!("{}-{incarnation}", pool.context.name());
         let began = Instant::now();
-        let ended = fleet(Arc::clone(pool), name.clone(), queue.clone()).await;
-        // Best effort: what is left is tidied up when the consumer counts as dead.
-        if let Err(error) = queue.forget(&name).await {
-            tracing::debug!(%error, "consumer not forgotten");
+        let ended = fleet(Arc::clone(pool), name.clone(), notifier.clone()).await;
+        // Best effort: the remains are removed when the consumer counts as dead.
+        if let Err(error) = notifier.remove_consumer(&name).await {
+            tracing::debug!(%error, "failed to unregister notification consumer");
         }
-        if pool.ending.is_cancelled() {
+        if pool.context.stopping.is_cancelled() {
             return;
         }
         let reason = ended
             .err()
             .map_or_else(String::new, |error| error.to_string());
-        tracing::warn!(
-            reason,
-            "the queue's consumer ended; another takes its place"
-        );
-        if began.elapsed() >= WELL {
-            backoff = new_backoff();
+        tracing::warn!(reason, "notification consumer ended; restarting");
+        if began.elapsed() >= STABLE {
+            waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
         }
         tokio::select! {
-            () = pool.ending.cancelled() => return,
-            () = tokio::time::sleep(backoff.next().unwrap_or(LONGEST_BACKOFF)) => {}
+            () = pool.context.stopping.cancelled() => return,
+            () = tokio::time::sleep(waits.next().unwrap_or(MAX_BACKOFF)) => {}
         }
     }
 }
 
-async fn tidy(pool: &ClaimPool, queue: &RedisNotifier) {
+async fn tidy(pool: &ClaimPool, notifier: &RedisNotifier) {
     let mut ticks = tokio::time::interval(TIDY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = pool.ending.cancelled() => return,
+            () = pool.context.stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = queue.tidy().await {
-            // The supervisor reports a queue that is away.
-            tracing::debug!(%error, "queue not tidied");
+        if let Err(error) = notifier.purge().await {
+            // At debug level: the supervisor already reports an unavailable queue.
+            tracing::debug!(%error, "failed to remove finished tasks from the queue");
         }
     }
 }
 
-/// A plain function that answers a boxed future: an async block that builds and runs the crate's
-/// worker cannot be spawned.
+/// Builds and runs an apalis worker as a boxed future. An async block around the worker would not
+/// be `Send`.
 macro_rules! consume {
     ($pool:ident, $name:ident, $backend:expr) => {{
-        let ending = $pool.ending.clone();
+        let stopping = $pool.context.stopping.clone();
         let worker = WorkerBuilder::new($name.as_str())
             .backend($backend)
             .data($pool)
-            .build(look);
+            .build(notify);
         worker
             .run_until(async move {
-                ending.cancelled().await;
+                stopping.cancelled().await;
                 Ok::<(), WorkerError>(())
             })
             .boxed()
@@ -122,17 +111,17 @@ fn embedded(
 fn fleet(
     pool: Arc<ClaimPool>,
     name: String,
-    queue: RedisNotifier,
+    notifier: RedisNotifier,
 ) -> BoxFuture<'static, Result<(), WorkerError>> {
-    consume!(pool, name, queue.backend())
+    consume!(pool, name, notifier.backend())
 }
 
-/// A message says "look at this step execution", and nothing else.
-async fn look(notify: Notification, pool: Data<Arc<ClaimPool>>) {
-    match notify {
+/// Passes a notification to the claim pool.
+async fn notify(notification: Notification, pool: Data<Arc<ClaimPool>>) {
+    match notification {
         Notification::StepExecution(id) => pool.notify(id),
         Notification::Foreign(payload) => {
-            tracing::warn!(payload, "a foreign message in the queue is dropped");
+            tracing::warn!(payload, "foreign message in the queue dropped");
         }
     }
 }

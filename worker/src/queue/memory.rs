@@ -1,4 +1,4 @@
-//! The embedded queue: apalis' memory storage over a bounded channel.
+//! The in-memory queue of one process: the memory storage of apalis over a bounded channel.
 
 use apalis::prelude::{MemorySink, MemoryStorage, MemoryStorageError, Task, TaskBuilder};
 use async_trait::async_trait;
@@ -12,41 +12,41 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-/// What a worker consumes: the ids of step executions to look at.
+/// The consuming end of the queue. A message carries the id of a step execution.
 pub type MemoryBackend = MemoryStorage<Notification>;
 
-/// Rings that may wait. More are dropped: workers find the work without them.
+/// The most waiting notifications. Further ones are dropped, and the workers' poll finds the work.
 const CAPACITY: usize = 1_000;
 
-/// Rings the workers of this process.
+/// Notifies the workers of this process.
 pub struct MemoryNotifier {
-    /// One sender, behind a lock: every clone of it would bring a place of its own in the channel.
+    /// A single sender behind a lock, because each clone would add a slot to the channel.
     sender: SyncMutex<mpsc::Sender<Task<Notification>>>,
-    /// Rings that wait.
+    /// The number of waiting notifications.
     waiting: Arc<AtomicU32>,
 }
 
 impl MemoryNotifier {
-    /// A queue, and the backend for its one consumer.
+    /// Creates a queue and the backend for its single consumer.
     #[must_use]
     pub fn new() -> (Self, MemoryBackend) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         let waiting = Arc::new(AtomicU32::new(0));
-        let taken = Arc::clone(&waiting);
+        let consumed = Arc::clone(&waiting);
         let sink = sender.clone().sink_map_err(MemoryStorageError::from);
         let backend = MemoryStorage::new_with(
             MemorySink::new(Arc::new(Mutex::new(Box::new(sink)))),
             receiver
                 .inspect(move |_| {
-                    taken.fetch_sub(1, Ordering::SeqCst);
+                    consumed.fetch_sub(1, Ordering::SeqCst);
                 })
                 .boxed(),
         );
-        let queue = Self {
+        let notifier = Self {
             sender: SyncMutex::new(sender),
             waiting,
         };
-        (queue, backend)
+        (notifier, backend)
     }
 }
 
@@ -59,9 +59,9 @@ impl Notifier for MemoryNotifier {
                 return;
             }
             self.waiting.fetch_add(1, Ordering::SeqCst);
-            let notify = TaskBuilder::new(Notification::StepExecution(*id)).build();
-            if sender.try_send(notify).is_err() {
-                // Full, or nobody listens any more.
+            let task = TaskBuilder::new(Notification::StepExecution(*id)).build();
+            if sender.try_send(task).is_err() {
+                // The channel is full, or its consumer has ended.
                 self.waiting.fetch_sub(1, Ordering::SeqCst);
                 return;
             }

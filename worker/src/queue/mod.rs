@@ -1,4 +1,4 @@
-//! Notifications as they arrive: the consumer and its backends.
+//! The queue of notifications: its consumer and its in-memory implementation.
 
 pub(crate) mod consumer;
 mod memory;
@@ -7,10 +7,10 @@ use balance_redis::RedisNotifier;
 
 pub use memory::{MemoryBackend, MemoryNotifier};
 
-/// What a worker consumes.
+/// The queue that a worker consumes.
 pub enum NotificationBackend {
-    /// The notifications of this process.
+    /// The in-memory queue of this process.
     Embedded(MemoryBackend),
-    /// The notifications of a fleet.
+    /// The Redis queue of a fleet.
     Redis(RedisNotifier),
 }

@@ -1,7 +1,8 @@
-//! `closeDayStep`: nothing is added to the day from here on.
+//! `closeDayStep`: closes the day, so that no later event is added to it.
 
-use crate::claims::pool::ClaimPool;
+use crate::context::WorkerContext;
 use balance_batch::chunk::Claim;
+use balance_domain::units::MICROS_PER_MS;
 use balance_service::events::stream::Closed;
 use balance_store::{
     StoreError,
@@ -10,81 +11,92 @@ use balance_store::{
 };
 use chrono::TimeDelta;
 
-/// How soon a day that cannot be closed yet is looked at again, in milliseconds.
-const AGAIN_MS: u32 = 1_000;
+/// How long a step whose day cannot be closed yet stays unclaimable, in milliseconds.
+const RETRY_MS: u32 = 1_000;
 
-const MICROS_PER_MS: i64 = 1_000;
-
-/// What a look at the day came to.
-enum Look {
+/// The outcome of an attempt to close the day.
+enum Attempt {
     Closed,
-    /// Its turn has not come, which is nobody's fault.
-    NotItsTurn,
-    /// The stream holds it up.
-    NotYet(String),
+    /// An earlier day is unsettled. The wait has no limit.
+    EarlierDayUnsettled,
+    /// The event stream delays the closing, with the reason. The wait is limited.
+    Delayed(String),
 }
 
-/// Closes the day, or gives the step back to be rung again: it never waits.
-pub(crate) async fn run(pool: &ClaimPool, claim: &Claim) -> Result<(), ClaimError> {
-    let store = pool.launcher.store.as_ref();
-    let written = match look(pool, claim).await? {
-        Look::Closed => store.end(claim, Ending::Completed).await,
-        Look::NotItsTurn => store.release_for_turn(claim, AGAIN_MS).await,
-        Look::NotYet(reason) => {
+/// Closes the day. If that is not possible yet, releases the claim for one second instead of
+/// waiting.
+pub(crate) async fn run(context: &WorkerContext, claim: &Claim) -> Result<(), ClaimError> {
+    let store = context.launcher.store.as_ref();
+    let written = match close(context, claim).await? {
+        Attempt::Closed => store.end(claim, Ending::Completed).await,
+        Attempt::EarlierDayUnsettled => store.release_unstarted(claim, RETRY_MS).await,
+        Attempt::Delayed(reason) => {
             let job_execution = claim.job_execution_id.0;
-            tracing::info!(job_execution, date = %claim.date, reason, "the day is not closed yet");
-            match waited_too_long(pool, claim) {
+            tracing::info!(job_execution, date = %claim.date, reason, "closing of the day delayed");
+            match exceeded_limit_s(context, claim) {
                 Some(limit_s) => {
                     let reason = format!("not closed within {limit_s} s: {reason}");
                     let step_execution = claim.step_execution_id.0;
-                    tracing::error!(job_execution, step_execution, date = %claim.date, reason, "step failed");
+                    tracing::error!(
+                        job_execution,
+                        step_execution,
+                        date = %claim.date,
+                        reason,
+                        "failed to close the day"
+                    );
                     store.end(claim, Ending::Failed(reason)).await
                 }
-                None => store.release(claim, AGAIN_MS).await,
+                None => store.release(claim, RETRY_MS).await,
             }
         }
     };
     if matches!(written, Err(ClaimError::Fenced)) {
-        // Somebody took the step over while we were alive: reading it again takes our name off
-        // the list of crashes.
+        // Another worker took over the step of this live worker. Reloading the claim deletes its
+        // expiry, which would otherwise count as a crash.
         store.reload(claim).await?;
     }
     written
 }
 
-async fn look(pool: &ClaimPool, claim: &Claim) -> Result<Look, ClaimError> {
-    let store = pool.launcher.store.as_ref();
+async fn close(context: &WorkerContext, claim: &Claim) -> Result<Attempt, ClaimError> {
+    let store = context.launcher.store.as_ref();
     if let Some(earlier) = store.first_unsettled_day().await?
         && earlier < claim.date
     {
-        tracing::info!(date = %claim.date, %earlier, "an earlier day is unsettled");
-        return Ok(Look::NotItsTurn);
+        tracing::info!(
+            date = %claim.date,
+            %earlier,
+            "closing of the day delayed: an earlier day is unsettled"
+        );
+        return Ok(Attempt::EarlierDayUnsettled);
     }
-    if let Some(events) = &pool.events {
-        let day = pool.launcher.timezone.day(claim.date);
+    if let Some(events) = &context.event_stream {
+        let day = context.launcher.timezone.day(claim.date);
         let day = day.map_err(|error| StoreError::Data(error.to_string()))?;
         match events.stream.close(day.end_micros / MICROS_PER_MS).await {
             Ok(Closed::Drained) => {}
             Ok(Closed::NotOver) => {
-                return Ok(Look::NotYet(
-                    "by the stream's clock it is not over".to_owned(),
+                return Ok(Attempt::Delayed(
+                    "the day is not over by the clock of the stream".to_owned(),
                 ));
             }
             Ok(Closed::Waiting) => {
-                return Ok(Look::NotYet("events wait to be written".to_owned()));
+                return Ok(Attempt::Delayed(
+                    "events of the stream are not persisted yet".to_owned(),
+                ));
             }
-            Err(error) => return Ok(Look::NotYet(error.to_string())),
+            Err(error) => return Ok(Attempt::Delayed(error.to_string())),
         }
     }
     Ok(match store.close_day(claim.date).await? {
-        Closing::Closed => Look::Closed,
-        Closing::EarlierDayUnsettled(_) => Look::NotItsTurn,
+        Closing::Closed => Attempt::Closed,
+        Closing::EarlierDayUnsettled(_) => Attempt::EarlierDayUnsettled,
     })
 }
 
-/// The limit, in seconds, where the step has waited for the stream for longer.
-fn waited_too_long(pool: &ClaimPool, claim: &Claim) -> Option<u32> {
-    let limit_s = pool.events.as_ref()?.close_timeout_s;
-    let waited = pool.launcher.clock.now() - claim.started_at;
+/// Returns the time limit in seconds if the step has waited for the stream for longer.
+fn exceeded_limit_s(context: &WorkerContext, claim: &Claim) -> Option<u32> {
+    let limit_s = context.event_stream.as_ref()?.close_timeout_s;
+    let waited = context.launcher.clock.now() - claim.started_at;
     (waited >= TimeDelta::seconds(i64::from(limit_s))).then_some(limit_s)
 }

@@ -1,12 +1,12 @@
-//! `dayRevenueStep`: each video's pay for the day.
+//! `dayRevenueStep`: the revenue of each video on the day.
 
-use crate::steps::{Chunk, Processed, collect};
+use crate::steps::chunk::{Chunk, Processed, collect};
 use balance_batch::{chunk::Claim, partition::IdRange};
 use balance_domain::{
     rates::RateVersion,
     settlement::{SettleError, VideoRevenue},
 };
-use balance_store::{Store, StoreResult, claims::ChunkOutput, settlement::RevenueItem};
+use balance_store::{Store, StoreResult, claims::ChunkOutput, settlement::RevenueInput};
 
 pub(super) async fn prepare(
     store: &Store,
@@ -16,7 +16,7 @@ pub(super) async fn prepare(
 ) -> StoreResult<Chunk> {
     let rates = store.rates_on(claim.date).await?;
     let page = store
-        .revenue_items(claim.job_instance_id, claim.date, range, limit)
+        .revenue_inputs(claim.job_instance_id, claim.date, range, limit)
         .await?;
     let items = page
         .items
@@ -30,13 +30,13 @@ pub(super) async fn prepare(
 }
 
 fn process(
-    item: &RevenueItem,
+    item: &RevenueInput,
     claim: &Claim,
     rates: Option<&RateVersion>,
 ) -> Processed<VideoRevenue> {
     let statistics = match item {
-        RevenueItem::Settled(statistics) => statistics,
-        RevenueItem::Held { video_id } => {
+        RevenueInput::Settled(statistics) => statistics,
+        RevenueInput::Held { video_id } => {
             return Processed::Reject(*video_id, SettleError::Held(claim.date));
         }
     };
@@ -45,6 +45,6 @@ fn process(
         .and_then(|rates| VideoRevenue::of(statistics, rates));
     match revenue {
         Ok(row) => Processed::Write(row),
-        Err(poison) => Processed::Reject(statistics.video_id.0, poison),
+        Err(error) => Processed::Reject(statistics.video_id.0, error),
     }
 }

@@ -1,6 +1,6 @@
-//! `dayStatisticsStep`: a day's views, seconds and ad views of each video.
+//! `dayStatisticsStep`: the views, play time and ad views of each video on the day.
 
-use crate::steps::{Chunk, Processed, collect};
+use crate::steps::chunk::{Chunk, Processed, collect};
 use balance_batch::{chunk::Claim, partition::IdRange};
 use balance_store::{Store, StoreResult, claims::ChunkOutput};
 
@@ -14,7 +14,7 @@ pub(super) async fn prepare(
     let items = page.items.iter().map(|activity| match activity.settle() {
         Ok(Some(row)) => Processed::Write(row),
         Ok(None) => Processed::Filter,
-        Err(poison) => Processed::Reject(activity.video_id.0, poison),
+        Err(error) => Processed::Reject(activity.video_id.0, error),
     });
     let (rows, commit) = collect(page.upto, items);
     Ok(Chunk {

@@ -1,6 +1,6 @@
 //! `periodRollupStep`: the week and the month of each video that was active on the day.
 
-use crate::steps::{Chunk, Processed, collect};
+use crate::steps::chunk::{Chunk, Processed, collect};
 use balance_batch::{chunk::Claim, partition::IdRange};
 use balance_domain::settlement::SettleError;
 use balance_store::{Store, StoreResult, claims::ChunkOutput};

@@ -1,6 +1,5 @@
-//! The figures of settled days.
+//! Statistics and revenue of settled days.
 
-use crate::env::{MICROS, Shape, TestEnv, at, date, day_of_plays, play};
 use balance_batch::status::{BatchStatus, ExitCode};
 use balance_domain::{
     accounts::UserId,
@@ -9,6 +8,7 @@ use balance_domain::{
     videos::{OpeningBalance, VideoId},
 };
 use balance_store::{operations::Actor, rates::SetRatesError};
+use balance_test_support::settlement::{MICROS, Shape, TestEnv, at, date, day_of_plays, play};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_settles_with_four_steps() {
@@ -40,7 +40,7 @@ async fn a_day_settles_with_four_steps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_chain_goes_on_after_an_idle_week_and_crosses_the_tier() {
+async fn the_chain_continues_after_an_idle_week_and_crosses_the_tier() {
     let env = TestEnv::new().await;
     let balance = OpeningBalance {
         video_id: VideoId(7),
@@ -103,14 +103,11 @@ async fn a_version_of_the_rates_pays_from_its_day_on() {
         let tiers = [open(RateKind::Video, 2_500_000), open(RateKind::Ad, 0)];
         RateVersion::new(date(day), tiers).unwrap()
     };
-    let refused = env
+    let rejected = env
         .store
         .set_rates(&version(days[0]), &Actor::Console)
         .await;
-    assert!(matches!(
-        refused,
-        Err(SetRatesError::ClosedBeginning { .. })
-    ));
+    assert!(matches!(rejected, Err(SetRatesError::ClosedDay { .. })));
     env.store
         .set_rates(&version(days[2]), &Actor::Console)
         .await

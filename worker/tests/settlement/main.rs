@@ -1,51 +1,19 @@
-//! Settling, end to end inside one process, on a real database.
+//! Settlement in one process on a real database.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test's way to fail"
+    reason = "a panic fails the test"
 )]
 
-mod control;
-
-mod crashes;
-
+mod claims;
 mod events;
-
-mod closing;
-
 mod figures;
-
-mod intake;
-
-mod leases;
-
-mod metadata;
-
-mod observation;
-
-mod poison;
-
-mod properties;
-
-mod refused_launches;
-
-mod registry;
-
-mod schedule;
-
-mod test_worker;
-
+mod jobs;
+mod operations;
 mod order;
-
-mod planning;
-
+mod properties;
 mod schema;
-
-mod tables;
-
-mod verify;
-
-mod verify_faults;
-
-mod env;
+mod settle_errors;
+mod test_worker;
+mod verification;

@@ -1,9 +1,6 @@
-//! Days settle in order, also where an earlier one shows up late.
+//! Days are settled in order, even if plays of an earlier day arrive late.
 
-use crate::{
-    env::{Shape, TestEnv, date, day_of_plays},
-    test_worker::TestWorker,
-};
+use crate::test_worker::TestWorker;
 use balance_batch::{
     job::Job,
     status::{BatchStatus, ExitCode},
@@ -13,12 +10,13 @@ use balance_store::{
     jobs::{JobError, LaunchedBy},
     operations::Actor,
 };
+use balance_test_support::settlement::{Shape, TestEnv, date, day_of_plays};
 
 const EARLIER: &str = "2024-06-01";
 const DAY: &str = "2024-06-02";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled() {
+async fn a_restart_behind_a_day_that_came_later_is_rejected_until_that_is_settled() {
     let env = TestEnv::new().await;
     env.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
     // Launched, and stopped before its day was closed.
@@ -36,12 +34,12 @@ async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled
     launcher.stop(launched.id).await.unwrap();
     env.import(&day_of_plays(EARLIER, 20, 5), 0).await.unwrap();
 
-    let is_refused = |result| {
+    let is_rejected = |result| {
         let earlier = date(EARLIER);
         matches!(result, Err(JobError::EarlierDayUnsettled { earlier: named }) if named == earlier)
     };
-    assert!(is_refused(launcher.launch(date(DAY)).await));
-    assert!(is_refused(launcher.restart(launched.id).await));
+    assert!(is_rejected(launcher.launch(date(DAY)).await));
+    assert!(is_rejected(launcher.restart(launched.id).await));
 
     for day in [EARLIER, DAY] {
         let settled = env.settle(date(day), Shape::default()).await.unwrap();
@@ -50,7 +48,7 @@ async fn a_restart_behind_a_day_that_came_later_is_refused_until_that_is_settled
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn abandoned_at_work_the_managers_are_the_sums_of_their_partitions() {
+async fn abandoned_while_running_the_managers_are_the_sums_of_their_partitions() {
     let env = TestEnv::new().await;
     env.import(&day_of_plays(DAY, 200, 40), 0).await.unwrap();
     let test_worker = TestWorker::launch(&env, DAY, 2).await;

@@ -1,6 +1,5 @@
-//! What holds for whatever was watched, and however it is cut up.
+//! Properties of any plays, in any division into imports, partitions and chunks.
 
-use crate::env::{MICROS, Shape, TestEnv, at, date, play};
 use balance_batch::status::BatchStatus;
 use balance_domain::{
     accounts::UserId,
@@ -13,6 +12,7 @@ use balance_store::{
     Store,
     reports::{PeriodTotal, TopBy},
 };
+use balance_test_support::settlement::{MICROS, Shape, TestEnv, at, date, play};
 use chrono::{Days, NaiveDate};
 use proptest::prelude::*;
 use std::{
@@ -20,23 +20,23 @@ use std::{
     sync::Arc,
 };
 
-/// Few: each makes databases and settles days.
+/// A small number, because each case creates databases and settles days.
 const CASES: u32 = 16;
-/// The last day of a month (a Friday), and the days of the plays from there on to the Monday.
+/// The first of four days, from the last day of a month, a Friday, to the Monday.
 const FIRST: &str = "2024-05-31";
 const DAYS: i64 = 4;
 const VIDEOS: i64 = 9;
-/// The owner of every video, who watches too.
+/// The owner of every video, who also plays them.
 const OWNER: i64 = 1_000_000;
-/// Between two slots of a user, so that no view is a repeat of another.
+/// The seconds between two plays of a user, so that no view is repeated too soon.
 const SLOT_S: i64 = 1_000;
 const DAY_S: i64 = 86_400;
 
-/// One play of each slot at most: its user, its place in time, its video, its seconds.
+/// Generates plays, at most one for each user and time slot.
 fn plays() -> impl Strategy<Value = Vec<Play>> {
     let slot = (0..4_i64, 0..DAYS * DAY_S / SLOT_S);
-    let what = (0..VIDEOS, prop_oneof![0..30_i64, 250..1_000_i64]);
-    prop::collection::btree_map(slot, what, 1..60).prop_map(|slots| {
+    let video_and_seconds = (0..VIDEOS, prop_oneof![0..30_i64, 250..1_000_i64]);
+    prop::collection::btree_map(slot, video_and_seconds, 1..60).prop_map(|slots| {
         // Midnight in Seoul.
         let start = at(&format!("{FIRST}T00:00:00+09:00"));
         slots
@@ -60,7 +60,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     })
 }
 
-/// The number of the import that each play comes with, by its place in the list.
+/// Generates the number of the import for each play, by its index.
 fn imports() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(0..4_usize, 60)
 }
@@ -104,7 +104,7 @@ fn run(case: impl Future<Output = ()>) {
     runtime.block_on(case);
 }
 
-/// What the plays come to in a period, told from nothing but the plays.
+/// The sums of a video in a period, computed from the plays alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Sums {
     views: i64,
@@ -133,8 +133,9 @@ fn expected(plays: &[Play], period: Period) -> BTreeMap<i64, Sums> {
 }
 
 impl Sums {
-    /// Far below the first tier's end: 1 won a view, 10 won an ad view.
-    fn pay(self) -> Money {
+    /// Returns the revenue: 1 won a view and 10 won an ad view. The views are far below the end of
+    /// the first tier.
+    fn revenue(self) -> Money {
         Money::from_hundredths(self.views * 100 + self.ad_views * 1_000)
     }
 }
@@ -159,7 +160,7 @@ async fn assert_reports(env: &TestEnv, plays: &[Play], period: Period) {
         .collect();
     let wanted: BTreeMap<_, _> = sums
         .iter()
-        .map(|(id, sum)| (*id, (*sum, sum.pay())))
+        .map(|(id, sum)| (*id, (*sum, sum.revenue())))
         .collect();
     assert_eq!(items, wanted, "{period:?}");
 
@@ -175,7 +176,7 @@ async fn assert_reports(env: &TestEnv, plays: &[Play], period: Period) {
         ad_view_count: all.ad_views,
         view_revenue: Money::from_hundredths(all.views * 100),
         ad_revenue: Money::from_hundredths(all.ad_views * 1_000),
-        total_revenue: all.pay(),
+        total_revenue: all.revenue(),
     };
     assert_eq!(report.total, total, "{period:?}");
 
@@ -188,7 +189,7 @@ async fn assert_reports(env: &TestEnv, plays: &[Play], period: Period) {
         order.sort_by_key(|(id, sum)| (-key(sum), *id));
         order.truncate(5);
         let top = reports.top(day, kind, by).await.unwrap();
-        let places: Vec<(i64, i64, i64)> = top
+        let found: Vec<(i64, i64, i64)> = top
             .items
             .iter()
             .map(|item| (item.video_id.0, item.view_count, item.total_play_time))
@@ -197,11 +198,11 @@ async fn assert_reports(env: &TestEnv, plays: &[Play], period: Period) {
             .iter()
             .map(|(id, sum)| (*id, sum.views, sum.seconds))
             .collect();
-        assert_eq!(places, wanted, "{period:?} {by:?}");
+        assert_eq!(found, wanted, "{period:?} {by:?}");
     }
 }
 
-/// The days of each period, summed from the day rows, beside the period's own rows.
+/// Asserts that the sums of the day rows of each period equal the rows of the period.
 async fn assert_days_make_periods(env: &TestEnv) {
     for kind in [PeriodKind::Week, PeriodKind::Month] {
         let periods: BTreeSet<NaiveDate> = days().map(|day| kind.containing(day).from).collect();
@@ -231,7 +232,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, ..ProptestConfig::default() })]
 
     #[test]
-    fn cutting_up_the_events_changes_no_row(plays in plays(), shape in shape(), imports in imports()) {
+    fn dividing_the_plays_changes_no_row(plays in plays(), shape in shape(), imports in imports()) {
         run(async {
             let whole = settled(&plays, Shape { partitions: 1, chunk_size: 1_000, concurrency: 1, skip_limit: 0 }).await;
             let env = TestEnv::new().await;
@@ -273,11 +274,11 @@ proptest! {
             let whole = settled(&plays, shape).await;
             let env = TestEnv::new().await;
             env.import(&plays, 2).await.unwrap();
-            // The run that makes so many changes of its steps is stopped at the last of them.
-            env.sql(
+            // The run is stopped after a number of changes of its steps.
+            env.execute(
                 "CREATE TABLE until_stop (changes INTEGER NOT NULL)",
             ).await;
-            env.sql(&format!("INSERT INTO until_stop VALUES ({changes})")).await;
+            env.execute(&format!("INSERT INTO until_stop VALUES ({changes})")).await;
             env.trigger(
                 "stop",
                 ("BATCH_STEP_EXECUTION", "VERSION"),
@@ -298,7 +299,7 @@ proptest! {
                 let second = env.settle(day, shape).await.unwrap();
                 assert_eq!((second.status, second.run_id), (BatchStatus::Completed, Some(1)));
             }
-            // The shortest run has more changes than these.
+            // The shortest run has more than four changes.
             assert!(abandoned > 0 || changes > 4);
             assert_eq!(env.results().await, whole.results().await);
         });

@@ -1,6 +1,6 @@
-//! The same tables on every database.
+//! The schema is the same on all databases.
 
-use crate::env::TestEnv;
+use balance_test_support::settlement::TestEnv;
 use std::{collections::BTreeSet, fs, path::Path};
 
 fn migrations(database: &str) -> BTreeSet<String> {
@@ -19,14 +19,14 @@ fn migrations_have_the_same_numbers_and_names() {
     assert!(!migrations("sqlite").is_empty());
 }
 
-/// On a file this compares a file with a file; on a server it is what its name says.
+/// Compares two files if the tests do not run on a server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_has_the_tables_and_columns_of_a_file() {
     let (env, file) = (TestEnv::new().await, TestEnv::embedded().await);
     let tables = file.tables().await;
     assert_eq!(env.tables().await, tables);
     assert!(tables.len() > 15, "{tables:?}");
-    // Spring makes its sequences of what each database has.
+    // The sequences of Spring Batch differ between the databases.
     for table in tables.iter().filter(|table| !table.ends_with("_SEQ")) {
         assert_eq!(
             env.columns(table).await,

@@ -1,6 +1,5 @@
-//! A worker by hand: one call of the store at a time, so that a test decides what happens when.
+//! A worker that makes one store call at a time, so that the test determines the order of events.
 
-use crate::env::{MICROS, Shape, TestEnv, date};
 use balance_batch::{
     chunk::{ChunkCommit, Claim, ClaimToken},
     execution::{JobExecution, JobExecutionId, StepExecutionId},
@@ -12,8 +11,9 @@ use balance_store::{
     claims::{ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, Claimed, Ending},
     settlement::Closing,
 };
+use balance_test_support::settlement::{MICROS, Shape, TestEnv, date};
 
-/// The length of the leases, in seconds.
+/// The duration of the leases, in seconds.
 pub(crate) const LEASE_S: u32 = 15;
 
 const LIMITS: ChunkLimits = ChunkLimits {
@@ -21,8 +21,8 @@ const LIMITS: ChunkLimits = ChunkLimits {
     skip_limit: 0,
 };
 
-/// Everything can be claimed that ever could be in a test.
-const ALL: u32 = 10_000;
+/// More claims than any test has.
+const MAX_CLAIMS: u32 = 10_000;
 
 pub(crate) struct TestWorker<'a> {
     pub(crate) env: &'a TestEnv,
@@ -33,7 +33,7 @@ pub(crate) struct TestWorker<'a> {
 }
 
 impl<'a> TestWorker<'a> {
-    /// Launches a day and works it up to its statistics step.
+    /// Launches a day and runs it up to its statistics step.
     pub(crate) async fn launch(env: &'a TestEnv, day: &str, partitions: u32) -> Self {
         let launcher = env.launcher(partitions);
         let job = launcher.launch(date(day)).await.unwrap().id;
@@ -60,22 +60,22 @@ impl<'a> TestWorker<'a> {
     }
 
     pub(crate) async fn claimable(&self) -> Vec<StepExecutionId> {
-        self.env.store.claimable(ALL).await.unwrap()
+        self.env.store.claimable(MAX_CLAIMS).await.unwrap()
     }
 
     pub(crate) async fn try_claim(&self, id: StepExecutionId, token: i64) -> Claimed {
         let store = &self.env.store;
         store
-            .claim(id, ClaimToken(token), "by hand", LEASE_S)
+            .claim(id, ClaimToken(token), "test worker", LEASE_S)
             .await
             .unwrap()
     }
 
-    /// A claim that must succeed.
+    /// Claims a partition; asserts that the claim succeeds.
     pub(crate) async fn claim(&self, id: StepExecutionId, token: i64) -> Claim {
         match self.try_claim(id, token).await {
-            Claimed::Ours(claim) => *claim,
-            other => panic!("{id} is not ours: {other:?}"),
+            Claimed::Owned(claim) => *claim,
+            other => panic!("failed to claim {id}: {other:?}"),
         }
     }
 
@@ -129,9 +129,9 @@ impl<'a> TestWorker<'a> {
         self.commit(claim, &chunk).await
     }
 
-    /// Lets a lease's time and a second pass.
+    /// Advances the clock by a lease's duration and a second.
     pub(crate) async fn expire_leases(&self) {
-        self.env.pass(i64::from(LEASE_S + 1) * MICROS).await;
+        self.env.advance(i64::from(LEASE_S + 1) * MICROS).await;
     }
 
     pub(crate) async fn row(&self, id: StepExecutionId) -> StepExecution {
@@ -144,12 +144,12 @@ impl<'a> TestWorker<'a> {
         self.env.store.execution_of_step(id).await.unwrap().unwrap()
     }
 
-    /// The number in the first column of a query's one row.
+    /// Returns the number in the first column of a query's only row.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.env.rows(sql).await[0].parse().unwrap()
     }
 
-    /// Lets a real worker do the rest.
+    /// Starts a real worker, and waits for the end of the execution.
     pub(crate) async fn finish(&self, job: JobExecutionId) -> JobExecution {
         let (launcher, worker) = self.env.worker(Shape::default()).await;
         launcher.advance(job).await.unwrap();
@@ -159,7 +159,7 @@ impl<'a> TestWorker<'a> {
     }
 }
 
-/// The rows that an undisturbed run of the same day makes.
+/// Returns the results of an undisturbed run of the same day.
 pub(crate) async fn undisturbed(
     plays: &[balance_domain::playback::Play],
     day: &str,

@@ -1,5 +1,7 @@
-"""A client on what openapi-python-client makes of the document: two people, a video, a play, a pause,
-and reports. It takes the server's address and a settled day, and prints what the test compares."""
+"""Uses the client that openapi-python-client generates: two users, a video, a play, a pause, reports.
+
+The arguments are the address of the server and a settled day. The program prints the result for the
+test."""
 
 import datetime
 import json
@@ -26,7 +28,7 @@ from balance_client.models import (
 
 
 def expect(answer, status, kind):
-    """What was answered, which must be of a status and a type."""
+    """Asserts the status and the type of a response, and returns its content."""
     assert answer.status_code == status, answer
     assert isinstance(answer.parsed, kind), answer
     return answer.parsed

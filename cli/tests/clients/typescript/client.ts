@@ -1,6 +1,6 @@
-// A client on the types that openapi-typescript makes of the document: two people, a video, a play, a
-// pause, and reports. It takes the server's address and a settled day, and prints what the test
-// compares.
+// Uses the types that openapi-typescript generates: two users, a video, a play, a pause, and reports.
+// The arguments are the address of the server and a settled day. The program prints the result for
+// the test.
 
 import { deepStrictEqual as same, ok } from "node:assert";
 import createClient from "openapi-fetch";
@@ -11,19 +11,19 @@ type Problem = components["schemas"]["Problem"];
 const [base = "", date = ""] = process.argv.slice(2);
 ok(base && date, "an address and a day are needed");
 
-/** What was answered, or else the problem as an error. */
+/** Asserts the status of a response, and returns its data. */
 function expect<T>(answer: { data?: T; error?: Problem; response: Response }, status: number): T {
     same(answer.response.status, status, JSON.stringify(answer.error));
     ok(answer.data !== undefined);
     return answer.data;
 }
 
-const anyone = createClient<paths>({ baseUrl: base });
+const anonymous = createClient<paths>({ baseUrl: base });
 
 async function person(username: string) {
     const credentials = { username, password: "correct horse" };
-    const joined = expect(await anyone.POST("/join", { body: credentials }), 201);
-    const tokens = expect(await anyone.POST("/login", { body: credentials }), 200);
+    const joined = expect(await anonymous.POST("/join", { body: credentials }), 201);
+    const tokens = expect(await anonymous.POST("/login", { body: credentials }), 200);
     const headers = { Authorization: `Bearer ${tokens.accessToken}` };
     return { userId: joined.userId, api: createClient<paths>({ baseUrl: base, headers }) };
 }
@@ -31,7 +31,7 @@ async function person(username: string) {
 const creator = await person("sora");
 const viewer = await person("haneul");
 
-const refused = await anyone.POST("/join", { body: { username: "sora", password: "correct horse" } });
+const refused = await anonymous.POST("/join", { body: { username: "sora", password: "correct horse" } });
 same(refused.error?.code, "username-taken");
 
 const registered = await creator.api.POST("/videos", {

@@ -1,119 +1,61 @@
-//! A step's or job's memory between restarts, as the `*_EXECUTION_CONTEXT` tables hold it.
+//! Execution contexts of steps and jobs, as stored in the `*_EXECUTION_CONTEXT` tables.
 
-use crate::spring::java;
+use crate::spring::{ContextError, ContextValue, MAX_BASE64_BYTES, java};
 use base64::{DecodeError, Engine as _, engine::general_purpose::STANDARD};
 use std::collections::BTreeMap;
 
-/// The manager step's key for the number of partitions; on restart it overrides the configured one.
+/// The key under which the manager step stores the number of partitions. On restart the stored
+/// number overrides the configured one.
 pub const GRID_SIZE_KEY: &str = "SimpleStepExecutionSplitter.GRID_SIZE";
 
-/// The longest Base64 text that is read, in bytes. MySQL's `TEXT` ends at 64 KiB, long before.
-pub const MAX_BASE64_BYTES: usize = 1 << 20;
-
-/// Characters in `SHORT_CONTEXT`.
+/// Length of the `SHORT_CONTEXT` column, in characters.
 const SHORT_CHARS: usize = 2500;
-/// Characters of a longer context that go before [`ELLIPSIS`] (Spring leaves eight for it).
+/// Characters of a longer context before [`ELLIPSIS`]. Spring reserves eight characters for it.
 const CUT_CHARS: usize = 2492;
 const ELLIPSIS: &str = " ...";
 
-/// Why a stored context is refused. Damage names its place; a byte counts from 0 in the decoded
-/// Java stream.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ContextError {
-    /// The text is no Base64 (padded, without line breaks).
-    #[error("the execution context is not Base64: {what} at character {at}")]
-    Base64 {
-        /// Characters before the fault.
-        at: usize,
-        /// The fault.
-        what: &'static str,
-    },
-    /// The text is longer than [`MAX_BASE64_BYTES`].
-    #[error(
-        "the execution context is {bytes} bytes of Base64, at most {MAX_BASE64_BYTES} are read"
-    )]
-    TooLong {
-        /// Its length in bytes.
-        bytes: usize,
-    },
-    /// The bytes are not what Java writes.
-    #[error("the execution context is damaged at byte {at}: {what}")]
-    Damaged {
-        /// Bytes before the fault.
-        at: usize,
-        /// The fault.
-        what: String,
-    },
-    /// An object of a class that is not read in this place.
-    #[error(
-        "the execution context holds a {class:?} at byte {at}, where only {wanted} can be read"
-    )]
-    UnknownClass {
-        /// Bytes before the class's name.
-        at: usize,
-        /// The class found, in Java's binary form, cut at 200 characters.
-        class: String,
-        /// What can be read there.
-        wanted: &'static str,
-    },
-    /// A null key or value.
-    #[error("the execution context holds a null at byte {at}")]
-    Null {
-        /// Bytes before the null.
-        at: usize,
-    },
-}
-
 fn not_base64(error: &DecodeError, text: &str) -> ContextError {
     let (at, what) = match *error {
-        DecodeError::InvalidByte(at, _) => (at, "a foreign symbol"),
-        DecodeError::InvalidLastSymbol { offset, .. } => (offset, "an impossible last symbol"),
-        DecodeError::InvalidLength(_) => (text.len(), "an incomplete end"),
-        DecodeError::InvalidPadding => (text.len(), "bad padding"),
+        DecodeError::InvalidByte(at, _) => (at, "invalid symbol"),
+        DecodeError::InvalidLastSymbol { offset, .. } => (offset, "invalid last symbol"),
+        DecodeError::InvalidLength(_) => (text.len(), "incomplete end"),
+        DecodeError::InvalidPadding => (text.len(), "invalid padding"),
     };
     ContextError::Base64 { at, what }
 }
 
-/// A value in a context.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ContextValue {
-    /// A `java.lang.Long`; a `java.lang.Integer` reads as one, and is written back as a Long.
-    Long(i64),
-    /// A `java.lang.String`.
-    Text(String),
-}
-
-/// The two columns of a context row. A row must always be there, even for an empty context.
+/// The two columns of a context row. The row must exist even if the context is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextColumns {
-    /// `SHORT_CONTEXT`: the whole context in Base64, or its beginning; at most 2500 characters.
+    /// `SHORT_CONTEXT`: the context in Base64 or its beginning, of at most 2500 characters.
     pub short_context: String,
-    /// `SERIALIZED_CONTEXT`: the whole context, if it does not fit the short column.
+    /// `SERIALIZED_CONTEXT`: the full context, if it does not fit into the short column.
     pub serialized_context: Option<String>,
 }
 
-/// What a step or job keeps for its restart. Keep cursors and ranges here, never lists: the
-/// column ends at 64 KiB in MySQL, and over [`MAX_BASE64_BYTES`] nothing is read back.
+/// The state that a step or job needs for a restart.
+///
+/// It should contain cursors and ranges, but no lists: MySQL limits the column to 64 KiB, and
+/// contexts above [`MAX_BASE64_BYTES`] cannot be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExecutionContext(BTreeMap<String, ContextValue>);
 
 impl ExecutionContext {
-    /// An empty context.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets a number, in place of any value the key had.
+    /// Sets a number and replaces the key's previous value.
     pub fn put_long(&mut self, key: impl Into<String>, value: i64) {
         self.0.insert(key.into(), ContextValue::Long(value));
     }
 
-    /// Sets a text, in place of any value the key had.
+    /// Sets a text and replaces the key's previous value.
     pub fn put_text(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.0.insert(key.into(), ContextValue::Text(value.into()));
     }
 
-    /// The number at the key; none if there is nothing or a text.
+    /// Returns the number of the key. Returns `None` if the key is missing or has a text.
     pub fn long(&self, key: &str) -> Option<i64> {
         match self.0.get(key)? {
             ContextValue::Long(value) => Some(*value),
@@ -121,7 +63,7 @@ impl ExecutionContext {
         }
     }
 
-    /// The text at the key; none if there is nothing or a number.
+    /// Returns the text of the key. Returns `None` if the key is missing or has a number.
     pub fn text(&self, key: &str) -> Option<&str> {
         match self.0.get(key)? {
             ContextValue::Text(value) => Some(value),
@@ -129,31 +71,31 @@ impl ExecutionContext {
         }
     }
 
-    /// Takes the key out and gives what it had.
+    /// Removes the key and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<ContextValue> {
         self.0.remove(key)
     }
 
-    /// All entries, sorted by key.
+    /// Iterates over the entries, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ContextValue)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The context as Spring's `DefaultExecutionContextSerializer` stores it: the Java
-    /// serialisation of a `HashMap`, in Base64.
+    /// Serializes the context as Spring's `DefaultExecutionContextSerializer` does: the Java
+    /// serialization of a `HashMap`, in Base64.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(java::write(&self.0))
     }
 
-    /// Reads what [`to_base64`](Self::to_base64) or Java wrote.
+    /// Reads a context that [`to_base64`](Self::to_base64) or Java serialized.
     ///
     /// # Errors
-    /// A text that is damaged, too long, or holds other than texts, Longs and Integers.
+    /// Returns an error if the text is damaged or too long, or contains values other than Strings,
+    /// Longs and Integers.
     pub fn from_base64(text: &str) -> Result<Self, ContextError> {
         if text.len() > MAX_BASE64_BYTES {
             return Err(ContextError::TooLong { bytes: text.len() });
@@ -164,10 +106,10 @@ impl ExecutionContext {
         java::read(&stream).map(Self)
     }
 
-    /// The context as its two columns hold it.
+    /// Converts the context to its two columns.
     pub fn to_columns(&self) -> ContextColumns {
         let text = self.to_base64();
-        // Base64 is ASCII, so that bytes are characters.
+        // Base64 is ASCII, so each byte is a character.
         match text.get(..CUT_CHARS) {
             Some(start) if text.len() > SHORT_CHARS => ContextColumns {
                 short_context: format!("{start}{ELLIPSIS}"),
@@ -180,10 +122,10 @@ impl ExecutionContext {
         }
     }
 
-    /// Reads a context from its two columns; as in Spring, a long one hides the short.
+    /// Reads a context from its two columns. As in Spring, `SERIALIZED_CONTEXT` takes precedence.
     ///
     /// # Errors
-    /// As [`from_base64`](Self::from_base64).
+    /// Returns the same errors as [`from_base64`](Self::from_base64).
     pub fn from_columns(short: &str, serialized: Option<&str>) -> Result<Self, ContextError> {
         Self::from_base64(serialized.unwrap_or(short))
     }
@@ -208,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_empty_context_is_that_of_java() {
+    fn the_empty_context_equals_that_of_java() {
         let columns = ExecutionContext::new().to_columns();
         assert_eq!(columns.short_context, EMPTY);
         assert_eq!(columns.serialized_context, None);
@@ -216,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_had_only_as_what_it_is() {
+    fn a_value_is_returned_only_as_its_own_type() {
         let mut context = ExecutionContext::new();
         context.put_long(GRID_SIZE_KEY, 4);
         context.put_text("state", "open");
@@ -255,13 +197,13 @@ mod tests {
             ExecutionContext::from_columns(&columns.short_context, None),
             Err(ContextError::Base64 {
                 at: 2492,
-                what: "a foreign symbol"
+                what: "invalid symbol"
             })
         );
     }
 
     #[test]
-    fn what_is_no_base64_says_where() {
+    fn base64_errors_report_their_position() {
         for (text, at) in [
             ("{}", 0),
             ("rO0ABXNy\nABF", 8),

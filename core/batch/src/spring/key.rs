@@ -1,22 +1,23 @@
-//! The key that, with the job's name, identifies a job instance.
+//! Job keys. A job name and a job key identify a job instance.
 
 use crate::parameters::JobParameters;
 use md5::{Digest, Md5};
 use std::fmt::{self, Write as _};
 
-/// A job instance's `JOB_KEY`: 32 lower-case hex digits, the MD5 of the identifying parameters.
+/// The `JOB_KEY` of a job instance: the MD5 of the identifying parameters, as 32 lower-case
+/// hexadecimal digits.
 ///
-/// The same parameters must give the same key as Spring Batch's `DefaultJobKeyGenerator`, else
-/// Spring would not find our instances and would run a finished day again.
+/// The key must equal that of Spring Batch's `DefaultJobKeyGenerator`. Otherwise Spring would not
+/// find existing instances and would run a finished day again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobKey(String);
 
 impl JobKey {
-    /// The key of these parameters; those that do not identify are left out.
+    /// Computes the key. Parameters that are not identifying are ignored.
     pub fn of(parameters: &JobParameters) -> Self {
         let mut md5 = Md5::new();
         for parameter in parameters.iter().filter(|parameter| parameter.identifying) {
-            // `JobParameter.toString()` of Spring Batch 6, quoting and all.
+            // The format of `JobParameter.toString()` in Spring Batch 6.
             md5.update(format!(
                 "JobParameter{{name='{}', value={}, type=class {}, identifying=true}}",
                 parameter.name,
@@ -26,13 +27,12 @@ impl JobKey {
         }
         let mut key = String::with_capacity(32);
         for byte in md5.finalize() {
-            // Writing to a String cannot fail.
+            // Writing to a String never fails.
             let _ = write!(key, "{byte:02x}");
         }
         Self(key)
     }
 
-    /// The 32 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -63,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_nothing() {
+    fn the_key_of_no_parameters() {
         assert_eq!(JobKey::of(&JobParameters::default()).as_str(), EMPTY);
     }
 
     #[test]
     fn the_key_of_a_date_and_a_run() {
-        // In the wrong order, to be sorted.
+        // Not in sorted order.
         let parameters = [
             ("run.id", "java.lang.Long", "1", true),
             ("date", "java.time.LocalDate", "2024-01-01", true),
@@ -91,9 +91,9 @@ mod tests {
         );
     }
 
-    /// Computed by Spring's own `DefaultJobKeyGenerator`.
+    /// The expected key was computed by Spring's `DefaultJobKeyGenerator`.
     #[test]
-    fn the_key_spring_computed() {
+    fn the_key_equals_that_of_spring() {
         let parameters = [
             ("businessDate", "java.time.LocalDate", "2024-05-01", true),
             ("run.id", "java.lang.Long", "7", true),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_identify_is_left_out() {
+    fn parameters_that_are_not_identifying_are_ignored() {
         assert_eq!(key(&[("note", "java.lang.String", "x", false)]), EMPTY);
     }
 }

@@ -1,34 +1,36 @@
-//! Accounts: names to log in with, passwords, roles.
+//! Accounts: usernames, passwords and roles.
 
 use crate::accounts::UserId;
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
-/// The longest name, in characters.
+/// Maximum length of a username, in characters.
 pub const MAX_USERNAME: usize = 64;
-/// The shortest password, in characters: what NIST SP 800-63B asks for at least.
+/// Minimum length of a password, in characters: the minimum of NIST SP 800-63B.
 pub const MIN_PASSWORD: usize = 8;
-/// The longest password, in characters: hashing more would cost more.
+/// Maximum length of a password, in characters. It bounds the cost of hashing.
 pub const MAX_PASSWORD: usize = 256;
 
-/// Why a text can be no name or no password.
+/// The reason why a text is not a valid username or password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidInput(&'static str);
 
-/// A name to log in with: 1 to [`MAX_USERNAME`] characters without white space and control
-/// characters, told apart by case, in Unicode's normal form C, so that it is the same name from
-/// whichever keyboard.
+/// A username: 1 to [`MAX_USERNAME`] characters without white space or invisible characters.
+///
+/// Usernames are case-sensitive. They are in Unicode normalization form C, because keyboards
+/// compose characters differently.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Username(String);
 
 impl Username {
-    /// A name, if the text can be one.
+    /// Normalizes and validates a username.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns the rule that the text violates.
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
-        // Before the work of normalizing: a character is at most four bytes, and composes of few.
+        // Rejects long texts before the cost of normalization. A character has at most four bytes
+        // and few combining characters.
         if text.len() > MAX_USERNAME * 16 {
             return Err(InvalidInput("must have at most 64 characters"));
         }
@@ -46,7 +48,7 @@ impl Username {
         Ok(Self(name))
     }
 
-    /// Whether imports give such names to those whose plays they bring: nobody may take one.
+    /// Returns whether the name is reserved for users that an import creates.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         ["user-", "creator-"].iter().any(|prefix| {
@@ -57,7 +59,6 @@ impl Username {
         })
     }
 
-    /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,42 +71,43 @@ impl fmt::Display for Username {
     }
 }
 
-/// Control characters, and those that only change how others are shown: with them one name could
-/// look like another.
+/// Returns whether a character is a control character or only changes how other characters are
+/// displayed. Such characters could make two different names look the same.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A password as somebody typed it: [`MIN_PASSWORD`] to [`MAX_PASSWORD`] characters. Never shown.
+/// A password in clear text, of at most [`MAX_PASSWORD`] characters. Its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// A new password, if the text is fit for one.
+    /// Validates a new password of [`MIN_PASSWORD`] to [`MAX_PASSWORD`] characters.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns the rule that the text violates.
     pub fn new(text: &str) -> Result<Self, InvalidInput> {
         if text.chars().count() < MIN_PASSWORD {
             return Err(InvalidInput("must have at least 8 characters"));
         }
-        Self::given(text)
+        Self::for_login(text)
     }
 
-    /// A password that is to be compared: a stored one may have been made under other rules.
+    /// Accepts a password to verify at login. It has no minimum length, because the stored password
+    /// may have been set under other rules.
     ///
     /// # Errors
-    /// Where it is too long for any.
-    pub fn given(text: &str) -> Result<Self, InvalidInput> {
+    /// Returns an error if the text exceeds [`MAX_PASSWORD`] characters.
+    pub fn for_login(text: &str) -> Result<Self, InvalidInput> {
         if text.chars().count() > MAX_PASSWORD {
             return Err(InvalidInput("must have at most 256 characters"));
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// Its bytes, to hash.
+    /// Returns the UTF-8 bytes to hash.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -118,17 +120,17 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What somebody may do.
+/// The permissions of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Watches, uploads, reads own revenue.
+    /// May watch and upload videos and read the revenue of own videos.
     User,
-    /// Everything that a user may, and steers jobs, ads and rates.
+    /// May do all that a user may, and manage jobs, ads and rates.
     Admin,
 }
 
 impl Role {
-    /// Its name in tables and tokens.
+    /// Returns the name used in tables and tokens.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -137,23 +139,20 @@ impl Role {
         }
     }
 
-    /// The role of a name.
+    /// Returns the role of that name, if it exists.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         [Self::User, Self::Admin]
             .into_iter()
             .find(|role| role.name() == name)
     }
 }
 
-/// Somebody who has an account.
+/// A user who can log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Who.
     pub user_id: UserId,
-    /// The name to log in with.
     pub username: Username,
-    /// What they may do.
     pub role: Role,
 }
 
@@ -162,11 +161,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_of_one_form_and_show_all_that_they_are() {
+    fn usernames_are_normalized_and_have_no_invisible_characters() {
         for name in ["a", "민수", "a.b-c_d@example.com", &"x".repeat(64)] {
             assert_eq!(Username::parse(name).unwrap().as_str(), name);
         }
-        // Decomposed Hangul and Latin: as other keyboards type them.
+        // Decomposed Hangul and Latin, as some keyboards produce them.
         assert_eq!(
             Username::parse("\u{1106}\u{1175}\u{11ab}"),
             Username::parse("민")
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_imports_give_are_reserved() {
+    fn usernames_of_imports_are_reserved() {
         for (name, is_reserved) in [
             ("user-4854", true),
             ("creator-12", true),
@@ -212,7 +211,7 @@ mod tests {
         assert!(Password::new("여덟글자입니다요").is_ok());
         assert!(Password::new(&"글".repeat(256)).is_ok());
         assert!(Password::new(&"x".repeat(257)).is_err());
-        assert!(Password::given("short").is_ok());
+        assert!(Password::for_login("short").is_ok());
         let shown = format!("{:?}", Password::new("correct horse").unwrap());
         assert!(!shown.contains("horse"), "{shown}");
     }
@@ -220,8 +219,8 @@ mod tests {
     #[test]
     fn roles_read_back_from_their_names() {
         for role in [Role::User, Role::Admin] {
-            assert_eq!(Role::of(role.name()), Some(role));
+            assert_eq!(Role::from_name(role.name()), Some(role));
         }
-        assert_eq!(Role::of("admin"), None);
+        assert_eq!(Role::from_name("admin"), None);
     }
 }

@@ -1,9 +1,13 @@
-//! Plays, the view window and playback sessions.
+//! Plays, the view window and watch sessions.
 
+mod event_id;
 mod play;
+mod recent_views;
 mod session;
 mod view_window;
 
-pub use play::{EventId, MAX_PLAY_TIME_S, Play};
+pub use event_id::EventId;
+pub use play::{MAX_PLAY_TIME_S, Play};
+pub use recent_views::RecentViews;
 pub use session::{CREDIT_GRACE_S, Credit, PlaybackRate, Session};
 pub use view_window::{Admission, ViewWindow};

@@ -1,122 +1,23 @@
-//! A play: one person watching one video once.
+//! Imported plays.
 
-use crate::{accounts::UserId, videos::VideoId};
+use crate::{accounts::UserId, units::SECONDS_PER_DAY, videos::VideoId};
 
-/// The longest time that one play can report, in seconds: one day. A short video that loops may
-/// well be played longer than its own length.
-pub const MAX_PLAY_TIME_S: i64 = 86_400;
+/// Maximum play time of one play, in seconds: 24 hours. It may exceed the video's length, because
+/// players can repeat short videos.
+pub const MAX_PLAY_TIME_S: i64 = SECONDS_PER_DAY;
 
-/// A play as another system recorded it: the view and the seconds together.
+/// A play as recorded by another system: the view and its seconds in one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Play {
-    /// Who watched.
+    /// The viewer.
     pub user_id: UserId,
-    /// What was watched.
     pub video_id: VideoId,
-    /// Whose video it is.
+    /// The owner of the video.
     pub owner_id: UserId,
-    /// When it began, in microseconds since 1970 (UTC).
+    /// Start of the play, in microseconds since 1970 (UTC).
     pub started_at_micros: i64,
     /// Seconds watched, 0 to [`MAX_PLAY_TIME_S`].
     pub play_time_s: i64,
-    /// The video's length in seconds.
+    /// The video's length, in seconds.
     pub duration_s: i64,
-}
-
-/// The id of an event in the history: 16 bytes in UUIDv7 form, so that they sort by time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EventId(pub [u8; 16]);
-
-const MICROS_PER_MS: i64 = 1_000;
-
-impl EventId {
-    /// The id of an imported play, a pure function of user, video and instant: the same play
-    /// always gets the same id, so that a second import finds the first.
-    #[must_use]
-    pub fn of_import(user_id: UserId, video_id: VideoId, started_at_micros: i64) -> Self {
-        let mut seed = [0_u8; 24];
-        seed[..8].copy_from_slice(&user_id.0.to_be_bytes());
-        seed[8..16].copy_from_slice(&video_id.0.to_be_bytes());
-        seed[16..].copy_from_slice(&started_at_micros.to_be_bytes());
-        let hash = xxhash_rust::xxh3::xxh3_64(&seed).to_be_bytes();
-        let mut id = Self::floor(started_at_micros);
-        // The 12 bits after the version hold the microseconds (0 to 999), so ids of one
-        // millisecond sort by time too.
-        let micros = started_at_micros.rem_euclid(MICROS_PER_MS).to_be_bytes();
-        id.0[6] |= micros[6];
-        id.0[7] = micros[7];
-        id.0[8..].copy_from_slice(&hash);
-        id.0[8] = (id.0[8] & 0x3f) | 0x80;
-        id
-    }
-
-    /// The id of an event that happens now: the instant's milliseconds, then chance.
-    #[must_use]
-    pub fn new(now_micros: i64, chance: [u8; 10]) -> Self {
-        let mut id = Self::floor(now_micros);
-        id.0[6..].copy_from_slice(&chance);
-        id.0[6] = (id.0[6] & 0x0f) | 0x70;
-        id.0[8] = (id.0[8] & 0x3f) | 0x80;
-        id
-    }
-
-    /// The smallest id of the millisecond that holds this instant.
-    #[must_use]
-    pub fn floor(at_micros: i64) -> Self {
-        let mut id = [0_u8; 16];
-        let ms = at_micros.div_euclid(MICROS_PER_MS).max(0).to_be_bytes();
-        id[..6].copy_from_slice(&ms[2..]);
-        id[6] = 0x70;
-        Self(id)
-    }
-
-    /// The largest id of the millisecond that holds this instant.
-    #[must_use]
-    pub fn ceiling(at_micros: i64) -> Self {
-        let mut id = Self::floor(at_micros);
-        id.0[6..].fill(0xff);
-        id
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_play_has_the_same_id_and_ids_sort_by_time() {
-        let id = |user, video, at| EventId::of_import(UserId(user), VideoId(video), at);
-        assert_eq!(
-            id(1, 2, 1_650_000_000_000_000),
-            id(1, 2, 1_650_000_000_000_000)
-        );
-        assert_ne!(
-            id(1, 2, 1_650_000_000_000_000),
-            id(2, 1, 1_650_000_000_000_000)
-        );
-        assert!(id(1, 2, 1_650_000_000_000_000) < id(1, 2, 1_650_000_000_000_001));
-        assert!(id(1, 2, 1_650_000_000_000_999) < id(1, 2, 1_650_000_000_001_000));
-        let at = 1_650_000_000_123_456;
-        assert!(EventId::floor(at) < id(1, 2, at) && id(1, 2, at) < EventId::ceiling(at));
-    }
-
-    #[test]
-    fn a_new_id_is_a_uuid_of_version_7_that_sorts_by_time() {
-        let at = 1_650_000_000_123_456;
-        for chance in [[0; 10], [0xff; 10]] {
-            let id = EventId::new(at, chance);
-            let uuid = uuid::Uuid::from_bytes(id.0);
-            assert_eq!(uuid.get_version_num(), 7);
-            assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
-            assert!(EventId::floor(at) <= id && id < EventId::ceiling(at));
-        }
-    }
-
-    #[test]
-    fn an_imported_id_is_a_uuid_of_version_7() {
-        let id = EventId::of_import(UserId(7), VideoId(9), 1_650_000_000_123_999);
-        let uuid = uuid::Uuid::from_bytes(id.0);
-        assert_eq!(uuid.get_version_num(), 7);
-        assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
-    }
 }

@@ -1,53 +1,53 @@
-//! A session: where a viewer stands in a video, and what a pause credits.
+//! Watch sessions: the viewer's position in a video, and the seconds that a pause credits.
 
-/// The seconds that a pause may credit beyond what the clock allows: networks are late.
+use crate::units::MICROS_PER_S;
+
+/// Seconds that a pause may credit beyond the elapsed time. They compensate for network delays.
 pub const CREDIT_GRACE_S: i64 = 5;
 
-const MICROS_PER_S: i128 = 1_000_000;
-
-/// How fast a video can be played, in thousandths: 2,000 is twice as fast as it was made. 0 switches
-/// the cap off.
+/// The maximum playback rate, in thousandths: 2,000 is double speed. 0 disables the cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaybackRate(pub u32);
 
 impl PlaybackRate {
-    /// The most seconds of a video that can have passed in so many microseconds; none where there
-    /// is no cap.
+    /// Returns the maximum number of video seconds that can be credited for an elapsed time,
+    /// including [`CREDIT_GRACE_S`]. Returns `None` if there is no cap.
     #[must_use]
-    pub fn most_s(self, elapsed_micros: i64) -> Option<i64> {
+    pub fn max_credit_s(self, elapsed_micros: i64) -> Option<i64> {
         if self.0 == 0 {
             return None;
         }
-        let played =
-            i128::from(elapsed_micros.max(0)) * i128::from(self.0) / (MICROS_PER_S * 1_000);
+        let played = i128::from(elapsed_micros.max(0)) * i128::from(self.0)
+            / (i128::from(MICROS_PER_S) * 1_000);
         Some(i64::try_from(played).map_or(i64::MAX, |played| played.saturating_add(CREDIT_GRACE_S)))
     }
 }
 
-/// Where a viewer stands in a video.
+/// The watch session of one viewer and one video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
-    /// Seconds from the beginning; 0 once the video was watched to its end.
+    /// The viewer's position, in seconds; 0 after the video was watched to its end.
     pub position_s: i64,
-    /// When it stood there, in microseconds since 1970 (UTC).
+    /// Time of the last play or pause, in microseconds since 1970 (UTC).
     pub since_micros: i64,
-    /// Whether it can be paused: opened by a play, open after a pause, closed at the end.
+    /// Whether the session accepts a pause. A play opens it; a pause at the end of the video closes
+    /// it.
     pub is_open: bool,
 }
 
-/// What a pause came to.
+/// The result of a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
-    /// Where the session stood before, in seconds.
+    /// The position before the pause, in seconds.
     pub from_s: i64,
     /// Seconds that enter the statistics.
     pub credited_s: i64,
-    /// Seconds that the cap took off.
+    /// Seconds removed by the cap.
     pub capped_s: i64,
 }
 
 impl Session {
-    /// The session that an accepted play opens, from where the last one was left.
+    /// Opens a session at the position of the last one, or at 0.
     #[must_use]
     pub fn play(last: Option<Self>, now_micros: i64) -> Self {
         Self {
@@ -57,8 +57,10 @@ impl Session {
         }
     }
 
-    /// Pauses an open session at a position (0 to `duration_s`), which it moves to; at the end of
-    /// the video it closes and goes back to the beginning. An owner's own seconds credit nothing.
+    /// Pauses an open session at `current_s` (0 to `duration_s`).
+    ///
+    /// The session moves to that position. At the end of the video it closes and its position
+    /// returns to 0. Seconds that the owner watches are neither credited nor capped.
     #[must_use]
     pub fn pause(
         self,
@@ -71,8 +73,8 @@ impl Session {
         let watched_s = current_s.saturating_sub(self.position_s).max(0);
         let elapsed_micros = now_micros.saturating_sub(self.since_micros);
         let allowed_s = rate
-            .most_s(elapsed_micros)
-            .map_or(watched_s, |most_s| watched_s.min(most_s));
+            .max_credit_s(elapsed_micros)
+            .map_or(watched_s, |max_s| watched_s.min(max_s));
         let credit = Credit {
             from_s: self.position_s,
             credited_s: if is_own { 0 } else { allowed_s },
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const S: i64 = 1_000_000;
+    const S: i64 = MICROS_PER_S;
     const RATE: PlaybackRate = PlaybackRate(2_000);
 
     fn open(position_s: i64, since_s: i64) -> Session {
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_play_goes_on_where_the_last_session_was_left() {
+    fn a_play_resumes_at_the_position_of_the_last_session() {
         assert_eq!(
             Session::play(None, 7),
             Session {
@@ -133,9 +135,9 @@ mod tests {
         assert_eq!(credited(open(0, 0), 120, 120), 120);
         assert_eq!(credited(open(0, 0), 120, 60), 120, "at twice the speed");
         assert_eq!(credited(open(0, 0), 120, 50), 105, "capped");
-        assert_eq!(credited(open(100, 0), 90, 60), 0, "sought back");
-        assert_eq!(credited(open(0, 0), 5, 0), 5, "the grace");
-        assert_eq!(credited(open(0, 10), 500, 0), 5, "a clock that went back");
+        assert_eq!(credited(open(100, 0), 90, 60), 0, "seek backwards");
+        assert_eq!(credited(open(0, 0), 5, 0), 5, "grace");
+        assert_eq!(credited(open(0, 10), 500, 0), 5, "clock set back");
         let (_, credit) = open(0, 0).pause(600, 1_000, false, RATE, 100 * S);
         assert_eq!((credit.credited_s, credit.capped_s), (205, 395));
         let (_, credit) = open(0, 0).pause(600, 1_000, false, PlaybackRate(0), 0);

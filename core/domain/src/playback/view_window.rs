@@ -1,78 +1,57 @@
-//! The gate for imported plays: one counted view in a window for each user and video.
+//! The view window: each user's views of a video count once per window.
 
-use crate::{accounts::UserId, playback::Play, videos::VideoId};
-use std::collections::HashMap;
+use crate::units::{MICROS_PER_MS, MICROS_PER_S};
 
-/// What the gate says of a play.
+/// The decision about a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// Enters the statistics: one view and its seconds.
+    /// The play enters the statistics with one view and its seconds.
     Counted,
-    /// The owner's own play: recorded, but neither view nor seconds nor ads.
+    /// The viewer owns the video: the play is recorded without view, seconds and ads.
     Own,
-    /// Within the window after the last counted view: not recorded.
+    /// The view window of the last counted view is still open: the play is not recorded.
     Repeat,
 }
 
-/// Remembers the last counted view of each user and video for one window's time. Plays must be
-/// shown to it in the order of time; it forgets what can no longer matter, so its memory is
-/// bounded by the plays of one window.
-#[derive(Debug)]
+/// The length of the view window. A view is a repeat if it starts before the window of the last
+/// counted view ends; a view at exactly that instant counts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ViewWindow {
-    window_micros: i64,
-    last_counted: HashMap<(UserId, VideoId), i64>,
-    sweep_at_micros: i64,
+    micros: i64,
 }
 
 impl ViewWindow {
-    /// `window_s` (0 and up): a view less than this many seconds after the last counted one is a
-    /// repeat; exactly this many seconds later counts again.
+    /// Converts a length in seconds. With 0, every view counts.
     #[must_use]
-    pub fn new(window_s: i64) -> Self {
+    pub const fn from_seconds(window_s: u32) -> Self {
         Self {
-            window_micros: window_s.saturating_mul(1_000_000),
-            last_counted: HashMap::new(),
-            sweep_at_micros: i64::MIN,
+            micros: window_s as i64 * MICROS_PER_S,
         }
     }
 
-    /// The window in microseconds.
+    /// Returns the length in microseconds.
     #[must_use]
-    pub fn window_micros(&self) -> i64 {
-        self.window_micros
+    pub const fn micros(self) -> i64 {
+        self.micros
     }
 
-    /// Decides about a play and remembers it where it counts.
-    pub fn admit(&mut self, play: &Play) -> Admission {
-        self.sweep(play.started_at_micros);
-        if play.user_id == play.owner_id {
-            return Admission::Own;
-        }
-        let last = self.last_counted.get(&(play.user_id, play.video_id));
-        if last.is_some_and(|&last| play.started_at_micros - last < self.window_micros) {
-            return Admission::Repeat;
-        }
-        self.remember(play.user_id, play.video_id, play.started_at_micros);
-        Admission::Counted
+    /// Returns the end of the window that a view at `counted_micros` opens, in microseconds since
+    /// 1970 (UTC).
+    #[must_use]
+    pub const fn end_micros(self, counted_micros: i64) -> i64 {
+        counted_micros.saturating_add(self.micros)
     }
 
-    /// Takes note of a view that is already in the history.
-    pub fn remember(&mut self, user_id: UserId, video_id: VideoId, at_micros: i64) {
-        let last = self
-            .last_counted
-            .entry((user_id, video_id))
-            .or_insert(at_micros);
-        *last = (*last).max(at_micros);
+    /// Returns whether a view at `at_micros` repeats the view counted at `counted_micros`.
+    #[must_use]
+    pub const fn is_repeat(self, counted_micros: i64, at_micros: i64) -> bool {
+        at_micros < self.end_micros(counted_micros)
     }
 
-    /// Drops what lies more than a window back, at most once in a window.
-    fn sweep(&mut self, now_micros: i64) {
-        if now_micros >= self.sweep_at_micros {
-            let window = self.window_micros;
-            self.last_counted
-                .retain(|_, last| now_micros - *last < window);
-            self.sweep_at_micros = now_micros.saturating_add(window.max(1_000_000));
-        }
+    /// Returns the milliseconds from `now_micros` until a window ends, rounded up.
+    #[must_use]
+    pub const fn retry_after_ms(end_micros: i64, now_micros: i64) -> i64 {
+        (end_micros - now_micros + MICROS_PER_MS - 1) / MICROS_PER_MS
     }
 }
 
@@ -80,45 +59,20 @@ impl ViewWindow {
 mod tests {
     use super::*;
 
-    fn play(user: i64, owner: i64, at_s: i64) -> Play {
-        Play {
-            user_id: UserId(user),
-            video_id: VideoId(1),
-            owner_id: UserId(owner),
-            started_at_micros: at_s * 1_000_000,
-            play_time_s: 1,
-            duration_s: 10,
-        }
+    #[test]
+    fn a_view_counts_again_when_the_window_ends() {
+        let window = ViewWindow::from_seconds(30);
+        let end = window.end_micros(7);
+        assert_eq!(end, 30_000_007);
+        assert!(window.is_repeat(7, 7) && window.is_repeat(7, end - 1));
+        assert!(!window.is_repeat(7, end));
+        assert!(!ViewWindow::from_seconds(0).is_repeat(7, 7));
     }
 
     #[test]
-    fn a_repeat_is_measured_from_the_last_counted_view() {
-        let mut view_window = ViewWindow::new(30);
-        assert_eq!(view_window.admit(&play(1, 9, 0)), Admission::Counted);
-        assert_eq!(view_window.admit(&play(1, 9, 29)), Admission::Repeat);
-        assert_eq!(view_window.admit(&play(2, 9, 29)), Admission::Counted);
-        assert_eq!(view_window.admit(&play(1, 9, 30)), Admission::Counted);
-        assert_eq!(view_window.admit(&play(1, 9, 59)), Admission::Repeat);
-        assert_eq!(view_window.admit(&play(1, 9, 60)), Admission::Counted);
-    }
-
-    #[test]
-    fn an_own_play_neither_counts_nor_opens_a_window() {
-        let mut view_window = ViewWindow::new(30);
-        assert_eq!(view_window.admit(&play(9, 9, 0)), Admission::Own);
-        assert_eq!(view_window.admit(&play(9, 9, 1)), Admission::Own);
-    }
-
-    #[test]
-    fn memory_is_bounded_by_the_window() {
-        let mut view_window = ViewWindow::new(30);
-        for at_s in 0..10_000 {
-            let _ = view_window.admit(&play(at_s + 1, 0, at_s));
-        }
-        assert!(
-            view_window.last_counted.len() <= 61,
-            "{}",
-            view_window.last_counted.len()
-        );
+    fn a_retry_never_comes_too_early() {
+        assert_eq!(ViewWindow::retry_after_ms(30_000_007, 7), 30_000);
+        assert_eq!(ViewWindow::retry_after_ms(30_000_007, 8), 30_000);
+        assert_eq!(ViewWindow::retry_after_ms(30_000_007, 30_000_006), 1);
     }
 }

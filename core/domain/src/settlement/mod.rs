@@ -1,4 +1,4 @@
-//! A video's statistics and revenue of a day.
+//! Settlement of one video and day: statistics and revenue.
 
 mod revenue;
 mod statistics;

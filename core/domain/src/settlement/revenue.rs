@@ -1,4 +1,4 @@
-//! Revenue: what a video earned on a day.
+//! Revenue of a video and day.
 
 use crate::{
     money::Money,
@@ -7,25 +7,23 @@ use crate::{
     videos::VideoId,
 };
 
-/// One settled row: a video's pay for a day.
+/// The settled revenue of one video and day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VideoRevenue {
-    /// The video.
     pub video_id: VideoId,
-    /// Pay for views.
     pub view_revenue: Money,
-    /// Pay for ad views.
     pub ad_revenue: Money,
-    /// The sum of both.
+    /// The sum of view and ad revenue.
     pub total_revenue: Money,
 }
 
 impl VideoRevenue {
-    /// Pays a settled day: the count before it decides the tiers; views and ad views are each
-    /// rounded down on their own.
+    /// Computes the revenue of a settled day. The lifetime count before the day selects the tiers.
+    /// View revenue and ad revenue are rounded down separately.
     ///
     /// # Errors
-    /// Where an amount does not fit, or the row contradicts itself.
+    /// Returns [`SettleError::Overflow`] if an amount does not fit into 64 bits, and
+    /// [`SettleError::BrokenChain`] if a lifetime count is below the day's count.
     pub fn of(statistics: &VideoStatistics, rates: &RateVersion) -> Result<Self, SettleError> {
         let before = |cumulative: i64, day: i64| {
             cumulative
@@ -89,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_rounded_down_on_its_own() {
+    fn each_kind_is_rounded_down_separately() {
         let revenue = VideoRevenue::of(&day(2, 4, 1, 1), &rates()).unwrap();
         assert_eq!(revenue.view_revenue.to_string(), "2.10");
         assert_eq!(revenue.ad_revenue.to_string(), "10.00");
@@ -97,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_chain_is_refused() {
-        let refused = VideoRevenue::of(&day(5, 4, 0, 0), &rates()).unwrap_err();
+    fn a_broken_chain_is_rejected() {
+        let error = VideoRevenue::of(&day(5, 4, 0, 0), &rates()).unwrap_err();
         assert_eq!(
-            refused,
+            error,
             SettleError::BrokenChain {
                 cumulative: 4,
                 day: 5

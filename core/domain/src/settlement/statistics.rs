@@ -1,42 +1,37 @@
-//! Statistics: what happened to a video on a day, and over its life.
+//! Statistics of a video: counts of one day and over its lifetime.
 
 use crate::videos::VideoId;
 use chrono::NaiveDate;
 
-/// Lifetime counts at a moment.
+/// Counts over the lifetime of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LifetimeCounts {
     /// Counted views.
     pub views: i64,
-    /// Ad views.
     pub ad_views: i64,
 }
 
-/// What the history holds of one video on one day.
+/// The history of one video on one day, aggregated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Activity {
-    /// The video.
     pub video_id: VideoId,
     /// Counted views.
     pub view_count: i64,
-    /// Seconds watched, or nothing where the sum does not fit into 64 bits.
+    /// Seconds watched; `None` if the sum does not fit into 64 bits.
     pub total_play_time: Option<i64>,
-    /// The smallest number of seconds in a row: a negative one poisons the video.
+    /// The smallest number of seconds in a history row. A negative value makes settlement fail.
     pub min_play_time: i64,
-    /// Ad views.
     pub ad_view_count: i64,
-    /// Whether the video is registered.
     pub is_registered: bool,
-    /// Counts before the day: the last settled row, or the opening balance.
+    /// Counts before the day: those of the last settled row, or the opening balance.
     pub before: LifetimeCounts,
-    /// An earlier day on which this video was skipped and has no statistics yet.
+    /// An earlier day whose statistics of this video were skipped and are still missing.
     pub held_since: Option<NaiveDate>,
 }
 
-/// One settled row: a video's day.
+/// The settled statistics of one video and day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VideoStatistics {
-    /// The video.
     pub video_id: VideoId,
     /// Counted views of the day.
     pub view_count: i64,
@@ -44,23 +39,23 @@ pub struct VideoStatistics {
     pub total_play_time: i64,
     /// Ad views of the day.
     pub ad_view_count: i64,
-    /// Counts over the video's life, this day included.
+    /// Lifetime counts, including this day.
     pub cumulative: LifetimeCounts,
 }
 
-/// Why a video cannot be settled. Its `Display` is the reason that admins read.
+/// The reason why a video cannot be settled. Admins see its `Display` text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettleError {
-    /// A row with negative seconds.
+    /// A history row has negative seconds.
     #[error("negative seconds in the history: {0}")]
     NegativeSeconds(i64),
-    /// History of a video that is not registered.
+    /// The video of the history is not registered.
     #[error("no such video")]
     NoSuchVideo,
-    /// A sum beyond 64 bits.
+    /// A sum does not fit into 64 bits.
     #[error("the {0} does not fit into 64 bits")]
     Overflow(&'static str),
-    /// No version of the rates covers the day.
+    /// No rate version covers the day.
     #[error("there is no rate for {0}")]
     NoRate(NaiveDate),
     /// The statistics of this or an earlier day were skipped.
@@ -68,22 +63,18 @@ pub enum SettleError {
     Held(NaiveDate),
     /// The counts of a settled row contradict each other.
     #[error("the lifetime count {cumulative} is below the day's count {day}")]
-    BrokenChain {
-        /// The lifetime count.
-        cumulative: i64,
-        /// The day's count.
-        day: i64,
-    },
-    /// The store refuses the video's rows.
-    #[error("the database refuses its rows: {0}")]
-    Refused(String),
+    BrokenChain { cumulative: i64, day: i64 },
+    /// The database rejected the video's rows.
+    #[error("the database rejected its rows: {0}")]
+    Rejected(String),
 }
 
 impl Activity {
-    /// The day's row, or nothing where nothing entered the statistics (own plays only).
+    /// Computes the statistics of the day. Returns `None` if no play entered the statistics, such as
+    /// when only the owner played the video.
     ///
     /// # Errors
-    /// Where the video is poison.
+    /// Returns the reason why the video cannot be settled.
     pub fn settle(&self) -> Result<Option<VideoStatistics>, SettleError> {
         if self.min_play_time < 0 {
             return Err(SettleError::NegativeSeconds(self.min_play_time));
@@ -146,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn own_plays_alone_make_no_row() {
+    fn own_plays_alone_produce_no_row() {
         let own = Activity {
             view_count: 0,
             total_play_time: Some(0),
@@ -158,19 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn poison_is_named() {
-        let reason = |activity: Activity| activity.settle().unwrap_err().to_string();
-        let poisoned = |change: fn(&mut Activity)| {
+    fn errors_name_the_reason() {
+        let reason = |change: fn(&mut Activity)| {
             let mut activity = ACTIVITY;
             change(&mut activity);
-            reason(activity)
+            activity.settle().unwrap_err().to_string()
         };
-        assert!(poisoned(|a| a.min_play_time = -1).contains("negative seconds"));
-        assert!(poisoned(|a| a.total_play_time = None).contains("sum of seconds"));
-        assert!(poisoned(|a| a.is_registered = false).contains("no such video"));
-        assert!(poisoned(|a| a.before.views = i64::MAX).contains("lifetime view count"));
+        assert!(reason(|a| a.min_play_time = -1).contains("negative seconds"));
+        assert!(reason(|a| a.total_play_time = None).contains("sum of seconds"));
+        assert!(reason(|a| a.is_registered = false).contains("no such video"));
+        assert!(reason(|a| a.before.views = i64::MAX).contains("lifetime view count"));
         assert!(
-            poisoned(|a| a.held_since = NaiveDate::from_ymd_opt(2024, 1, 1)).contains("2024-01-01")
+            reason(|a| a.held_since = NaiveDate::from_ymd_opt(2024, 1, 1)).contains("2024-01-01")
         );
     }
 }

@@ -1,11 +1,20 @@
-//! Videos and their opening counts.
+//! Videos and their opening balances.
 
-use crate::accounts::UserId;
+use crate::{accounts::UserId, units::SECONDS_PER_DAY};
 use std::fmt;
 
 /// A video's id, 1 and up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VideoId(pub i64);
+
+impl VideoId {
+    /// Returns the synthetic creator who owns this video if the imported source has no owner. The
+    /// creator's number is the video id mod 100.
+    #[must_use]
+    pub fn synthetic_owner(self) -> UserId {
+        UserId::synthetic_creator(self.0)
+    }
+}
 
 impl fmt::Display for VideoId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,32 +22,30 @@ impl fmt::Display for VideoId {
     }
 }
 
-/// A video as the store keeps it.
+/// A video as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Video {
-    /// The video's id.
     pub id: VideoId,
-    /// Whoever uploaded it and earns from it.
+    /// The creator who uploaded the video and receives its revenue.
     pub owner_id: UserId,
-    /// What people read.
     pub title: String,
     /// Length in seconds, 1 to [`MAX_DURATION_S`].
     pub duration_s: i64,
 }
 
-/// The longest title, in characters.
+/// Maximum length of a title, in characters.
 pub const MAX_TITLE: usize = 200;
 
-/// A title that somebody gives a video or an ad: 1 to [`MAX_TITLE`] characters, not all of them
-/// white space, none of them a control character.
+/// The title of a video or an ad: 1 to [`MAX_TITLE`] characters, no control characters, not only
+/// white space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Title(String);
 
 impl Title {
-    /// A title, if the text can be one.
+    /// Validates a title.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns the rule that the text violates.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.trim().is_empty() {
             return Err("must not be empty");
@@ -52,17 +59,16 @@ impl Title {
         Ok(Self(text.to_owned()))
     }
 
-    /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The longest video, in seconds: one day.
-pub const MAX_DURATION_S: i64 = 86_400;
+/// Maximum length of a video, in seconds: 24 hours.
+pub const MAX_DURATION_S: i64 = SECONDS_PER_DAY;
 
-/// Lifetime counts that a video brings from another system.
+/// The lifetime counts of a video that was migrated from another system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpeningBalance {
     /// The video, which need not be registered yet.
@@ -73,7 +79,7 @@ pub struct OpeningBalance {
     pub ad_view_count: i64,
 }
 
-/// The largest opening count: a million million, far beyond any video and far below overflow.
+/// Maximum opening count. It is far above the count of any real video and far below overflow.
 pub const MAX_OPENING_COUNT: i64 = 1_000_000_000_000;
 
 #[cfg(test)]
@@ -81,7 +87,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles_are_what_people_can_read() {
+    fn a_video_without_owner_belongs_to_the_creator_of_its_last_two_digits() {
+        assert_eq!(VideoId(3_381_812).synthetic_owner(), UserId(9_000_000_012));
+    }
+
+    #[test]
+    fn titles_are_readable() {
         for title in [
             "a",
             "고양이 🐈",

@@ -1,4 +1,4 @@
-//! Joining, logging in, staying logged in, logging out.
+//! Accounts: sign-up, login, refresh tokens and logout.
 
 pub mod passwords;
 
@@ -12,13 +12,14 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc};
 
-/// How long a refresh token is taken, in seconds: one day.
+/// The lifetime of a refresh token, in seconds: one day.
 pub const REFRESH_S: u32 = 86_400;
-/// How long a used refresh token is taken once more, in seconds: two tabs may ask at one moment.
+/// How long a used refresh token is accepted once more, in seconds. Two tabs of a browser may
+/// refresh at the same moment.
 const GRACE_S: u32 = 10;
 const TOKEN_BYTES: usize = 32;
 
-/// A refresh token as its owner has it: 32 bytes of chance in Base64. Never shown.
+/// A refresh token in plain text: 32 random bytes in Base64. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 
@@ -27,14 +28,15 @@ impl RefreshToken {
         Self(URL_SAFE_NO_PAD.encode(rand::random::<[u8; TOKEN_BYTES]>()))
     }
 
-    /// One that somebody shows. Nothing is looked for that cannot be a token of ours.
+    /// Parses a token from a client. Returns `None` if the text cannot be a token, which saves the
+    /// lookup.
     #[must_use]
-    pub fn shown(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         (bytes.len() == TOKEN_BYTES).then(|| Self(text.to_owned()))
     }
 
-    /// Its text, for its owner only.
+    /// Returns the plain text, which only the owner may see.
     #[must_use]
     pub fn secret(&self) -> &str {
         &self.0
@@ -44,10 +46,10 @@ impl RefreshToken {
         TokenHash(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    fn kept(&self) -> NewToken {
+    fn to_new_token(&self) -> NewToken {
         NewToken {
             hash: self.hash(),
-            lives_s: REFRESH_S,
+            lifetime_s: REFRESH_S,
         }
     }
 }
@@ -58,42 +60,38 @@ impl fmt::Debug for RefreshToken {
     }
 }
 
-/// Somebody who is logged in.
+/// A successful login or token exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedIn {
-    /// Who.
     pub account: Account,
-    /// What keeps them logged in.
     pub refresh_token: RefreshToken,
 }
 
-/// Why somebody has no account, or is not logged in.
+/// An error of the account service.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// The name belongs to those who come with imports.
-    #[error("names like user-1 and creator-1 are given by imports")]
+    /// The name is reserved for imported users.
+    #[error("names such as user-1 and creator-1 are reserved for imported users")]
     ReservedUsername,
-    /// No such user, or another password: which one is nobody's business.
+    /// The user is unknown or the password is wrong. The two cases are not distinguished, so that a
+    /// client cannot probe for usernames.
     #[error("the username or the password is wrong")]
     WrongCredentials,
-    /// The refresh token is unknown, revoked or too old.
+    /// The refresh token is unknown, revoked or expired.
     #[error("the refresh token is not valid")]
     WrongRefreshToken,
-    /// The refresh token was used before; everybody with one of its family is logged out.
+    /// The refresh token was used before. All tokens of its family are revoked.
     #[error("the refresh token was used before")]
     ReusedRefreshToken(UserId),
-    /// The store refused.
     #[error(transparent)]
-    Refused(#[from] CredentialError),
-    /// Passwords cannot be hashed now.
+    Credential(#[from] CredentialError),
     #[error(transparent)]
     Password(#[from] PasswordError),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Knows who is who.
+/// Manages accounts and logins.
 #[derive(Clone)]
 pub struct Accounts {
     store: Arc<Store>,
@@ -101,7 +99,6 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// A service on a store.
     #[must_use]
     pub fn new(store: Arc<Store>) -> Self {
         Self {
@@ -110,10 +107,10 @@ impl Accounts {
         }
     }
 
-    /// Makes an account of a user.
+    /// Creates an account with the role of a user.
     ///
     /// # Errors
-    /// Where the name is taken or reserved, or the store fails.
+    /// If the name is taken or reserved, or the store fails.
     pub async fn join(
         &self,
         username: &Username,
@@ -122,10 +119,10 @@ impl Accounts {
         self.create(username, password, Role::User).await
     }
 
-    /// Makes an account with a role. Not for those who join: nobody makes himself an admin.
+    /// Creates an account with a role. Not for sign-up, which must not create admins.
     ///
     /// # Errors
-    /// Where the name is taken or reserved, or the store fails.
+    /// If the name is taken or reserved, or the store fails.
     pub async fn create(
         &self,
         username: &Username,
@@ -139,18 +136,18 @@ impl Accounts {
         Ok(self.store.create_account(username, &hash, role).await?)
     }
 
-    /// Gives somebody a role.
+    /// Changes the role of an account.
     ///
     /// # Errors
-    /// Where there is no such user, or the store fails.
+    /// If the user does not exist, or the store fails.
     pub async fn grant(&self, username: &Username, role: Role) -> Result<(), AccountError> {
         Ok(self.store.grant(username, role).await?)
     }
 
-    /// Gives somebody a password, and logs them out everywhere.
+    /// Changes the password of an account and revokes all of its refresh tokens.
     ///
     /// # Errors
-    /// Where there is no such user, or the store fails.
+    /// If the user does not exist, or the store fails.
     pub async fn set_password(
         &self,
         username: &Username,
@@ -160,10 +157,10 @@ impl Accounts {
         Ok(self.store.set_password(username, &hash).await?)
     }
 
-    /// Logs somebody in.
+    /// Logs a user in and begins a family of refresh tokens.
     ///
     /// # Errors
-    /// Where name or password are wrong, or the store fails.
+    /// If the username or the password is wrong, or the store fails.
     pub async fn login(
         &self,
         username: &Username,
@@ -173,13 +170,13 @@ impl Accounts {
         let (account, hash) = credential
             .map(|credential| (credential.account, credential.password_hash))
             .unzip();
-        let is_right = self.passwords.is(password, hash).await?;
+        let is_right = self.passwords.verify(password, hash).await?;
         let Some(account) = account.filter(|_| is_right) else {
             return Err(AccountError::WrongCredentials);
         };
         let refresh_token = RefreshToken::new();
         self.store
-            .begin_family(account.user_id, &refresh_token.kept())
+            .begin_family(account.user_id, &refresh_token.to_new_token())
             .await?;
         Ok(LoggedIn {
             account,
@@ -187,15 +184,15 @@ impl Accounts {
         })
     }
 
-    /// Keeps somebody logged in, with the role that they have now.
+    /// Exchanges a refresh token for a new one. The account has its current role.
     ///
     /// # Errors
-    /// Where the token is not valid, or the store fails.
-    pub async fn reissue(&self, shown: &RefreshToken) -> Result<LoggedIn, AccountError> {
+    /// If the token is not valid or was used before, or the store fails.
+    pub async fn reissue(&self, token: &RefreshToken) -> Result<LoggedIn, AccountError> {
         let next = RefreshToken::new();
         let rotation = self
             .store
-            .rotate(&shown.hash(), &next.kept(), GRACE_S)
+            .rotate(&token.hash(), &next.to_new_token(), GRACE_S)
             .await?;
         match rotation {
             Rotation::Rotated(account) => Ok(LoggedIn {
@@ -203,16 +200,16 @@ impl Accounts {
                 refresh_token: next,
             }),
             Rotation::Reused(user_id) => Err(AccountError::ReusedRefreshToken(user_id)),
-            Rotation::Refused => Err(AccountError::WrongRefreshToken),
+            Rotation::Rejected => Err(AccountError::WrongRefreshToken),
         }
     }
 
-    /// Logs somebody out. A token that is not valid logs nobody out.
+    /// Revokes the family of a refresh token. Ignores a token that is not valid.
     ///
     /// # Errors
-    /// Where the store fails.
-    pub async fn logout(&self, shown: &RefreshToken) -> Result<(), AccountError> {
-        Ok(self.store.revoke(&shown.hash()).await?)
+    /// If the store fails.
+    pub async fn logout(&self, token: &RefreshToken) -> Result<(), AccountError> {
+        Ok(self.store.revoke(&token.hash()).await?)
     }
 }
 
@@ -221,14 +218,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refresh_token_is_long_and_is_not_shown() {
+    fn a_refresh_token_is_long_and_hidden_in_debug_output() {
         let token = RefreshToken::new();
         assert_eq!(token.secret().len(), 43);
         assert_ne!(token, RefreshToken::new());
         assert!(!format!("{token:?}").contains(token.secret()));
-        assert_eq!(RefreshToken::shown(token.secret()), Some(token.clone()));
+        assert_eq!(RefreshToken::parse(token.secret()), Some(token.clone()));
         for other in ["", "x", "ä", &token.secret()[1..], "a.b.c"] {
-            assert_eq!(RefreshToken::shown(other), None, "{other}");
+            assert_eq!(RefreshToken::parse(other), None, "{other}");
         }
     }
 }

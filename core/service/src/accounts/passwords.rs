@@ -1,4 +1,4 @@
-//! Hashing and comparing passwords, off the threads that serve everybody else.
+//! Password hashing, on threads of its own so that it does not block other requests.
 
 use argon2::{
     Argon2, PasswordHasher, PasswordVerifier,
@@ -13,19 +13,20 @@ use std::{
 };
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-/// How long a request waits for its turn to hash.
-const TURN_LIMIT: Duration = Duration::from_secs(5);
-/// What a password is compared to where there is no such user, so that this takes as long.
-static NOBODY: LazyLock<Option<PasswordHash>> = LazyLock::new(|| hash(b"nobody").ok());
+/// How long a request waits for a permit to hash.
+const PERMIT_LIMIT: Duration = Duration::from_secs(5);
+/// The hash that the password of an unknown user is compared with, so that unknown usernames take
+/// equally long.
+static UNKNOWN_USER: LazyLock<Option<PasswordHash>> = LazyLock::new(|| hash(b"unknown").ok());
 
-/// Why nothing was hashed.
+/// The reason why a password was not hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
-    /// Too many wait for the same.
-    #[error("too many passwords are being checked")]
+    /// Too many requests wait for a permit.
+    #[error("too many passwords are being hashed")]
     Busy,
-    /// The hash cannot be read, or the machine has no memory left.
-    #[error("a password could not be hashed: {0}")]
+    /// The stored hash is damaged, or memory is exhausted.
+    #[error("failed to hash a password: {0}")]
     Failed(String),
 }
 
@@ -35,43 +36,44 @@ impl From<password_hash::Error> for PasswordError {
     }
 }
 
-/// Hashes with Argon2id at the costs that OWASP asks for: 19 MiB, two passes, one lane. At most one
-/// a core at a time.
+/// Hashes passwords with Argon2id at the cost that OWASP recommends: 19 MiB, two passes, one lane.
+/// Computes at most one hash per core at a time.
 #[derive(Clone)]
 pub struct Passwords {
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         Self {
-            turns: Arc::new(Semaphore::new(cores)),
+            permits: Arc::new(Semaphore::new(cores)),
         }
     }
 }
 
 impl Passwords {
-    /// What is kept of a password.
+    /// Hashes a password with a random salt.
     ///
     /// # Errors
-    /// Where it is not its turn in time.
+    /// If no permit is free in time, or the hashing fails.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, PasswordError> {
-        self.in_turn(move || hash(password.as_bytes())).await
+        self.with_permit(move || hash(password.as_bytes())).await
     }
 
-    /// Whether it is this password. Without a hash it is not, after as long a time.
+    /// Returns whether a password matches a hash. Without a hash it returns false after an equally
+    /// long time.
     ///
     /// # Errors
-    /// Where it is not its turn in time, or the stored hash is none.
-    pub async fn is(
+    /// If no permit is free in time, or the stored hash is damaged.
+    pub async fn verify(
         &self,
         password: Password,
         hash: Option<PasswordHash>,
     ) -> Result<bool, PasswordError> {
-        self.in_turn(move || {
+        self.with_permit(move || {
             let is_known = hash.is_some();
-            let Some(hash) = hash.or_else(|| NOBODY.clone()) else {
+            let Some(hash) = hash.or_else(|| UNKNOWN_USER.clone()) else {
                 return Ok(false);
             };
             match Argon2::default().verify_password(password.as_bytes(), hash.0.as_str()) {
@@ -83,19 +85,19 @@ impl Passwords {
         .await
     }
 
-    async fn in_turn<T: Send + 'static>(
+    async fn with_permit<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let turn = timeout(TURN_LIMIT, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
+        let permit = timeout(PERMIT_LIMIT, Arc::clone(&self.permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
             return Err(PasswordError::Busy);
         };
-        // The turn ends with the work, also where the request has gone.
+        // The permit is released when the work ends, even if the client has disconnected.
         let work = spawn_blocking(move || {
-            let done = work();
-            drop(turn);
-            done
+            let result = work();
+            drop(permit);
+            result
         });
         work.await
             .unwrap_or_else(|error| Err(PasswordError::Failed(error.to_string())))
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_password_is_itself_only_and_its_hash_says_nothing() {
+    async fn a_hash_matches_only_its_password_and_is_salted() {
         let passwords = Passwords::default();
         let password = |text| Password::new(text).unwrap();
         let hash = passwords.hash(password("correct horse")).await.unwrap();
@@ -124,20 +126,20 @@ mod tests {
         );
         let again = passwords.hash(password("correct horse")).await.unwrap();
         assert_ne!(hash, again, "salted");
-        let is = async |text, hash| passwords.is(password(text), hash).await.unwrap();
+        let is = async |text, hash| passwords.verify(password(text), hash).await.unwrap();
         assert!(is("correct horse", Some(hash.clone())).await);
         assert!(!is("correct house", Some(hash)).await);
-        assert!(!is("nobodynobody", None).await);
+        assert!(!is("unknown user", None).await);
         assert!(
             !passwords
-                .is(Password::given("nobody").unwrap(), None)
+                .verify(Password::for_login("unknown").unwrap(), None)
                 .await
                 .unwrap()
         );
         let damaged = Some(PasswordHash("plain".to_owned()));
         assert!(
             passwords
-                .is(password("correct horse"), damaged)
+                .verify(password("correct horse"), damaged)
                 .await
                 .is_err()
         );

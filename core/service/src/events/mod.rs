@@ -1,4 +1,4 @@
-//! A fleet's events: the port of the stream, and their replay into a restored database.
+//! The events of a fleet: the port of the stream, and the replay into a restored database.
 
 pub mod replay;
 pub mod stream;

@@ -1,75 +1,77 @@
-//! The stream's events on their way into the database: as they come, and once more from what the
-//! stream retains.
+//! Persisting events of the stream: as they arrive, and again from the entries that the stream
+//! retains.
 
 use crate::events::stream::{EventStream, Retained, StreamError};
-use balance_domain::calendar::BusinessTimezone;
+use balance_domain::{calendar::BusinessTimezone, videos::AdInterval};
 use balance_store::{
     Store, StoreError, StoreResult,
-    events::{Content, Drained, Entry},
+    events::{Content, Entry, WrittenEntries},
 };
 
-/// Entries of a group: hundreds in a statement are worth more than any choice of index.
+/// Entries of a group. Hundreds of rows in a statement matter more for speed than the indexes.
 pub const GROUP: u32 = 500;
 
-/// The rules by which events are written.
+/// The rules by which events are persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventRules {
-    /// The zone of the business days.
+    /// The time zone of the business days.
     pub timezone: BusinessTimezone,
     /// Seconds between two ad slots (`AD_INTERVAL_S`).
     pub ad_interval_s: u32,
 }
 
-/// Writes a group, or, where the database refuses its data, each entry by itself, so that only
-/// the one at fault is rejected.
+/// Persists a group. If the database rejects its data, persists each entry by itself, so that only
+/// the invalid entry is rejected. Idempotent.
 ///
 /// # Errors
-/// Where the store fails. What was written by then stays; written again it changes nothing.
-pub async fn persist(store: &Store, entries: &[Entry], rules: EventRules) -> StoreResult<Drained> {
+/// If the store fails. Entries that were persisted before the failure stay.
+pub async fn persist(
+    store: &Store,
+    entries: &[Entry],
+    rules: EventRules,
+) -> StoreResult<WrittenEntries> {
     let write = |entries| store.write_entries(entries, rules.timezone, rules.ad_interval_s);
     match write(entries).await {
         Err(StoreError::Data(_)) if entries.len() > 1 => {}
         written => return written,
     }
-    let mut all = Drained::default();
+    let mut all = WrittenEntries::default();
     for entry in entries {
         all.add(write(std::slice::from_ref(entry)).await?);
     }
     Ok(all)
 }
 
-/// What a replay did.
+/// The result of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Replayed {
-    /// Entries that were read again, the ends of days among them.
+    /// The number of entries read, including the seals of days.
     pub entries: u64,
-    /// What became of them.
-    pub drained: Drained,
+    /// The number of entries by outcome.
+    pub drained: WrittenEntries,
 }
 
-/// Why a replay ended before its end. Begun again it does what is left.
+/// The reason why a replay stopped early. A second replay completes the rest.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The plays were spread over more shards than are known.
-    #[error("it is {shards}, and there are plays in the stream of shard {found}, counted from 0")]
+    /// The stream has entries in more shards than are configured.
+    #[error("the number of shards is {shards}, but shard {found} (counted from 0) has events")]
     MoreShards {
-        /// Shards that are known; they are numbered from 0.
+        /// The number of configured shards, which are numbered from 0.
         shards: u16,
-        /// A shard beyond them.
+        /// The number of a shard beyond the configured ones.
         found: u16,
     },
-    /// A pause shows ads, and none is registered: its ad views would be lost for good.
-    #[error("people have seen ads, and the database has none")]
+    /// An event has ad views, but no ad is registered. The ad views would be lost.
+    #[error("the events have ad views, but no ad is registered")]
     NoAds,
-    /// The stream failed.
     #[error(transparent)]
     Stream(#[from] StreamError),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Refuses a stream that is spread over more shards than are known.
+/// Checks that the stream has no entries beyond the configured shards.
 ///
 /// # Errors
 /// [`ReplayError::MoreShards`].
@@ -84,14 +86,14 @@ pub fn check_shards(stream: &dyn EventStream, retained: &[Retained]) -> Result<(
     }
 }
 
-/// Writes everything that was retained once more, shard by shard, from the oldest entry to the one
-/// that was the newest. What the database holds stays as it is; whoever drains meanwhile notices
-/// nothing. `is_without_ads` says that there were none; without it a database that has none is
-/// refused as soon as one is needed. `progress` is told of what is done and what there is, in
-/// entries.
+/// Persists all retained entries again, shard by shard, from the oldest entry to the newest of
+/// `retained`. Does not change existing rows and does not disturb running event writers.
+///
+/// If an event has ad views and no ad is registered, the replay fails, unless `is_without_ads` is
+/// set. `progress` receives the number of completed entries and the total.
 ///
 /// # Errors
-/// Where the plays cannot be written as they were, the stream is away, or the store fails.
+/// If a shard is not configured, an ad is missing, the stream is unavailable, or the store fails.
 pub async fn replay(
     store: &Store,
     stream: &dyn EventStream,
@@ -130,8 +132,8 @@ pub async fn replay(
 fn shows_ads(entry: &Entry, rules: EventRules) -> bool {
     match &entry.content {
         Content::Event(event) => event
-            .what
-            .passes_a_slot(i64::from(rules.ad_interval_s.max(1))),
-        Content::Seal | Content::Foreign { .. } => false,
+            .kind
+            .crosses_ad_slot(AdInterval::from_seconds(rules.ad_interval_s)),
+        Content::Seal | Content::Invalid { .. } => false,
     }
 }

@@ -1,68 +1,67 @@
-//! The event stream's port: the stream that the intake writes, as its reader sees it.
+//! The port of the event stream: the events that the intake appended, and the suppressed counts.
 
 use async_trait::async_trait;
 use balance_store::events::{Entry, EntryId, SuppressedCount};
 use chrono::NaiveDate;
 
-/// Some of a shard's counts of a day.
+/// A page of a shard's suppressed counts of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuppressedPage {
-    /// The counts; one may be on two pages.
+    /// The counts. A count may be on two pages.
     pub counts: Vec<SuppressedCount>,
-    /// What to ask for the next page with, if there is one.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<u64>,
 }
 
-/// What a shard's stream still holds, written down or not.
+/// The entries that a shard's stream retains, persisted or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retained {
-    /// The shard.
     pub shard: u16,
-    /// How many entries.
+    /// The number of entries.
     pub entries: u64,
-    /// The newest one.
+    /// The id of the newest entry.
     pub newest: EntryId,
 }
 
-/// Whether a shard holds everything of a day, and all of that is in the database.
+/// The state of a day in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
-    /// Nothing of the day can come any more, and nothing of it waits.
+    /// No more events of the day can arrive, and all of them are persisted.
     Drained,
-    /// The shard's own clock has not reached the day's end.
+    /// The clock of the stream has not reached the end of the day.
     NotOver,
-    /// Entries wait to be written.
+    /// Some entries are not persisted yet.
     Waiting,
 }
 
-/// The streams of the intake, as those see them who write them down.
+/// The event stream, as its readers see it. It consists of numbered shards.
 #[async_trait]
 pub trait EventStream: Send + Sync {
-    /// The next entries for a consumer, at most `limit` of each shard: those that dead consumers
-    /// left first. Waits a moment where there are none.
+    /// Reads the next entries for a consumer, at most `limit` of each shard. Entries that dead
+    /// consumers left come first. Waits a moment if the stream is empty.
     async fn read(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError>;
 
-    /// How many entries of each shard wait to be written down: those that nobody has read, and
-    /// those that were read and not acknowledged.
+    /// Returns the number of entries of each shard that are not persisted: unread entries and read
+    /// entries without an acknowledgement.
     async fn waiting(&self) -> Result<Vec<u64>, StreamError>;
 
-    /// Takes entries off the list of those that wait. Only after their commit.
+    /// Acknowledges entries. Must be called only after their commit.
     async fn acknowledge(&self, entries: &[EntryId]) -> Result<(), StreamError>;
 
-    /// Seals a day, whose end is given in milliseconds since 1970, in every shard, and answers
-    /// whether all of it has been written.
+    /// Seals a day in every shard and returns whether all of its events are persisted. `day_end_ms`
+    /// is in milliseconds since 1970.
     async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError>;
 
-    /// Drops entries older than an instant, in milliseconds since 1970; never one that is not
-    /// written.
+    /// Deletes persisted entries older than an instant, in milliseconds since 1970.
     async fn trim(&self, before_ms: i64) -> Result<(), StreamError>;
 
-    /// What there is in each shard whose stream is not empty; also in shards beyond ours, where
-    /// somebody has spread plays over more.
+    /// Returns the retained entries of each non-empty shard, including shards beyond the configured
+    /// ones.
     async fn retained(&self) -> Result<Vec<Retained>, StreamError>;
 
-    /// The oldest entries of the shard of `upto`, after one of them or from the first, up to and with
-    /// `upto`, at most `limit`. Nobody else notices: nothing is delivered by it.
+    /// Reads at most `limit` retained entries of the shard of `upto`, oldest first. The range
+    /// begins after `after`, or with the first entry, and includes `upto`. Does not affect
+    /// consumers.
     async fn reread(
         &self,
         after: Option<EntryId>,
@@ -70,11 +69,11 @@ pub trait EventStream: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Entry>, StreamError>;
 
-    /// The shards: 0 and up to, without, this one.
+    /// Returns the number of configured shards.
     fn shards(&self) -> u16;
 
-    /// A page of what a shard has refused on a day: the first with cursor 0, some `limit` counts.
-    /// Counts are kept for [`SUPPRESSED_DAYS`](balance_store::playback::SUPPRESSED_DAYS).
+    /// Returns a page of about `limit` suppressed counts of a shard's day. The first page has
+    /// cursor 0. Counts are kept for [`SUPPRESSED_DAYS`](balance_store::playback::SUPPRESSED_DAYS).
     async fn suppressed(
         &self,
         shard: u16,
@@ -84,7 +83,7 @@ pub trait EventStream: Send + Sync {
     ) -> Result<SuppressedPage, StreamError>;
 }
 
-/// The stream cannot be reached.
+/// The stream is unavailable.
 #[derive(Debug, thiserror::Error)]
-#[error("the intake's stream is away: {0}")]
+#[error("event stream unavailable: {0}")]
 pub struct StreamError(pub String);

@@ -4,19 +4,19 @@ use crate::import::csv_file::{CsvFile, FileError, integer};
 use balance_domain::videos::{MAX_OPENING_COUNT, OpeningBalance, VideoId};
 use std::io::Read;
 
-/// The most rows of one file, which is held in memory (32 bytes a row).
+/// The most rows of a file. The rows are kept in memory, at 32 bytes each.
 pub const MAX_BALANCE_ROWS: usize = 10_000_000;
 
 const COLUMNS: [&str; 3] = ["video_id", "view_count", "ad_view_count"];
 
-/// Reads opening counts, ordered by video id. Video ids are 1 to `i64::MAX`, counts 0 to
-/// [`MAX_OPENING_COUNT`]. A row that only says again what another one says is dropped. `name` is
-/// what errors call the file; the source needs no buffer of its own.
+/// Reads opening counts and returns them ordered by video id. Video ids are 1 to `i64::MAX`, counts
+/// are 0 to [`MAX_OPENING_COUNT`]. Drops repeated rows. `name` names the file in errors. The source
+/// needs no buffer.
 ///
 /// # Errors
-/// Where the file cannot be read, is empty or has a wrong header, where a value is no count, where
-/// there are more than [`MAX_BALANCE_ROWS`] rows, and where two rows give a video different
-/// counts; the first fault, with line and column.
+/// If the file cannot be read, is empty or has a wrong header; if a value is invalid; if the file
+/// has more than [`MAX_BALANCE_ROWS`] rows; or if two rows have different counts of a video. Names
+/// the line and the column of the first error.
 pub fn read_balances(
     source: impl Read,
     name: impl Into<String>,
@@ -33,7 +33,7 @@ fn read_at_most(
     let mut rows = Vec::new();
     while let Some(row) = csv.next_row()? {
         if rows.len() == max_rows {
-            return Err(row.fault(format!("there are more than {max_rows} rows")));
+            return Err(row.row_error(format!("the file has more than {max_rows} rows")));
         }
         let count = |value: &[u8]| integer(value, 0, MAX_OPENING_COUNT);
         let balance = OpeningBalance {
@@ -43,7 +43,7 @@ fn read_at_most(
         };
         rows.push((balance, row.line()));
     }
-    // Sorting in place takes far less memory than a map of the videos seen.
+    // Sorting in place needs far less memory than a map of the videos.
     rows.sort_unstable_by_key(|(balance, line)| (balance.video_id, *line));
     if let Some(error) = contradiction(&rows, name) {
         return Err(error);
@@ -52,7 +52,8 @@ fn read_at_most(
     Ok(rows.into_iter().map(|(balance, _)| balance).collect())
 }
 
-/// The first line that contradicts an earlier one. Rows are ordered by video and line.
+/// Returns the error of the first line that contradicts an earlier one. The rows are ordered by
+/// video and line.
 fn contradiction(rows: &[(OpeningBalance, u64)], name: String) -> Option<FileError> {
     let [(earlier, earlier_line), (later, later_line)] = rows
         .array_windows::<2>()
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_input_is_named_with_its_place() {
+    fn bad_input_is_reported_with_line_and_column() {
         for (rows, expected) in [
             (
                 "0,2,3",
@@ -153,11 +154,11 @@ mod tests {
             ),
             (
                 "1,2",
-                "b.csv, line 2: the row is cut or fields are missing: 2 instead of 3",
+                "b.csv, line 2: the row has too few fields: 2 instead of 3",
             ),
             (
                 "1,2,3\n2,2,3\n3,2,3\n4,2,3\n5,2,3\n",
-                "b.csv, line 6: there are more than 4 rows",
+                "b.csv, line 6: the file has more than 4 rows",
             ),
         ] {
             assert_eq!(fault(rows), expected);

@@ -1,40 +1,37 @@
-//! A strict reader of the CSV files that operators hand over, and the errors that name the place.
+//! A strict reader of CSV files, with errors that name the line and the column.
 //!
-//! No value in these files holds a comma, a line break or a quote. So a row is always one line,
-//! the CSV reader's own quoting is off, and a quote that is left open is found where it is
-//! instead of swallowing the lines that follow.
+//! No value in these files contains a comma, a line break or a quote, so a row is always one line.
+//! The quoting of the CSV library is off. An unclosed quote is therefore reported on its line, and
+//! does not swallow the following lines.
 
 mod lines;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
-use lines::{LineTooLong, Lines};
+use lines::{LineTooLong, Lines, MAX_LINE_BYTES};
 use std::io::{self, Read};
 
-/// The longest line, in bytes. A longer one is refused before it is in memory.
-pub const MAX_LINE_BYTES: usize = 64 * 1024;
-/// How many characters of a refused value a message shows.
+/// The most characters of an invalid value in a message.
 const SHOWN_CHARS: usize = 60;
-/// How many column names of a wrong header a message shows.
+/// The most column names of a wrong header in a message.
 const SHOWN_NAMES: usize = 8;
 
-/// What is wrong with a file, and where.
+/// An error in a file and its location.
 ///
-/// Reads like `plays.csv, line 12, column play_time_s: '-3' is negative (0 to 86400)`.
+/// Example: `plays.csv, line 12, column play_time_s: '-3' is negative (0 to 86400)`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}{}{}: {reason}", show(", line ", .line), show(", column ", .column))]
 pub struct FileError {
-    /// The file, as the operator named it.
+    /// The name of the file, as given by the caller.
     pub file: String,
-    /// The line, from 1, blank lines and the header included; nothing for the file as a whole.
+    /// The line from 1, counting the header and blank lines; `None` for the whole file.
     pub line: Option<u64>,
-    /// The column's name in the header; nothing for a line as a whole.
+    /// The column's name in the header; `None` for a whole line.
     pub column: Option<&'static str>,
-    /// What is wrong there.
     pub reason: String,
 }
 
 impl FileError {
-    /// A fault of the file as a whole.
+    /// Creates an error of the whole file.
     #[must_use]
     pub fn of_file(file: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
@@ -45,17 +42,17 @@ impl FileError {
         }
     }
 
-    /// A file that cannot be opened.
+    /// Creates the error of a file that cannot be opened.
     #[must_use]
     pub fn unreadable(file: impl Into<String>, error: &io::Error) -> Self {
         Self::of_file(file, unreadable(error))
     }
 }
 
-fn show(prefix: &str, place: &Option<impl ToString>) -> String {
-    place
+fn show(prefix: &str, value: &Option<impl ToString>) -> String {
+    value
         .as_ref()
-        .map(|place| format!("{prefix}{}", place.to_string()))
+        .map(|value| format!("{prefix}{}", value.to_string()))
         .unwrap_or_default()
 }
 
@@ -63,26 +60,26 @@ fn unreadable(error: &io::Error) -> String {
     format!("cannot be read: {error}")
 }
 
-/// A CSV file of exactly the wanted columns, in any order.
+/// A CSV file that has exactly the expected columns, in any order.
 ///
-/// A UTF-8 byte order mark, CRLF, blank lines, values in a pair of quotes and a last line without
-/// a line break are accepted. A file of a header and nothing else has no rows, which is no fault.
+/// Accepts a UTF-8 byte order mark, CRLF, blank lines, quoted values and a last line without a line
+/// break. A file that consists of a header has no rows and is valid.
 #[derive(Debug)]
 pub struct CsvFile<R, const N: usize> {
     name: String,
     columns: &'static [&'static str; N],
-    /// Where in a row each wanted column is.
-    places: [usize; N],
+    /// The index in a row of each expected column.
+    positions: [usize; N],
     reader: csv::Reader<Lines<R>>,
     record: ByteRecord,
 }
 
 impl<R: Read, const N: usize> CsvFile<R, N> {
-    /// Reads the header. `name` is what errors call the file.
+    /// Reads the header. `name` names the file in errors.
     ///
     /// # Errors
-    /// Where the file cannot be read or is empty, and where its header does not hold exactly
-    /// these columns; each one missing, unknown or doubled is named.
+    /// If the file cannot be read or is empty, or if its header has missing, unknown or duplicate
+    /// columns, which the error lists.
     pub fn new(
         source: R,
         name: impl Into<String>,
@@ -92,31 +89,31 @@ impl<R: Read, const N: usize> CsvFile<R, N> {
             .has_headers(false)
             .flexible(true)
             .quoting(false)
-            // Not the default, which takes a lone CR for a line's end and loses count.
+            // The default also ends lines at a lone CR, which would break the line numbers.
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(MAX_LINE_BYTES)
             .from_reader(Lines::new(source));
         let mut file = Self {
             name: name.into(),
             columns,
-            places: [0; N],
+            positions: [0; N],
             reader,
             record: ByteRecord::new(),
         };
         match file.read_line()? {
             None => Err(FileError::of_file(file.name, "the file is empty")),
             Some(line) => {
-                file.places = file.read_header(line)?;
+                file.positions = file.read_header(line)?;
                 Ok(file)
             }
         }
     }
 
-    /// The next row, or nothing at the end. After an error there is no sense in going on.
+    /// Returns the next row, or `None` at the end. After an error the position in the file is
+    /// undefined.
     ///
     /// # Errors
-    /// Where the file cannot be read on, a line is too long, or a row has too few or too many
-    /// fields.
+    /// If the file cannot be read, a line is too long, or a row has too few or too many fields.
     pub fn next_row(&mut self) -> Result<Option<Row<'_, N>>, FileError> {
         let Some(line) = self.read_line()? else {
             return Ok(None);
@@ -124,7 +121,7 @@ impl<R: Read, const N: usize> CsvFile<R, N> {
         let row = Row {
             name: &self.name,
             columns: self.columns,
-            places: &self.places,
+            positions: &self.positions,
             record: &self.record,
             line,
         };
@@ -139,17 +136,17 @@ impl<R: Read, const N: usize> CsvFile<R, N> {
         loop {
             match self.reader.read_byte_record(&mut self.record) {
                 Ok(false) => return Ok(None),
-                // The CSV reader skips empty lines, but not those of a lone CR.
+                // The CSV reader skips empty lines, except lines that consist of a CR.
                 Ok(true) if self.record.len() == 1 && self.record.get(0) == Some(b"\r") => {}
-                // The record's own position may be that of a blank line before it; the reader now
-                // stands behind the line break that `Lines` guarantees.
+                // The record's own position may be that of a preceding blank line. The reader is
+                // behind the line break that `Lines` guarantees.
                 Ok(true) => return Ok(Some(self.reader.position().line().saturating_sub(1))),
-                Err(error) => return Err(self.interrupted(error)),
+                Err(error) => return Err(self.read_error(error)),
             }
         }
     }
 
-    fn interrupted(&self, error: csv::Error) -> FileError {
+    fn read_error(&self, error: csv::Error) -> FileError {
         let reason = match error.into_kind() {
             csv::ErrorKind::Io(error) if error.get_ref().is_some_and(|e| e.is::<LineTooLong>()) => {
                 LineTooLong.to_string()
@@ -169,13 +166,13 @@ impl<R: Read, const N: usize> CsvFile<R, N> {
 
     fn read_header(&self, line: u64) -> Result<[usize; N], FileError> {
         let names: Vec<&[u8]> = (0..self.record.len())
-            .map(|place| {
-                let name = raw(&self.record, place);
-                // The CSV reader misses the mark when it comes in several reads.
+            .map(|position| {
+                let name = raw(&self.record, position);
+                // The CSV reader misses a byte order mark that spans several reads.
                 unquote(name.strip_prefix(b"\xef\xbb\xbf").unwrap_or(name))
             })
             .collect();
-        if let Some(reason) = names.iter().find_map(|name| nonsense(name)) {
+        if let Some(reason) = names.iter().find_map(|name| invalid_text(name)) {
             return Err(self.error_at(line, format!("the header: {reason}")));
         }
         let count = |column: &str| names.iter().filter(|n| **n == column.as_bytes()).count();
@@ -183,7 +180,7 @@ impl<R: Read, const N: usize> CsvFile<R, N> {
             let found = self.columns.iter().filter(|column| test(count(column)));
             found.map(|column| (*column).to_owned()).collect::<Vec<_>>()
         };
-        let (missing, doubled) = (with(|count| count == 0), with(|count| count > 1));
+        let (missing, duplicate) = (with(|count| count == 0), with(|count| count > 1));
         let unknown: Vec<_> = names
             .iter()
             .filter(|name| !self.columns.iter().any(|c| c.as_bytes() == **name))
@@ -197,105 +194,109 @@ impl<R: Read, const N: usize> CsvFile<R, N> {
             );
             return Err(self.error_at(line, reason));
         }
-        let faults: Vec<_> = [
+        let errors: Vec<_> = [
             ("missing", missing),
             ("unknown", unknown),
-            ("doubled", doubled),
+            ("duplicate", duplicate),
         ]
         .into_iter()
         .filter(|(_, names)| !names.is_empty())
-        .map(|(fault, names)| format!("{fault}: {}", listed(&names)))
+        .map(|(error, names)| format!("{error}: {}", listed(&names)))
         .collect();
-        if !faults.is_empty() {
+        if !errors.is_empty() {
             let wanted = self.columns.join(",");
-            let reason = format!("the header must be {wanted}; {}", faults.join("; "));
+            let reason = format!("the header must be {wanted}; {}", errors.join("; "));
             return Err(self.error_at(line, reason));
         }
-        let place = |column: &str| names.iter().position(|n| *n == column.as_bytes());
-        Ok(self.columns.map(|column| place(column).unwrap_or_default()))
+        let position = |column: &str| names.iter().position(|n| *n == column.as_bytes());
+        Ok(self
+            .columns
+            .map(|column| position(column).unwrap_or_default()))
     }
 }
 
-/// One row: as many fields as there are columns, asked for by the column's index in the wanted
+/// A row with one field for each column. Columns are identified by their index in the expected
 /// order.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a, const N: usize> {
     name: &'a str,
     columns: &'static [&'static str; N],
-    places: &'a [usize; N],
+    positions: &'a [usize; N],
     record: &'a ByteRecord,
     line: u64,
 }
 
 impl<const N: usize> Row<'_, N> {
-    /// The row's line, from 1.
+    /// Returns the line of the row, from 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// Parses a column's value. A parser must refuse whatever is not plain ASCII, and quotes:
-    /// only what it refuses is looked at again for open quotes and bytes that are no text.
+    /// Parses the value of a column. The parser must reject quotes and everything but ASCII: only
+    /// rejected values are checked for unclosed quotes and invalid UTF-8.
     ///
     /// # Errors
-    /// Where `parse` refuses it, with `parse`'s reason, or a better one.
+    /// If `parse` rejects the value. The reason is that of `parse`, or an unclosed quote or invalid
+    /// UTF-8.
     pub fn parse<T>(
         &self,
         column: usize,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, FileError> {
-        let value = unquote(raw(self.record, self.places[column]));
-        parse(value).map_err(|reason| self.error(column, nonsense(value).unwrap_or(reason)))
+        let value = unquote(raw(self.record, self.positions[column]));
+        parse(value)
+            .map_err(|reason| self.value_error(column, invalid_text(value).unwrap_or(reason)))
     }
 
-    /// A fault of a column's value.
+    /// Creates an error of a column's value.
     #[must_use]
-    pub fn error(&self, column: usize, reason: impl Into<String>) -> FileError {
+    pub fn value_error(&self, column: usize, reason: impl Into<String>) -> FileError {
         FileError {
             column: Some(self.columns[column]),
-            ..self.fault(reason)
+            ..self.row_error(reason)
         }
     }
 
-    /// A fault of the row as a whole.
+    /// Creates an error of the whole row.
     #[must_use]
-    pub fn fault(&self, reason: impl Into<String>) -> FileError {
+    pub fn row_error(&self, reason: impl Into<String>) -> FileError {
         FileError {
             line: Some(self.line),
             ..FileError::of_file(self.name, reason)
         }
     }
 
-    /// The error of a row with too few or too many fields: an open quote or bytes that are no
-    /// text explain more than the number does.
+    /// Creates the error of a row with too few or too many fields. An unclosed quote or invalid
+    /// UTF-8 is reported first, because it explains more than the number does.
     fn miscounted(&self) -> FileError {
-        for place in 0..self.record.len() {
-            if let Some(reason) = nonsense(unquote(raw(self.record, place))) {
-                return match self.places.iter().position(|p| *p == place) {
-                    Some(column) => self.error(column, reason),
-                    None => self.fault(reason),
+        for position in 0..self.record.len() {
+            if let Some(reason) = invalid_text(unquote(raw(self.record, position))) {
+                return match self.positions.iter().position(|p| *p == position) {
+                    Some(column) => self.value_error(column, reason),
+                    None => self.row_error(reason),
                 };
             }
         }
-        let fault = match self.record.len() {
-            found if found < N => "the row is cut or fields are missing",
+        let problem = match self.record.len() {
+            found if found < N => "the row has too few fields",
             _ => "the row has too many fields",
         };
-        self.fault(format!("{fault}: {} instead of {N}", self.record.len()))
+        self.row_error(format!("{problem}: {} instead of {N}", self.record.len()))
     }
 }
 
-/// A field's bytes as they are in the file, without the CR of a CRLF.
-fn raw(record: &ByteRecord, place: usize) -> &[u8] {
-    let value = record.get(place).unwrap_or_default();
-    if place + 1 == record.len() {
+/// Returns the bytes of a field, without the CR of a CRLF.
+fn raw(record: &ByteRecord, position: usize) -> &[u8] {
+    let value = record.get(position).unwrap_or_default();
+    if position + 1 == record.len() {
         value.strip_suffix(b"\r").unwrap_or(value)
     } else {
         value
     }
 }
 
-/// Takes off a pair of quotes around a value.
+/// Removes a pair of quotes around a value.
 fn unquote(value: &[u8]) -> &[u8] {
     match value {
         [b'"', inner @ .., b'"'] => inner,
@@ -303,8 +304,8 @@ fn unquote(value: &[u8]) -> &[u8] {
     }
 }
 
-/// What is wrong with a value whatever its column is.
-fn nonsense(value: &[u8]) -> Option<String> {
+/// Returns why a value is invalid in every column: invalid UTF-8 or an unclosed quote.
+fn invalid_text(value: &[u8]) -> Option<String> {
     if std::str::from_utf8(value).is_err() {
         Some(format!("{} is not UTF-8 text", quoted(value)))
     } else if value.contains(&b'"') {
@@ -314,8 +315,8 @@ fn nonsense(value: &[u8]) -> Option<String> {
     }
 }
 
-/// A value for a message: cut to 60 characters, control characters and bytes that are no text
-/// escaped.
+/// Formats a value for a message: truncated to 60 characters, with control characters and invalid
+/// UTF-8 escaped.
 pub(super) fn quoted(value: &[u8]) -> String {
     let mut chars = value.utf8_chunks().flat_map(|chunk| {
         let valid = chunk.valid().chars().map(|char| match char {
@@ -337,44 +338,44 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// Parses a whole number of plain digits.
+/// Parses a whole number that consists of digits.
 ///
 /// # Errors
-/// A reason that shows the value and the range.
+/// A message with the value and the range.
 pub(super) fn integer(value: &[u8], min: i64, max: i64) -> Result<i64, String> {
     let mut number = Some(0_i64);
     for byte in value {
         if !byte.is_ascii_digit() {
-            return Err(no_integer(value, min, max));
+            return Err(not_an_integer(value, min, max));
         }
         let digit = i64::from(byte - b'0');
         number = number.and_then(|n| n.checked_mul(10)?.checked_add(digit));
     }
-    let fault = match number {
+    let problem = match number {
         _ if value.is_empty() => return Err(format!("the value is missing ({min} to {max})")),
         Some(number) if number < min => "is too small",
         Some(number) if number <= max => return Ok(number),
         _ => "is too large",
     };
-    Err(out_of(value, fault, min, max))
+    Err(integer_error(value, problem, min, max))
 }
 
-fn no_integer(value: &[u8], min: i64, max: i64) -> String {
+fn not_an_integer(value: &[u8], min: i64, max: i64) -> String {
     let digits = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let fault = match value {
+    let problem = match value {
         _ if padded(value) => "has spaces around it",
         [b'-', rest @ ..] if digits(rest) => "is negative",
         [b'+', rest @ ..] if digits(rest) => "has a sign",
         _ => "is not a whole number",
     };
-    out_of(value, fault, min, max)
+    integer_error(value, problem, min, max)
 }
 
-fn out_of(value: &[u8], fault: &str, min: i64, max: i64) -> String {
-    format!("{} {fault} ({min} to {max})", quoted(value))
+fn integer_error(value: &[u8], problem: &str, min: i64, max: i64) -> String {
+    format!("{} {problem} ({min} to {max})", quoted(value))
 }
 
-/// Whether a value has white space at an end.
+/// Returns whether a value begins or ends with white space.
 pub(super) fn padded(value: &[u8]) -> bool {
     value.trim_ascii().len() != value.len()
 }

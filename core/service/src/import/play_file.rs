@@ -4,6 +4,7 @@ use crate::import::csv_file::{CsvFile, FileError, integer, padded, quoted};
 use balance_domain::{
     accounts::UserId,
     playback::{MAX_PLAY_TIME_S, Play},
+    units::MICROS_PER_S,
     videos::{MAX_DURATION_S, VideoId},
 };
 use balance_store::import::SourcedPlay;
@@ -19,17 +20,16 @@ const COLUMNS: [&str; 6] = [
     "video_duration_s",
 ];
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
 const MAX_FRACTION_DIGITS: usize = 6;
 
-/// The plays of a file in its order. Ends after the first error.
+/// Iterates over the plays of a file in the order of the file. Ends after the first error.
 ///
-/// - Ids are 1 to `i64::MAX`; an empty `owner_id` makes the video's synthetic creator the owner.
-/// - `started_at` is an RFC 3339 time of any offset, from 1970 on and not in the future, with at
-///   most six digits after the second.
+/// - Ids are 1 to `i64::MAX`. If `owner_id` is empty, the owner is the video's synthetic creator.
+/// - `started_at` is an RFC 3339 time with any offset, from 1970 on and not in the future, with at
+///   most six fractional digits.
 /// - `play_time_s` is 0 to [`MAX_PLAY_TIME_S`], `video_duration_s` 1 to [`MAX_DURATION_S`].
 ///
-/// Each item's error names the line, the column and the reason.
+/// Errors name the line, the column and the reason.
 #[derive(Debug)]
 pub struct PlayFile<R> {
     csv: CsvFile<R, 6>,
@@ -39,12 +39,12 @@ pub struct PlayFile<R> {
 }
 
 impl<R: Read> PlayFile<R> {
-    /// Reads the header. `name` is what errors call the file, `file` its index in the call, and
-    /// `now_micros` the present in microseconds since 1970 (UTC), after which no play may begin.
-    /// The source needs no buffer of its own.
+    /// Reads the header. `name` names the file in errors and `file` is its index in the import. No
+    /// play may begin after `now_micros`, in microseconds since 1970 (UTC). The source needs no
+    /// buffer.
     ///
     /// # Errors
-    /// Where the file cannot be read, is empty, or its header is not exactly that of plays.
+    /// If the file cannot be read or is empty, or if its header is wrong.
     pub fn new(
         source: R,
         name: impl Into<String>,
@@ -69,7 +69,7 @@ impl<R: Read> PlayFile<R> {
             user_id: UserId(row.parse(0, id)?),
             video_id,
             owner_id: row.parse(2, |value| match value {
-                [] => Ok(UserId::synthetic_creator(video_id)),
+                [] => Ok(video_id.synthetic_owner()),
                 _ => id(value).map(UserId),
             })?,
             started_at_micros: row.parse(3, |value| self.times.parse(value))?,
@@ -97,13 +97,13 @@ impl<R: Read> Iterator for PlayFile<R> {
     }
 }
 
-/// Parses times, the common form `2022-04-08T02:49:36Z` without chrono's general parser: most
-/// rows of a file share their date with the row before.
+/// Parses times. The common form `2022-04-08T02:49:36Z` skips the slower parser of chrono and
+/// caches the date, because most rows have the date of the previous row.
 #[derive(Debug)]
 struct TimeParser {
     now_micros: i64,
     date: [u8; 10],
-    /// The beginning of `date`, in seconds since 1970.
+    /// The start of `date`, in seconds since 1970.
     midnight_s: i64,
 }
 
@@ -116,23 +116,20 @@ impl TimeParser {
         }
     }
 
-    /// Microseconds since 1970, or the reason why not.
+    /// Returns the time in microseconds since 1970, or the reason why it is invalid.
     fn parse(&mut self, value: &[u8]) -> Result<i64, String> {
         let micros = match self.common(value) {
             Some(micros) => micros,
             None => general(value)?,
         };
         if micros < 0 {
-            return Err(format!("{} lies before 1970-01-01", quoted(value)));
+            return Err(format!("{} is before 1970-01-01", quoted(value)));
         }
         if micros > self.now_micros {
             let now = DateTime::from_timestamp_micros(self.now_micros)
                 .map(|now| now.to_rfc3339_opts(SecondsFormat::Secs, true))
                 .unwrap_or_default();
-            return Err(format!(
-                "{} lies in the future (it is {now})",
-                quoted(value)
-            ));
+            return Err(format!("{} is in the future (it is {now})", quoted(value)));
         }
         Ok(micros)
     }
@@ -149,7 +146,7 @@ impl TimeParser {
             self.midnight_s = midnight_s(date)?;
             self.date = *date;
         }
-        Some((self.midnight_s + hour * 3_600 + minute * 60 + second) * MICROS_PER_SECOND)
+        Some((self.midnight_s + hour * 3_600 + minute * 60 + second) * MICROS_PER_S)
     }
 }
 
@@ -171,7 +168,7 @@ fn two_digits(tens: u8, ones: u8, max: i64) -> Option<i64> {
     (tens.is_ascii_digit() && ones.is_ascii_digit() && number <= max).then_some(number)
 }
 
-/// Any RFC 3339 time, in microseconds since 1970.
+/// Parses any RFC 3339 time. Returns microseconds since 1970.
 fn general(value: &[u8]) -> Result<i64, String> {
     if value.is_empty() {
         return Err("the time is missing".to_owned());
@@ -179,28 +176,28 @@ fn general(value: &[u8]) -> Result<i64, String> {
     if padded(value) {
         return Err(format!("{} has spaces around it", quoted(value)));
     }
-    let no_time = || {
+    let not_a_time = || {
         let shown = quoted(value);
         format!("{shown} is not a time with its zone such as 2022-04-08T02:49:36Z (RFC 3339)")
     };
-    // chrono takes the Unicode minus too.
+    // chrono also accepts the Unicode minus.
     let text = std::str::from_utf8(value)
         .ok()
         .filter(|text| text.is_ascii());
-    let text = text.ok_or_else(no_time)?;
+    let text = text.ok_or_else(not_a_time)?;
     let time = DateTime::parse_from_rfc3339(text).map_err(|error| match error.kind() {
         ParseErrorKind::OutOfRange | ParseErrorKind::Impossible => {
             format!("{} is a day or time that does not exist", quoted(value))
         }
-        _ => no_time(),
+        _ => not_a_time(),
     })?;
     if time.timestamp_subsec_micros() >= 1_000_000 {
         return Err(format!(
-            "{} is a leap second, which no clock here has",
+            "{} is a leap second, which is not supported",
             quoted(value)
         ));
     }
-    // chrono cuts what is finer than it keeps.
+    // chrono truncates digits beyond nanoseconds.
     let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
     if fraction.bytes().take_while(u8::is_ascii_digit).count() > MAX_FRACTION_DIGITS {
         return Err(format!("{} is finer than a microsecond", quoted(value)));

@@ -1,5 +1,5 @@
-//! Importing plays from files: read, checked, merged in time order by an external sort, so that
-//! memory stays bounded whatever the files' size.
+//! Imports plays from files. An external sort merges the plays in time order, so that memory stays
+//! bounded for files of any size.
 
 use crate::import::{csv_file::FileError, play_file::PlayFile};
 use async_trait::async_trait;
@@ -15,40 +15,39 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Plays that are sorted in memory at a time; more go through files.
+/// Plays that are sorted in memory at a time. Further plays go through temporary files.
 const SORT_SEGMENT: usize = 250_000;
-/// How the name of an import's folder of sorted files begins.
-const SORT_FOLDER: &str = ".balance-import-";
-/// Sorted batches that may wait for the database.
+/// The prefix of the name of an import's temporary folder.
+const SORT_FOLDER_PREFIX: &str = ".balance-import-";
+/// The most sorted batches that wait for the database.
 const BATCHES_AHEAD: usize = 4;
 
 /// A file of plays, open for reading.
 pub struct NamedSource {
-    /// What messages call it.
+    /// The name of the file in errors.
     pub name: String,
-    /// Its bytes.
     pub reader: Box<dyn Read + Send>,
 }
 
-/// Why an import did not happen. Nothing was changed.
+/// The reason why an import failed. A failed import changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// A file is at fault.
+    /// A file is invalid.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The sort's temporary files failed.
-    #[error("sorting the plays failed: {0}")]
+    /// The temporary files of the sort cannot be written or read.
+    #[error("failed to sort the plays: {0}")]
     Sort(#[from] io::Error),
-    /// The database refused.
+    /// The database rejected the plays.
     #[error(transparent)]
     Store(PlayImportError),
 }
 
-/// Imports plays from files, all or nothing. `now_micros` is the present, after which no play may
-/// begin; temporary files go to `sort_folder`.
+/// Imports plays from files, all or nothing. No play may begin after `now_micros`, in microseconds
+/// since 1970 (UTC). Temporary files are in `sort_folder`, or else in the folder of the system.
 ///
 /// # Errors
-/// Where a row is at fault or the database refuses; then nothing was changed.
+/// If a row is invalid or the database rejects the plays. A failed import changes nothing.
 pub async fn import_plays(
     store: &Store,
     sources: Vec<NamedSource>,
@@ -84,7 +83,7 @@ pub async fn import_plays(
 
 type Batch = Result<Vec<SourcedPlay>, ImportError>;
 
-/// Plays in time order, read and sorted on a thread of their own.
+/// Plays in time order, read and sorted on a separate thread.
 struct SortedPlays {
     batches: mpsc::Receiver<Batch>,
 }
@@ -94,7 +93,7 @@ impl SortedPlays {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         tokio::task::spawn_blocking(move || {
             if let Err(error) = sort(sources, now_micros, sort_folder, SORT_SEGMENT, &sender) {
-                // Nobody listens any more: then nobody wants to know.
+                // Fails if the receiver is gone, which then needs no error.
                 let _ = sender.blocking_send(Err(error));
             }
         });
@@ -120,9 +119,9 @@ fn sort(
     segment: usize,
     sender: &mpsc::Sender<Batch>,
 ) -> Result<(), ImportError> {
-    // A folder of this import's own, gone with it: the sorter numbers its files from 0.
+    // Each import has a temporary folder, because the sorter numbers its files from 0.
     let folder = tempfile::Builder::new()
-        .prefix(SORT_FOLDER)
+        .prefix(SORT_FOLDER_PREFIX)
         .tempdir_in(sort_folder.unwrap_or_else(std::env::temp_dir))?;
     let mut sorter = ExternalSorter::new()
         .with_segment_size(segment)
@@ -149,8 +148,8 @@ fn sort(
     Ok(())
 }
 
-/// A play in the order of time; what is equal in time in an order that does not depend on the
-/// files' order, as far as the plays differ.
+/// A play, ordered by time. Different plays of the same time have an order that does not depend on
+/// the order of the files.
 struct ByTime(SourcedPlay);
 
 impl ByTime {
@@ -231,7 +230,7 @@ mod tests {
     use super::*;
     use std::{io::Cursor, path::Path, thread};
 
-    /// So many plays of one user, the latest first, sorted through files of ten.
+    /// Sorts `count` plays of one user, given latest first, in segments of ten.
     fn sorted(user: i64, count: usize, folder: &Path) -> Vec<SourcedPlay> {
         let mut csv =
             "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s\n".to_owned();
@@ -260,9 +259,9 @@ mod tests {
     }
 
     #[test]
-    fn imports_at_once_in_one_folder_keep_apart_and_leave_nothing() {
+    fn concurrent_imports_in_one_folder_are_separate_and_leave_no_files() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("0"), "somebody's").unwrap();
+        std::fs::write(folder.path().join("0"), "unrelated").unwrap();
         let lists: Vec<Vec<SourcedPlay>> = thread::scope(|scope| {
             let folder = folder.path();
             let sorts: Vec<_> = (1..=4)
@@ -278,6 +277,6 @@ mod tests {
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(left.len(), 1);
         let kept = std::fs::read_to_string(folder.path().join("0")).unwrap();
-        assert_eq!(kept, "somebody's");
+        assert_eq!(kept, "unrelated");
     }
 }

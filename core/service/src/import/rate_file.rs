@@ -1,25 +1,30 @@
 //! Files of rates: `kind,from_count,to_count,won`.
 
 use crate::import::csv_file::{CsvFile, FileError, integer, padded, quoted};
-use balance_domain::rates::{MAX_MICRO_WON, MAX_TIERS, RateKind, Tier};
+use balance_domain::{
+    money::MICRO_WON_PER_WON,
+    rates::{MAX_MICRO_WON, MAX_TIERS, RateKind, Tier},
+};
 use std::io::Read;
 
 const COLUMNS: [&str; 4] = ["kind", "from_count", "to_count", "won"];
 const MAX_ROWS: usize = RateKind::ALL.len() * MAX_TIERS;
 
-const MICRO: i64 = 1_000_000;
 const DECIMAL_PLACES: usize = 6;
 
-/// Reads tiers in the file's order. `kind` is VIDEO or AD (in any case), counts are 0 to
-/// `i64::MAX` with an empty `to_count` for a tier without end, and `won` is a decimal of at most
-/// six places, 0 to 1,000,000. Whether the tiers are a full set is for
-/// [`RateVersion::new`](balance_domain::rates::RateVersion::new) to say. `name` is what errors call
-/// the file.
+/// Reads tiers in the order of the file. `name` names the file in errors.
+///
+/// - `kind` is VIDEO or AD, in upper or lower case.
+/// - Counts are 0 to `i64::MAX`. An empty `to_count` makes a tier without end.
+/// - `won` is a decimal of at most six places, 0 to 1,000,000.
+///
+/// [`RateVersion::new`](balance_domain::rates::RateVersion::new) checks that the tiers are
+/// complete.
 ///
 /// # Errors
-/// Where the file cannot be read, is empty or has a wrong header, where a value is not as said, a
-/// tier ends before it begins, or there are more rows than two kinds can have tiers; with line
-/// and column.
+/// If the file cannot be read, is empty or has a wrong header; if a value is invalid or a tier ends
+/// before it begins; or if the file has more rows than two kinds can have tiers. The error names
+/// the line and the column.
 pub fn read_rates(
     source: impl Read,
     name: impl Into<String>,
@@ -28,7 +33,7 @@ pub fn read_rates(
     let mut tiers = Vec::new();
     while let Some(row) = csv.next_row()? {
         if tiers.len() == MAX_ROWS {
-            return Err(row.fault(format!("there are more than {MAX_ROWS} rows")));
+            return Err(row.row_error(format!("the file has more than {MAX_ROWS} rows")));
         }
         let kind = row.parse(0, kind)?;
         let from_count = row.parse(1, |value| integer(value, 0, i64::MAX))?;
@@ -37,7 +42,7 @@ pub fn read_rates(
             _ => integer(value, 0, i64::MAX).map(Some),
         })?;
         if to_count.is_some_and(|end| end < from_count) {
-            return Err(row.error(
+            return Err(row.value_error(
                 2,
                 format!("the tier from {from_count} ends before it begins"),
             ));
@@ -59,7 +64,7 @@ fn kind(value: &[u8]) -> Result<RateKind, String> {
         .ok_or_else(|| format!("{} is neither VIDEO nor AD", quoted(value)))
 }
 
-/// Millionths of a won from a decimal such as `1.1`.
+/// Parses a decimal such as `1.1` into millionths of a won.
 fn micro_won(value: &[u8]) -> Result<i64, String> {
     const RANGE: &str = "(0 to 1000000 won)";
     let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
@@ -67,7 +72,7 @@ fn micro_won(value: &[u8]) -> Result<i64, String> {
         Some(point) => (&value[..point], Some(&value[point + 1..])),
         None => (value, None),
     };
-    let fault = if value.is_empty() {
+    let problem = if value.is_empty() {
         return Err(format!("the rate is missing {RANGE}"));
     } else if padded(value) {
         "has spaces around it"
@@ -83,10 +88,10 @@ fn micro_won(value: &[u8]) -> Result<i64, String> {
             _ => "is too large",
         }
     };
-    Err(format!("{} {fault} {RANGE}", quoted(value)))
+    Err(format!("{} {problem} {RANGE}", quoted(value)))
 }
 
-/// Digits before the point and at most six after it, in millionths.
+/// Converts the digits before the point, and at most six after it, into millionths.
 fn in_micros(whole: &[u8], places: &[u8]) -> Option<i64> {
     let number = |digits: &[u8]| {
         digits.iter().try_fold(0_i64, |number, digit| {
@@ -95,7 +100,9 @@ fn in_micros(whole: &[u8], places: &[u8]) -> Option<i64> {
     };
     let missing = u32::try_from(DECIMAL_PLACES.checked_sub(places.len())?).ok()?;
     let millionths = number(places)?.checked_mul(10_i64.pow(missing))?;
-    number(whole)?.checked_mul(MICRO)?.checked_add(millionths)
+    number(whole)?
+        .checked_mul(MICRO_WON_PER_WON)?
+        .checked_add(millionths)
 }
 
 #[cfg(test)]
@@ -120,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_rates_of_the_design() {
+    fn reads_the_default_rates() {
         let text = "\u{feff}won,kind,from_count,to_count\r\n\
                     1.0,VIDEO,0,99999\r\n1.1,VIDEO,100000,499999\r\n\
                     1.3,VIDEO,500000,999999\r\n\"1.5\",\"VIDEO\",1000000,\"\"\r\n\
@@ -180,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_input_is_named_with_its_place() {
+    fn bad_input_is_reported_with_line_and_column() {
         for (rows, expected) in [
             (
                 "MOVIE,0,,1.1",
@@ -215,7 +222,7 @@ mod tests {
             ),
             (
                 "AD,0,1.1",
-                "r.csv, line 2: the row is cut or fields are missing: 3 instead of 4",
+                "r.csv, line 2: the row has too few fields: 3 instead of 4",
             ),
         ] {
             assert_eq!(fault(rows), expected);
@@ -223,7 +230,7 @@ mod tests {
         let many = "AD,0,,1\n".repeat(MAX_ROWS + 1);
         assert_eq!(
             fault(&many),
-            "r.csv, line 202: there are more than 200 rows"
+            "r.csv, line 202: the file has more than 200 rows"
         );
         let fault = |text: &[u8]| read_rates(text, "r.csv").unwrap_err().to_string();
         assert_eq!(fault(b""), "r.csv: the file is empty");
@@ -240,7 +247,7 @@ mod tests {
     proptest! {
         #[test]
         fn written_rates_read_back(micro_won in 0..=MAX_MICRO_WON, from_count in 0..=i64::MAX) {
-            let won = format!("{}.{:06}", micro_won / MICRO, micro_won % MICRO);
+            let won = format!("{}.{:06}", micro_won / MICRO_WON_PER_WON, micro_won % MICRO_WON_PER_WON);
             let short = won.trim_end_matches('0').trim_end_matches('.');
             let tier = Tier { from_count, to_count: None, micro_won };
             let text = format!("VIDEO,{from_count},,{won}\nAD,{from_count},,{short}");

@@ -1,5 +1,4 @@
-//! The launcher: everything that people and clocks do to jobs, and the one way in which an
-//! execution advances.
+//! The launcher: launches, restarts, stops, abandons and advances job executions.
 
 use crate::{jobs::notifier::Notifier, trace};
 use balance_batch::{
@@ -17,12 +16,13 @@ use chrono::NaiveDate;
 use std::sync::Arc;
 use tracing::{Instrument, Span};
 
-/// Rings that may wait for each known slot: one that is taken and one that is next.
+/// Notifications that may wait for each slot of the live workers: one being consumed and one next.
 const NOTIFICATIONS_PER_SLOT: u32 = 2;
-/// The most rings that may wait at all: thousands of them wedge the fleet's queue.
+/// The most notifications that may wait at all. Thousands of them block the queue of a fleet.
 const MAX_NOTIFICATIONS: u32 = 1_000;
 
-/// The span of a launch or a restart: its partitions follow it, in whatever process.
+/// Creates the span of a launch or a restart. The spans of its partitions are children, in every
+/// process.
 fn launch_span() -> Span {
     tracing::info_span!(
         "launch",
@@ -31,7 +31,7 @@ fn launch_span() -> Span {
     )
 }
 
-/// The most rings that wait at a time for so many slots.
+/// Returns the most notifications that may wait for a number of slots.
 pub(crate) fn window(slots: u32) -> u32 {
     slots
         .max(1)
@@ -39,25 +39,22 @@ pub(crate) fn window(slots: u32) -> u32 {
         .min(MAX_NOTIFICATIONS)
 }
 
-/// Launches and advances executions.
+/// Launches and advances job executions.
 #[derive(Clone)]
 pub struct Launcher {
-    /// The database.
     pub store: Arc<Store>,
-    /// The doorbell.
-    pub queue: Arc<dyn Notifier>,
-    /// The clock.
+    pub notifier: Arc<dyn Notifier>,
     pub clock: Arc<dyn Clock>,
-    /// The zone of the business days.
+    /// The time zone of the business days.
     pub timezone: BusinessTimezone,
-    /// Partitions of a step, 1 to [`balance_batch::partition::MAX_PARTITIONS`].
+    /// The number of partitions of a step, 1 to [`balance_batch::partition::MAX_PARTITIONS`].
     pub partitions: u32,
-    /// On whose behalf it acts.
+    /// The actor that the audit names.
     pub actor: Actor,
 }
 
 impl Launcher {
-    /// The same, on somebody's behalf.
+    /// Returns a launcher that acts for another actor.
     #[must_use]
     pub fn by(&self, actor: Actor) -> Self {
         Self {
@@ -66,30 +63,30 @@ impl Launcher {
         }
     }
 
-    /// The last business day that is over.
+    /// Returns the last business day that is over.
     ///
     /// # Errors
-    /// Where the clock is out of the calendar's range.
+    /// If the clock is outside the calendar's range.
     pub fn last_day_over(&self) -> StoreResult<NaiveDate> {
         self.timezone
             .last_day_over(self.clock.now_micros())
             .map_err(|error| StoreError::Data(error.to_string()))
     }
 
-    /// Launches the settlement of a day.
+    /// Launches the settlement of a day for the actor.
     ///
     /// # Errors
-    /// Where it is refused; nothing was changed then.
+    /// If the launch is rejected or the store fails.
     pub async fn launch(&self, date: NaiveDate) -> Result<Launched, JobError> {
         let by = LaunchedBy::Person(self.actor.clone());
         self.launch_by(date, &by).await
     }
 
-    /// Launches the settlement of a day that has no instance.
+    /// Launches the settlement of a day that has no job instance, for the schedule.
     ///
     /// # Errors
-    /// Where it is refused; nothing was changed then.
-    pub async fn launch_first(&self, date: NaiveDate) -> Result<Launched, JobError> {
+    /// If the launch is rejected or the store fails.
+    pub(crate) async fn launch_scheduled(&self, date: NaiveDate) -> Result<Launched, JobError> {
         self.launch_by(date, &LaunchedBy::Schedule).await
     }
 
@@ -102,21 +99,22 @@ impl Launcher {
             let (job, trace) = (Job::DayStatistics, trace::current());
             self.store.launch(job, date, by, trace.as_ref()).await
         };
-        self.started(start, launch_span()).await
+        self.start_in_span(start, launch_span()).await
     }
 
     /// Restarts a stopped or failed execution.
     ///
     /// # Errors
-    /// Where it is refused.
+    /// If the restart is rejected or the store fails.
     pub async fn restart(&self, id: JobExecutionId) -> Result<Launched, JobError> {
         self.restart_for(id, None).await
     }
 
-    /// Restarts the execution of a failed partition, which runs again even if it is quarantined.
+    /// Restarts the execution of a failed partition. The partition runs again even if it is
+    /// quarantined.
     ///
     /// # Errors
-    /// Where it is refused.
+    /// If the retry is rejected or the store fails.
     pub async fn retry(&self, id: StepExecutionId) -> Result<Launched, JobError> {
         let execution = self.store.execution_of_step(id).await?;
         let execution = execution.ok_or(JobError::NoSuchStep(id))?;
@@ -133,11 +131,11 @@ impl Launcher {
             let (store, actor) = (&self.store, &self.actor);
             store.restart(id, retry, actor, trace.as_ref()).await
         };
-        self.started(start, launch_span()).await
+        self.start_in_span(start, launch_span()).await
     }
 
-    /// Starts an execution and takes it as far as it goes, in a span that its partitions follow.
-    async fn started(
+    /// Starts an execution and advances it, in a span that is the parent of its partitions' spans.
+    async fn start_in_span(
         &self,
         start: impl Future<Output = Result<Launched, JobError>> + Send,
         span: Span,
@@ -154,33 +152,34 @@ impl Launcher {
     /// Asks an execution to stop.
     ///
     /// # Errors
-    /// Where it is refused.
+    /// If the stop is rejected or the store fails.
     pub async fn stop(&self, id: JobExecutionId) -> Result<(), JobError> {
         self.store.stop(id, &self.actor).await?;
         self.advance(id).await?;
         Ok(())
     }
 
-    /// Gives an execution up for good.
+    /// Abandons an execution, which then can never be restarted.
     ///
     /// # Errors
-    /// Where it is refused.
+    /// If the request is rejected or the store fails.
     pub async fn abandon(&self, id: JobExecutionId) -> Result<(), JobError> {
         self.store.abandon(id, &self.actor).await
     }
 
-    /// Takes an execution as far as it goes without waiting. Idempotent; anybody may call it.
-    /// Answers its final status if that was reached just now.
+    /// Advances an execution up to the next step that needs workers. Idempotent: any process may
+    /// call it at any time. Returns the final status if this call reached it.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn advance(&self, id: JobExecutionId) -> StoreResult<Option<BatchStatus>> {
         let mut plan = None;
         loop {
             match self.store.advance(id, plan.take()).await? {
                 Advance::Waiting => return Ok(None),
                 Advance::NeedsPlan { step, date } => {
-                    // Made before any lock is held; thrown away if another was faster.
+                    // Computed before any lock is taken, and discarded if another process was
+                    // faster.
                     let ranges = self.store.plan(step, date, self.partitions).await?;
                     plan = Some(Plan { step, ranges });
                 }
@@ -194,15 +193,15 @@ impl Launcher {
         }
     }
 
-    /// Rings for work. A queue that is away, or full enough for the workers there are, costs
-    /// latency only.
+    /// Notifies workers of step executions. If the queue is unavailable or full, the workers' poll
+    /// finds the work later.
     pub async fn notify(&self, ids: &[StepExecutionId]) {
         if ids.is_empty() {
             return;
         }
         match self.store.slots().await {
-            Ok(slots) => self.queue.notify(ids, window(slots)),
-            Err(error) => tracing::warn!(%error, "not rung"),
+            Ok(slots) => self.notifier.notify(ids, window(slots)),
+            Err(error) => tracing::warn!(%error, "failed to notify workers"),
         }
     }
 }

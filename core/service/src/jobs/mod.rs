@@ -1,4 +1,4 @@
-//! Jobs: launching and advancing them, the schedule, queries, and the port that notifies workers.
+//! Jobs: the launcher, the schedule, the queries, and the port that notifies workers.
 
 pub mod launcher;
 pub mod notifier;

@@ -1,32 +1,37 @@
-//! The queue: a doorbell. A ring says "look at this step execution" and nothing else; the truth is
-//! in the job tables, so a lost or doubled ring costs latency only.
+//! The port that notifies workers of claimable work.
+//!
+//! A notification carries only the id of a step execution. The job tables hold the state, so a lost
+//! or duplicate notification costs only latency.
 
 use async_trait::async_trait;
 use balance_batch::execution::StepExecutionId;
 
-/// The queue cannot be used.
+/// An error of the notification queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifierError {
-    /// Its address is none, or it refuses us: trying again will not help.
-    #[error("the queue cannot be used: {0}")]
+    /// The address is invalid or the server rejects the connection. Retries do not help.
+    #[error("notification queue unusable: {0}")]
     Unusable(String),
-    /// It is away.
-    #[error("the queue is away: {0}")]
+    /// The server does not answer.
+    #[error("notification queue unavailable: {0}")]
     Unavailable(String),
 }
 
-/// Rings workers.
+/// Notifies workers of claimable step executions.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Asks workers to look at step executions. Never waits and never fails: where the queue is
-    /// away, or `window` rings wait in it already, the rest is dropped, and workers find the work
-    /// by their poll.
+    /// Notifies workers of step executions. Never waits and never fails. If the queue is
+    /// unavailable or already holds `window` notifications, the rest is dropped, and the workers'
+    /// poll finds the work.
     fn notify(&self, ids: &[StepExecutionId], window: u32);
 
-    /// Rings that wait to be taken.
+    /// Returns the number of notifications that wait in the queue.
+    ///
+    /// # Errors
+    /// If the queue is unavailable or unusable.
     async fn waiting(&self) -> Result<u64, NotifierError>;
 
-    /// Waits until the rings on their way have arrived or are lost; bounded. For processes that
-    /// are about to end.
+    /// Waits for a limited time until pending notifications have been sent or lost. Called before
+    /// the process ends.
     async fn flush(&self);
 }

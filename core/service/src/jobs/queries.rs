@@ -1,5 +1,4 @@
-//! Watching jobs: executions, steps, workers, what waits, which events were left out, and who did
-//! what.
+//! Queries about jobs: executions, steps, workers, the queue, dead letters and the audit.
 
 use crate::listing::Listing;
 use balance_batch::{
@@ -18,55 +17,51 @@ use balance_store::{
 use chrono::NaiveDate;
 use std::sync::Arc;
 
-/// The most workers that are shown.
+/// The most workers in a list.
 const MAX_WORKERS: u32 = 1_000;
 
-/// An execution and how far it is.
+/// An execution with the progress of its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// The execution.
+pub struct ExecutionProgress {
     pub execution: JobExecution,
-    /// The rows of its steps, in order; partitions are counted in `partitions`.
+    /// The step executions in order, without partitions.
     pub steps: Vec<StepExecution>,
-    /// The partitions of each step that has some.
+    /// The partition counts of each partitioned step that has started.
     pub partitions: Vec<StepProgress>,
 }
 
-/// A step execution, and who holds it.
+/// A step execution and the owner of its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedStepExecution {
-    /// The row.
     pub step: StepExecution,
-    /// Who has a lease on it.
     pub owner: Option<LeaseOwner>,
 }
 
-/// What waits for whom.
+/// The claimable work and the workers' capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work {
-    /// Claims that the living workers can work at a time.
+pub struct QueueState {
+    /// The number of claims that the live workers can process at a time.
     pub slots: u32,
-    /// Partitions and tasklets that have not ended.
+    /// The leases of partitions and tasklets that have not ended.
     pub leases: Leases,
 }
 
-/// Watches jobs.
+/// Answers queries about jobs.
 #[derive(Clone)]
 pub struct Jobs {
     store: Arc<Store>,
 }
 
 impl Jobs {
-    /// A service on a store.
     #[must_use]
     pub fn new(store: Arc<Store>) -> Self {
         Self { store }
     }
 
-    /// A page of executions, the newest first.
+    /// Returns a page of executions, newest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn executions(
         &self,
         before: Option<JobExecutionId>,
@@ -79,41 +74,41 @@ impl Jobs {
         Ok(Listing::of(items, limit, |last| last.id))
     }
 
-    /// Every execution of a day, the newest first.
+    /// Returns all executions of a day, newest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn executions_of(&self, job: Job, date: NaiveDate) -> StoreResult<Vec<JobExecution>> {
         self.store.executions_of(job, date).await
     }
 
-    /// An execution.
+    /// Returns an execution.
     ///
     /// # Errors
-    /// Where there is none, or the store fails.
+    /// If the execution does not exist, or the store fails.
     pub async fn execution(&self, id: JobExecutionId) -> Result<JobExecution, JobError> {
         let execution = self.store.execution(id).await?;
         execution.ok_or(JobError::NoSuchExecution(id))
     }
 
-    /// An execution and how far it is.
+    /// Returns an execution with the progress of its steps.
     ///
     /// # Errors
-    /// Where there is none, or the store fails.
-    pub async fn progress(&self, id: JobExecutionId) -> Result<Progress, JobError> {
+    /// If the execution does not exist, or the store fails.
+    pub async fn progress(&self, id: JobExecutionId) -> Result<ExecutionProgress, JobError> {
         let execution = self.execution(id).await?;
         let steps = self.store.own_steps(id).await?;
-        Ok(Progress {
+        Ok(ExecutionProgress {
             execution,
             steps,
             partitions: self.store.progress(id).await?,
         })
     }
 
-    /// A page of an execution's step executions, partitions included, in the order of their ids.
+    /// Returns a page of an execution's step executions, partitions included, ordered by id.
     ///
     /// # Errors
-    /// Where there is no such execution, or the store fails.
+    /// If the execution does not exist, or the store fails.
     pub async fn steps(
         &self,
         id: JobExecutionId,
@@ -136,29 +131,29 @@ impl Jobs {
         }))
     }
 
-    /// The workers, those seen last first; at most 1,000.
+    /// Returns at most 1,000 workers, the most recently seen first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn workers(&self) -> StoreResult<Vec<RegisteredWorker>> {
         self.store.workers(MAX_WORKERS).await
     }
 
-    /// What waits for whom.
+    /// Returns the claimable work and the workers' capacity.
     ///
     /// # Errors
-    /// Where the store fails.
-    pub async fn work(&self) -> StoreResult<Work> {
-        Ok(Work {
+    /// If the store fails.
+    pub async fn queue_state(&self) -> StoreResult<QueueState> {
+        Ok(QueueState {
             slots: self.store.slots().await?,
             leases: self.store.leases().await?,
         })
     }
 
-    /// A page of late events, of a day or of all, the newest first.
+    /// Returns a page of late events, of one day or of all days, newest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn late_events(
         &self,
         date: Option<NaiveDate>,
@@ -172,10 +167,10 @@ impl Jobs {
         Ok(Listing::of(items, limit, |last| last.id))
     }
 
-    /// A page of rejected entries by shard, the oldest first.
+    /// Returns a page of rejected entries, ordered by shard, oldest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn rejected_events(
         &self,
         after: Option<EntryId>,
@@ -188,10 +183,10 @@ impl Jobs {
         Ok(Listing::of(items, limit, |last| last.id))
     }
 
-    /// A page of the audit, the newest first.
+    /// Returns a page of the audit, newest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn audit(
         &self,
         before: Option<AuditId>,
@@ -202,8 +197,8 @@ impl Jobs {
     }
 }
 
-impl Progress {
-    /// The step that is at work or next, if the execution has not ended.
+impl ExecutionProgress {
+    /// Returns the step that is running or next; `None` if all steps have completed.
     #[must_use]
     pub fn current(&self) -> Option<StepName> {
         let begun = self.steps.iter().rev();

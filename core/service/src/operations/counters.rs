@@ -1,49 +1,47 @@
-//! What this process has done since it started, in counts that only grow.
+//! Counters of a process since its start. They only grow.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A count.
+/// A counter.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// Adds so many.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// How many there are.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What became of requests to the intake, plays or pauses.
+/// The requests to the intake by outcome.
 #[derive(Debug, Default)]
 pub struct IntakeCounters {
-    /// Accepted; it is written down.
+    /// Accepted and persisted.
     pub accepted: Count,
-    /// A play within the window after the last counted one.
+    /// Plays within the view window of the last counted one.
     pub repeat: Count,
-    /// A pause without a play before it.
+    /// Pauses without a preceding play.
     pub no_session: Count,
-    /// The Idempotency-Key named another request.
+    /// Requests whose Idempotency-Key was used for a different request.
     pub key_reused: Count,
-    /// There is no such video.
+    /// Requests for a video that does not exist.
     pub no_such_video: Count,
-    /// The position lies outside the video.
+    /// Pauses at a position outside the video.
     pub outside_video: Count,
-    /// More waits to be written down than may.
+    /// Requests rejected because too many events wait to be persisted.
     pub backlog: Count,
-    /// A store is away.
+    /// Requests that failed because a store was unavailable.
     pub unavailable: Count,
-    /// The intake, or the database, cannot be used as it is.
+    /// Requests that failed because the configuration or the data of a store are unsuitable.
     pub unusable: Count,
 }
 
 impl IntakeCounters {
-    /// All counts, each with its name.
+    /// Returns all counters with their names.
     #[must_use]
     pub const fn all(&self) -> [(&'static str, &Count); 9] {
         [
@@ -60,47 +58,44 @@ impl IntakeCounters {
     }
 }
 
-/// What became of plays and of pauses.
+/// The plays and pauses by outcome.
 #[derive(Debug, Default)]
 pub struct PlaybackCounters {
-    /// Plays.
     pub plays: IntakeCounters,
-    /// Pauses.
     pub pauses: IntakeCounters,
 }
 
-/// What became of the entries of a stream.
+/// The entries of the event stream by outcome.
 #[derive(Debug, Default)]
 pub struct EventWriterCounters {
-    /// Events in the history that were not before.
+    /// Events added to the history.
     pub new: Count,
-    /// Events that were held already.
+    /// Events that the history already contained.
     pub known: Count,
-    /// Events that came after their day was closed.
+    /// Events that arrived after their day was closed.
     pub late: Count,
-    /// Entries that can never be written.
+    /// Entries that can never be persisted.
     pub rejected: Count,
-    /// Attempts that failed, and were or will be made again.
+    /// Failed attempts, which are retried.
     pub failures: Count,
 }
 
-/// What a worker did.
+/// The work of one worker.
 #[derive(Debug, Default)]
 pub struct WorkerMetrics {
-    /// Claims that it worked to an end of its own: done, stopped, failed or given back.
+    /// Claims that the worker completed, stopped, failed or released.
     pub ended: Count,
-    /// Claims that others had taken over.
+    /// Claims that other workers took over.
     pub lost: Count,
-    /// Claims that it let go because the database failed.
+    /// Claims that were dropped because the database failed.
     pub dropped: Count,
-    /// Rows that it found unworkable when it claimed them.
+    /// Rows that were failed when they were claimed, because they could not be processed.
     pub unworkable: Count,
-    /// Chunks that were committed.
+    /// Committed chunks.
     pub chunks: Count,
-    /// Chunks that were rolled back.
+    /// Rolled-back chunks.
     pub rollbacks: Count,
-    /// Heartbeats that failed.
     pub heartbeat_failures: Count,
-    /// The drain's share.
+    /// The entries of the event writer.
     pub event_writer: EventWriterCounters,
 }

@@ -1,4 +1,4 @@
-//! What operators watch: counters of a process and the snapshot of its stores.
+//! Monitoring: the counters of a process and the snapshot of its stores.
 
 pub mod counters;
 pub mod snapshot;

@@ -1,66 +1,64 @@
-//! The observer: looks at each store for whoever watches the system, and never waits long.
+//! The snapshot of the stores, for metrics. Reading it takes a bounded time.
 
 use crate::{
     events::stream::EventStream,
     jobs::{launcher, notifier::Notifier},
     reports,
 };
-use balance_domain::{calendar::BusinessTimezone, clock::Clock};
+use balance_domain::{calendar::BusinessTimezone, clock::Clock, units::MICROS_PER_S};
 use balance_store::{Store, operations::StoreSnapshot};
 use chrono::NaiveDate;
 use std::{fmt::Display, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::timeout};
 
-/// How long a store has to answer. What is away is told as away.
+/// The time limit of a store's answer. A store that exceeds it counts as unavailable.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// How long what was seen is good for, in microseconds: however many ask, a store is looked at
-/// once in that time.
-const FRESH_MICROS: i64 = 1_000_000;
+/// How long a snapshot is reused, in microseconds. It limits the load of many concurrent readers.
+const MAX_AGE_MICROS: i64 = MICROS_PER_S;
 
-const MICROS_PER_S: i64 = 1_000_000;
-
-/// What was seen of each store; nothing of one that is away.
+/// The state of each store; `None` for a store that is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The database.
     pub database: Option<DatabaseSnapshot>,
-    /// Rings that wait in the queue.
+    /// The number of notifications that wait in the queue.
     pub notifications: Option<u64>,
-    /// Entries that wait in each shard of the stream. The outer nothing: there is no stream.
+    /// The number of unpersisted entries in each shard of the stream. The outer `None` means that
+    /// the process has no stream.
     pub waiting: Option<Option<Vec<u64>>>,
 }
 
-/// What was seen of the database.
+/// The state of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseSnapshot {
-    /// Its numbers.
     pub numbers: StoreSnapshot,
     /// The end of the last closed day, in seconds since 1970 (UTC).
     pub closed_until_s: Option<i64>,
-    /// The end of the last day up to which nothing active is unsettled, likewise.
+    /// The end of the last day up to which all days with plays are settled, in seconds since 1970
+    /// (UTC).
     pub settled_until_s: Option<i64>,
-    /// The most rings that may wait in the queue.
+    /// The most notifications that may wait in the queue.
     pub window: u32,
 }
 
-/// Looks at the stores.
-pub struct Observer {
+/// Reads snapshots of the stores.
+pub struct SnapshotReader {
     store: Arc<Store>,
-    queue: Arc<dyn Notifier>,
+    notifier: Arc<dyn Notifier>,
     stream: Option<Arc<dyn EventStream>>,
     clock: Arc<dyn Clock>,
     timezone: BusinessTimezone,
-    /// What was seen last, and when. One looks at a time; the others wait for what it sees.
+    /// The last snapshot and its time in microseconds. One caller reads at a time; the others wait
+    /// for its result.
     last: Mutex<Option<(i64, Arc<Snapshot>)>>,
 }
 
-impl Observer {
-    /// An observer of the stores of a launcher, and of a stream where there is one.
+impl SnapshotReader {
+    /// Creates a reader for the stores of a launcher and an optional stream.
     #[must_use]
     pub fn new(launcher: &launcher::Launcher, stream: Option<Arc<dyn EventStream>>) -> Self {
         Self {
             store: Arc::clone(&launcher.store),
-            queue: Arc::clone(&launcher.queue),
+            notifier: Arc::clone(&launcher.notifier),
             stream,
             clock: Arc::clone(&launcher.clock),
             timezone: launcher.timezone,
@@ -68,19 +66,19 @@ impl Observer {
         }
     }
 
-    /// What the stores show now, or showed within the last second. Takes two seconds at most
-    /// for each look.
-    pub async fn look(&self) -> Arc<Snapshot> {
+    /// Returns a snapshot that is at most one second old. Reading a new one takes at most two
+    /// seconds.
+    pub async fn read(&self) -> Arc<Snapshot> {
         let mut last = self.last.lock().await;
         let now = self.clock.now_micros();
         if let Some((at, snapshot)) = last.as_ref()
-            && (0..FRESH_MICROS).contains(&(now - at))
+            && (0..MAX_AGE_MICROS).contains(&(now - at))
         {
             return Arc::clone(snapshot);
         }
         let (database, notifications, waiting) = tokio::join!(
-            answer("database", self.store.observe()),
-            answer("queue", self.queue.waiting()),
+            answer("database", self.store.snapshot()),
+            answer("queue", self.notifier.waiting()),
             self.waiting(),
         );
         let snapshot = Arc::new(Snapshot {
@@ -88,7 +86,7 @@ impl Observer {
             notifications,
             waiting,
         });
-        // From when it was seen on: whoever waited for a slow look need not take one of his own.
+        // The age begins after the read, so that callers that waited for a slow read reuse it.
         *last = Some((self.clock.now_micros(), Arc::clone(&snapshot)));
         snapshot
     }
@@ -113,20 +111,20 @@ impl Observer {
     }
 }
 
-/// What a store answers in time.
+/// Returns the answer of a store; `None` if it fails or exceeds the time limit.
 async fn answer<T, E: Display>(
     store: &'static str,
-    asked: impl Future<Output = Result<T, E>>,
+    query: impl Future<Output = Result<T, E>>,
 ) -> Option<T> {
-    match timeout(ANSWER_LIMIT, asked).await {
-        Ok(Ok(seen)) => Some(seen),
-        // Whoever works with the store reports it; the watcher is told that nothing was seen.
+    match timeout(ANSWER_LIMIT, query).await {
+        Ok(Ok(answer)) => Some(answer),
+        // At debug level: the tasks that use the store report the failure.
         Ok(Err(error)) => {
-            tracing::debug!(store, %error, "not observed");
+            tracing::debug!(store, %error, "failed to read the snapshot of the store");
             None
         }
         Err(_) => {
-            tracing::debug!(store, "not observed in time");
+            tracing::debug!(store, "timed out reading the snapshot of the store");
             None
         }
     }

@@ -1,4 +1,4 @@
-//! The embedded intake: one writer task, which commits what arrives together in one transaction.
+//! The embedded intake: one writer task that commits concurrent requests in one transaction.
 
 use crate::playback::intake::{Intake, IntakeError};
 use async_trait::async_trait;
@@ -11,30 +11,39 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-/// Requests that may wait for the writer. More are refused: the database is behind.
-const WAITING: usize = 4_096;
-/// Requests of one transaction.
+/// The most requests that may wait for the writer. Further ones are rejected.
+const MAX_WAITING: usize = 4_096;
+/// The most requests of one transaction.
 const GROUP: usize = 256;
 /// How long a request waits for its commit.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// A request, and where its answer goes.
-type Asked = (IntakeRequest, oneshot::Sender<Result<IntakeAnswer, String>>);
+/// The reason for unavailability after the writer panicked.
+const WRITER_ENDED: &str = "the writer of the intake has ended";
 
-/// Takes in on the database itself: what is answered is in the history.
+/// A request and the channel for its answer.
+type PendingRequest = (IntakeRequest, oneshot::Sender<Result<IntakeAnswer, String>>);
+
+/// An intake that writes to the database itself. An acknowledged event is in the history.
 pub struct EmbeddedIntake {
-    requests: mpsc::Sender<Asked>,
+    requests: mpsc::Sender<PendingRequest>,
     store: Arc<Store>,
+    /// The writer task.
+    tasks: TaskTracker,
 }
 
 impl EmbeddedIntake {
-    /// Starts the writer, which ends with the intake.
+    /// Starts the writer. It ends when the intake is dropped and all accepted requests are written.
     #[must_use]
     pub fn start(store: Arc<Store>, rules: IntakeRules, timezone: BusinessTimezone) -> Self {
-        let (requests, asked) = mpsc::channel(WAITING);
-        // Detached: it ends when the last sender goes, with all that it was sent written.
-        TaskTracker::new().spawn(write(Arc::clone(&store), rules, timezone, asked));
-        Self { requests, store }
+        let (requests, pending) = mpsc::channel(MAX_WAITING);
+        let tasks = TaskTracker::new();
+        tasks.spawn(write(Arc::clone(&store), rules, timezone, pending));
+        Self {
+            requests,
+            store,
+            tasks,
+        }
     }
 }
 
@@ -45,12 +54,12 @@ impl Intake for EmbeddedIntake {
         self.requests
             .try_send((request, answer))
             .map_err(|_| IntakeError::Backlog {
-                backlog: u64::try_from(WAITING).unwrap_or(u64::MAX),
+                backlog: u64::try_from(MAX_WAITING).unwrap_or(u64::MAX),
             })?;
         match tokio::time::timeout(ANSWER_LIMIT, answered).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(reason))) => Err(IntakeError::Unavailable(reason)),
-            Ok(Err(_)) => Err(IntakeError::Unavailable("the writer has ended".to_owned())),
+            Ok(Err(_)) => Err(IntakeError::Unavailable(WRITER_ENDED.to_owned())),
             Err(_) => Err(IntakeError::Unavailable(format!(
                 "no answer within {} s",
                 ANSWER_LIMIT.as_secs()
@@ -59,6 +68,9 @@ impl Intake for EmbeddedIntake {
     }
 
     async fn readiness(&self) -> Result<(), IntakeError> {
+        if self.tasks.is_empty() {
+            return Err(IntakeError::Unavailable(WRITER_ENDED.to_owned()));
+        }
         match self.store.closed_through().await {
             Ok(_) => Ok(()),
             Err(error) => Err(IntakeError::Unavailable(error.to_string())),
@@ -66,30 +78,34 @@ impl Intake for EmbeddedIntake {
     }
 }
 
-/// Writes group after group until nobody can ask any more.
+/// Writes group after group until the intake is dropped.
 async fn write(
     store: Arc<Store>,
     rules: IntakeRules,
     timezone: BusinessTimezone,
-    mut asked: mpsc::Receiver<Asked>,
+    mut pending: mpsc::Receiver<PendingRequest>,
 ) {
     let mut group = Vec::with_capacity(GROUP);
-    while asked.recv_many(&mut group, GROUP).await > 0 {
-        // Whoever was told that nothing was acknowledged may have asked again.
-        group.retain(|(_, answer): &Asked| !answer.is_closed());
+    while pending.recv_many(&mut group, GROUP).await > 0 {
+        // A client whose request timed out may have retried it, so an abandoned request is skipped.
+        group.retain(|(_, answer): &PendingRequest| !answer.is_closed());
         if group.is_empty() {
             continue;
         }
         let (requests, answers): (Vec<_>, Vec<_>) = group.drain(..).unzip();
         match store.accept(&requests, &rules, timezone).await {
-            Ok(given) => {
-                for (answer, given) in answers.into_iter().zip(given) {
-                    // Whoever asked may have gone.
-                    let _ = answer.send(Ok(given));
+            Ok(results) => {
+                for (answer, result) in answers.into_iter().zip(results) {
+                    // Fails if the client has disconnected.
+                    let _ = answer.send(Ok(result));
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, requests = requests.len(), "not taken in");
+                tracing::warn!(
+                    %error,
+                    requests = requests.len(),
+                    "failed to persist plays and pauses"
+                );
                 for answer in answers {
                     let _ = answer.send(Err(error.to_string()));
                 }

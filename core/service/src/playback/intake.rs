@@ -1,34 +1,40 @@
-//! The intake's port: accepts plays and pauses as they happen. One call decides, counts and persists
-//! what it answers; an acknowledged answer is never lost.
+//! The port of the intake, which accepts plays and pauses. One call decides about a request, counts
+//! it and persists the answer. An acknowledged answer is never lost.
 
 use async_trait::async_trait;
 use balance_store::playback::{IntakeAnswer, IntakeRequest};
 
-/// Why a request was not taken in. Nothing was acknowledged; whether it was written is not known,
-/// unless it had a key and is sent again.
+/// The reason why a request was not acknowledged. The request may have been persisted all the same.
+/// A retry with the same idempotency key is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// The intake's store is away, or too slow.
-    #[error("the intake is away: {0}")]
+    /// The store of the intake does not answer in time.
+    #[error("intake unavailable: {0}")]
     Unavailable(String),
-    /// More is taken in than can be written down for good.
-    #[error("the intake has more to write down than it may: {backlog}")]
+    /// Too many accepted events wait to be persisted.
+    #[error("intake backlog full: {backlog} entries wait to be persisted")]
     Backlog {
-        /// Entries that wait.
+        /// The number of waiting entries.
         backlog: u64,
     },
-    /// It cannot be used as it is set up.
-    #[error("the intake cannot be used: {0}")]
+    /// The configuration of the intake's store is unsuitable.
+    #[error("intake unusable: {0}")]
     Unusable(String),
 }
 
-/// Takes in what happens.
+/// Accepts plays and pauses.
 #[async_trait]
 pub trait Intake: Send + Sync {
-    /// Decides about a request, and writes down what it answers, in one step that nobody can come
-    /// between. The time is the intake's own and never goes back.
+    /// Decides about a request and persists the answer, atomically. Events carry the time of the
+    /// intake, which never goes back.
+    ///
+    /// # Errors
+    /// If the intake is unavailable, unusable or has a full backlog.
     async fn accept(&self, request: IntakeRequest) -> Result<IntakeAnswer, IntakeError>;
 
-    /// Whether plays can be taken in now, and why not.
+    /// Checks that the intake can accept plays now.
+    ///
+    /// # Errors
+    /// The reason why it cannot.
     async fn readiness(&self) -> Result<(), IntakeError>;
 }

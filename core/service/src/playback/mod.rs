@@ -1,4 +1,4 @@
-//! Playing and pausing.
+//! Plays and pauses.
 
 mod embedded_intake;
 pub mod intake;
@@ -17,35 +17,32 @@ use balance_store::{
 use moka::sync::Cache;
 use std::{sync::Arc, time::Duration};
 
-/// Videos whose owner and length are kept at hand.
-const CACHED: u64 = 100_000;
-/// How long they are, so that plays go on while the database is away. They never change; the limit
-/// is for a database that was replaced.
+/// The most videos whose owner and duration are cached.
+const MAX_CACHED: u64 = 100_000;
+/// How long a video is cached. Plays of cached videos continue while the database is unavailable.
+/// Owner and duration never change, so the limit only matters after a database was replaced.
 const CACHED_FOR: Duration = Duration::from_secs(3_600);
 
-/// Why somebody cannot play or pause.
+/// The reason why a play or a pause failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaybackError {
-    /// There is no such video.
     #[error("there is no video {0}")]
     NoSuchVideo(VideoId),
-    /// The position lies outside the video.
-    #[error("{current_s} is not from 0 to {duration_s}, the video's length in seconds")]
+    /// The position is outside the video.
+    #[error("position {current_s} is not from 0 to {duration_s}, the video's duration in seconds")]
     OutsideVideo {
-        /// What was given, in seconds.
+        /// The given position, in seconds.
         current_s: i64,
-        /// The video's length, in seconds.
+        /// The video's duration, in seconds.
         duration_s: i64,
     },
-    /// The intake failed.
     #[error(transparent)]
     Intake(#[from] IntakeError),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Lets people play and pause.
+/// Passes plays and pauses to the intake and counts the outcomes.
 pub struct Playback {
     intake: Arc<dyn Intake>,
     store: Arc<Store>,
@@ -55,7 +52,6 @@ pub struct Playback {
 }
 
 impl Playback {
-    /// A service on an intake.
     #[must_use]
     pub fn new(intake: Arc<dyn Intake>, store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -63,17 +59,17 @@ impl Playback {
             store,
             clock,
             videos: Cache::builder()
-                .max_capacity(CACHED)
+                .max_capacity(MAX_CACHED)
                 .time_to_live(CACHED_FOR)
                 .build(),
             counters: PlaybackCounters::default(),
         }
     }
 
-    /// Plays a video from where the user left it.
+    /// Starts a play of a video at the position where the user left it.
     ///
     /// # Errors
-    /// Where there is no such video, or the intake fails.
+    /// If the video does not exist, or the intake fails.
     pub async fn play(
         &self,
         user_id: UserId,
@@ -84,13 +80,13 @@ impl Playback {
             let video = self.facts(video_id).await?;
             self.accept(user_id, video, Command::Play, key).await
         };
-        told(&self.counters.plays, played.await)
+        counted(&self.counters.plays, played.await)
     }
 
-    /// Pauses a video at so many seconds.
+    /// Pauses a video at `current_s` seconds.
     ///
     /// # Errors
-    /// Where there is no such video, the position lies outside it, or the intake fails.
+    /// If the video does not exist, the position is outside of it, or the intake fails.
     pub async fn pause(
         &self,
         user_id: UserId,
@@ -110,19 +106,19 @@ impl Playback {
             self.accept(user_id, video, Command::Pause { current_s }, key)
                 .await
         };
-        told(&self.counters.pauses, paused.await)
+        counted(&self.counters.pauses, paused.await)
     }
 
-    /// What became of plays and pauses since the service was made.
+    /// Returns the counters of plays and pauses since the start of the process.
     #[must_use]
     pub const fn counters(&self) -> &PlaybackCounters {
         &self.counters
     }
 
-    /// Whether plays can be taken in now.
+    /// Checks that plays can be accepted now.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why they cannot.
     pub async fn readiness(&self) -> Result<(), IntakeError> {
         self.intake.readiness().await
     }
@@ -155,16 +151,16 @@ impl Playback {
     }
 }
 
-/// The same outcome, counted.
-fn told(
+/// Counts an outcome and returns it.
+fn counted(
     counters: &IntakeCounters,
     outcome: Result<IntakeAnswer, PlaybackError>,
 ) -> Result<IntakeAnswer, PlaybackError> {
-    count_of(counters, &outcome).add(1);
+    counter_of(counters, &outcome).add(1);
     outcome
 }
 
-const fn count_of<'a>(
+const fn counter_of<'a>(
     counters: &'a IntakeCounters,
     outcome: &Result<IntakeAnswer, PlaybackError>,
 ) -> &'a Count {

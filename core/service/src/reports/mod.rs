@@ -17,94 +17,92 @@ use balance_store::{
 use chrono::NaiveDate;
 use std::sync::Arc;
 
-/// Places in a top list.
+/// The number of videos in a top list.
 pub const TOP: u32 = 5;
-/// The most items of one page.
+/// The most items of a page.
 pub const MAX_ITEMS: u32 = 1_000;
 
-/// A top list of one period.
+/// The top list of a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopReport {
-    /// The period.
     pub period: Period,
-    /// The last day up to which nothing active is unsettled.
+    /// The last day up to which all days with plays are settled.
     pub settled_through: Option<NaiveDate>,
-    /// Everything in the period together.
+    /// The total of the period.
     pub total: PeriodTotal,
-    /// The places, first to last.
+    /// The videos, best first.
     pub items: Vec<TopVideo>,
 }
 
-/// A revenue list of one period.
+/// The revenue list of a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevenueReport {
-    /// The period.
     pub period: Period,
-    /// The last day up to which nothing active is unsettled.
+    /// The last day up to which all days with plays are settled.
     pub settled_through: Option<NaiveDate>,
-    /// Everything together, items of other pages included.
+    /// The total over all pages.
     pub total: PeriodTotal,
     /// The videos of this page.
     pub items: Vec<RevenueItem>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<VideoId>,
 }
 
-/// A video's settled days.
+/// The settled days of a video.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoReport {
-    /// The last day up to which nothing active is unsettled.
+    /// The last day up to which all days with plays are settled.
     pub settled_through: Option<NaiveDate>,
-    /// The days, in order; those without activity have none.
+    /// The days in order, without days that had no activity.
     pub days: Vec<VideoDay>,
 }
 
-/// The last day up to which nothing active is unsettled, by the last closed day and the first
-/// unsettled one.
+/// Returns the last day up to which all days with plays are settled, from the last closed day and
+/// the first unsettled day.
 pub(crate) fn settled_through(
     closed: Option<NaiveDate>,
     unsettled: Option<NaiveDate>,
 ) -> Option<NaiveDate> {
     match unsettled {
-        // What is not closed can still get plays, though it has none yet.
+        // A day that is not closed can still get plays.
         Some(unsettled) => closed.min(unsettled.pred_opt()),
         None => closed,
     }
 }
 
-/// Whether nothing from a day on is settled: a day at work has rows already, and they are not whole.
+/// Returns whether no day from `from` on is settled. The rows of a day that is being settled are
+/// incomplete.
 fn begins_after(from: NaiveDate, settled_through: Option<NaiveDate>) -> bool {
     settled_through.is_none_or(|through| from > through)
 }
 
-/// Reads what was settled. A week or month that holds a day at work may have that day in its items
-/// already; its total has it when the day is settled.
+/// Reads settled results. While a day is being settled, the items of its week and month may already
+/// include it; their totals include it after the settlement.
 #[derive(Clone)]
 pub struct Reports {
     store: Arc<Store>,
 }
 
 impl Reports {
-    /// A service on a store.
     #[must_use]
     pub fn new(store: Arc<Store>) -> Self {
         Self { store }
     }
 
-    /// The last day up to which nothing active is unsettled.
+    /// Returns the last day up to which all days with plays are settled.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn settled_through(&self) -> StoreResult<Option<NaiveDate>> {
         let closed = self.store.closed_through().await?;
         let unsettled = self.store.first_unsettled_day().await?;
         Ok(settled_through(closed, unsettled))
     }
 
-    /// The top 5 of the period of a kind that holds a date.
+    /// Returns the top 5 videos of the period of a kind that contains a date.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn top(
         &self,
         date: NaiveDate,
@@ -129,10 +127,11 @@ impl Reports {
         })
     }
 
-    /// The revenue of the period of a kind that holds a date: of one creator, or of all.
+    /// Returns the revenue of the period of a kind that contains a date, of one creator or of all.
+    /// `limit` is clamped to 1 to [`MAX_ITEMS`].
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn revenue(
         &self,
         date: NaiveDate,
@@ -156,7 +155,7 @@ impl Reports {
         let page = RevenuePage {
             owner,
             after,
-            // One more than asked for tells whether there is a next page.
+            // One more row shows whether a next page exists.
             limit: limit + 1,
         };
         let items = self.store.revenues(period, page).await?;
@@ -170,10 +169,10 @@ impl Reports {
         })
     }
 
-    /// A video's settled days from one to another, both included.
+    /// Returns the settled days of a video from `from` to `to`, both included.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn video(
         &self,
         id: VideoId,

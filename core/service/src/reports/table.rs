@@ -1,12 +1,12 @@
-//! Reports as CSV (RFC 4180): the same columns wherever they are written.
+//! Reports as CSV (RFC 4180), with the same columns in the API and the command line.
 
 use crate::reports::{RevenueReport, TopReport, VideoReport};
 use balance_domain::videos::VideoId;
 use balance_store::reports::TopBy;
 use std::io::{self, Write};
 
-/// A text of somebody's as a cell: a spreadsheet takes what begins like a formula for one, and runs
-/// it, so that an apostrophe stands before it.
+/// Makes a cell of a user's text. A spreadsheet would run a text that begins like a formula, so an
+/// apostrophe is put before it.
 fn cell(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@']) {
         return format!("'{text}");
@@ -14,10 +14,10 @@ fn cell(text: &str) -> String {
     text.to_owned()
 }
 
-/// Writes revenues, a row for each period and video. Amounts are decimals in won.
+/// Writes revenue lists, one row for each period and video. Amounts are decimals in won.
 ///
 /// # Errors
-/// Where writing fails.
+/// If writing fails.
 pub fn revenue_csv<'a>(
     reports: impl IntoIterator<Item = &'a RevenueReport>,
     to: impl Write,
@@ -56,10 +56,10 @@ pub fn revenue_csv<'a>(
     csv.flush()
 }
 
-/// Writes top lists, a row for each order, period and rank.
+/// Writes top lists, one row for each order, period and rank.
 ///
 /// # Errors
-/// Where writing fails.
+/// If writing fails.
 pub fn top_csv<'a>(
     lists: impl IntoIterator<Item = &'a (TopBy, TopReport)>,
     to: impl Write,
@@ -94,10 +94,10 @@ pub fn top_csv<'a>(
     csv.flush()
 }
 
-/// Writes a video's days, a row for each.
+/// Writes the days of a video, one row for each.
 ///
 /// # Errors
-/// Where writing fails.
+/// If writing fails.
 pub fn video_csv(id: VideoId, report: &VideoReport, to: impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(to);
     csv.write_record([
@@ -130,7 +130,7 @@ mod tests {
     use super::cell;
 
     #[test]
-    fn a_title_is_no_formula_to_a_spreadsheet() {
+    fn a_title_is_not_a_formula_in_a_spreadsheet() {
         for title in ["=HYPERLINK(1)", "+1", "-2+3", "@cmd"] {
             assert_eq!(cell(title), format!("'{title}"));
         }

@@ -1,11 +1,11 @@
-//! Contexts: a row that is there and that Java could have written.
+//! Execution contexts: each must exist and have the form that Spring Batch writes.
 
 use crate::verification::findings::{At, Findings, Kind, ROW};
 use balance_batch::spring::context::ExecutionContext;
 use balance_store::verification::ContextFacts;
 use std::fmt::Display;
 
-/// Reads a context, or tells why it cannot be read.
+/// Decodes a context, or reports why it cannot be decoded.
 pub(super) fn decode(
     table: &'static str,
     key: &dyn Display,
@@ -28,7 +28,7 @@ pub(super) fn decode(
     match ExecutionContext::from_columns(short, serialized.as_deref()) {
         Ok(context) => Some(context),
         Err(error) => {
-            findings.add(at, column, "a context as Java writes it", error);
+            findings.add(at, column, "a context in the form of Spring Batch", error);
             None
         }
     }

@@ -1,14 +1,15 @@
-//! A video's day: history = statistics = revenue, and the chain of lifetime counts.
+//! A video's day: statistics must match the history, revenue must match the statistics, and the
+//! lifetime counts must continue those of the previous row.
 
 use crate::verification::{
     findings::{At, Findings, Kind, ROW},
     pay::Rates,
 };
-use balance_store::verification::{PlayFacts, RevenueFacts, StatisticsFacts, VideoDay};
+use balance_store::verification::{PlayFacts, RevenueFacts, StatisticsFacts, VideoDayFacts};
 use chrono::NaiveDate;
 use std::fmt::Display;
 
-/// What the steps have written of a video: a row, or a skip, or nothing.
+/// Which steps must have written a row of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Written {
     pub(super) statistics: bool,
@@ -16,7 +17,7 @@ pub(super) struct Written {
     pub(super) rollup: bool,
 }
 
-/// What the history says of a day.
+/// A video's plays on a day, from the history.
 #[derive(Clone, Copy)]
 struct Played {
     views: i128,
@@ -25,7 +26,7 @@ struct Played {
 }
 
 impl Played {
-    fn of(video: &VideoDay) -> Self {
+    fn of(video: &VideoDayFacts) -> Self {
         Self {
             views: video.plays.map_or(0, |plays| plays.views),
             seconds: video.plays.map_or(0, |plays| plays.seconds),
@@ -33,8 +34,8 @@ impl Played {
         }
     }
 
-    /// Owners' own plays alone make no row.
-    const fn is_nothing(self) -> bool {
+    /// Returns whether the day needs no row. Plays of the owner do not count.
+    const fn is_empty(self) -> bool {
         self.views == 0 && self.seconds == 0 && self.ad_views == 0
     }
 }
@@ -50,30 +51,30 @@ impl Display for Played {
     }
 }
 
-/// A day that is being verified.
+/// A settled day under verification.
 pub(super) struct SettledDay<'a> {
     pub(super) date: NaiveDate,
-    /// Nothing where there are none, or damaged ones.
+    /// The rates of the day; `None` if they are missing or damaged.
     pub(super) rates: Option<&'a Rates>,
-    /// Whether they are damaged: then no pay is compared.
+    /// Whether the rates are damaged. Revenue is not compared then.
     pub(super) rates_are_damaged: bool,
 }
 
 impl SettledDay<'_> {
-    /// Compares a video's rows with what was played; answers what the steps must have written.
-    pub(super) fn verify(&self, video: &VideoDay, findings: &mut Findings) -> Written {
+    /// Compares a video's rows with its plays. Returns which rows the steps must have written.
+    pub(super) fn verify(&self, video: &VideoDayFacts, findings: &mut Findings) -> Written {
         let key = Key {
             date: self.date,
             video_id: video.video_id,
         };
         let played = Played::of(video);
-        let is_settled = !played.is_nothing() && !video.skips.statistics;
+        let is_settled = !played.is_empty() && !video.skips.statistics;
         if let Some(plays) = video.plays.filter(|_| !video.skips.statistics) {
             history(key, plays, findings);
         }
         statistics(key, video, played, is_settled, findings);
         let pay = if is_settled {
-            self.pay(video, played)
+            self.acceptable_revenue(video, played)
         } else {
             Vec::new()
         };
@@ -87,29 +88,30 @@ impl SettledDay<'_> {
         }
     }
 
-    /// The right pay: of what was played after the row before, or of what the day's own row says,
-    /// so that one wrong digit of a row is not told again as wrong pay.
-    fn pay(&self, video: &VideoDay, played: Played) -> Vec<RevenueSums> {
+    /// Returns the acceptable revenues: by the plays of the history, and by the counts of the day's
+    /// row. The second avoids reporting a wrong count again as wrong revenue.
+    fn acceptable_revenue(&self, video: &VideoDayFacts, played: Played) -> Vec<RevenueSums> {
         let Some(rates) = self.rates else {
             return Vec::new();
         };
         let Some(row) = video.statistics else {
-            // The chain goes on from rows; without one the count before is not known here.
+            // Without a row the lifetime counts before the day are unknown.
             return Vec::new();
         };
         let (views, ad_views) = row.before;
-        let own = |cumulative: i64, day: i64| i128::from(cumulative) - i128::from(day);
+        let before = |cumulative: i64, day: i64| i128::from(cumulative) - i128::from(day);
         vec![
             RevenueSums {
                 view: rates.video.pay(views.into(), played.views),
                 ad: rates.ad.pay(ad_views.into(), played.ad_views),
             },
             RevenueSums {
-                view: rates
-                    .video
-                    .pay(own(row.cumulative.0, row.view_count), row.view_count.into()),
+                view: rates.video.pay(
+                    before(row.cumulative.0, row.view_count),
+                    row.view_count.into(),
+                ),
                 ad: rates.ad.pay(
-                    own(row.cumulative.1, row.ad_view_count),
+                    before(row.cumulative.1, row.ad_view_count),
                     row.ad_view_count.into(),
                 ),
             },
@@ -119,7 +121,7 @@ impl SettledDay<'_> {
     fn revenue(
         &self,
         key: Key,
-        video: &VideoDay,
+        video: &VideoDayFacts,
         pay: &[RevenueSums],
         is_settled: bool,
         findings: &mut Findings,
@@ -135,30 +137,36 @@ impl SettledDay<'_> {
             return;
         };
         if !is_settled {
-            findings.add(at, ROW, "no row", shown(row));
+            findings.add(at, ROW, "no row", format_revenue(row));
             return;
         }
         if self.rates.is_none() {
-            findings.add(at, ROW, "no row: there is no rate for the day", shown(row));
+            findings.add(
+                at,
+                ROW,
+                "no row: there is no rate for the day",
+                format_revenue(row),
+            );
             return;
         }
         let sums = RevenueSums {
             view: row.view_revenue.into(),
             ad: row.ad_revenue.into(),
         };
-        // The row's own parts, where they are right; so one wrong digit is told once.
-        let right = match pay.first() {
-            Some(right) if !pay.contains(&sums) => *right,
+        // If the parts are acceptable, the total is compared with their sum, so that one wrong
+        // value is one difference.
+        let expected = match pay.first() {
+            Some(first) if !pay.contains(&sums) => *first,
             _ => sums,
         };
-        findings.compare(at, "view_revenue", right.view, sums.view);
-        findings.compare(at, "ad_revenue", right.ad, sums.ad);
-        let total = right.view + right.ad;
+        findings.compare(at, "view_revenue", expected.view, sums.view);
+        findings.compare(at, "ad_revenue", expected.ad, sums.ad);
+        let total = expected.view + expected.ad;
         findings.compare(at, "total_revenue", total, row.total_revenue.into());
     }
 }
 
-/// Pay in hundredths of a won.
+/// The revenue of views and ad views, in hundredths of a won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct RevenueSums {
     view: i128,
@@ -171,14 +179,14 @@ impl Display for RevenueSums {
     }
 }
 
-fn shown(row: RevenueFacts) -> String {
+fn format_revenue(row: RevenueFacts) -> String {
     format!(
         "{} + {} = {}",
         row.view_revenue, row.ad_revenue, row.total_revenue
     )
 }
 
-/// A row's key.
+/// The key of a row.
 #[derive(Clone, Copy)]
 struct Key {
     date: NaiveDate,
@@ -214,7 +222,7 @@ fn history(key: Key, plays: PlayFacts, findings: &mut Findings) {
 
 fn statistics(
     key: Key,
-    video: &VideoDay,
+    video: &VideoDayFacts,
     played: Played,
     is_settled: bool,
     findings: &mut Findings,
@@ -226,8 +234,8 @@ fn statistics(
         }
         return;
     };
-    // A skipped video may have a row all the same, if it is right.
-    if played.is_nothing() {
+    // A skipped video may have a row if the row is correct.
+    if played.is_empty() {
         let found = Played {
             views: row.view_count.into(),
             seconds: row.total_play_time.into(),
@@ -256,24 +264,24 @@ fn statistics(
     chain(key, &row, played, findings);
 }
 
-/// The lifetime counts go on from the row before: by what the day's own row says, or by what was
-/// played, so that one wrong digit is not told again as a broken chain.
+/// Checks that the lifetime counts continue those of the previous row. The counts of the day's row
+/// and those of the history are both acceptable, so that a wrong count is not reported again here.
 fn chain(key: Key, row: &StatisticsFacts, played: Played, findings: &mut Findings) {
     let at = key.at(Kind::Chain, "video_statistics");
-    let mut link = |column, before: i64, own: i64, played: i128, found: i64| {
+    let mut check = |column, before: i64, row: i64, played: i128, found: i64| {
         let before = i128::from(before);
         if before + played != i128::from(found) {
-            findings.compare(at, column, before + i128::from(own), found.into());
+            findings.compare(at, column, before + i128::from(row), found.into());
         }
     };
-    link(
+    check(
         "cumulative_view_count",
         row.before.0,
         row.view_count,
         played.views,
         row.cumulative.0,
     );
-    link(
+    check(
         "cumulative_ad_view_count",
         row.before.1,
         row.ad_view_count,
@@ -282,8 +290,8 @@ fn chain(key: Key, row: &StatisticsFacts, played: Played, findings: &mut Finding
     );
 }
 
-/// Rows of a day that nobody has launched.
-pub(super) fn stray(date: NaiveDate, video: &VideoDay, findings: &mut Findings) {
+/// Reports the rows of a day that was never launched.
+pub(super) fn never_launched(date: NaiveDate, video: &VideoDayFacts, findings: &mut Findings) {
     let key = Key {
         date,
         video_id: video.video_id,
@@ -304,8 +312,8 @@ mod tests {
     use crate::verification::pay::tests::rates;
     use balance_store::verification::Skips;
 
-    fn right() -> VideoDay {
-        VideoDay {
+    fn correct() -> VideoDayFacts {
+        VideoDayFacts {
             video_id: 7,
             plays: Some(PlayFacts {
                 views: 2,
@@ -331,9 +339,9 @@ mod tests {
         }
     }
 
-    /// The differences of a video that was changed, as `table.column expected/found`.
-    fn differences(change: impl FnOnce(&mut VideoDay)) -> Vec<String> {
-        let mut video = right();
+    /// Changes a correct video and returns its differences, as `table.column expected/found`.
+    fn differences(change: impl FnOnce(&mut VideoDayFacts)) -> Vec<String> {
+        let mut video = correct();
         change(&mut video);
         let mut findings = Findings::new(10);
         let rates = rates();
@@ -355,14 +363,14 @@ mod tests {
             .collect()
     }
 
-    fn row(video: &mut VideoDay) -> &mut StatisticsFacts {
+    fn row(video: &mut VideoDayFacts) -> &mut StatisticsFacts {
         video.statistics.as_mut().unwrap()
     }
 
     #[test]
-    fn what_is_right_is_clean_and_one_digit_is_one_difference() {
+    fn a_correct_video_is_clean_and_one_wrong_value_is_one_difference() {
         assert!(differences(|_| {}).is_empty());
-        let one = |change: fn(&mut VideoDay), expected: &str| {
+        let one = |change: fn(&mut VideoDayFacts), expected: &str| {
             assert_eq!(differences(change), [expected]);
         };
         one(|v| row(v).view_count = 3, "video_statistics.view_count 2/3");
@@ -425,14 +433,14 @@ mod tests {
 
     #[test]
     fn a_skipped_video_has_no_rows() {
-        let skipped = |video: &mut VideoDay| {
+        let skipped = |video: &mut VideoDayFacts| {
             video.skips.statistics = true;
             video.statistics = None;
             video.revenue = None;
             video.plays.as_mut().unwrap().least_seconds = -3;
         };
         assert!(differences(skipped).is_empty());
-        let unpaid = |video: &mut VideoDay| {
+        let unpaid = |video: &mut VideoDayFacts| {
             video.skips.revenue = true;
             video.revenue = None;
         };

@@ -1,8 +1,7 @@
-//! Events: each on its own day, and on one only.
+//! Events: each must be on its own day, and on one day only.
 //!
-//! An event's id begins with its time, so the events of a day are one range of its ids. Whatever
-//! lies outside of it is looked at, and nothing else: of an event that is on two days, at least one
-//! lies outside.
+//! The id of an event begins with its time, so the ids of a day are one range. Only events outside
+//! of that range are checked: if an event is on two days, at least one of its rows is outside.
 
 use crate::verification::findings::{At, Findings, Kind};
 use balance_domain::{calendar::BusinessTimezone, playback::EventId};
@@ -13,7 +12,7 @@ use std::{
     fmt::Display,
 };
 
-/// Events looked at together.
+/// Events that are read at a time.
 const PAGE: u32 = 1_000;
 
 const LOWEST: EventId = EventId([0; 16]);
@@ -37,57 +36,60 @@ pub(super) async fn verify(
             let events = store.events(date, above, below, PAGE).await?;
             let Some(last) = events.last() else { break };
             above = last.event_id;
-            strangers(store, timezone, date, &events, findings).await?;
+            misplaced(store, timezone, date, &events, findings).await?;
         }
     }
     Ok(())
 }
 
-/// Events of a date whose ids speak of another time.
-async fn strangers(
+/// Reports the events of a date whose ids have the time of another day.
+async fn misplaced(
     store: &Store,
     timezone: BusinessTimezone,
     date: NaiveDate,
     events: &[EventFacts],
     findings: &mut Findings,
 ) -> StoreResult<()> {
-    let mut homes: BTreeMap<NaiveDate, Vec<EventId>> = BTreeMap::new();
+    let mut by_day: BTreeMap<NaiveDate, Vec<EventId>> = BTreeMap::new();
     for event in events {
-        if let Ok(home) = timezone.day_of(micros(event.event_id)) {
-            homes.entry(home.date).or_default().push(event.event_id);
+        if let Ok(day) = timezone.day_of(micros(event.event_id)) {
+            by_day.entry(day.date).or_default().push(event.event_id);
         }
     }
-    let mut doubled: HashSet<EventId> = HashSet::new();
-    for (home, ids) in homes.iter().filter(|(home, _)| **home != date) {
-        for id in store.known_events(*home, ids).await? {
-            doubled.insert(id);
+    let mut duplicates: HashSet<EventId> = HashSet::new();
+    for (day, ids) in by_day.iter().filter(|(day, _)| **day != date) {
+        for id in store.known_events(*day, ids).await? {
+            duplicates.insert(id);
             let key = Key { date, id };
             let at = key.at();
             findings.add(
                 at,
                 "event_id",
                 "an event of one day",
-                format!("also on {home}"),
+                format!("also on {day}"),
             );
         }
     }
-    for event in events.iter().filter(|one| !doubled.contains(&one.event_id)) {
-        let right = timezone.day_of(event.occurred_at_micros);
-        // An event that arrived at midnight may have got its id a moment before its day.
-        if let Ok(right) = right
-            && right.date != date
+    for event in events
+        .iter()
+        .filter(|one| !duplicates.contains(&one.event_id))
+    {
+        let expected = timezone.day_of(event.occurred_at_micros);
+        // The id of an event that arrived at midnight may be a moment older than its day.
+        if let Ok(expected) = expected
+            && expected.date != date
         {
             let key = Key {
                 date,
                 id: event.event_id,
             };
-            findings.add(key.at(), "date", right.date, date);
+            findings.add(key.at(), "date", expected.date, date);
         }
     }
     Ok(())
 }
 
-/// The time that an id begins with, in microseconds since 1970.
+/// Returns the time at the beginning of an id, in microseconds since 1970.
 fn micros(id: EventId) -> i64 {
     let ms = id.0[..6]
         .iter()
@@ -95,7 +97,7 @@ fn micros(id: EventId) -> i64 {
     ms * 1_000
 }
 
-/// A row's key.
+/// The key of a row.
 struct Key {
     date: NaiveDate,
     id: EventId,
@@ -127,7 +129,7 @@ mod tests {
     use balance_domain::{accounts::UserId, videos::VideoId};
 
     #[test]
-    fn an_id_tells_its_millisecond() {
+    fn an_id_contains_its_millisecond() {
         let at = 1_650_000_000_123_456;
         let id = EventId::of_import(UserId(1), VideoId(2), at);
         assert_eq!(micros(id), 1_650_000_000_123_000);

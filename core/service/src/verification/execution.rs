@@ -1,5 +1,5 @@
-//! An execution's rows: words that Spring Batch knows, times where they belong, leases exactly of
-//! what is unfinished, managers that are the sums of their partitions.
+//! The rows of a job execution: statuses must be valid and times consistent, exactly the unfinished
+//! steps must have leases, and managers must be the sums of their partitions.
 
 use crate::verification::{
     contexts,
@@ -19,14 +19,14 @@ fn job_tables<'a>(table: &'static str, key: &'a dyn std::fmt::Display) -> At<'a>
     }
 }
 
-/// A step execution whose words are known.
-struct Known<'a> {
+/// A step execution with a valid name and status.
+struct ValidStep<'a> {
     facts: &'a StepFacts,
     name: StepName,
     status: BatchStatus,
 }
 
-/// Verifies an execution by itself; answers its status, if it is one.
+/// Verifies an execution by itself. Returns its status; `None` if the status is invalid.
 pub(super) fn verify(facts: &ExecutionFacts, findings: &mut Findings) -> Option<BatchStatus> {
     let key = format!("execution {}", facts.id);
     let at = job_tables(JOB_EXECUTION, &key);
@@ -51,21 +51,22 @@ pub(super) fn verify(facts: &ExecutionFacts, findings: &mut Findings) -> Option<
             "a lease",
         );
     }
-    let mut known = Vec::with_capacity(facts.steps.len());
-    let mut all_are_known = true;
+    let mut valid = Vec::with_capacity(facts.steps.len());
+    let mut all_are_valid = true;
     for step in &facts.steps {
         match verify_step(facts, status, step, findings) {
-            Some(step) => known.push(step),
-            None => all_are_known = false,
+            Some(step) => valid.push(step),
+            None => all_are_valid = false,
         }
     }
-    if all_are_known {
-        managers(facts, status, &known, findings);
+    if all_are_valid {
+        managers(facts, status, &valid, findings);
     }
     status
 }
 
-/// What an execution and a step execution have in common; answers the status, if it is one.
+/// Verifies the columns that job executions and step executions have in common. Returns the status;
+/// `None` if it is invalid.
 fn run(at: At<'_>, run: &RunFacts, findings: &mut Findings) -> Option<BatchStatus> {
     if !run.has_version {
         findings.add(at, "VERSION", "a number", "NULL");
@@ -76,9 +77,9 @@ fn run(at: At<'_>, run: &RunFacts, findings: &mut Findings) -> Option<BatchStatu
     if run.exit_code.as_deref().unwrap_or_default().is_empty() {
         findings.add(at, "EXIT_CODE", "a word", "nothing");
     }
-    let word = run.status.as_deref().unwrap_or("NULL");
-    let Ok(status) = word.parse::<BatchStatus>() else {
-        findings.add(at, "STATUS", "a status of Spring Batch", word);
+    let text = run.status.as_deref().unwrap_or("NULL");
+    let Ok(status) = text.parse::<BatchStatus>() else {
+        findings.add(at, "STATUS", "a status of Spring Batch", text);
         return None;
     };
     if status.is_running() && run.has_end {
@@ -98,7 +99,7 @@ fn verify_step<'a>(
     of_execution: Option<BatchStatus>,
     step: &'a StepFacts,
     findings: &mut Findings,
-) -> Option<Known<'a>> {
+) -> Option<ValidStep<'a>> {
     let key = step_key(execution, step);
     let at = job_tables(STEP_EXECUTION, &key);
     let status = run(at, &step.run, findings);
@@ -121,12 +122,12 @@ fn verify_step<'a>(
     );
     let (name, status) = (name?, status?);
     if let Some(of_execution) = of_execution {
-        belongs(at, of_execution, status, findings);
+        check_consistent(at, of_execution, status, findings);
     }
-    let is_worked = name.partition.is_some() || !name.step.is_partitioned();
-    let needs_lease = is_worked && status.is_running();
+    let is_claimable = name.partition.is_some() || !name.step.is_partitioned();
+    let needs_lease = is_claimable && status.is_running();
     if needs_lease != step.has_lease {
-        let lease = |is_there| if is_there { "a lease" } else { "no lease" };
+        let lease = |exists| if exists { "a lease" } else { "no lease" };
         let expected = format!("{}: it is {status}", lease(needs_lease));
         findings.add(
             job_tables("step_lease", &key),
@@ -135,15 +136,20 @@ fn verify_step<'a>(
             lease(step.has_lease),
         );
     }
-    Some(Known {
+    Some(ValidStep {
         facts: step,
         name,
         status,
     })
 }
 
-/// A step's status goes with that of its execution.
-fn belongs(at: At<'_>, of_execution: BatchStatus, status: BatchStatus, findings: &mut Findings) {
+/// Checks that the status of a step is consistent with that of its execution.
+fn check_consistent(
+    at: At<'_>,
+    of_execution: BatchStatus,
+    status: BatchStatus,
+    findings: &mut Findings,
+) {
     let wanted = match of_execution {
         BatchStatus::Completed if status != BatchStatus::Completed => "COMPLETED",
         BatchStatus::Stopped | BatchStatus::Failed | BatchStatus::Abandoned
@@ -164,11 +170,11 @@ pub(super) fn step_key(execution: &ExecutionFacts, step: &StepFacts) -> String {
     )
 }
 
-/// Each manager that has ended is the sum of its partitions.
+/// Checks that each ended manager is the sum of its partitions.
 fn managers(
     execution: &ExecutionFacts,
     of_execution: Option<BatchStatus>,
-    steps: &[Known<'_>],
+    steps: &[ValidStep<'_>],
     findings: &mut Findings,
 ) {
     for manager in steps {
@@ -180,7 +186,7 @@ fn managers(
             .iter()
             .filter(|one| one.name.partition.is_some() && one.name.step == manager.name.step);
         let mut sums = [0_i128; COUNTERS.len()];
-        // COMPLETED is the smallest.
+        // COMPLETED is the smallest status.
         let mut worst = BatchStatus::Completed;
         for partition in partitions {
             worst = worst.max(partition.status);

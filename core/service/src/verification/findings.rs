@@ -1,32 +1,32 @@
-//! What was found: the first differences of each kind, and how many there are.
+//! The findings of a verification: the first differences of each kind, and their number.
 
 use std::fmt::Display;
 
-/// What a difference is about.
+/// The kind of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// An event on a day that is not its own, or on two; a value that no event has.
+    /// An event is on a wrong day or on two days, or has an invalid value.
     History,
-    /// A day's statistics are not what was played.
+    /// A day's statistics do not match the history.
     Statistics,
-    /// A video's lifetime counts do not go on from the row before.
+    /// A video's lifetime counts do not continue those of the previous row.
     Chain,
-    /// A day's revenue is not what its rates pay.
+    /// A day's revenue does not match its rates.
     Revenue,
     /// A week or month is not the sum of its days.
     Periods,
-    /// A manager is not the sum of its partitions.
+    /// A manager step is not the sum of its partitions.
     Managers,
-    /// Partitions have gaps, overlap, or counted other than what they wrote.
+    /// Partitions have gaps or overlap, or their counts do not match the written rows.
     Partitions,
-    /// What Spring Batch could not read, or would read wrongly.
+    /// The job tables hold a value that Spring Batch cannot read or would misread.
     JobTables,
-    /// Days that are not closed and settled in order.
+    /// Days are not closed and settled in order.
     Order,
 }
 
 impl Kind {
-    /// All of them, in the order in which they are told.
+    /// All kinds, in the order of the report.
     pub const ALL: [Self; 9] = [
         Self::History,
         Self::Statistics,
@@ -39,7 +39,7 @@ impl Kind {
         Self::Order,
     ];
 
-    /// The word for it.
+    /// Returns the name in the report.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -56,27 +56,23 @@ impl Kind {
     }
 }
 
-/// One difference: where it is, what should be there and what is.
+/// A difference between an expected and a found value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What it is about.
     pub kind: Kind,
-    /// The table.
     pub table: &'static str,
-    /// The row, in words.
+    /// A description of the row.
     pub key: String,
-    /// The column; `row` where the row itself is missing, or is one too many.
+    /// The column; `row` if the row itself is missing or superfluous.
     pub column: &'static str,
-    /// What should be there.
     pub expected: String,
-    /// What is there.
     pub found: String,
 }
 
-/// The column of a difference that is about a whole row.
+/// The column of a difference that concerns a whole row.
 pub(super) const ROW: &str = "row";
 
-/// A row that is being looked at.
+/// The location of a difference: its kind, table and row.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     pub(super) kind: Kind,
@@ -84,7 +80,7 @@ pub(super) struct At<'a> {
     pub(super) key: &'a dyn Display,
 }
 
-/// Differences by kind: all are counted, the first are kept.
+/// Differences by kind. All are counted, and the first of each kind are kept.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     limit: usize,
@@ -93,7 +89,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Keeps at most `limit` differences of each kind.
+    /// Creates findings that keep at most `limit` differences of each kind.
     #[must_use]
     pub fn new(limit: u32) -> Self {
         Self {
@@ -102,29 +98,29 @@ impl Findings {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no differences.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.totals.iter().all(|total| *total == 0)
     }
 
-    /// How many there are of all kinds.
-    pub(super) fn all(&self) -> u64 {
+    /// Returns the number of differences of all kinds.
+    pub(super) fn count_all(&self) -> u64 {
         self.totals.iter().sum()
     }
 
-    /// How many there are of a kind.
+    /// Returns the number of differences of a kind.
     #[must_use]
     pub fn total(&self, kind: Kind) -> u64 {
         self.totals[kind as usize]
     }
 
-    /// The differences of a kind that were kept, in the order found.
+    /// Returns the kept differences of a kind, in the order found.
     pub fn shown(&self, kind: Kind) -> impl Iterator<Item = &Difference> {
         self.shown.iter().filter(move |one| one.kind == kind)
     }
 
-    /// Writes a difference down.
+    /// Records a difference.
     pub(super) fn add(
         &mut self,
         at: At<'_>,
@@ -145,14 +141,14 @@ impl Findings {
         }
     }
 
-    /// Counts differences that are not kept; answers how many of the kind there are now.
+    /// Counts differences without keeping them. Returns the new number of the kind.
     pub(super) fn count(&mut self, kind: Kind, more: u64) -> u64 {
         let total = &mut self.totals[kind as usize];
         *total += more;
         *total
     }
 
-    /// Writes a difference down where two numbers are not equal.
+    /// Records a difference if two numbers are not equal.
     pub(super) fn compare(
         &mut self,
         at: At<'_>,
@@ -172,8 +168,8 @@ mod tests {
 
     #[test]
     fn all_are_counted_and_the_first_of_each_kind_are_kept() {
-        for (place, kind) in Kind::ALL.into_iter().enumerate() {
-            assert_eq!(kind as usize, place);
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
         }
         let mut findings = Findings::new(2);
         assert!(findings.is_clean());

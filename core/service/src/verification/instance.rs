@@ -1,4 +1,4 @@
-//! What makes an instance: its name, its parameters and the key that Spring Batch finds it by.
+//! A job instance: its name, its parameters, and the key by which Spring Batch finds it.
 
 use crate::verification::findings::{At, Findings, Kind, ROW};
 use balance_batch::{
@@ -30,7 +30,7 @@ pub(super) fn verify(date: NaiveDate, instance: &InstanceFacts, findings: &mut F
     }
 }
 
-/// Verifies what one execution says of its instance.
+/// Compares the parameters and the exit code of an execution with its instance.
 pub(super) fn verify_execution(
     date: NaiveDate,
     instance: &InstanceFacts,
@@ -123,14 +123,14 @@ fn identity(
     findings: &mut Findings,
 ) {
     let key = format!("instance {} of {date}", instance.id);
-    let right = JobKey::of(parameters);
-    if right.as_str() != instance.job_key {
+    let job_key = JobKey::of(parameters);
+    if job_key.as_str() != instance.job_key {
         let at = At {
             kind: Kind::JobTables,
             table: "BATCH_JOB_INSTANCE",
             key: &key,
         };
-        let expected = format!("{right}, of the parameters of execution {}", execution.id);
+        let expected = format!("{job_key}, of the parameters of execution {}", execution.id);
         findings.add(at, "JOB_KEY", expected, &instance.job_key);
     }
     let key = format!("execution {}", execution.id);

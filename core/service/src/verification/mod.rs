@@ -1,35 +1,23 @@
-//! A proof that a database is right, or the first differences: everything that was settled is
-//! computed again from what it came from, and the job tables are held to what Spring Batch reads.
+//! The verification of a database. It computes all settled results again from their sources, and
+//! checks that the job tables are what Spring Batch expects.
 //!
-//! Nothing is written and no lock is asked for, so that it can be run while days are settled. What
-//! an unfinished execution has written so far is not judged. Memory is bounded by a page of videos
-//! and by the partitions of an instance.
-
-mod findings;
-
-mod pay;
-
-mod day;
-
-mod events;
-
-mod period;
-
-mod total;
+//! A verification takes no locks and writes nothing, so it can run while days are settled. It skips
+//! the results of unfinished executions. Memory is bounded by a page of videos and by the
+//! partitions of a job instance.
 
 mod contexts;
-
+mod day;
+mod events;
 mod execution;
-
+mod findings;
 mod instance;
-
 mod orphans;
-
 mod partitions;
-
+mod pay;
+mod period;
 mod report;
-
 mod run;
+mod total;
 
 pub use findings::{Difference, Findings, Kind};
 pub use report::{Options, Progress, Verified};

@@ -1,26 +1,26 @@
-//! What no day and no execution leads to.
+//! Rows without a parent, which the verification of days and executions does not reach.
 
 use crate::verification::findings::{At, Findings, Kind};
 use balance_store::{Store, StoreResult};
 
-/// Tells what is orphans, the first `limit` of each sort.
+/// Reports orphans, the first `limit` of each table.
 pub(super) async fn verify(store: &Store, limit: u32, findings: &mut Findings) -> StoreResult<()> {
-    for loose in store.orphans(limit).await? {
-        let kind = match loose.table {
+    for orphans in store.orphans(limit).await? {
+        let kind = match orphans.table {
             "period_rollup" | "period_total" => Kind::Periods,
             "late_event" => Kind::History,
             _ => Kind::JobTables,
         };
-        let told = u64::try_from(loose.rows.len()).unwrap_or(loose.total);
-        for (key, found) in loose.rows {
+        let reported = u64::try_from(orphans.rows.len()).unwrap_or(orphans.total);
+        for (key, found) in orphans.rows {
             let at = At {
                 kind,
-                table: loose.table,
+                table: orphans.table,
                 key: &key,
             };
-            findings.add(at, loose.column, &loose.expected, found);
+            findings.add(at, orphans.column, &orphans.expected, found);
         }
-        findings.count(kind, loose.total.saturating_sub(told));
+        findings.count(kind, orphans.total.saturating_sub(reported));
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
-//! An instance's partitions: ranges that touch and cover everything, and counts of what was
-//! written in each.
+//! The partitions of a job instance: their ranges must be adjacent and cover all ids, and their
+//! counts must match the written rows.
 //!
-//! A partition that was restarted has a row in each execution that took it up; the later ones go on
-//! from the cursor of the earlier. A chunk's rows, counts and cursor are committed together, and a
-//! chunk that is rolled back counts no writes. So the writes of all rows of one name are the videos
-//! of its range, whatever happened in between.
+//! A restarted partition has a row in each execution. Each row continues from the cursor of the
+//! previous one. Rows, counters and cursor of a chunk are committed together, and a rolled-back
+//! chunk counts no writes. The writes of all rows of one name are therefore the videos of its
+//! range.
 
 use crate::verification::{
-    execution::STEP_EXECUTION,
+    execution::{STEP_EXECUTION, step_key},
     findings::{At, Findings, Kind},
 };
 use balance_batch::{
@@ -21,35 +21,36 @@ use std::collections::{BTreeMap, HashMap};
 
 const CONTEXT: &str = "BATCH_STEP_EXECUTION_CONTEXT";
 
-/// One partition over all executions of its instance.
+/// A partition over all executions of its instance.
 #[derive(Debug, Clone)]
 struct Partition {
-    /// Its range, if every row's context could be read.
+    /// The range; `None` if a context could not be read.
     range: Option<IdRange>,
-    /// Its newest row's status.
+    /// The status of the newest row.
     status: Option<BatchStatus>,
     written: i128,
     skipped: i128,
     rows: Vec<i64>,
 }
 
-/// What the executions of an instance say of its partitions.
+/// The partitions of a job instance, from the step executions.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct InstancePartitions {
     steps: HashMap<Step, BTreeMap<u32, Partition>>,
-    /// Steps that completed.
+    /// The completed steps.
     completed: Vec<Step>,
+    /// The grid size of each manager, with the key of its row.
     grids: Vec<(Step, i64, String)>,
-    /// Whether an execution that has ended has no steps: they were pruned, or it was stopped before
-    /// it began any.
+    /// Whether an ended execution has no steps. They were pruned, or it was stopped before its
+    /// first step.
     has_empty: bool,
-    /// Whether one of these came after the closing of the day; one before had no partitions.
+    /// Whether such an execution followed the closing of the day. Earlier ones had no partitions.
     has_gap: bool,
 }
 
-impl Book {
-    /// Adds an execution; they come oldest first. Answers whether it was pruned: it ended with
-    /// work done, and has no steps any more.
+impl InstancePartitions {
+    /// Adds an execution. Executions must be added oldest first. Returns whether its steps were
+    /// pruned.
     pub(super) fn add(
         &mut self,
         execution: &ExecutionFacts,
@@ -66,7 +67,7 @@ impl Book {
         is_empty && status != Some(BatchStatus::Stopped)
     }
 
-    /// Whether counts and ranges are not whole any more.
+    /// Returns whether pruning made counts and ranges incomplete.
     fn is_pruned(&self) -> bool {
         self.has_gap || (self.has_empty && !self.completed.contains(&Step::CloseDay))
     }
@@ -83,7 +84,7 @@ impl Book {
         let context = facts.run.context.as_ref().and_then(|(short, serialized)| {
             ExecutionContext::from_columns(short, serialized.as_deref()).ok()
         });
-        let key = crate::verification::execution::step_key(execution, facts);
+        let key = step_key(execution, facts);
         let Some(number) = name.partition else {
             if status == Some(BatchStatus::Completed) {
                 self.completed.push(name.step);
@@ -119,24 +120,25 @@ impl Book {
         if let (Some(before), Some(range)) = (partition.range, range)
             && before != range
         {
-            let expected = shown(before);
+            let expected = format_range(before);
             findings.add(
                 partitions_at(CONTEXT, &key),
                 "SHORT_CONTEXT",
                 expected,
-                shown(range),
+                format_range(range),
             );
         }
-        // A row whose context is damaged spoils the partition's range.
+        // A damaged context makes the partition's range unknown.
         partition.range = partition.range.and(range);
         partition.status = status;
-        let counter = |place: usize| i128::from(facts.counters[place].unwrap_or(0));
+        let counter = |index: usize| i128::from(facts.counters[index].unwrap_or(0));
         partition.written += counter(WRITE_COUNT);
         partition.skipped += SKIP_COUNTS.map(counter).iter().sum::<i128>();
         partition.rows.push(facts.id);
     }
 
-    /// Whether the ranges of each step touch and cover every id, and its managers know their number.
+    /// Checks that the ranges of each step are adjacent and cover all ids, and that the managers
+    /// have the right grid size.
     pub(super) fn verify_ranges(&self, instance: i64, findings: &mut Findings) {
         if self.is_pruned() {
             return;
@@ -179,7 +181,7 @@ impl Book {
         }
     }
 
-    /// Whether a COMPLETED instance has completed every step and partition.
+    /// Checks that a COMPLETED instance has completed every step and partition.
     pub(super) fn verify_completed(&self, instance: i64, findings: &mut Findings) {
         if self.is_pruned() {
             return;
@@ -207,8 +209,8 @@ impl Book {
         }
     }
 
-    /// Begins to count what was written in each range; nothing where rows were pruned.
-    pub(super) fn sums(&self) -> Option<Sums> {
+    /// Begins to count the expected writes of each range. Returns `None` if rows were pruned.
+    pub(super) fn expected_writes(&self) -> Option<ExpectedWrites> {
         if self.is_pruned() {
             return None;
         }
@@ -225,7 +227,7 @@ impl Book {
                 steps.insert(*step, (0, counts.collect()));
             }
         }
-        Some(Sums(steps))
+        Some(ExpectedWrites(steps))
     }
 }
 
@@ -248,11 +250,11 @@ fn partitions_at<'a>(table: &'static str, key: &'a String) -> At<'a> {
     }
 }
 
-fn shown(range: IdRange) -> String {
+fn format_range(range: IdRange) -> String {
     format!("({}, {}]", range.after, range.upto)
 }
 
-/// A partition's range; one that is COMPLETED has gone through it.
+/// Reads a partition's range, and checks that a COMPLETED partition has processed all of it.
 fn read_range(
     context: &ExecutionContext,
     status: Option<BatchStatus>,
@@ -280,7 +282,7 @@ fn read_range(
     }
 }
 
-/// The ranges of a step's partitions in order, if all are known.
+/// Returns the ranges of a step's partitions in order; `None` if a range is unknown.
 fn ranges(partitions: &BTreeMap<u32, Partition>) -> Option<Vec<(IdRange, u32)>> {
     let mut ranges = partitions
         .iter()
@@ -290,7 +292,7 @@ fn ranges(partitions: &BTreeMap<u32, Partition>) -> Option<Vec<(IdRange, u32)>> 
     Some(ranges)
 }
 
-/// A partition, and what must have been written in its range.
+/// A partition and the expected counts of its range.
 struct Count {
     upto: i64,
     partition: Partition,
@@ -299,25 +301,25 @@ struct Count {
     skipped: i128,
 }
 
-/// What must have been written in each range of a settled day; videos come in the order of ids.
-pub(super) struct Sums(HashMap<Step, (usize, Vec<Count>)>);
+/// The expected writes of each range of a settled day. Videos must be counted in the order of ids.
+pub(super) struct ExpectedWrites(HashMap<Step, (usize, Vec<Count>)>);
 
-impl Sums {
+impl ExpectedWrites {
     /// Counts a video that a step wrote or skipped.
     pub(super) fn count(&mut self, step: Step, video_id: i64, written: bool, skipped: bool) {
-        let Some((place, counts)) = self.0.get_mut(&step) else {
+        let Some((position, counts)) = self.0.get_mut(&step) else {
             return;
         };
-        while counts.get(*place).is_some_and(|one| one.upto < video_id) {
-            *place += 1;
+        while counts.get(*position).is_some_and(|one| one.upto < video_id) {
+            *position += 1;
         }
-        if let Some(count) = counts.get_mut(*place) {
+        if let Some(count) = counts.get_mut(*position) {
             count.written += i128::from(written);
             count.skipped += i128::from(skipped);
         }
     }
 
-    /// Compares with what the partitions say.
+    /// Compares the expected counts with those of the partitions.
     pub(super) fn finish(self, instance: i64, findings: &mut Findings) {
         let mut steps: Vec<(Step, Vec<Count>)> = self
             .0

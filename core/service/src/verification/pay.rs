@@ -1,12 +1,12 @@
-//! Pay, computed another way than the revenue step does: as the difference of what a video has
-//! earned over its life before a day and after it.
+//! Revenue, computed independently of the revenue step: as the difference between a video's
+//! lifetime revenue after a day and before it.
 
 use balance_domain::rates::Tier;
 
-/// Millionths of a won in one hundredth of a won.
+/// Millionths of a won in a hundredth of a won.
 const MICRO_WON_PER_HUNDREDTH: i128 = 10_000;
 
-/// The tiers of one kind, from 0 on without gaps.
+/// The tiers of one kind. They begin at 0 and have no gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scale(Vec<Tier>);
 
@@ -26,23 +26,25 @@ impl Scale {
         }
     }
 
-    /// What the first `count` views of a video are worth, in millionths of a won.
-    fn worth(&self, count: i128) -> i128 {
+    /// Returns the revenue of the first `count` views of a video, in millionths of a won.
+    fn lifetime_pay(&self, count: i128) -> i128 {
         self.0
             .iter()
             .map(|tier| {
                 let above = (count - i128::from(tier.from_count)).max(0);
-                let held = tier.to_count.map_or(above, |to| {
+                let in_tier = tier.to_count.map_or(above, |to| {
                     above.min(i128::from(to) + 1 - i128::from(tier.from_count))
                 });
-                held * i128::from(tier.micro_won)
+                in_tier * i128::from(tier.micro_won)
             })
             .sum()
     }
 
-    /// Pay for `views` views after `before` ones, in hundredths of a won, rounded down.
+    /// Returns the revenue of `views` views after `before` earlier ones, in hundredths of a won,
+    /// rounded down.
     pub(super) fn pay(&self, before: i128, views: i128) -> i128 {
-        (self.worth(before + views) - self.worth(before)).div_euclid(MICRO_WON_PER_HUNDREDTH)
+        (self.lifetime_pay(before + views) - self.lifetime_pay(before))
+            .div_euclid(MICRO_WON_PER_HUNDREDTH)
     }
 }
 
@@ -54,24 +56,27 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// From tiers with the words of their kinds, sorted; nothing where there are none at all.
+    /// Makes rates of sorted tiers, each with the name of its kind. Returns `None` without tiers.
+    ///
+    /// # Errors
+    /// A message if a kind is unknown, or its tiers are missing, have gaps or have an end.
     pub(super) fn new(tiers: &[(String, Tier)]) -> Result<Option<Self>, String> {
         if tiers.is_empty() {
             return Ok(None);
         }
-        if let Some((word, _)) = tiers
+        if let Some((kind, _)) = tiers
             .iter()
-            .find(|(word, _)| word != "VIDEO" && word != "AD")
+            .find(|(kind, _)| kind != "VIDEO" && kind != "AD")
         {
-            return Err(format!("the kind '{word}'"));
+            return Err(format!("the kind '{kind}'"));
         }
-        let of = |kind: &str| {
-            let tiers = tiers.iter().filter(|(word, _)| word == kind);
+        let scale = |kind: &str| {
+            let tiers = tiers.iter().filter(|(name, _)| name == kind);
             Scale::new(kind, tiers.map(|(_, tier)| *tier).collect())
         };
         Ok(Some(Self {
-            video: of("VIDEO")?,
-            ad: of("AD")?,
+            video: scale("VIDEO")?,
+            ad: scale("AD")?,
         }))
     }
 }
@@ -100,7 +105,7 @@ pub(super) mod tests {
             .collect()
     }
 
-    /// Rates that pay one won for a view and for an ad view.
+    /// Returns rates with the default tiers of videos for both kinds.
     pub(in super::super) fn rates() -> Rates {
         Rates {
             video: Scale(tiers()),
@@ -117,7 +122,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn damaged_tiers_are_refused() {
+    fn damaged_tiers_are_rejected() {
         let row = |word: &str, tier: Tier| (word.to_owned(), tier);
         let all = |word: &str| {
             tiers()
@@ -142,7 +147,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_the_revenue_step_pays(before in 0..2_000_000_i64, views in 0..2_000_000_i64) {
+        fn it_equals_the_result_of_the_revenue_step(before in 0..2_000_000_i64, views in 0..2_000_000_i64) {
             let steps = Tiers::new(RateKind::Video, tiers()).unwrap();
             let step = steps.pay(before, views).unwrap().hundredths();
             let ours = rates().video.pay(before.into(), views.into());

@@ -1,4 +1,4 @@
-//! Weeks and months: the sums of their days.
+//! Weeks and months: each row must be the sum of its days.
 
 use crate::verification::findings::{At, Findings, Kind, ROW};
 use balance_domain::period::Period;
@@ -6,7 +6,7 @@ use balance_store::verification::{PeriodFacts, RollupFacts};
 use chrono::NaiveDate;
 use std::fmt::Display;
 
-/// A row's key.
+/// The key of a row.
 struct Key {
     period: Period,
     video_id: i64,
@@ -19,7 +19,7 @@ impl Display for Key {
     }
 }
 
-/// A column and its value.
+/// The name of a column and a function that returns its value.
 pub(super) type Column = (&'static str, fn(&PeriodFacts) -> i128);
 
 pub(super) const COLUMNS: [Column; 6] = [
@@ -31,13 +31,14 @@ pub(super) const COLUMNS: [Column; 6] = [
     ("total_revenue", |facts| facts.total_revenue),
 ];
 
-/// Whether a period of its kind begins on that day.
-pub(super) fn begins_rightly(period: Period) -> bool {
+/// Returns whether a period begins on a valid day: a Monday or the first of a month.
+pub(super) fn is_aligned(period: Period) -> bool {
     period.kind.containing(period.from) == period
 }
 
-/// Compares a row with the sums of its days. A day that is being settled may be in it or not;
-/// where one was abandoned (`is_undecided`) nobody can tell yet what should be.
+/// Compares a row with the sums of its days. The row may or may not include a day that is being
+/// settled. If the execution of a day was abandoned (`is_undecided`), the expected sums are
+/// unknown.
 pub(super) fn verify(
     period: Period,
     facts: &RollupFacts,
@@ -53,7 +54,7 @@ pub(super) fn verify(
         table: "period_rollup",
         key: &key,
     };
-    if !begins_rightly(period) {
+    if !is_aligned(period) {
         findings.add(
             at,
             "start_date",
@@ -89,7 +90,7 @@ pub(super) fn verify(
     }
 }
 
-/// A video was settled on a day of the period, and the period has no row of it.
+/// Reports a missing row of a period for a video that was settled on a day of it.
 pub(super) fn missing(period: Period, date: NaiveDate, video_id: i64, findings: &mut Findings) {
     let key = Key { period, video_id };
     let at = At {
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_the_sum_of_its_days_with_or_without_one_at_work() {
+    fn a_row_is_the_sum_of_its_days_with_or_without_a_running_one() {
         let week = PeriodKind::Week.containing(NaiveDate::default());
         let facts = |row, settled: Option<i128>, unfinished: Option<i128>| RollupFacts {
             video_id: 1,
@@ -142,7 +143,7 @@ mod tests {
             );
         }
         let wrong = facts(6, Some(5), Some(2));
-        // The views and the pay.
+        // The views and the revenue.
         assert_eq!(differences(week, &wrong, false), 2);
         assert_eq!(differences(week, &wrong, true), 0);
         assert_eq!(differences(week, &facts(1, None, None), false), 1);
@@ -151,10 +152,10 @@ mod tests {
             ..wrong
         };
         assert_eq!(differences(week, &skipped, false), 0);
-        let crooked = Period {
+        let misaligned = Period {
             from: week.to,
             ..week
         };
-        assert_eq!(differences(crooked, &facts(5, Some(5), None), false), 1);
+        assert_eq!(differences(misaligned, &facts(5, Some(5), None), false), 1);
     }
 }

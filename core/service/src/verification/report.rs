@@ -1,51 +1,50 @@
-//! What is asked of a verification, and what it tells.
+//! The options, the progress and the result of a verification.
 
 use crate::verification::findings::Findings;
 use balance_domain::period::Period;
 use chrono::NaiveDate;
 
-/// What to verify.
+/// The scope of a verification.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// The first business day; nothing for the first of all.
+    /// The first business day; `None` to begin with the first of all.
     pub from: Option<NaiveDate>,
-    /// The last business day; nothing for the last of all.
+    /// The last business day; `None` to end with the last of all.
     pub to: Option<NaiveDate>,
-    /// How many differences of each kind are kept; all are counted.
+    /// The most differences of each kind that are kept. All differences are counted.
     pub limit: u32,
 }
 
 impl Options {
-    /// Whether a period has a day that is to be verified.
+    /// Returns whether a period has a day in the scope.
     pub(super) fn overlaps(&self, period: Period) -> bool {
         self.from.is_none_or(|from| from <= period.to) && self.to.is_none_or(|to| to >= period.from)
     }
 }
 
-/// How far a verification is, in days, weeks and months.
+/// The progress of a verification. Each day, week and month is one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Done.
+    /// Verified units.
     pub done: u64,
-    /// To do in all.
+    /// All units.
     pub total: u64,
 }
 
-/// What was verified, and what was found.
+/// The result of a verification.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    /// Days of which anything is known.
+    /// Days with any rows.
     pub days: u64,
-    /// Of these, the settled ones.
+    /// Settled days among them.
     pub settled_days: u64,
-    /// Videos of settled days, each once for each day.
+    /// Videos of settled days, counted once for each day.
     pub videos: u64,
     /// Rows of weeks and months.
     pub period_rows: u64,
     /// Job executions.
     pub executions: u64,
-    /// Of these, COMPLETED ones whose steps were pruned: their counts cannot be compared any more.
+    /// Executions among them whose steps were pruned, so that their counts cannot be compared.
     pub pruned: u64,
-    /// The differences.
     pub findings: Findings,
 }

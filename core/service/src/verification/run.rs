@@ -1,11 +1,11 @@
-//! A verification from beginning to end.
+//! The course of a verification: all days, then all weeks and months, then orphans.
 
 use crate::verification::{
-    day::{SettledDay, stray},
+    day::{SettledDay, never_launched},
     events, execution,
     findings::{At, Findings, Kind},
     instance, orphans,
-    partitions::{Book, Sums},
+    partitions::{ExpectedWrites, InstancePartitions},
     pay::Rates,
     period,
     report::{Options, Progress, Verified},
@@ -21,25 +21,25 @@ use balance_domain::{
 };
 use balance_store::{
     Store, StoreResult,
-    verification::{DayFacts, InstanceFacts, TotalFacts, VideoDay},
+    verification::{DayFacts, InstanceFacts, TotalFacts, VideoDayFacts},
 };
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
 
-/// Videos looked at together.
+/// Videos that are read at a time.
 const PAGE: u32 = 1_000;
 
-/// Verifies a database. `progress` is told after each day, week and month.
+/// Verifies a database. Calls `progress` after each day, week and month.
 ///
 /// # Errors
-/// Where the store fails, or holds something that cannot be read at all.
+/// If the store fails or a row cannot be read at all.
 pub async fn verify(
     store: &Store,
     timezone: BusinessTimezone,
     options: Options,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> StoreResult<Verified> {
-    let mut run = Run {
+    let mut verifier = Verifier {
         store,
         timezone,
         options,
@@ -54,8 +54,8 @@ pub async fn verify(
             findings: Findings::new(options.limit),
         },
     };
-    let days = run.days().await?;
-    let periods = run.periods(&days).await?;
+    let days = verifier.days().await?;
+    let periods = verifier.periods(&days).await?;
     let total = u64::try_from(days.len() + periods.len()).unwrap_or(u64::MAX);
     let mut done = 0;
     let mut step = || {
@@ -63,28 +63,29 @@ pub async fn verify(
         progress(Progress { done, total });
     };
     for day in &days {
-        run.day(day).await?;
+        verifier.day(day).await?;
         step();
     }
     for period in periods {
-        run.period(period, &days).await?;
+        verifier.period(period, &days).await?;
         step();
     }
-    orphans::verify(store, options.limit, &mut run.verified.findings).await?;
-    Ok(run.verified)
+    orphans::verify(store, options.limit, &mut verifier.verified.findings).await?;
+    Ok(verifier.verified)
 }
 
-struct Run<'a> {
+/// A verification in progress.
+struct Verifier<'a> {
     store: &'a Store,
     timezone: BusinessTimezone,
     options: Options,
-    /// The active day settled last, and by which execution.
+    /// The active day that was settled last, and its execution.
     newest: Option<(NaiveDate, JobExecutionId)>,
     verified: Verified,
 }
 
-impl Run<'_> {
-    /// All days of the range, in order.
+impl Verifier<'_> {
+    /// Returns all days in the scope, in order.
     async fn days(&self) -> StoreResult<Vec<DayFacts>> {
         let mut days: Vec<DayFacts> = Vec::new();
         let mut after = self.options.from.and_then(|from| from.pred_opt());
@@ -98,7 +99,7 @@ impl Run<'_> {
         Ok(days)
     }
 
-    /// The periods that have rows, and those that must have some.
+    /// Returns the weeks and months that have rows or must have rows.
     async fn periods(&self, days: &[DayFacts]) -> StoreResult<Vec<Period>> {
         let mut periods = Vec::new();
         for kind in [PeriodKind::Week, PeriodKind::Month] {
@@ -133,22 +134,22 @@ impl Run<'_> {
             events::verify(self.store, self.timezone, day.date, findings).await?;
         }
         let settled_by = day.settled_by.last().map(|(_, instance)| *instance);
-        let mut partition_sums = None;
+        let mut expected_writes = None;
         for instance in self.store.instances(day.date).await? {
             let of_settled = settled_by == Some(instance.id);
-            let book = self.instance(day.date, &instance, of_settled).await?;
+            let partitions = self.instance(day.date, &instance, of_settled).await?;
             if of_settled {
-                partition_sums = book.sums();
+                expected_writes = partitions.expected_writes();
             }
         }
         match settled_by {
-            Some(instance) => self.settled_day(day.date, instance, partition_sums).await,
-            None if day.has_results && !day.is_launched => self.stray_day(day.date).await,
+            Some(instance) => self.settled_day(day.date, instance, expected_writes).await,
+            None if day.has_results && !day.is_launched => self.unlaunched_day(day.date).await,
             None => Ok(()),
         }
     }
 
-    /// Days are closed before they are settled, and settled in order.
+    /// Checks that a day was closed before it was settled, and that days were settled in order.
     fn order(&mut self, day: &DayFacts) {
         let key = format!("date {}", day.date);
         let at = |table| At {
@@ -191,15 +192,15 @@ impl Run<'_> {
         }
     }
 
-    /// Verifies an instance's rows; answers what they say of its partitions.
+    /// Verifies the rows of a job instance. Returns its partitions.
     async fn instance(
         &mut self,
         date: NaiveDate,
         instance: &InstanceFacts,
         is_completed: bool,
-    ) -> StoreResult<Book> {
+    ) -> StoreResult<InstancePartitions> {
         instance::verify(date, instance, &mut self.verified.findings);
-        let mut book = Book::default();
+        let mut partitions = InstancePartitions::default();
         for id in &instance.executions {
             let Some(facts) = self.store.execution_facts(*id).await? else {
                 continue;
@@ -207,23 +208,23 @@ impl Run<'_> {
             let findings = &mut self.verified.findings;
             let status = execution::verify(&facts, findings);
             instance::verify_execution(date, instance, &facts, status, findings);
-            let is_pruned = book.add(&facts, status, findings);
+            let is_pruned = partitions.add(&facts, status, findings);
             self.verified.executions += 1;
             self.verified.pruned += u64::from(is_pruned);
         }
         let findings = &mut self.verified.findings;
-        book.verify_ranges(instance.id.0, findings);
+        partitions.verify_ranges(instance.id.0, findings);
         if is_completed {
-            book.verify_completed(instance.id.0, findings);
+            partitions.verify_completed(instance.id.0, findings);
         }
-        Ok(book)
+        Ok(partitions)
     }
 
     async fn settled_day(
         &mut self,
         date: NaiveDate,
         instance: JobInstanceId,
-        mut partition_sums: Option<Sums>,
+        mut expected_writes: Option<ExpectedWrites>,
     ) -> StoreResult<()> {
         self.verified.settled_days += 1;
         let rates = self.rates(date).await?;
@@ -232,7 +233,7 @@ impl Run<'_> {
             rates: rates.as_ref().ok().and_then(Option::as_ref),
             rates_are_damaged: rates.is_err(),
         };
-        let told_before = self.verified.findings.all();
+        let findings_before = self.verified.findings.count_all();
         let mut sums = TotalFacts::default();
         let mut after = i64::MIN;
         loop {
@@ -242,7 +243,7 @@ impl Run<'_> {
                 .await?;
             for video in &page.videos {
                 self.verified.videos += 1;
-                self.settled_video(&settled, video, partition_sums.as_mut());
+                self.settled_video(&settled, video, expected_writes.as_mut());
                 if let Some(sum) = total::of_day(video) {
                     sums.add(sum);
                 }
@@ -252,14 +253,14 @@ impl Run<'_> {
                 None => break,
             }
         }
-        // What is wrong in a row is told by itself, and not again in the sum.
-        if self.verified.findings.all() == told_before {
+        // A wrong row has been reported, so the total is not compared.
+        if self.verified.findings.count_all() == findings_before {
             let day = PeriodKind::Day.containing(date);
             let row = self.store.total_facts(day).await?;
             total::verify(day, row, sums, &mut self.verified.findings);
         }
-        if let Some(partition_sums) = partition_sums {
-            partition_sums.finish(instance.0, &mut self.verified.findings);
+        if let Some(expected_writes) = expected_writes {
+            expected_writes.finish(instance.0, &mut self.verified.findings);
         }
         Ok(())
     }
@@ -267,11 +268,11 @@ impl Run<'_> {
     fn settled_video(
         &mut self,
         day: &SettledDay<'_>,
-        video: &VideoDay,
-        partition_sums: Option<&mut Sums>,
+        video: &VideoDayFacts,
+        expected_writes: Option<&mut ExpectedWrites>,
     ) {
         let written = day.verify(video, &mut self.verified.findings);
-        let Some(partition_sums) = partition_sums else {
+        let Some(expected_writes) = expected_writes else {
             return;
         };
         let id = video.video_id;
@@ -282,11 +283,11 @@ impl Run<'_> {
                 Step::DayRevenue => (written.revenue, video.skips.revenue),
                 Step::PeriodRollup => (written.rollup, video.skips.rollup),
             };
-            partition_sums.count(*step, id, written, skipped);
+            expected_writes.count(*step, id, written, skipped);
         }
     }
 
-    /// A day's rates; damaged ones are told.
+    /// Returns the rates of a day. Damaged rates are reported and returned as an error.
     async fn rates(&mut self, date: NaiveDate) -> StoreResult<Result<Option<Rates>, ()>> {
         let rates = Rates::new(&self.store.tiers_on(date).await?);
         Ok(rates.map_err(|reason| {
@@ -303,17 +304,17 @@ impl Run<'_> {
         }))
     }
 
-    /// A day with results that nobody has launched.
-    async fn stray_day(&mut self, date: NaiveDate) -> StoreResult<()> {
+    /// Reports the results of a day that was never launched.
+    async fn unlaunched_day(&mut self, date: NaiveDate) -> StoreResult<()> {
         let mut after = i64::MIN;
         loop {
             let page = self.store.day_page(date, None, after, PAGE).await?;
-            // Somebody has launched it in the meantime.
+            // The day has been launched in the meantime.
             if page.is_launched {
                 return Ok(());
             }
             for video in &page.videos {
-                stray(date, video, &mut self.verified.findings);
+                never_launched(date, video, &mut self.verified.findings);
             }
             match page.upto {
                 Some(upto) => after = upto,
@@ -323,10 +324,10 @@ impl Run<'_> {
     }
 
     async fn period(&mut self, of: Period, days: &[DayFacts]) -> StoreResult<()> {
-        let told_before = self.verified.findings.all();
+        let findings_before = self.verified.findings.count_all();
         let total = self.store.total_facts(of).await?;
         let mut sums = TotalFacts::default();
-        let mut is_at_work = false;
+        let mut is_incomplete = false;
         let mut after = i64::MIN;
         loop {
             let page = self.store.rollup_page(of, after, PAGE).await?;
@@ -334,17 +335,17 @@ impl Run<'_> {
                 self.verified.period_rows += 1;
                 period::verify(of, row, page.is_undecided, &mut self.verified.findings);
                 sums.add(row.row);
-                is_at_work |= row.unfinished.is_some();
+                is_incomplete |= row.unfinished.is_some();
             }
-            is_at_work |= page.is_undecided;
+            is_incomplete |= page.is_undecided;
             match page.upto {
                 Some(upto) => after = upto,
                 None => break,
             }
         }
-        if !period::begins_rightly(of) {
+        if !period::is_aligned(of) {
             if total.is_some() {
-                total::crooked(of, &mut self.verified.findings);
+                total::misaligned(of, &mut self.verified.findings);
             }
             return Ok(());
         }
@@ -353,14 +354,15 @@ impl Run<'_> {
             .filter(|day| !day.settled_by.is_empty() && (of.from..=of.to).contains(&day.date));
         let mut since = None;
         for day in settled {
-            // Each video is told once, on the first of its days.
+            // Each video is reported once, on the first of its days.
             let since = *since.get_or_insert(day.date);
             self.missing_rollups(of, day.date, since).await?;
         }
         let findings = &mut self.verified.findings;
-        // Rows of a day at work are in the sums already, and in the total when the day is settled.
-        if findings.all() == told_before
-            && !is_at_work
+        // The sums already include rows of a running day; the total includes them after the
+        // settlement.
+        if findings.count_all() == findings_before
+            && !is_incomplete
             && self.store.total_facts(of).await? == total
         {
             total::verify(of, total, sums, findings);

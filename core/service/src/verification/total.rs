@@ -1,17 +1,17 @@
-//! Totals over all videos: the sums of the rows.
+//! Totals over all videos: each must be the sum of its rows.
 
 use crate::verification::{
     findings::{At, Findings, Kind},
     period::COLUMNS,
 };
 use balance_domain::period::Period;
-use balance_store::verification::{PeriodFacts, RevenueFacts, TotalFacts, VideoDay};
+use balance_store::verification::{PeriodFacts, RevenueFacts, TotalFacts, VideoDayFacts};
 
-/// The largest number that a column holds: a sum beyond it is stored as that.
-const LARGEST: i128 = i64::MAX as i128;
+/// The largest value of a column. A larger sum is stored as this value.
+const MAX_VALUE: i128 = i64::MAX as i128;
 
-/// What a video's day adds, if it has a row.
-pub(super) fn of_day(video: &VideoDay) -> Option<PeriodFacts> {
+/// Returns what a video's day adds to the total; `None` without a row.
+pub(super) fn of_day(video: &VideoDayFacts) -> Option<PeriodFacts> {
     let statistics = video.statistics?;
     let revenue = video.revenue;
     let pay = |column: fn(&RevenueFacts) -> i64| revenue.as_ref().map_or(0, column).into();
@@ -25,8 +25,8 @@ pub(super) fn of_day(video: &VideoDay) -> Option<PeriodFacts> {
     })
 }
 
-/// A total of a week or month that begins on no such day.
-pub(super) fn crooked(period: Period, findings: &mut Findings) {
+/// Reports a total of a week or month that begins on an invalid day.
+pub(super) fn misaligned(period: Period, findings: &mut Findings) {
     let key = format!("{} of {}", period.kind, period.from);
     let at = At {
         kind: Kind::Periods,
@@ -37,8 +37,8 @@ pub(super) fn crooked(period: Period, findings: &mut Findings) {
     findings.add(at, "start_date", expected, period.from);
 }
 
-/// Compares a period's total with the sums of its rows. What was settled before totals were kept has
-/// none.
+/// Compares a period's total with the sums of its rows. Periods settled by early versions have no
+/// total.
 pub(super) fn verify(
     period: Period,
     row: Option<TotalFacts>,
@@ -54,7 +54,7 @@ pub(super) fn verify(
     let Some(row) = row else { return };
     findings.compare(at, "video_count", sums.video_count, row.video_count);
     for (column, value) in COLUMNS {
-        let expected = value(&sums.sums).min(LARGEST);
+        let expected = value(&sums.sums).min(MAX_VALUE);
         findings.compare(at, column, expected, value(&row.sums));
     }
 }
@@ -73,27 +73,27 @@ mod tests {
     }
 
     #[test]
-    fn a_total_is_the_sum_as_far_as_it_fits() {
+    fn a_total_is_the_sum_up_to_the_largest_value() {
         let mut sums = TotalFacts::default();
         assert_eq!(differences(None, sums), 0);
         assert_eq!(differences(Some(sums), sums), 0);
         sums.add(PeriodFacts {
-            view_count: LARGEST,
+            view_count: MAX_VALUE,
             ..PeriodFacts::default()
         });
-        let fits = sums;
+        let max = sums;
         assert_eq!(differences(None, sums), 0);
-        assert_eq!(differences(Some(fits), sums), 0);
+        assert_eq!(differences(Some(max), sums), 0);
         sums.add(PeriodFacts {
             view_count: 5,
             ..PeriodFacts::default()
         });
         let two = TotalFacts {
             video_count: 2,
-            ..fits
+            ..max
         };
         assert_eq!(differences(Some(two), sums), 0);
         // The count of videos.
-        assert_eq!(differences(Some(fits), sums), 1);
+        assert_eq!(differences(Some(max), sums), 1);
     }
 }

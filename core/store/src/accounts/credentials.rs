@@ -1,38 +1,68 @@
-//! Accounts.
+//! Accounts and their passwords.
 
 use crate::{
     Store, StoreError, StoreResult,
-    accounts::{
-        Credential, CredentialError, NewToken, PasswordHash, Rotation, TokenHash, refresh_tokens,
-    },
+    accounts::{account_row::account, refresh_tokens},
     sql::{
         new_id::{NewId, next_id},
-        retry,
+        retry::{Conflict, on_conflict},
         statement::params,
         tx::Tx,
     },
 };
 use balance_domain::accounts::{Account, Role, UserId, Username};
 use sqlx::AssertSqlSafe;
+use std::fmt;
 
-impl retry::Conflict for CredentialError {
+/// The stored form of a password: an Argon2id hash in PHC format, with its salt and costs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// An account with its password hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    pub account: Account,
+    pub password_hash: PasswordHash,
+}
+
+/// Why an account was not created or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    #[error("the username is taken")]
+    UsernameTaken,
+    #[error("there is no user {0}")]
+    NoSuchUser(Username),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Conflict for CredentialError {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())
     }
 }
 
 impl Store {
-    /// Makes an account; ids go on behind the largest there is.
+    /// Creates an account with an id above all existing ones.
+    ///
+    /// # Errors
+    /// If the username is taken, or the store fails.
     pub async fn create_account(
         &self,
         username: &Username,
         password_hash: &PasswordHash,
         role: Role,
     ) -> Result<Account, CredentialError> {
-        retry::on_conflict(|| create(self, username, password_hash, role)).await
+        on_conflict(|| create(self, username, password_hash, role)).await
     }
 
-    /// Who has a name, if they have a password too: those who came with imports have none.
+    /// Returns the credential of a username. Users registered by imports have none.
     pub async fn credential(&self, username: &Username) -> StoreResult<Option<Credential>> {
         let mut tx = self.db.read().await?;
         let row: Option<(i64, String, String, String)> = tx
@@ -51,7 +81,10 @@ impl Store {
         .transpose()
     }
 
-    /// Gives somebody a role. It is in their tokens from the next one on.
+    /// Sets the role of a user. Access tokens issued from now on contain it.
+    ///
+    /// # Errors
+    /// If the user does not exist, or the store fails.
     pub async fn grant(&self, username: &Username, role: Role) -> Result<(), CredentialError> {
         let mut tx = self.db.write().await?;
         let user_id = user_id(&mut tx, username).await?;
@@ -63,7 +96,10 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Gives somebody a password, and ends every session of theirs.
+    /// Sets the password of a user and revokes all their refresh tokens.
+    ///
+    /// # Errors
+    /// If the user does not exist, or the store fails.
     pub async fn set_password(
         &self,
         username: &Username,
@@ -80,27 +116,6 @@ impl Store {
         refresh_tokens::revoke_all(&mut tx, user_id).await?;
         Ok(tx.commit().await?)
     }
-
-    /// Begins a family of refresh tokens.
-    pub async fn begin_family(&self, user_id: UserId, token: &NewToken) -> StoreResult<()> {
-        retry::on_conflict(|| refresh_tokens::begin_family(self, user_id, token)).await
-    }
-
-    /// Puts a new token in the place of one that is shown. One that was used at most `grace_s`
-    /// seconds ago is taken once more: two tabs may ask at one moment.
-    pub async fn rotate(
-        &self,
-        shown: &TokenHash,
-        next: &NewToken,
-        grace_s: u32,
-    ) -> StoreResult<Rotation> {
-        retry::on_conflict(|| refresh_tokens::rotate(self, shown, next, grace_s)).await
-    }
-
-    /// Revokes a token's whole family.
-    pub async fn revoke(&self, shown: &TokenHash) -> StoreResult<()> {
-        retry::on_conflict(|| refresh_tokens::revoke(self, shown)).await
-    }
 }
 
 async fn create(
@@ -110,7 +125,7 @@ async fn create(
     role: Role,
 ) -> Result<Account, CredentialError> {
     let mut tx = store.db.write().await?;
-    // Whoever makes an account holds this row first, so that nobody takes the name in between.
+    // Locks the counter's row first, so that no concurrent transaction takes the username.
     let id = next_id(&mut tx, NewId::User).await?;
     let taken: Option<(i64,)> = tx
         .fetch_optional(
@@ -140,7 +155,7 @@ async fn create(
     })
 }
 
-/// Who has a name, locked until the commit.
+/// Returns the id of a username and locks its row until the commit.
 async fn user_id(tx: &mut Tx, username: &Username) -> Result<UserId, CredentialError> {
     let lock = tx.for_update();
     let row: Option<(i64,)> = tx
@@ -151,14 +166,4 @@ async fn user_id(tx: &mut Tx, username: &Username) -> Result<UserId, CredentialE
         .await?;
     row.map(|(id,)| UserId(id))
         .ok_or_else(|| CredentialError::NoSuchUser(username.clone()))
-}
-
-/// An account from its row.
-pub(crate) fn account(id: i64, username: &str, role: &str) -> StoreResult<Account> {
-    let damaged = |what: &str| StoreError::Damaged(format!("user {id}: {what}"));
-    Ok(Account {
-        user_id: UserId(id),
-        username: Username::parse(username).map_err(|_| damaged("the username"))?,
-        role: Role::from_name(role).ok_or_else(|| damaged("the role"))?,
-    })
 }

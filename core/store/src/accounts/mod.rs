@@ -1,7 +1,8 @@
 //! Accounts, their credentials and refresh tokens.
 
-pub(crate) mod credentials;
-pub(crate) mod refresh_tokens;
-pub(crate) mod types;
+mod account_row;
+mod credentials;
+mod refresh_tokens;
 
-pub use types::{Credential, CredentialError, NewToken, PasswordHash, Rotation, TokenHash};
+pub use credentials::{Credential, CredentialError, PasswordHash};
+pub use refresh_tokens::{NewToken, Rotation, TokenHash};

@@ -1,20 +1,63 @@
-//! Refresh tokens: those of one login are a family.
+//! Refresh tokens. The tokens that descend from one login form a family.
 
 use crate::{
     Store, StoreResult,
-    accounts::{NewToken, Rotation, TokenHash, credentials::account},
-    sql::{statement::params, tx::Tx},
+    accounts::account_row::account,
+    sql::{retry::on_conflict, statement::params, tx::Tx},
 };
-use balance_domain::accounts::UserId;
+use balance_domain::{
+    accounts::{Account, UserId},
+    units::MICROS_PER_S,
+};
 use sqlx::AssertSqlSafe;
 
-const MICROS_PER_S: i64 = 1_000_000;
+/// The stored form of a refresh token: its SHA-256 hash, which cannot be used as a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
 
-pub(crate) async fn begin_family(
-    store: &Store,
-    user_id: UserId,
-    token: &NewToken,
-) -> StoreResult<()> {
+/// A refresh token to be issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewToken {
+    pub hash: TokenHash,
+    /// The lifetime in seconds, by the database's clock.
+    pub lifetime_s: u32,
+}
+
+/// The outcome of a rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotation {
+    /// The token was valid. A new token of its family replaces it.
+    Rotated(Account),
+    /// The token was used before, so it may be stolen: its family was revoked.
+    Reused(UserId),
+    /// The token is unknown, revoked or expired.
+    Rejected,
+}
+
+impl Store {
+    /// Stores the first token of a new family. Deletes expired tokens.
+    pub async fn begin_family(&self, user_id: UserId, token: &NewToken) -> StoreResult<()> {
+        on_conflict(|| begin_family(self, user_id, token)).await
+    }
+
+    /// Replaces a presented token by a new one. A token used at most `grace_s` seconds ago is
+    /// accepted again, because two browser tabs may refresh at the same time.
+    pub async fn rotate(
+        &self,
+        presented: &TokenHash,
+        next: &NewToken,
+        grace_s: u32,
+    ) -> StoreResult<Rotation> {
+        on_conflict(|| rotate(self, presented, next, grace_s)).await
+    }
+
+    /// Revokes the whole family of a token.
+    pub async fn revoke(&self, presented: &TokenHash) -> StoreResult<()> {
+        on_conflict(|| revoke(self, presented)).await
+    }
+}
+
+async fn begin_family(store: &Store, user_id: UserId, token: &NewToken) -> StoreResult<()> {
     let mut tx = store.db.write().await?;
     let now_micros = tx.now_micros().await?;
     tx.execute(
@@ -27,9 +70,9 @@ pub(crate) async fn begin_family(
     tx.commit().await
 }
 
-pub(crate) async fn rotate(
+async fn rotate(
     store: &Store,
-    shown: &TokenHash,
+    presented: &TokenHash,
     next: &NewToken,
     grace_s: u32,
 ) -> StoreResult<Rotation> {
@@ -42,14 +85,14 @@ pub(crate) async fn rotate(
                 "SELECT family, user_id, expires_micros, used_micros FROM refresh_token \
              WHERE token_hash = ?{lock}"
             )),
-            &params![&shown.0[..]],
+            &params![&presented.0[..]],
         )
         .await?;
     let Some((family, user_id, expires_micros, used_micros)) = row else {
-        return Ok(Rotation::Refused);
+        return Ok(Rotation::Rejected);
     };
     if expires_micros <= now_micros {
-        return Ok(Rotation::Refused);
+        return Ok(Rotation::Rejected);
     }
     let grace_micros = i64::from(grace_s) * MICROS_PER_S;
     if used_micros.is_some_and(|used| now_micros.saturating_sub(used) > grace_micros) {
@@ -59,7 +102,7 @@ pub(crate) async fn rotate(
     }
     tx.execute(
         "UPDATE refresh_token SET used_micros = COALESCE(used_micros, ?) WHERE token_hash = ?",
-        &params![now_micros, &shown.0[..]],
+        &params![now_micros, &presented.0[..]],
     )
     .await?;
     insert(&mut tx, &family, UserId(user_id), next, now_micros).await?;
@@ -74,12 +117,12 @@ pub(crate) async fn rotate(
     Ok(Rotation::Rotated(account))
 }
 
-pub(crate) async fn revoke(store: &Store, shown: &TokenHash) -> StoreResult<()> {
+async fn revoke(store: &Store, presented: &TokenHash) -> StoreResult<()> {
     let mut tx = store.db.write().await?;
     let row: Option<(Vec<u8>,)> = tx
         .fetch_optional(
             "SELECT family FROM refresh_token WHERE token_hash = ?",
-            &params![&shown.0[..]],
+            &params![&presented.0[..]],
         )
         .await?;
     let Some((family,)) = row else {
@@ -89,7 +132,7 @@ pub(crate) async fn revoke(store: &Store, shown: &TokenHash) -> StoreResult<()> 
     tx.commit().await
 }
 
-/// Ends every session of a user.
+/// Revokes all refresh tokens of a user.
 pub(crate) async fn revoke_all(tx: &mut Tx, user_id: UserId) -> StoreResult<()> {
     tx.execute(
         "DELETE FROM refresh_token WHERE user_id = ?",
@@ -113,7 +156,7 @@ async fn insert(
             &token.hash.0[..],
             family,
             user_id.0,
-            now_micros.saturating_add(i64::from(token.lives_s) * MICROS_PER_S)
+            now_micros.saturating_add(i64::from(token.lifetime_s) * MICROS_PER_S)
         ],
     )
     .await?;

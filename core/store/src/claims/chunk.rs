@@ -1,172 +1,160 @@
-//! What an owner writes: chunks, rollbacks, its end.
+//! Chunks: the write transactions of an owner.
 
 use crate::{
     Store, StoreError, StoreResult,
     claims::{
-        ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, Ending, PeriodRow, lease::lease_end,
+        ChunkOutput, ClaimError, chunk_output::write_output, fence::raise_version, lease::lease_end,
     },
-    sql::{statement::params, tx::Tx},
+    sql::{fault, statement::params, tx::Tx},
 };
 use balance_batch::{
     chunk::{ChunkCommit, Claim, RejectedItem},
     execution::exit_message,
     partition::PartitionState,
+    status::BatchStatus,
     step::Counters,
 };
-use balance_domain::settlement::{VideoRevenue, VideoStatistics};
 use sqlx::AssertSqlSafe;
 
-pub(crate) async fn commit(
-    store: &Store,
-    claim: &mut Claim,
-    commit: &ChunkCommit,
-    output: &ChunkOutput,
-    limits: ChunkLimits,
-) -> Result<ChunkOutcome, ClaimError> {
-    let state = claim
-        .state
-        .ok_or_else(|| StoreError::Damaged("a tasklet has no chunks".to_owned()))?;
-    let next = PartitionState {
-        cursor: commit.cursor,
-        ..state
-    };
-    let mut tx = store.db.write().await?;
-    let mut counters = commit.counters;
-    counters.commits = 1;
-    raise_version(&mut tx, claim, counters).await?;
-    if !commit.rejected.is_empty()
-        && !reject(&mut tx, claim, &commit.rejected, limits.skip_limit).await?
-    {
-        tx.rollback().await?;
-        return Ok(ChunkOutcome::OverSkipLimit);
+/// The settings of a chunk's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkLimits {
+    /// The length of the lease in seconds.
+    pub lease_s: u32,
+    /// The maximum number of skipped items of a step over all its partitions.
+    pub skip_limit: u32,
+}
+
+/// The outcome of [`Store::commit_chunk`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkOutcome {
+    /// The partition has more items. The claim is valid for the next chunk.
+    Continues,
+    /// The chunk was the last one: the partition is COMPLETED.
+    Completed,
+    /// Nothing was written: the rejected items would exceed the skip limit.
+    OverSkipLimit,
+}
+
+/// How an owner ends its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// For tasklets. A partition completes with its last chunk.
+    Completed,
+    /// The execution is stopping.
+    Stopped,
+    /// With an exit message.
+    Failed(String),
+}
+
+impl Store {
+    /// Commits a chunk in one transaction: the version, output, rejected items, counters, cursor and
+    /// lease. A cursor at the end of the range completes the partition. Updates the claim.
+    ///
+    /// # Errors
+    /// If another worker owns the row, or the store fails. Then nothing was written.
+    pub async fn commit_chunk(
+        &self,
+        claim: &mut Claim,
+        commit: &ChunkCommit,
+        output: &ChunkOutput,
+        limits: ChunkLimits,
+    ) -> Result<ChunkOutcome, ClaimError> {
+        let state = claim
+            .state
+            .ok_or_else(|| StoreError::Damaged("a chunk was committed for a tasklet".to_owned()))?;
+        let next = PartitionState {
+            cursor: commit.cursor,
+            ..state
+        };
+        let mut tx = self.db.write().await?;
+        let mut counters = commit.counters;
+        counters.commits = 1;
+        raise_version(&mut tx, claim, counters).await?;
+        if !commit.rejected.is_empty()
+            && !record_skips(&mut tx, claim, &commit.rejected, limits.skip_limit).await?
+        {
+            tx.rollback().await?;
+            return Ok(ChunkOutcome::OverSkipLimit);
+        }
+        write_output(&mut tx, claim, state.cursor, commit.cursor, output).await?;
+        write_state(&mut tx, claim, next).await?;
+        let outcome = if next.is_done() {
+            end_row(&mut tx, claim, BatchStatus::Completed, "").await?;
+            ChunkOutcome::Completed
+        } else {
+            let until = lease_end(tx.now_micros().await?, limits.lease_s);
+            tx.execute(
+                "UPDATE step_lease SET lease_until_micros = ? WHERE step_execution_id = ?",
+                &params![until, claim.step_execution_id.0],
+            )
+            .await?;
+            ChunkOutcome::Continues
+        };
+        fault::before_chunk_commit();
+        tx.commit().await?;
+        claim.version += 1;
+        claim.state = Some(next);
+        Ok(outcome)
     }
-    write_output(&mut tx, claim, state.cursor, commit.cursor, output).await?;
-    write_state(&mut tx, claim, next).await?;
-    let outcome = if next.is_done() {
-        end_row(&mut tx, claim, "COMPLETED", "").await?;
-        ChunkOutcome::Completed
-    } else {
-        let until = lease_end(tx.now_micros().await?, limits.lease_s);
-        tx.execute(
-            "UPDATE step_lease SET lease_until_micros = ? WHERE step_execution_id = ?",
-            &params![until, claim.step_execution_id.0],
-        )
-        .await?;
-        ChunkOutcome::Continues
-    };
-    crate::sql::fault::before_chunk_commit();
-    tx.commit().await?;
-    claim.version += 1;
-    claim.state = Some(next);
-    Ok(outcome)
-}
 
-pub(crate) async fn record_rollback(
-    store: &Store,
-    claim: &mut Claim,
-    mut counters: Counters,
-) -> Result<(), ClaimError> {
-    counters.commits = 0;
-    counters.rollbacks = 1;
-    let mut tx = store.db.write().await?;
-    raise_version(&mut tx, claim, counters).await?;
-    tx.commit().await?;
-    claim.version += 1;
-    Ok(())
-}
-
-pub(crate) async fn end(store: &Store, claim: &Claim, ending: Ending) -> Result<(), ClaimError> {
-    let mut tx = store.db.write().await?;
-    raise_version(&mut tx, claim, Counters::default()).await?;
-    let (word, message) = match ending {
-        Ending::Completed => ("COMPLETED", String::new()),
-        Ending::Stopped => ("STOPPED", String::new()),
-        Ending::Failed(reason) => ("FAILED", exit_message(&reason)),
-    };
-    end_row(&mut tx, claim, word, &message).await?;
-    if word == "COMPLETED" {
-        // A tasklet has no chunk that would clear its count of crashes.
-        tx.execute(
-            "DELETE FROM step_expiry WHERE step_execution_id = ?",
-            &params![claim.step_execution_id.0],
-        )
-        .await?;
-    }
-    tx.commit().await?;
-    Ok(())
-}
-
-pub(crate) async fn release(
-    store: &Store,
-    claim: &Claim,
-    delay_ms: u32,
-    starts_anew: bool,
-) -> Result<(), ClaimError> {
-    let mut tx = store.db.write().await?;
-    raise_version(&mut tx, claim, Counters::default()).await?;
-    if starts_anew {
-        tx.execute(
-            "UPDATE BATCH_STEP_EXECUTION SET START_TIME = NULL WHERE STEP_EXECUTION_ID = ?",
-            &params![claim.step_execution_id.0],
-        )
-        .await?;
-    }
-    let from = tx
-        .now_micros()
-        .await?
-        .saturating_add(i64::from(delay_ms) * 1_000);
-    tx.execute(
-        "UPDATE step_lease SET claim_token = NULL, worker = NULL, lease_until_micros = ? \
-         WHERE step_execution_id = ?",
-        &params![from, claim.step_execution_id.0],
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// The first statement of every write of an owner: only with the version that it knows, which is
-/// raised. Adds to the counters.
-async fn raise_version(tx: &mut Tx, claim: &Claim, counters: Counters) -> Result<(), ClaimError> {
-    let now = tx.now();
-    let raised = tx
-        .execute(
-            "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, LAST_UPDATED = ?, \
-         COMMIT_COUNT = COMMIT_COUNT + ?, READ_COUNT = READ_COUNT + ?, \
-         FILTER_COUNT = FILTER_COUNT + ?, WRITE_COUNT = WRITE_COUNT + ?, \
-         READ_SKIP_COUNT = READ_SKIP_COUNT + ?, WRITE_SKIP_COUNT = WRITE_SKIP_COUNT + ?, \
-         PROCESS_SKIP_COUNT = PROCESS_SKIP_COUNT + ?, ROLLBACK_COUNT = ROLLBACK_COUNT + ? \
-         WHERE STEP_EXECUTION_ID = ? AND VERSION = ?",
-            &params![
-                now,
-                counters.commits,
-                counters.reads,
-                counters.filters,
-                counters.writes,
-                counters.read_skips,
-                counters.write_skips,
-                counters.process_skips,
-                counters.rollbacks,
-                claim.step_execution_id.0,
-                claim.version
-            ],
-        )
-        .await?;
-    if raised == 1 {
+    /// Adds the counters of a chunk that was rolled back. Updates the claim.
+    ///
+    /// # Errors
+    /// If another worker owns the row, or the store fails.
+    pub async fn record_rollback(
+        &self,
+        claim: &mut Claim,
+        mut counters: Counters,
+    ) -> Result<(), ClaimError> {
+        counters.commits = 0;
+        counters.rollbacks = 1;
+        let mut tx = self.db.write().await?;
+        raise_version(&mut tx, claim, counters).await?;
+        tx.commit().await?;
+        claim.version += 1;
         Ok(())
-    } else {
-        Err(ClaimError::Fenced)
+    }
+
+    /// Ends the claimed row and deletes its lease.
+    ///
+    /// # Errors
+    /// If another worker owns the row, or the store fails.
+    pub async fn end(&self, claim: &Claim, ending: Ending) -> Result<(), ClaimError> {
+        let mut tx = self.db.write().await?;
+        raise_version(&mut tx, claim, Counters::default()).await?;
+        let (status, message) = match ending {
+            Ending::Completed => (BatchStatus::Completed, String::new()),
+            Ending::Stopped => (BatchStatus::Stopped, String::new()),
+            Ending::Failed(reason) => (BatchStatus::Failed, exit_message(&reason)),
+        };
+        end_row(&mut tx, claim, status, &message).await?;
+        if status == BatchStatus::Completed {
+            // A tasklet has no chunk that resets its crash count.
+            tx.execute(
+                "DELETE FROM step_expiry WHERE step_execution_id = ?",
+                &params![claim.step_execution_id.0],
+            )
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 }
 
-/// Ends the claimed row. The caller has raised its version.
-async fn end_row(tx: &mut Tx, claim: &Claim, word: &str, message: &str) -> StoreResult<()> {
+/// Ends the claimed row with an exit code equal to its status. The caller has incremented the version.
+async fn end_row(
+    tx: &mut Tx,
+    claim: &Claim,
+    status: BatchStatus,
+    message: &str,
+) -> StoreResult<()> {
     let now = tx.now();
     let id = claim.step_execution_id.0;
     tx.execute(
         "UPDATE BATCH_STEP_EXECUTION SET STATUS = ?, EXIT_CODE = ?, EXIT_MESSAGE = ?, \
          END_TIME = ?, LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
-        &params![word, word, message, now, now, id],
+        &params![status.name(), status.name(), message, now, now, id],
     )
     .await?;
     tx.execute(
@@ -177,7 +165,7 @@ async fn end_row(tx: &mut Tx, claim: &Claim, word: &str, message: &str) -> Store
     Ok(())
 }
 
-/// Writes the cursor, and forgets the crashes of the one before.
+/// Stores the cursor and resets the crash count.
 async fn write_state(tx: &mut Tx, claim: &Claim, state: PartitionState) -> StoreResult<()> {
     let columns = state.to_context().to_columns();
     let id = claim.step_execution_id.0;
@@ -195,16 +183,16 @@ async fn write_state(tx: &mut Tx, claim: &Claim, state: PartitionState) -> Store
     Ok(())
 }
 
-/// Records skipped items; answers whether the step stays within its limit, which counts over all
-/// its partitions and all executions of the instance, so that their number changes nothing.
-async fn reject(
+/// Records skipped items. Returns whether the step stays within its skip limit, which counts over all
+/// its partitions and all executions of the instance.
+async fn record_skips(
     tx: &mut Tx,
     claim: &Claim,
     rejected: &[RejectedItem],
     skip_limit: u32,
 ) -> StoreResult<bool> {
     let step = claim.name.step.name();
-    // One after the other: two that skip at once would each not see what the other skips, and
+    // Serializes the skips of a step: two concurrent transactions would not see each other's rows and
     // together exceed the limit.
     let lock = tx.for_update();
     let _: Vec<(i64,)> = tx
@@ -242,104 +230,4 @@ async fn reject(
         )
         .await?;
     Ok(skipped <= i64::from(skip_limit))
-}
-
-/// Replaces the rows of the chunk's ids, (`after`, `upto`].
-async fn write_output(
-    tx: &mut Tx,
-    claim: &Claim,
-    after: i64,
-    upto: i64,
-    output: &ChunkOutput,
-) -> StoreResult<()> {
-    // A row that an abandoned run left must go even where this run writes none.
-    let clear = |table: &str| {
-        AssertSqlSafe(format!(
-            "DELETE FROM {table} WHERE date = ? AND video_id > ? AND video_id <= ?"
-        ))
-    };
-    match output {
-        ChunkOutput::Statistics(rows) => {
-            tx.execute(clear("video_statistics"), &params![claim.date, after, upto])
-                .await?;
-            insert_statistics(tx, claim, rows).await
-        }
-        ChunkOutput::Revenue(rows) => {
-            tx.execute(clear("video_revenue"), &params![claim.date, after, upto])
-                .await?;
-            insert_revenue(tx, claim, rows).await
-        }
-        ChunkOutput::Rollup(rows) => replace_periods(tx, rows).await,
-    }
-}
-
-async fn insert_statistics(
-    tx: &mut Tx,
-    claim: &Claim,
-    rows: &[VideoStatistics],
-) -> StoreResult<()> {
-    tx.insert_rows(
-        "INSERT INTO video_statistics (video_id, date, view_count, total_play_time, \
-         ad_view_count, cumulative_view_count, cumulative_ad_view_count) ",
-        &rows[..],
-        |video| {
-            params![
-                video.video_id.0,
-                claim.date,
-                video.view_count,
-                video.total_play_time,
-                video.ad_view_count,
-                video.cumulative.views,
-                video.cumulative.ad_views
-            ]
-        },
-        "",
-    )
-    .await?;
-    Ok(())
-}
-
-async fn insert_revenue(tx: &mut Tx, claim: &Claim, rows: &[VideoRevenue]) -> StoreResult<()> {
-    tx.insert_rows(
-        "INSERT INTO video_revenue \
-         (video_id, date, view_revenue, ad_revenue, total_revenue) ",
-        &rows[..],
-        |video| {
-            params![
-                video.video_id.0,
-                claim.date,
-                video.view_revenue.hundredths(),
-                video.ad_revenue.hundredths(),
-                video.total_revenue.hundredths()
-            ]
-        },
-        "",
-    )
-    .await?;
-    Ok(())
-}
-
-/// Other days' rows of the same week and month stay: only the videos of this chunk are replaced.
-async fn replace_periods(tx: &mut Tx, rows: &[PeriodRow]) -> StoreResult<()> {
-    tx.insert_rows(
-        "REPLACE INTO period_rollup (period, start_date, video_id, view_count, total_play_time, \
-         ad_view_count, view_revenue, ad_revenue, total_revenue) ",
-        &rows[..],
-        |video| {
-            params![
-                video.kind.name(),
-                video.start_date,
-                video.video_id.0,
-                video.view_count,
-                video.total_play_time,
-                video.ad_view_count,
-                video.view_revenue,
-                video.ad_revenue,
-                video.total_revenue
-            ]
-        },
-        "",
-    )
-    .await?;
-    Ok(())
 }

@@ -1,10 +1,13 @@
-//! Claims on partitions: leases and the one write transaction of a chunk.
+//! Claims on step executions: leases, fencing and the write transaction of a chunk.
 
-pub(crate) mod chunk;
+mod chunk;
+mod chunk_output;
+mod claim;
+mod fence;
 pub(crate) mod lease;
-pub(crate) mod repository;
-pub(crate) mod types;
 
-pub use types::{
-    ChunkLimits, ChunkOutcome, ChunkOutput, ClaimError, Claimed, Ending, PeriodRow, Reloaded,
-};
+pub use chunk::{ChunkLimits, ChunkOutcome, Ending};
+pub use chunk_output::{ChunkOutput, PeriodRow};
+pub use claim::Claimed;
+pub use fence::ClaimError;
+pub use lease::Reloaded;

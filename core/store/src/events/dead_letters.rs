@@ -1,47 +1,43 @@
-//! Events that the history did not take, as operators read them.
+//! Dead letters: late and rejected events.
 
 use crate::{Store, StoreError, StoreResult, events::EntryId, sql::statement::params};
 use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
 use chrono::{NaiveDate, NaiveDateTime};
 use sqlx::AssertSqlSafe;
 
-/// An event that came after its day was closed. It counts for nothing.
+/// An event that arrived after its day was closed. It does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LateEvent {
-    /// Its id.
     pub id: EventId,
-    /// Its business day, a closed one.
+    /// The business day, which is closed.
     pub date: NaiveDate,
-    /// What was watched.
     pub video_id: VideoId,
-    /// Who watched.
     pub user_id: UserId,
-    /// When it happened, in microseconds since 1970 (UTC).
+    /// Microseconds since 1970 (UTC).
     pub occurred_at_micros: i64,
     /// Whether it would have counted as a view.
     pub is_counted: bool,
-    /// Seconds that would have counted as watched.
+    /// The seconds that would have been credited.
     pub play_time_s: i64,
-    /// When it was read, in UTC.
+    /// The time of storage, in UTC.
     pub received_at: NaiveDateTime,
 }
 
-/// An entry of a stream that can never be written.
+/// An entry of the event stream that cannot be stored in the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedEvent {
-    /// Where it stood.
     pub id: EntryId,
-    /// Its event's id, where it has one.
+    /// The id of the event, if the entry contains one.
     pub event_id: Option<EventId>,
-    /// What it said, at most 1,000 characters of it.
+    /// The first 1,000 characters of the entry.
     pub payload: String,
-    /// What is wrong with it.
+    /// Why the entry was rejected.
     pub reason: String,
-    /// When it was read, in UTC.
+    /// The time of storage, in UTC.
     pub rejected_at: NaiveDateTime,
 }
 
-/// After every id.
+/// The greatest id.
 const LAST: EventId = EventId([0xff; 16]);
 
 #[derive(sqlx::FromRow)]
@@ -69,7 +65,7 @@ struct RejectedRow {
 
 fn event_id(bytes: Vec<u8>) -> StoreResult<EventId> {
     let id = bytes.try_into().map(EventId);
-    id.map_err(|_| StoreError::Damaged("an event's id is not 16 bytes".to_owned()))
+    id.map_err(|_| StoreError::Damaged("an event id is not 16 bytes long".to_owned()))
 }
 
 impl TryFrom<LateRow> for LateEvent {
@@ -96,7 +92,9 @@ impl TryFrom<RejectedRow> for RejectedEvent {
         let shard = u16::try_from(row.shard);
         Ok(Self {
             id: EntryId {
-                shard: shard.map_err(|error| StoreError::Damaged(format!("a shard: {error}")))?,
+                shard: shard.map_err(|error| {
+                    StoreError::Damaged(format!("invalid shard of a rejected event: {error}"))
+                })?,
                 ms: row.entry_ms,
                 sequence: row.entry_sequence,
             },
@@ -109,21 +107,21 @@ impl TryFrom<RejectedRow> for RejectedEvent {
 }
 
 impl Store {
-    /// The newest late events, of a day or of all, or those before one; at most `limit`.
+    /// Returns at most `limit` late events, newest first: of a day or of all, before one or all.
     pub async fn late_events(
         &self,
         date: Option<NaiveDate>,
         before: Option<EventId>,
         limit: u32,
     ) -> StoreResult<Vec<LateEvent>> {
-        let whose = match date {
+        let filter = match date {
             Some(_) => "date = ?",
             None => "? IS NULL",
         };
         let sql = format!(
             "SELECT event_id, date, video_id, user_id, occurred_at_micros, \
              CAST(counted AS SIGNED) AS counted, play_time, received_at FROM late_event \
-             WHERE {whose} AND event_id < ? ORDER BY event_id DESC LIMIT ?"
+             WHERE {filter} AND event_id < ? ORDER BY event_id DESC LIMIT ?"
         );
         let EventId(before) = before.unwrap_or(LAST);
         let mut tx = self.db.read().await?;
@@ -133,7 +131,7 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// Rejected entries by shard, the oldest first, or those after one; at most `limit`.
+    /// Returns at most `limit` rejected entries by shard, oldest first: all, or those after one.
     pub async fn rejected_events(
         &self,
         after: Option<EntryId>,
@@ -142,11 +140,16 @@ impl Store {
         let (shard, ms, sequence) =
             after.map_or((-1, 0, 0), |id| (i64::from(id.shard), id.ms, id.sequence));
         let mut tx = self.db.read().await?;
-        // Spelled out: a comparison of rows is no range of the key to a server.
-        let rows: Vec<RejectedRow> = tx.fetch_all("SELECT CAST(shard AS SIGNED) AS shard, entry_ms, entry_sequence, event_id, payload, \
-             reason, rejected_at FROM rejected_event WHERE shard >= ? AND (shard > ? \
-             OR entry_ms > ? OR (entry_ms = ? AND entry_sequence > ?)) \
-             ORDER BY shard, entry_ms, entry_sequence LIMIT ?", &params![shard, shard, ms, ms, sequence, limit]).await?;
+        // Not a comparison of row values: a server does not use the key for it.
+        let rows: Vec<RejectedRow> = tx
+            .fetch_all(
+                "SELECT CAST(shard AS SIGNED) AS shard, entry_ms, entry_sequence, event_id, payload, \
+                 reason, rejected_at FROM rejected_event WHERE shard >= ? AND (shard > ? \
+                 OR entry_ms > ? OR (entry_ms = ? AND entry_sequence > ?)) \
+                 ORDER BY shard, entry_ms, entry_sequence LIMIT ?",
+                &params![shard, shard, ms, ms, sequence, limit],
+            )
+            .await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 }

@@ -1,38 +1,46 @@
-//! Writing events down: into the history, among the late ones, among the rejected ones.
+//! Storage of events: in the play history, or as late or rejected events.
 
 use crate::{
     Store, StoreError, StoreResult,
-    events::{Content, Drained, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
+    events::{Content, Entry, EntryId, EventKind, PlaybackEvent, WrittenEntries},
     settlement::days::closed_through,
-    sql::{retry::on_conflict, statement::params, tx::Tx},
+    sql::{
+        retry::on_conflict,
+        statement::{LIST_CHUNK, params},
+        tx::Tx,
+    },
     videos::catalog,
 };
 use balance_domain::{
     calendar::BusinessTimezone,
     playback::EventId,
-    videos::{AdId, AdSchedule},
+    units::MICROS_PER_MS,
+    videos::{AdId, AdInterval, AdSchedule},
 };
 use chrono::NaiveDate;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-const MICROS_PER_MS: i64 = 1_000;
-/// The most of a payload or a reason that is kept, in characters.
-const KEPT: usize = 1_000;
+/// The maximum length of a stored payload or reason, in characters.
+const MAX_TEXT: usize = 1_000;
 
 impl Store {
-    /// Writes a group of entries in one transaction: each event into the history of its instant's
-    /// day, or, where that is closed and nothing holds it yet, among the late ones. Written again
-    /// it changes nothing. `ad_interval_s` is the distance of two ad slots.
+    /// Stores a group of entries in one transaction. An event goes to the history of its day, or to the
+    /// late events if the day is closed and the event is not stored yet. Repeated writes have no
+    /// effect. `ad_interval_s` is the distance between ad slots in seconds.
+    ///
+    /// # Errors
+    /// If the store fails. If the database rejects the data of a single entry, it is stored as
+    /// rejected; if it rejects a larger group, the error is [`StoreError::Data`].
     pub async fn write_entries(
         &self,
         entries: &[Entry],
         timezone: BusinessTimezone,
         ad_interval_s: u32,
-    ) -> StoreResult<Drained> {
+    ) -> StoreResult<WrittenEntries> {
         let group = Group::sort(entries, timezone);
         match on_conflict(|| write(self, &group, ad_interval_s)).await {
             Err(StoreError::Data(reason)) => match entries {
-                // This very one can never be written.
+                // The database rejects this entry, so it is stored as rejected.
                 [entry] => {
                     let group = Group::rejected(entry, &reason);
                     on_conflict(|| write(self, &group, ad_interval_s)).await
@@ -42,23 +50,9 @@ impl Store {
             written => written,
         }
     }
-
-    /// Keeps what was refused so far, in one transaction. A count that is there already only ever
-    /// grows, so that the same counts, or older ones, change nothing.
-    pub async fn save_suppressed(&self, counts: &[SuppressedCount]) -> StoreResult<()> {
-        let mut counts = counts.to_vec();
-        // In one order, so that workers who keep the same counts wait for each other.
-        counts.sort_unstable_by_key(|one| (one.date, one.video_id.0, one.reason));
-        // A look costs less than a write, and most are kept already: by us, or by another worker.
-        drop_kept(self, &mut counts).await?;
-        if counts.is_empty() {
-            return Ok(());
-        }
-        on_conflict(|| write_suppressed(self, &counts)).await
-    }
 }
 
-/// An event with its instant and day.
+/// An event with its time and business day.
 struct Timed {
     event: PlaybackEvent,
     at_micros: i64,
@@ -66,9 +60,9 @@ struct Timed {
 }
 
 impl Timed {
-    /// Counted views, credited and reported seconds.
+    /// Returns the counted views, the credited seconds and the reported seconds.
     const fn numbers(&self) -> (i64, i64, i64) {
-        match self.event.what {
+        match self.event.kind {
             EventKind::Play { is_counted } => (is_counted as i64, 0, 0),
             EventKind::Pause {
                 credited_s,
@@ -101,7 +95,7 @@ impl Rejected {
     }
 }
 
-/// A group of entries by what they say.
+/// A group of entries by kind.
 #[derive(Default)]
 struct Group {
     events: Vec<Timed>,
@@ -127,7 +121,7 @@ impl Group {
                             .push(Rejected::new(entry, &error.to_string())),
                     }
                 }
-                Content::Foreign { payload, reason } => group.rejected.push(Rejected {
+                Content::Invalid { payload, reason } => group.rejected.push(Rejected {
                     id: entry.id,
                     event_id: None,
                     payload: cut(payload),
@@ -147,30 +141,36 @@ impl Group {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(KEPT).collect()
+    text.chars().take(MAX_TEXT).collect()
 }
 
-async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<Drained> {
+/// Stores a group in one transaction.
+async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<WrittenEntries> {
     let mut tx = store.db.write().await?;
-    // First, shared: the day stays open, or closed, until the commit.
+    // Locked first and shared: no day is closed before the commit.
     let lock = tx.for_share();
     let closed = closed_through(&mut tx, lock).await?;
     let (late, open): (Vec<&Timed>, Vec<&Timed>) = group
         .events
         .iter()
         .partition(|timed| closed.is_some_and(|closed| timed.date <= closed));
-    // What was rejected once stays so, even where it could be written by now.
-    let owned = owned(&mut tx, &open, &["play_history", "rejected_event"]).await?;
-    let new = unheld(open, &owned);
+    // A rejected event stays rejected, even if it could be stored by now.
+    let stored = find_stored(&mut tx, &open, &["play_history", "rejected_event"]).await?;
+    let new = not_stored(open, &stored);
     write_history(&mut tx, &new).await?;
     write_ads(&mut tx, &new, ad_interval_s).await?;
-    let owned = owned_anywhere(&mut tx, &late).await?;
-    let late = unheld(late, &owned);
+    let stored = find_stored(
+        &mut tx,
+        &late,
+        &["play_history", "late_event", "rejected_event"],
+    )
+    .await?;
+    let late = not_stored(late, &stored);
     write_late(&mut tx, &late).await?;
     write_rejected(&mut tx, &group.rejected).await?;
     tx.commit().await?;
     let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-    Ok(Drained {
+    Ok(WrittenEntries {
         new: count(new.len()),
         late: count(late.len()),
         known: count(group.events.len() - new.len() - late.len()),
@@ -178,30 +178,22 @@ async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<
     })
 }
 
-/// Those that nothing holds, each once.
-fn unheld<'a>(events: Vec<&'a Timed>, owned: &HashSet<EventId>) -> Vec<&'a Timed> {
+/// Returns the events that are not stored yet, without duplicates.
+fn not_stored<'a>(events: Vec<&'a Timed>, stored: &HashSet<EventId>) -> Vec<&'a Timed> {
     let mut seen = HashSet::with_capacity(events.len());
     events
         .into_iter()
-        .filter(|timed| !owned.contains(&timed.event.id) && seen.insert(timed.event.id))
+        .filter(|timed| !stored.contains(&timed.event.id) && seen.insert(timed.event.id))
         .collect()
 }
 
-/// Ids of one IN list.
-const IN_LIST: usize = 1_000;
-
-async fn owned_anywhere(tx: &mut Tx, events: &[&Timed]) -> StoreResult<HashSet<EventId>> {
-    owned(
-        tx,
-        events,
-        &["play_history", "late_event", "rejected_event"],
-    )
-    .await
-}
-
-/// Which of the events some table holds already.
-async fn owned(tx: &mut Tx, events: &[&Timed], tables: &[&str]) -> StoreResult<HashSet<EventId>> {
-    let mut owned = HashSet::new();
+/// Returns the events that one of the tables contains.
+async fn find_stored(
+    tx: &mut Tx,
+    events: &[&Timed],
+    tables: &[&str],
+) -> StoreResult<HashSet<EventId>> {
+    let mut stored = HashSet::new();
     let dates: HashSet<NaiveDate> = events.iter().map(|timed| timed.date).collect();
     for date in dates {
         let of_day: Vec<&Timed> = events
@@ -210,24 +202,24 @@ async fn owned(tx: &mut Tx, events: &[&Timed], tables: &[&str]) -> StoreResult<H
             .copied()
             .collect();
         for table in tables {
-            // The history's key begins with the date.
+            // The primary key of the history begins with the date.
             let head = match *table {
                 "play_history" => format!(
                     "SELECT event_id FROM play_history WHERE date = '{date}' AND event_id IN "
                 ),
                 _ => format!("SELECT event_id FROM {table} WHERE event_id IN "),
             };
-            for some in of_day.chunks(IN_LIST) {
+            for some in of_day.chunks(LIST_CHUNK) {
                 let ids: Vec<&[u8]> = some.iter().map(|timed| &timed.event.id.0[..]).collect();
                 let rows: Vec<(Vec<u8>,)> = tx.fetch_in(head.as_str(), ids, "", &[]).await?;
-                owned.extend(
+                stored.extend(
                     rows.iter()
                         .filter_map(|(id,)| id.as_slice().try_into().ok().map(EventId)),
                 );
             }
         }
     }
-    Ok(owned)
+    Ok(stored)
 }
 
 async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
@@ -256,13 +248,13 @@ async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
 }
 
 async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreResult<()> {
-    let interval_s = i64::from(ad_interval_s.max(1));
+    let interval = AdInterval::from_seconds(ad_interval_s);
     let passed: Vec<(&Timed, i64, i64)> = events
         .iter()
-        .filter_map(|timed| match timed.event.what {
+        .filter_map(|timed| match timed.event.kind {
             EventKind::Pause {
                 from_s, credited_s, ..
-            } if timed.event.what.passes_a_slot(interval_s) => {
+            } if timed.event.kind.crosses_ad_slot(interval) => {
                 Some((*timed, from_s, from_s + credited_s))
             }
             _ => None,
@@ -272,7 +264,7 @@ async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreR
         return Ok(());
     }
     let ids = catalog::ensure_ads(tx, 0).await?;
-    let schedule = AdSchedule::new(interval_s, ids.into_iter().map(AdId).collect());
+    let schedule = AdSchedule::new(interval, ids.into_iter().map(AdId).collect());
     let shown: Vec<_> = passed
         .into_iter()
         .flat_map(|(timed, from_s, upto_s)| {
@@ -351,44 +343,4 @@ async fn write_rejected(tx: &mut Tx, rejected: &[Rejected]) -> StoreResult<()> {
     )
     .await?;
     Ok(())
-}
-
-/// Leaves out the counts that are in the table as they are, or higher.
-async fn drop_kept(store: &Store, counts: &mut Vec<SuppressedCount>) -> StoreResult<()> {
-    let kinds: HashSet<(NaiveDate, &str)> = counts
-        .iter()
-        .map(|one| (one.date, one.reason.name()))
-        .collect();
-    let mut tx = store.db.read().await?;
-    for (date, reason) in kinds {
-        let is_of_kind = |one: &SuppressedCount| one.date == date && one.reason.name() == reason;
-        let videos = counts.iter().filter(|one| is_of_kind(one));
-        let kept: Vec<(i64, i64)> = tx
-            .fetch_in(
-                "SELECT video_id, count FROM refusal_count WHERE video_id IN ",
-                videos.map(|one| one.video_id.0),
-                " AND date = ? AND reason = ?",
-                &params![date, reason],
-            )
-            .await?;
-        let kept: HashMap<i64, i64> = kept.into_iter().collect();
-        counts.retain(|one| {
-            let kept = kept.get(&one.video_id.0).filter(|_| is_of_kind(one));
-            kept.is_none_or(|kept| *kept < one.count)
-        });
-    }
-    Ok(())
-}
-
-async fn write_suppressed(store: &Store, counts: &[SuppressedCount]) -> StoreResult<()> {
-    let mut tx = store.db.write().await?;
-    let raise = tx.on_conflict_raise("date, video_id, reason", "count");
-    tx.insert_rows(
-        "INSERT INTO refusal_count (date, video_id, reason, count) ",
-        &counts[..],
-        |one| params![one.date, one.video_id.0, one.reason.name(), one.count],
-        raise.as_str(),
-    )
-    .await?;
-    tx.commit().await
 }

@@ -1,10 +1,10 @@
-//! A fleet's events on their way into the history, and those that never reach it.
+//! Events of the stream: their storage in the history, late and rejected events, suppressed counts.
 
-pub(crate) mod dead_letters;
-pub(crate) mod history;
-pub(crate) mod types;
+mod dead_letters;
+mod history;
+mod suppressed;
+mod types;
 
 pub use dead_letters::{LateEvent, RejectedEvent};
-pub use types::{
-    Content, Drained, Entry, EntryId, EventKind, MAX_SHARDS, PlaybackEvent, SuppressedCount,
-};
+pub use suppressed::SuppressedCount;
+pub use types::{Content, Entry, EntryId, EventKind, MAX_SHARDS, PlaybackEvent, WrittenEntries};

@@ -1,10 +1,9 @@
-//! The import of plays and opening balances.
+//! The imports of plays and opening balances.
 
-pub(crate) mod play_import;
-pub(crate) mod plays;
-pub(crate) mod types;
+mod balances;
+mod play_rows;
+mod plays;
+mod types;
 
-pub use types::{
-    BalanceCounts, BalanceError, MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules,
-    PlaySource, SourcedPlay,
-};
+pub use balances::{BalanceCounts, BalanceError};
+pub use types::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay};

@@ -1,95 +1,339 @@
-//! The port of the history: imports of plays and of opening balances.
+//! The import of plays: merges new plays with the history in the order of time. It processes batches,
+//! so that its memory is bounded.
 
 use crate::{
     Store, StoreError, StoreResult,
     import::{
-        BalanceCounts, BalanceError, MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules,
-        PlaySource, play_import::Import,
+        MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay,
+        play_rows::{NewPlay, insert_ads, insert_plays},
     },
-    settlement::days::closed_through,
+    settlement::days::{closed_through, next_active_day},
     sql::{statement::params, tx::Tx},
+    videos::catalog::{self, known_videos},
 };
-use balance_domain::videos::OpeningBalance;
-use std::collections::HashMap;
+use balance_domain::{
+    accounts::UserId,
+    calendar::{BusinessDay, BusinessTimezone},
+    playback::{Admission, EventId, Play, RecentViews, ViewWindow},
+    videos::{AdId, AdInterval, AdSchedule, Video, VideoId},
+};
+use chrono::NaiveDate;
+use std::collections::{HashMap, HashSet};
 
 impl Store {
-    /// Imports plays, all or nothing.
+    /// Imports plays in one transaction.
+    ///
+    /// # Errors
+    /// If a row is invalid, its day is closed or it contradicts stored data, or the source or the store
+    /// fails. Then nothing was changed.
     pub async fn import_plays(
         &self,
         source: &mut dyn PlaySource,
         rules: PlayRules,
     ) -> Result<PlayCounts, PlayImportError> {
-        // The first batch before the transaction: reading and sorting take their time, and a file
-        // with a fault never gets as far as a lock.
+        // The first batch is read before the transaction begins: reading and sorting take time, and an
+        // invalid file should not acquire a lock.
         let mut batch = source.next().await?;
         let mut import = Import::begin(self, rules).await?;
         while !batch.is_empty() {
             if batch.len() > MAX_PLAY_BATCH {
-                return Err(StoreError::Data("a batch of plays is too large".to_owned()).into());
+                return Err(StoreError::Data(
+                    "a batch of plays exceeds the maximum size".to_owned(),
+                )
+                .into());
             }
             import.add(&batch).await?;
             batch = source.next().await?;
         }
         Ok(import.commit().await?)
     }
+}
 
-    /// Imports opening balances, all or nothing; a video's earlier ones are replaced.
-    pub async fn import_balances(
-        &self,
-        balances: &[OpeningBalance],
-    ) -> Result<BalanceCounts, BalanceError> {
-        let mut tx = self.db.write().await?;
-        let lock = tx.for_share();
-        if let Some(closed) = closed_through(&mut tx, lock).await? {
-            return Err(BalanceError::Closed(closed));
-        }
-        let mut counts = BalanceCounts::default();
-        for balances in balances.chunks(MAX_PLAY_BATCH) {
-            replace_balances(&mut tx, balances, &mut counts).await?;
-        }
-        tx.commit().await?;
-        Ok(counts)
+/// A play of the existing history.
+#[derive(sqlx::FromRow)]
+struct OldPlay {
+    event_id: Vec<u8>,
+    user_id: i64,
+    video_id: i64,
+    occurred_at_micros: i64,
+    counted: i64,
+    reported_time: i64,
+}
+
+impl OldPlay {
+    fn id(&self) -> Option<EventId> {
+        self.event_id.as_slice().try_into().ok().map(EventId)
     }
 }
 
-async fn replace_balances(
-    tx: &mut Tx,
-    balances: &[OpeningBalance],
-    counts: &mut BalanceCounts,
-) -> StoreResult<()> {
-    let found: Vec<(i64, i64, i64)> = tx
-        .fetch_in(
-            "SELECT video_id, view_count, ad_view_count FROM opening_balance WHERE video_id IN ",
-            balances.iter().map(|balance| balance.video_id.0),
-            "",
-            &[],
-        )
-        .await?;
-    let found: HashMap<i64, (i64, i64)> = found
-        .into_iter()
-        .map(|(id, views, ad_views)| (id, (views, ad_views)))
-        .collect();
-    for balance in balances {
-        *match found.get(&balance.video_id.0) {
-            None => &mut counts.new,
-            Some(old) if *old == (balance.view_count, balance.ad_view_count) => {
-                &mut counts.unchanged
-            }
-            Some(_) => &mut counts.changed,
-        } += 1;
+/// An import in its transaction.
+struct Import {
+    tx: Tx,
+    timezone: BusinessTimezone,
+    recent_views: RecentViews,
+    ads: AdSchedule,
+    closed: Option<NaiveDate>,
+    /// Whether the history contained plays before the import.
+    has_history: bool,
+    /// The day of the last play. The next one usually belongs to the same day.
+    day: Option<BusinessDay>,
+    /// The new plays at the time of the last one. Equal rows are detected with them.
+    latest: HashMap<EventId, Play>,
+    counts: PlayCounts,
+}
+
+impl Import {
+    async fn begin(store: &Store, rules: PlayRules) -> StoreResult<Self> {
+        let mut tx = store.db.write().await?;
+        let lock = tx.for_share();
+        let closed = closed_through(&mut tx, lock).await?;
+        let ads = catalog::ensure_ads(&mut tx, rules.ads).await?;
+        let (has_history,): (i64,) = tx
+            .fetch_one("SELECT EXISTS (SELECT 1 FROM play_history)", &[])
+            .await?;
+        Ok(Self {
+            tx,
+            timezone: rules.timezone,
+            recent_views: RecentViews::new(ViewWindow::from_seconds(rules.view_window_s)),
+            ads: AdSchedule::new(
+                AdInterval::from_seconds(rules.ad_interval_s),
+                ads.into_iter().map(AdId).collect(),
+            ),
+            closed,
+            has_history: has_history != 0,
+            day: None,
+            latest: HashMap::new(),
+            counts: PlayCounts::default(),
+        })
     }
-    tx.insert_rows(
-        "REPLACE INTO opening_balance (video_id, view_count, ad_view_count) ",
-        &balances[..],
-        |balance| {
-            params![
-                balance.video_id.0,
-                balance.view_count,
-                balance.ad_view_count
-            ]
-        },
-        "",
-    )
-    .await?;
-    Ok(())
+
+    /// Imports a batch.
+    async fn add(&mut self, batch: &[SourcedPlay]) -> Result<(), PlayImportError> {
+        self.register(batch).await?;
+        let old = self.old_plays(batch).await?;
+        let known: HashMap<EventId, i64> = old
+            .iter()
+            .filter_map(|old| Some((old.id()?, old.reported_time)))
+            .collect();
+        let mut old = old.into_iter().peekable();
+        let mut new = Vec::with_capacity(batch.len());
+        for sourced in batch {
+            self.counts.read += 1;
+            let play = &sourced.play;
+            // Applies the earlier counted views of the history first.
+            while let Some(old) =
+                old.next_if(|old| old.occurred_at_micros <= play.started_at_micros)
+            {
+                if old.counted > 0 {
+                    let (user, video) = (UserId(old.user_id), VideoId(old.video_id));
+                    self.recent_views
+                        .remember(user, video, old.occurred_at_micros);
+                }
+            }
+            if let Some(row) = self.admit(sourced, &known)? {
+                new.push(row);
+            }
+        }
+        insert_plays(&mut self.tx, &new).await?;
+        insert_ads(&mut self.tx, &new, &self.ads, &mut self.counts).await?;
+        Ok(())
+    }
+
+    async fn commit(self) -> StoreResult<PlayCounts> {
+        self.tx.commit().await?;
+        Ok(self.counts)
+    }
+
+    /// Decides about a play. Returns the row to insert, or `None` for a known play or a repeat.
+    fn admit(
+        &mut self,
+        sourced: &SourcedPlay,
+        known: &HashMap<EventId, i64>,
+    ) -> Result<Option<NewPlay>, PlayImportError> {
+        let play = sourced.play;
+        let date = self.date_of(sourced)?;
+        let event_id = EventId::of_import(play.user_id, play.video_id, play.started_at_micros);
+        let earlier = known
+            .get(&event_id)
+            .copied()
+            .or_else(|| self.latest.get(&event_id).map(|play| play.play_time_s));
+        if let Some(seconds) = earlier {
+            if seconds != play.play_time_s {
+                return Err(rejected(
+                    sourced,
+                    "play_time_s",
+                    format!(
+                        "the same play (user {}, video {}) was imported with {seconds} seconds, \
+                         here with {}",
+                        play.user_id, play.video_id, play.play_time_s
+                    ),
+                ));
+            }
+            self.counts.already_there += 1;
+            return Ok(None);
+        }
+        let admission = self.recent_views.admit(&play);
+        if admission == Admission::Repeat {
+            self.counts.repeats += 1;
+            return Ok(None);
+        }
+        self.counts.new += 1;
+        let is_counted = admission == Admission::Counted;
+        *(if is_counted {
+            &mut self.counts.counted
+        } else {
+            &mut self.counts.own
+        }) += 1;
+        self.remember_latest(event_id, play);
+        Ok(Some(NewPlay {
+            event_id,
+            date,
+            play,
+            is_counted,
+        }))
+    }
+
+    /// Remembers the plays of the latest time only. Equal rows are adjacent in the order of time.
+    fn remember_latest(&mut self, event_id: EventId, play: Play) {
+        let is_later = self
+            .latest
+            .values()
+            .next()
+            .is_some_and(|last| last.started_at_micros < play.started_at_micros);
+        if is_later {
+            self.latest.clear();
+        }
+        self.latest.insert(event_id, play);
+    }
+
+    /// Returns the business day of a play. Rejects a closed day.
+    fn date_of(&mut self, sourced: &SourcedPlay) -> Result<NaiveDate, PlayImportError> {
+        let at_micros = sourced.play.started_at_micros;
+        let day = match self.day {
+            Some(day) if day.contains(at_micros) => day,
+            _ => {
+                let day = self
+                    .timezone
+                    .day_of(at_micros)
+                    .map_err(|error| rejected(sourced, "started_at", error.to_string()))?;
+                if let Some(closed) = self.closed.filter(|closed| day.date <= *closed) {
+                    return Err(rejected(
+                        sourced,
+                        "started_at",
+                        format!(
+                            "the business day {} ({}) is closed; days are closed through {closed}",
+                            day.date, self.timezone
+                        ),
+                    ));
+                }
+                self.day = Some(day);
+                day
+            }
+        };
+        Ok(day.date)
+    }
+
+    /// Registers the videos and users of a batch. Rejects a video whose stored owner or length differs.
+    async fn register(&mut self, batch: &[SourcedPlay]) -> Result<(), PlayImportError> {
+        let ids: HashSet<VideoId> = batch.iter().map(|row| row.play.video_id).collect();
+        let mut known = known_videos(&mut self.tx, &ids).await?;
+        let mut videos = Vec::new();
+        let mut user_ids = HashSet::new();
+        for row in batch {
+            let play = &row.play;
+            user_ids.insert(play.user_id);
+            user_ids.insert(play.owner_id);
+            let here = (play.owner_id, play.duration_s);
+            let (owner, duration) = *known.entry(play.video_id).or_insert_with(|| {
+                videos.push(Video {
+                    id: play.video_id,
+                    owner_id: play.owner_id,
+                    title: format!("video-{}", play.video_id),
+                    duration_s: play.duration_s,
+                });
+                here
+            });
+            if owner != play.owner_id {
+                return Err(rejected(
+                    row,
+                    "owner_id",
+                    format!(
+                        "video {} is registered with owner {owner}, here with {}",
+                        play.video_id, play.owner_id
+                    ),
+                ));
+            }
+            if duration != play.duration_s {
+                return Err(rejected(
+                    row,
+                    "video_duration_s",
+                    format!(
+                        "video {} is registered with {duration} seconds, here with {}",
+                        play.video_id, play.duration_s
+                    ),
+                ));
+            }
+        }
+        catalog::insert_imported_users(&mut self.tx, &user_ids).await?;
+        catalog::insert_videos(&mut self.tx, &videos).await?;
+        Ok(())
+    }
+
+    /// Returns the history of the batch's users and videos in the order of time, from one view window
+    /// before the batch to its end. Other rows are streamed and dropped.
+    async fn old_plays(&mut self, batch: &[SourcedPlay]) -> StoreResult<Vec<OldPlay>> {
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
+            return Ok(Vec::new());
+        };
+        if !self.has_history {
+            return Ok(Vec::new());
+        }
+        let from = first.play.started_at_micros - self.recent_views.window().micros();
+        let until = last.play.started_at_micros;
+        let day = |at| self.timezone.day_of(at).map(|day| day.date);
+        let (Ok(first_day), Ok(last_day)) = (day(from.max(0)), day(until)) else {
+            return Ok(Vec::new());
+        };
+        let pairs: HashSet<(i64, i64)> = batch
+            .iter()
+            .map(|row| (row.play.user_id.0, row.play.video_id.0))
+            .collect();
+        let mut old: Vec<OldPlay> = Vec::new();
+        // One query per day, so that each reads a range of the primary key.
+        let mut before = first_day.pred_opt();
+        while let Some(date) = next_active_day(&mut self.tx, before).await?
+            && date <= last_day
+        {
+            self.tx
+                .fetch_each(
+                    "SELECT event_id, user_id, video_id, occurred_at_micros, counted, \
+                     reported_time FROM play_history \
+                     WHERE date = ? AND event_id BETWEEN ? AND ?",
+                    &params![
+                        date,
+                        EventId::floor(from).0.to_vec(),
+                        EventId::ceiling(until).0.to_vec()
+                    ],
+                    |row: OldPlay| {
+                        if pairs.contains(&(row.user_id, row.video_id)) {
+                            old.push(row);
+                        }
+                    },
+                )
+                .await?;
+            before = Some(date);
+        }
+        old.sort_by_key(|row| row.occurred_at_micros);
+        Ok(old)
+    }
+}
+
+/// Builds the error of an invalid column.
+fn rejected(row: &SourcedPlay, column: &'static str, reason: String) -> PlayImportError {
+    PlayImportError::Row {
+        file: row.file,
+        line: row.line,
+        column: Some(column),
+        reason,
+    }
 }

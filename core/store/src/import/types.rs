@@ -1,104 +1,77 @@
-//! The history of plays, as imports write it.
+//! Input and outcome of an import of plays.
 
 use crate::StoreError;
 use async_trait::async_trait;
 use balance_domain::{calendar::BusinessTimezone, playback::Play};
-use chrono::NaiveDate;
 
-/// A play and where its row stands, for messages.
+/// A play with the position of its row, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourcedPlay {
-    /// The play.
     pub play: Play,
-    /// The file of the call, from 0.
+    /// The index of the file, from 0.
     pub file: u32,
-    /// The line of the file, from 1.
+    /// The line number, from 1.
     pub line: u64,
 }
 
-/// Where plays come from: batches in the order of time.
+/// A source of plays. It returns batches in the order of time.
 #[async_trait]
 pub trait PlaySource: Send {
-    /// The next batch, of at most [`MAX_PLAY_BATCH`] plays; an empty one is the end.
+    /// Returns the next batch of at most [`MAX_PLAY_BATCH`] plays. An empty batch is the end.
     async fn next(&mut self) -> Result<Vec<SourcedPlay>, PlayImportError>;
 }
 
-/// The most plays of one batch.
+/// The maximum number of plays of a batch.
 pub const MAX_PLAY_BATCH: usize = 1_000;
 
-/// The settings that an import obeys.
+/// The settings of an import.
 #[derive(Debug, Clone, Copy)]
 pub struct PlayRules {
-    /// The zone of the business days.
+    /// The time zone of the business days.
     pub timezone: BusinessTimezone,
-    /// Seconds within which a view of the same user and video is a repeat.
+    /// The length of the view window in seconds.
     pub view_window_s: u32,
-    /// Seconds between two ad slots.
+    /// The distance between ad slots in seconds.
     pub ad_interval_s: u32,
-    /// How many ads there must be: missing ones are made.
+    /// The minimum number of ads. Missing ones are created.
     pub ads: u32,
 }
 
-/// What an import did.
+/// The number of imported rows by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PlayCounts {
-    /// Rows read: the sum of the next three.
+    /// Rows read: the sum of `new`, `already_there` and `repeats`.
     pub read: u64,
-    /// Rows written.
+    /// Plays added to the history.
     pub new: u64,
-    /// Plays that the history, or an earlier row of the call, held already.
+    /// Plays that the history or an earlier row contains.
     pub already_there: u64,
-    /// Views within the window after the last counted one.
+    /// Plays within the view window of the last counted view.
     pub repeats: u64,
-    /// Of the new: those that enter the statistics.
+    /// New plays that count as views.
     pub counted: u64,
-    /// Of the new: owners' own plays.
+    /// New plays by the videos' owners, which do not count.
     pub own: u64,
-    /// Ad views written.
+    /// Ad views added.
     pub ad_views: u64,
 }
 
-/// Why an import is refused. Nothing was changed.
+/// Why an import was rejected. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayImportError {
-    /// A row of a file, and what is wrong with it.
+    /// A row of a file is invalid.
     #[error("{reason}")]
     Row {
-        /// The file of the call, from 0.
+        /// The index of the file, from 0.
         file: u32,
-        /// The line, from 1.
+        /// The line number, from 1.
         line: u64,
-        /// The column, where it is one column's fault.
+        /// The invalid column, if it is a single one.
         column: Option<&'static str>,
-        /// What is wrong.
         reason: String,
     },
-    /// The source failed.
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Why opening balances are refused. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum BalanceError {
-    /// A day is closed, so the chains have begun.
-    #[error("opening counts are taken only before the first day is closed; closed through {0}")]
-    Closed(NaiveDate),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// What an import of opening balances did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BalanceCounts {
-    /// Videos that had none.
-    pub new: u64,
-    /// Videos whose counts were other ones.
-    pub changed: u64,
-    /// Videos whose counts were these.
-    pub unchanged: u64,
 }

@@ -1,37 +1,67 @@
-//! Taking an execution's next step: insert the plan, aggregate a manager, start the next step, end
-//! the job. Idempotent; the execution's row is locked first.
+//! Advancing an execution: starts its next step, ends a step whose partitions have ended, and ends the
+//! execution. Idempotent. Each transaction locks the execution's row first.
 
 use crate::{
     Store, StoreResult,
     jobs::{
-        Advance, Plan, rerun,
-        rows::{self, NewStep},
+        manager::end_manager,
+        new_steps::{NewStep, insert_steps},
+        rerun, rows,
     },
     reports::totals::{self, Totals},
-    sql::{statement::params, tx::Tx},
+    sql::{retry::on_conflict, statement::params, statuses, tx::Tx},
 };
 use balance_batch::{
-    execution::{JobExecution, JobExecutionId},
+    execution::{JobExecution, JobExecutionId, StepExecutionId},
     job::{Step, StepName},
-    partition::PartitionState,
-    spring::context::{ExecutionContext, GRID_SIZE_KEY},
+    partition::{IdRange, PartitionState},
+    spring::context::ExecutionContext,
     status::{BatchStatus, ExitCode},
-    step::{StepExecution, aggregate},
+    step::StepExecution,
 };
 use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
 
-pub(crate) async fn advance(
-    store: &Store,
-    id: JobExecutionId,
-    plan: Option<Plan>,
-) -> StoreResult<Advance> {
-    if is_at_work(store, id).await? {
+/// The outcome of [`Store::advance`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advance {
+    /// Nothing changed: partitions are unfinished, or the execution has ended.
+    Waiting,
+    /// The next step is partitioned and has no plan yet. The caller must call again with a plan.
+    NeedsPlan { step: Step, date: NaiveDate },
+    /// A step started. Workers can claim these step executions.
+    Started(Vec<StepExecutionId>),
+    /// A step ended. The caller must call again.
+    StepEnded,
+    /// The execution ended.
+    Ended(BatchStatus),
+}
+
+/// The plan of a partitioned step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub step: Step,
+    /// The id ranges in order.
+    pub ranges: Vec<IdRange>,
+}
+
+impl Store {
+    /// Advances an execution by one step, if possible. Idempotent: any process may call it. The plan
+    /// is used only if it belongs to the next step and that step has no partitions yet. Ending an
+    /// execution sums up the day's totals in separate read transactions.
+    pub async fn advance(&self, id: JobExecutionId, plan: Option<Plan>) -> StoreResult<Advance> {
+        on_conflict(|| advance(self, id, plan.clone())).await
+    }
+}
+
+async fn advance(store: &Store, id: JobExecutionId, plan: Option<Plan>) -> StoreResult<Advance> {
+    if is_working(store, id).await? {
         return Ok(Advance::Waiting);
     }
     match attempt(store, id, plan, None).await? {
         Attempt::Advanced(advanced) => Ok(advanced),
         Attempt::NeedsTotals(date) => {
-            // Made before any lock is held; thrown away if another was faster.
+            // Computed before any lock is held. Discarded if another process ended the execution.
             let totals = totals::of_day(store, date).await?;
             match attempt(store, id, None, Some(&totals)).await? {
                 Attempt::Advanced(advanced) => Ok(advanced),
@@ -41,13 +71,14 @@ pub(crate) async fn advance(
     }
 }
 
-/// How far an attempt got.
+/// The outcome of an attempt.
 enum Attempt {
     Advanced(Advance),
-    /// All steps of the day are done: the execution ends as soon as there are totals.
+    /// All steps of the day are completed. The execution ends when the totals are available.
     NeedsTotals(NaiveDate),
 }
 
+/// Advances the execution in one transaction.
 async fn attempt(
     store: &Store,
     id: JobExecutionId,
@@ -61,9 +92,9 @@ async fn attempt(
     };
     let advanced = match execution.status {
         BatchStatus::Starting | BatchStatus::Started => {
-            take_step(&mut tx, &execution, plan).await?
+            start_next_step(&mut tx, &execution, plan).await?
         }
-        BatchStatus::Stopping => stop(&mut tx, &execution).await?,
+        BatchStatus::Stopping => advance_stop(&mut tx, &execution).await?,
         _ => Advance::Waiting,
     };
     match advanced {
@@ -81,22 +112,26 @@ async fn attempt(
     Ok(Attempt::Advanced(advanced))
 }
 
-/// Whether an execution is STARTED and has unfinished partitions: then there is nothing to take,
-/// and no lock to ask for. With many partitions this is nearly every call.
-async fn is_at_work(store: &Store, id: JobExecutionId) -> StoreResult<bool> {
+/// Returns whether an execution is STARTED and has unfinished partitions. Then it cannot advance, and
+/// no lock is needed. With many partitions this holds for nearly every call.
+async fn is_working(store: &Store, id: JobExecutionId) -> StoreResult<bool> {
+    let started = statuses::literal(BatchStatus::Started);
     let mut tx = store.db.read().await?;
     let row: Option<(i64,)> = tx
         .fetch_optional(
-            "SELECT 1 FROM BATCH_JOB_EXECUTION e JOIN step_lease l \
-         ON l.job_execution_id = e.JOB_EXECUTION_ID \
-         WHERE e.JOB_EXECUTION_ID = ? AND e.STATUS = 'STARTED' LIMIT 1",
+            AssertSqlSafe(format!(
+                "SELECT 1 FROM BATCH_JOB_EXECUTION e JOIN step_lease l \
+                 ON l.job_execution_id = e.JOB_EXECUTION_ID \
+                 WHERE e.JOB_EXECUTION_ID = ? AND e.STATUS = {started} LIMIT 1"
+            )),
             &params![id.0],
         )
         .await?;
     Ok(row.is_some())
 }
 
-async fn take_step(
+/// Starts the next step, or ends the current one if its partitions have ended.
+async fn start_next_step(
     tx: &mut Tx,
     execution: &JobExecution,
     plan: Option<Plan>,
@@ -106,7 +141,7 @@ async fn take_step(
             if completed_before(tx, execution, step).await? {
                 continue;
             }
-            return begin(tx, execution, step, plan).await;
+            return start_step(tx, execution, step, plan).await;
         };
         match own.status {
             BatchStatus::Completed => {}
@@ -126,7 +161,7 @@ async fn take_step(
     end(tx, execution, BatchStatus::Completed, "").await
 }
 
-/// The step's own row in this execution: the manager, or the tasklet.
+/// Returns the step's own row in this execution: the manager or the tasklet.
 async fn own_row(
     tx: &mut Tx,
     id: JobExecutionId,
@@ -135,7 +170,7 @@ async fn own_row(
     Ok(rows::steps_named(tx, id, step.name()).await?.pop())
 }
 
-/// Whether an earlier execution of the instance completed the step.
+/// Returns whether an earlier execution of the instance completed the step.
 async fn completed_before(tx: &mut Tx, execution: &JobExecution, step: Step) -> StoreResult<bool> {
     let newest = rows::newest_steps(tx, execution.instance_id, step.name()).await?;
     Ok(newest
@@ -153,20 +188,24 @@ async fn has_leases(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
     Ok(row.is_some())
 }
 
-async fn begin(
+/// Inserts the rows of a step: those of its plan, or of a restart.
+async fn start_step(
     tx: &mut Tx,
     execution: &JobExecution,
     step: Step,
     plan: Option<Plan>,
 ) -> StoreResult<Advance> {
     let rows = match step.worker_name() {
-        None => vec![claimable(StepName::of_step(step), ExecutionContext::new())],
+        None => vec![NewStep::claimable(
+            StepName::of_step(step),
+            ExecutionContext::new(),
+        )],
         Some(worker) => {
             let pattern = format!("{worker}:partition%");
             let earlier = rows::newest_steps(tx, execution.instance_id, &pattern).await?;
             match (earlier.is_empty(), plan) {
                 (false, _) => rerun::partitions(tx, step, &earlier).await?,
-                (true, Some(plan)) if plan.step == step => partitions(&plan),
+                (true, Some(plan)) if plan.step == step => plan_rows(&plan),
                 (true, _) => {
                     return Ok(Advance::NeedsPlan {
                         step,
@@ -180,8 +219,8 @@ async fn begin(
         let code = &execution.exit_code;
         rows::set_job_status(tx, execution.id, BatchStatus::Started, code, "").await?;
     }
-    let ids = rows::insert_steps(tx, execution.id, &rows).await?;
-    rerun::keep_quarantine(tx, &ids, &rows).await?;
+    let ids = insert_steps(tx, execution.id, &rows).await?;
+    rerun::copy_quarantine(tx, &ids, &rows).await?;
     let claimable = ids
         .iter()
         .zip(&rows)
@@ -190,80 +229,17 @@ async fn begin(
     Ok(Advance::Started(claimable.collect()))
 }
 
-pub(crate) fn claimable(name: StepName, context: ExecutionContext) -> NewStep {
-    NewStep {
-        name,
-        status: BatchStatus::Starting,
-        exit_code: ExitCode::EXECUTING,
-        exit_message: String::new(),
-        context,
-        is_claimable: true,
-    }
-}
-
-pub(crate) fn manager(step: Step, grid_size: usize) -> NewStep {
-    let mut context = ExecutionContext::new();
-    context.put_long(GRID_SIZE_KEY, i64::try_from(grid_size).unwrap_or(i64::MAX));
-    NewStep {
-        status: BatchStatus::Started,
-        is_claimable: false,
-        ..claimable(StepName::of_step(step), context)
-    }
-}
-
-/// The manager and the partitions of a new plan.
-fn partitions(plan: &Plan) -> Vec<NewStep> {
-    let mut rows = vec![manager(plan.step, plan.ranges.len())];
+/// Builds the manager and the partitions of a new plan.
+fn plan_rows(plan: &Plan) -> Vec<NewStep> {
+    let mut rows = vec![NewStep::manager(plan.step, plan.ranges.len())];
     rows.extend((0..).zip(&plan.ranges).map(|(number, range)| {
         let context = PartitionState::new(*range).to_context();
-        claimable(StepName::of_partition(plan.step, number), context)
+        NewStep::claimable(StepName::of_partition(plan.step, number), context)
     }));
     rows
 }
 
-/// Ends a manager whose partitions have all ended, with their sum.
-pub(crate) async fn end_manager(
-    tx: &mut Tx,
-    manager: &StepExecution,
-) -> StoreResult<StepExecution> {
-    let worker = manager.name.step.worker_name().unwrap_or_default();
-    let pattern = format!("{worker}:partition%");
-    let partitions = rows::steps_named(tx, manager.job_execution_id, &pattern).await?;
-    let all = aggregate(&partitions);
-    let now = tx.now();
-    tx.execute(
-        "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = ?, EXIT_CODE = ?, \
-         EXIT_MESSAGE = ?, END_TIME = ?, LAST_UPDATED = ?, COMMIT_COUNT = ?, READ_COUNT = ?, \
-         FILTER_COUNT = ?, WRITE_COUNT = ?, READ_SKIP_COUNT = ?, WRITE_SKIP_COUNT = ?, \
-         PROCESS_SKIP_COUNT = ?, ROLLBACK_COUNT = ? WHERE STEP_EXECUTION_ID = ?",
-        &params![
-            all.status.name(),
-            all.exit_code.as_str(),
-            all.exit_message.as_str(),
-            now,
-            now,
-            all.counters.commits,
-            all.counters.reads,
-            all.counters.filters,
-            all.counters.writes,
-            all.counters.read_skips,
-            all.counters.write_skips,
-            all.counters.process_skips,
-            all.counters.rollbacks,
-            manager.id.0
-        ],
-    )
-    .await?;
-    Ok(StepExecution {
-        status: all.status,
-        exit_code: all.exit_code,
-        exit_message: all.exit_message,
-        counters: all.counters,
-        ..manager.clone()
-    })
-}
-
-/// Ends the execution.
+/// Ends the execution with the exit code of its status.
 async fn end(
     tx: &mut Tx,
     execution: &JobExecution,
@@ -290,9 +266,9 @@ async fn has_skips(tx: &mut Tx, execution: &JobExecution) -> StoreResult<bool> {
     Ok(skipped > 0)
 }
 
-/// Takes a STOPPING execution further: what nobody works on is STOPPED at once, what is at work
-/// ends itself; when nothing is at work any more the execution ends.
-async fn stop(tx: &mut Tx, execution: &JobExecution) -> StoreResult<Advance> {
+/// Advances a STOPPING execution: stops unclaimed partitions at once and waits for the workers of the
+/// others. When no partition is running any more, the execution ends.
+async fn advance_stop(tx: &mut Tx, execution: &JobExecution) -> StoreResult<Advance> {
     let stopped = stop_unclaimed(tx, execution.id).await?;
     if has_leases(tx, execution.id).await? {
         return Ok(if stopped {
@@ -318,26 +294,33 @@ async fn stop(tx: &mut Tx, execution: &JobExecution) -> StoreResult<Advance> {
             status => return end(tx, execution, status, &ended.exit_message).await,
         }
     }
-    // Nothing was left to stop.
+    // All steps had been completed.
     end(tx, execution, BatchStatus::Completed, "").await
 }
 
-/// Ends the partitions of a stopping execution that nobody holds, or whose holder is gone.
+/// Stops the partitions of a stopping execution that no worker has claimed or whose lease has expired.
+/// Returns whether there were any.
 async fn stop_unclaimed(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
     let now_micros = tx.now_micros().await?;
     let now = tx.now();
-    let free: Vec<(i64,)> = tx
+    let claimable: Vec<(i64,)> = tx
         .fetch_all(
             "SELECT step_execution_id FROM step_lease \
          WHERE job_execution_id = ? AND lease_until_micros <= ?",
             &params![id.0, now_micros],
         )
         .await?;
-    for (step,) in &free {
+    for (step,) in &claimable {
         tx.execute(
-            "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'STOPPED', \
-             EXIT_CODE = 'STOPPED', END_TIME = ?, LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
-            &params![now, now, *step],
+            "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = ?, \
+             EXIT_CODE = ?, END_TIME = ?, LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
+            &params![
+                BatchStatus::Stopped.name(),
+                ExitCode::STOPPED.as_str(),
+                now,
+                now,
+                *step
+            ],
         )
         .await?;
         tx.execute(
@@ -346,5 +329,5 @@ async fn stop_unclaimed(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
         )
         .await?;
     }
-    Ok(!free.is_empty())
+    Ok(!claimable.is_empty())
 }

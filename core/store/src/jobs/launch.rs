@@ -1,30 +1,85 @@
 //! Launching and restarting executions.
 
 use crate::{
-    Store, StoreResult,
-    jobs::{JobError, Launched, LaunchedBy, rows},
+    Store,
+    jobs::{
+        JobError,
+        date_lock::{self, check_newest, lock_date, subject},
+        insert::{insert_execution, insert_instance, insert_trace, next_run_id},
+        rows,
+    },
     operations::{Actor, AuditAction, audit},
-    sql::{dialect::Sequence, statement::params, tx::Tx},
+    settlement::days::first_unsettled_day,
+    sql::{retry::on_conflict, statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId, JobInstanceId, StepExecutionId},
     job::Job,
-    parameters::JobParameters,
-    spring::{context::ExecutionContext, key::JobKey},
-    status::{BatchStatus, ExitCode},
+    status::BatchStatus,
     trace::TraceParent,
 };
 use chrono::NaiveDate;
-use sqlx::AssertSqlSafe;
 
-/// What may be done with a date, given its executions.
+/// A launched execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Launched {
+    pub id: JobExecutionId,
+    /// Whether the execution restarts an instance whose last execution stopped or failed.
+    pub is_restart: bool,
+}
+
+/// On whose behalf a date is launched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaunchedBy {
+    /// An admin: may launch a first instance, restart, or launch a new instance after an abandoned
+    /// one.
+    Person(Actor),
+    /// The schedule: may launch a first instance only.
+    Schedule,
+}
+
+impl Store {
+    /// Launches a date: its first instance, a restart of a stopped or failed one, or a new instance
+    /// after an abandoned one. The schedule may launch first instances only. `trace` is stored for
+    /// the workers of the execution.
+    ///
+    /// # Errors
+    /// If the executions of the date do not allow a launch, an earlier day is unsettled, or the store
+    /// fails.
+    pub async fn launch(
+        &self,
+        job: Job,
+        date: NaiveDate,
+        by: &LaunchedBy,
+        trace: Option<&TraceParent>,
+    ) -> Result<Launched, JobError> {
+        on_conflict(|| launch(self, job, date, by, trace)).await
+    }
+
+    /// Restarts a stopped or failed execution. Quarantined partitions stay FAILED, except `retry`.
+    ///
+    /// # Errors
+    /// If the execution cannot be restarted, an earlier day is unsettled, `retry` is not a failed
+    /// partition of the execution, or the store fails.
+    pub async fn restart(
+        &self,
+        id: JobExecutionId,
+        retry: Option<StepExecutionId>,
+        by: &Actor,
+        trace: Option<&TraceParent>,
+    ) -> Result<Launched, JobError> {
+        on_conflict(|| restart(self, id, retry, by, trace)).await
+    }
+}
+
+/// The kind of launch that the executions of a date allow.
 enum Launch {
     First,
     AfterAbandoned,
     Restart(JobInstanceId),
 }
 
-pub(crate) async fn launch(
+async fn launch(
     store: &Store,
     job: Job,
     date: NaiveDate,
@@ -44,7 +99,7 @@ pub(crate) async fn launch(
             status: newest.status,
         });
     }
-    in_order(&mut tx, date).await?;
+    check_order(&mut tx, date).await?;
     let launched = match decision {
         Launch::Restart(instance) => Launched {
             id: insert_execution(&mut tx, instance, date, run_id_of(&executions)).await?,
@@ -62,7 +117,7 @@ pub(crate) async fn launch(
             }
         }
     };
-    keep_trace(&mut tx, launched.id, trace).await?;
+    insert_trace(&mut tx, launched.id, trace).await?;
     if let LaunchedBy::Person(actor) = by {
         let subject = subject(launched.id, date);
         audit::record(&mut tx, actor, AuditAction::Launch, &subject).await?;
@@ -71,8 +126,9 @@ pub(crate) async fn launch(
     Ok(launched)
 }
 
-/// A date is settled when any instance of it is COMPLETED; nothing is launched while anything of
-/// it runs, nor beside another instance that is not abandoned. Executions come newest first.
+/// Decides which kind of launch is allowed. A date is settled if any of its instances is COMPLETED.
+/// While an execution runs, no other can be launched. A new instance requires that the earlier ones
+/// are abandoned. `executions` begins with the newest.
 fn decide(job: Job, date: NaiveDate, executions: &[JobExecution]) -> Result<Launch, JobError> {
     let with = |status: BatchStatus| executions.iter().find(|one| one.status == status);
     if let Some(done) = with(BatchStatus::Completed) {
@@ -101,7 +157,7 @@ fn decide(job: Job, date: NaiveDate, executions: &[JobExecution]) -> Result<Laun
     }
 }
 
-pub(crate) async fn restart(
+async fn restart(
     store: &Store,
     id: JobExecutionId,
     retry: Option<StepExecutionId>,
@@ -109,19 +165,19 @@ pub(crate) async fn restart(
     trace: Option<&TraceParent>,
 ) -> Result<Launched, JobError> {
     let mut tx = store.db.write().await?;
-    let execution = found(&mut tx, id).await?;
+    let execution = date_lock::execution(&mut tx, id).await?;
     lock_date(&mut tx, execution.job, execution.date).await?;
     let executions = rows::jobs_of_date(&mut tx, execution.job, execution.date).await?;
-    newest_of_date(&execution, &executions)?;
+    check_newest(&execution, &executions)?;
     match decide(execution.job, execution.date, &executions)? {
         Launch::Restart(instance) => {
-            in_order(&mut tx, execution.date).await?;
+            check_order(&mut tx, execution.date).await?;
             if let Some(step) = retry {
                 release_quarantine(&mut tx, id, step).await?;
             }
             let run_id = run_id_of(&executions);
             let id = insert_execution(&mut tx, instance, execution.date, run_id).await?;
-            keep_trace(&mut tx, id, trace).await?;
+            insert_trace(&mut tx, id, trace).await?;
             let subject = subject(id, execution.date);
             match retry {
                 None => audit::record(&mut tx, by, AuditAction::Restart, &subject).await?,
@@ -143,31 +199,16 @@ pub(crate) async fn restart(
     }
 }
 
-/// Those who work an execution go on in the trace that it was launched in.
-async fn keep_trace(
-    tx: &mut Tx,
-    id: JobExecutionId,
-    trace: Option<&TraceParent>,
-) -> StoreResult<()> {
-    if let Some(trace) = trace {
-        tx.execute(
-            "INSERT INTO job_execution_trace (job_execution_id, traceparent) VALUES (?, ?)",
-            &params![id.0, trace.as_str()],
-        )
-        .await?;
-    }
-    Ok(())
-}
-
-/// Days settle in order: before a day is closed, plays of an earlier one can still arrive.
-async fn in_order(tx: &mut Tx, date: NaiveDate) -> Result<(), JobError> {
-    match crate::settlement::days::first_unsettled_day(tx).await? {
+/// Rejects a date after an unsettled day. Days settle in order, because an earlier day that is not
+/// closed can still receive plays.
+async fn check_order(tx: &mut Tx, date: NaiveDate) -> Result<(), JobError> {
+    match first_unsettled_day(tx).await? {
         Some(earlier) if earlier < date => Err(JobError::EarlierDayUnsettled { earlier }),
         _ => Ok(()),
     }
 }
 
-/// Lets a restart run a quarantined partition again, with its crash count at 0.
+/// Releases a partition from quarantine, so that the restart runs it with a crash count of 0.
 async fn release_quarantine(
     tx: &mut Tx,
     execution: JobExecutionId,
@@ -177,7 +218,7 @@ async fn release_quarantine(
     let step = rows::step(tx, id).await?.ok_or(JobError::NoSuchStep(id))?;
     if step.job_execution_id != execution || step.name.partition.is_none() {
         return Err(refused(
-            "is no partition of the newest execution of its date",
+            "is not a partition of the newest execution of its date",
         ));
     }
     if step.status != BatchStatus::Failed {
@@ -191,132 +232,6 @@ async fn release_quarantine(
     Ok(())
 }
 
-pub(crate) fn newest_of_date(
-    execution: &JobExecution,
-    executions: &[JobExecution],
-) -> Result<(), JobError> {
-    match executions.first() {
-        Some(newest) if newest.id != execution.id => Err(JobError::NotNewest {
-            date: execution.date,
-            execution: execution.id,
-            newest: newest.id,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// What an action is about, in the audit.
-pub(crate) fn subject(id: JobExecutionId, date: NaiveDate) -> String {
-    format!("execution {id} of {date}")
-}
-
 fn run_id_of(executions: &[JobExecution]) -> i64 {
     executions.first().and_then(|one| one.run_id).unwrap_or(0)
-}
-
-pub(crate) async fn found(tx: &mut Tx, id: JobExecutionId) -> Result<JobExecution, JobError> {
-    rows::job(tx, id, "")
-        .await?
-        .ok_or(JobError::NoSuchExecution(id))
-}
-
-/// Makes the date's row and locks it: two launches of one date come one after the other.
-pub(crate) async fn lock_date(tx: &mut Tx, job: Job, date: NaiveDate) -> StoreResult<()> {
-    let keep = tx.on_conflict_keep("job_name, date");
-    tx.execute(
-        AssertSqlSafe(format!(
-            "INSERT INTO job_date (job_name, date) VALUES (?, ?){keep}"
-        )),
-        &params![job.name(), date],
-    )
-    .await?;
-    let lock = tx.for_update();
-    let _: Vec<(String,)> = tx
-        .fetch_all(
-            AssertSqlSafe(format!(
-                "SELECT job_name FROM job_date WHERE job_name = ? AND date = ?{lock}"
-            )),
-            &params![job.name(), date],
-        )
-        .await?;
-    Ok(())
-}
-
-async fn next_run_id(tx: &mut Tx, job: Job, date: NaiveDate) -> StoreResult<i64> {
-    let row: Option<(i64,)> = tx.fetch_optional("SELECT COALESCE(MAX(run_id), 0) FROM job_date_instance WHERE job_name = ? AND date = ?", &params![job.name(), date]).await?;
-    Ok(row.map_or(1, |(last,)| last + 1))
-}
-
-/// `run_id` 0 is the date's first instance, which carries no `run.id`.
-async fn insert_instance(
-    tx: &mut Tx,
-    job: Job,
-    date: NaiveDate,
-    run_id: i64,
-) -> StoreResult<JobInstanceId> {
-    let id = tx.next_ids(Sequence::JobInstance, 1).await?;
-    let key = JobKey::of(&parameters(date, run_id));
-    tx.execute(
-        "INSERT INTO BATCH_JOB_INSTANCE (JOB_INSTANCE_ID, VERSION, JOB_NAME, JOB_KEY) \
-         VALUES (?, 0, ?, ?)",
-        &params![id, job.name(), key.as_str()],
-    )
-    .await?;
-    tx.execute(
-        "INSERT INTO job_date_instance (job_instance_id, job_name, date, run_id) \
-         VALUES (?, ?, ?, ?)",
-        &params![id, job.name(), date, run_id],
-    )
-    .await?;
-    Ok(JobInstanceId(id))
-}
-
-fn parameters(date: NaiveDate, run_id: i64) -> JobParameters {
-    JobParameters::for_date(date, (run_id > 0).then_some(run_id))
-}
-
-async fn insert_execution(
-    tx: &mut Tx,
-    instance: JobInstanceId,
-    date: NaiveDate,
-    run_id: i64,
-) -> StoreResult<JobExecutionId> {
-    let id = tx.next_ids(Sequence::JobExecution, 1).await?;
-    let now = tx.now();
-    tx.execute(
-        "INSERT INTO BATCH_JOB_EXECUTION (JOB_EXECUTION_ID, VERSION, JOB_INSTANCE_ID, \
-         CREATE_TIME, STATUS, EXIT_CODE, EXIT_MESSAGE, LAST_UPDATED) \
-         VALUES (?, 0, ?, ?, ?, ?, '', ?)",
-        &params![
-            id,
-            instance.0,
-            now,
-            BatchStatus::Starting.name(),
-            ExitCode::UNKNOWN.as_str(),
-            now
-        ],
-    )
-    .await?;
-    for parameter in parameters(date, run_id).iter() {
-        tx.execute(
-            "INSERT INTO BATCH_JOB_EXECUTION_PARAMS (JOB_EXECUTION_ID, PARAMETER_NAME, \
-             PARAMETER_TYPE, PARAMETER_VALUE, IDENTIFYING) VALUES (?, ?, ?, ?, ?)",
-            &params![
-                id,
-                parameter.name.as_str(),
-                parameter.value.java_class(),
-                parameter.value.java_string(),
-                if parameter.identifying { "Y" } else { "N" }
-            ],
-        )
-        .await?;
-    }
-    let columns = ExecutionContext::new().to_columns();
-    tx.execute(
-        "INSERT INTO BATCH_JOB_EXECUTION_CONTEXT \
-         (JOB_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT) VALUES (?, ?, ?)",
-        &params![id, columns.short_context, columns.serialized_context],
-    )
-    .await?;
-    Ok(JobExecutionId(id))
 }

@@ -1,14 +1,20 @@
-//! The job tables: launching, advancing, stopping, restarting and reading executions.
+//! The job tables: launching, advancing, stopping, restarting, reading and pruning executions.
 
-pub(crate) mod advance;
-pub(crate) mod launch;
+mod advance;
+mod date_lock;
+mod error;
+mod executions;
+mod insert;
+mod launch;
+mod manager;
+mod new_steps;
 pub(crate) mod progress;
-pub(crate) mod prune;
-pub(crate) mod repository;
-pub(crate) mod rerun;
+mod prune;
+mod rerun;
 pub(crate) mod rows;
-pub(crate) mod stop;
-pub(crate) mod types;
+mod stop;
 
+pub use advance::{Advance, Plan};
+pub use error::JobError;
+pub use launch::{Launched, LaunchedBy};
 pub use progress::{Leases, StepProgress};
-pub use types::{Advance, JobError, Launched, LaunchedBy, Plan};

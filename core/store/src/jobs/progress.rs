@@ -1,4 +1,4 @@
-//! How far an execution is, and how much work waits, in sums: bounded whatever the number of
+//! Aggregated progress of executions. The size of the results does not depend on the number of
 //! partitions.
 
 use crate::{
@@ -13,31 +13,30 @@ use balance_batch::{
     step::Counters,
 };
 
-/// The partitions of a step of an execution, counted.
+/// The number of partitions of a step by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepProgress {
-    /// The step.
     pub step: Step,
-    /// Nobody has begun them.
+    /// STARTING: not claimed yet.
     pub waiting: u64,
-    /// Begun and not ended.
+    /// STARTED or STOPPING.
     pub running: u64,
     /// COMPLETED.
     pub completed: u64,
-    /// Ended in another way.
+    /// STOPPED, FAILED, ABANDONED or UNKNOWN.
     pub failed: u64,
-    /// Their counters, summed.
+    /// The sums of the partitions' counters.
     pub counters: Counters,
 }
 
-/// The partitions and tasklets of all executions that have not ended.
+/// The number of unfinished partitions and tasklets of all executions by their leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Leases {
-    /// Nobody has one: they can be claimed.
+    /// Without an owner.
     pub claimable: u64,
-    /// Held by a worker.
+    /// Owned by a worker whose lease is valid.
     pub owned: u64,
-    /// Held by a worker whose lease ran out: they can be taken over.
+    /// Owned by a worker whose lease has expired. Another worker can claim them.
     pub expired: u64,
 }
 
@@ -58,7 +57,8 @@ struct Row {
 }
 
 impl Store {
-    /// The partitions of an execution, by step; no row for a step that has none yet.
+    /// Returns the progress of each step of an execution that has partitions, in the order of the
+    /// steps.
     pub async fn progress(&self, id: JobExecutionId) -> StoreResult<Vec<StepProgress>> {
         let mut tx = self.db.read().await?;
         let rows: Vec<Row> = tx
@@ -85,7 +85,7 @@ impl Store {
             let at = match all.iter().position(|one| one.step == step) {
                 Some(at) => at,
                 None => {
-                    all.push(none_of(step));
+                    all.push(empty_progress(step));
                     all.len() - 1
                 }
             };
@@ -101,7 +101,7 @@ impl Store {
         Ok(all)
     }
 
-    /// What is held and what is free.
+    /// Counts the leases by state.
     pub async fn leases(&self) -> StoreResult<Leases> {
         let mut tx = self.db.read().await?;
         leases(&mut tx).await
@@ -134,7 +134,7 @@ fn step_of(worker_name: &str) -> StoreResult<Step> {
         .ok_or_else(|| StoreError::Damaged(format!("unknown step '{worker_name}'")))
 }
 
-fn none_of(step: Step) -> StepProgress {
+fn empty_progress(step: Step) -> StepProgress {
     StepProgress {
         step,
         waiting: 0,

@@ -1,22 +1,33 @@
-//! Pruning: the step executions of what is finished and old.
+//! Pruning of step executions of old job executions.
 
 use crate::{
     Store, StoreResult,
-    sql::{statement::params, tx::Tx},
+    sql::{retry::on_conflict, statement::params, statuses, tx::Tx},
 };
+use balance_batch::status::BatchStatus;
 use chrono::NaiveDateTime;
 use sqlx::AssertSqlSafe;
 
-/// The tables that hang on a step execution, before their owner. `rejected_item` stays: it says
-/// which videos are held.
+/// The tables that refer to a step execution. They are deleted before it. `rejected_item` stays,
+/// because it records the held videos.
 const TABLES: [&str; 3] = [
     "BATCH_STEP_EXECUTION_CONTEXT WHERE STEP_EXECUTION_ID",
     "step_expiry WHERE step_execution_id",
     "step_quarantine WHERE step_execution_id",
 ];
 
-/// One execution, one transaction: its steps go together or not at all.
-pub(crate) async fn oldest(store: &Store, ended_before: NaiveDateTime) -> StoreResult<bool> {
+impl Store {
+    /// Deletes the step executions and their contexts of the oldest job execution that ended before a
+    /// time and whose instance is COMPLETED or ABANDONED. The instance, the execution and its
+    /// parameters stay, because they record that the day is settled. Returns whether there was such
+    /// an execution.
+    pub async fn prune_oldest(&self, ended_before: NaiveDateTime) -> StoreResult<bool> {
+        on_conflict(|| oldest(self, ended_before)).await
+    }
+}
+
+/// Prunes one execution in one transaction.
+async fn oldest(store: &Store, ended_before: NaiveDateTime) -> StoreResult<bool> {
     let mut tx = store.db.write().await?;
     let Some(id) = find(&mut tx, ended_before).await? else {
         return Ok(false);
@@ -45,17 +56,22 @@ pub(crate) async fn oldest(store: &Store, ended_before: NaiveDateTime) -> StoreR
     Ok(true)
 }
 
+/// Returns the oldest execution to prune.
 async fn find(tx: &mut Tx, ended_before: NaiveDateTime) -> StoreResult<Option<i64>> {
+    let running = statuses::running();
+    let finished = statuses::list([BatchStatus::Completed, BatchStatus::Abandoned]);
     let row: Option<(i64,)> = tx
         .fetch_optional(
-            "SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e \
-         WHERE e.STATUS NOT IN ('STARTING', 'STARTED', 'STOPPING') AND e.END_TIME < ? \
-         AND EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION f \
-           WHERE f.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID \
-           AND f.STATUS IN ('COMPLETED', 'ABANDONED') AND f.END_TIME < ?) \
-         AND EXISTS (SELECT 1 FROM BATCH_STEP_EXECUTION s \
-           WHERE s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID) \
-         ORDER BY e.JOB_EXECUTION_ID LIMIT 1",
+            AssertSqlSafe(format!(
+                "SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e \
+                 WHERE e.STATUS NOT IN {running} AND e.END_TIME < ? \
+                 AND EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION f \
+                   WHERE f.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID \
+                   AND f.STATUS IN {finished} AND f.END_TIME < ?) \
+                 AND EXISTS (SELECT 1 FROM BATCH_STEP_EXECUTION s \
+                   WHERE s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID) \
+                 ORDER BY e.JOB_EXECUTION_ID LIMIT 1"
+            )),
             &params![ended_before, ended_before],
         )
         .await?;

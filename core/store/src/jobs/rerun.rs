@@ -1,12 +1,12 @@
-//! The partitions of a restart: what earlier executions of the instance left undone.
+//! Partitions of a restarted step: those that earlier executions of the instance did not complete.
 
 use crate::{
     StoreResult,
-    jobs::{
-        advance::{claimable, manager},
-        rows::NewStep,
+    jobs::new_steps::NewStep,
+    sql::{
+        statement::{LIST_CHUNK, params},
+        tx::Tx,
     },
-    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::{StepExecutionId, exit_message},
@@ -17,8 +17,8 @@ use balance_batch::{
 };
 use std::collections::HashMap;
 
-/// The manager and the partitions of a restart: what is COMPLETED is left out, what is
-/// quarantined stays FAILED, the rest goes on from its cursor.
+/// Builds the manager and the partitions of a restart. COMPLETED partitions are left out, quarantined
+/// ones stay FAILED, and the others resume at their cursors.
 pub(crate) async fn partitions(
     tx: &mut Tx,
     step: Step,
@@ -30,10 +30,10 @@ pub(crate) async fn partitions(
         .collect();
     let mut contexts = contexts(tx, &undone).await?;
     let quarantined = quarantined(tx, &undone).await?;
-    let mut rows = vec![manager(step, earlier.len())];
+    let mut rows = vec![NewStep::manager(step, earlier.len())];
     for row in undone {
         let context = contexts.remove(&row.id).unwrap_or_default();
-        let mut again = claimable(row.name, context);
+        let mut again = NewStep::claimable(row.name, context);
         if let Some(reason) = quarantined.get(&row.id) {
             again.status = BatchStatus::Failed;
             again.exit_code = ExitCode::FAILED;
@@ -45,17 +45,14 @@ pub(crate) async fn partitions(
     Ok(rows)
 }
 
-/// Rows of one IN list.
-const IN_LIST: usize = 1_000;
-
-/// The contexts as they are. One that cannot be read becomes an empty one, which its next claim
-/// fails with the reason.
+/// Returns the stored contexts. An invalid context is left out, so its partition gets an empty one.
+/// The next claim of that partition fails with the reason.
 async fn contexts(
     tx: &mut Tx,
     rows: &[&StepExecution],
 ) -> StoreResult<HashMap<StepExecutionId, ExecutionContext>> {
     let mut contexts = HashMap::with_capacity(rows.len());
-    for rows in rows.chunks(IN_LIST) {
+    for rows in rows.chunks(LIST_CHUNK) {
         let found: Vec<(i64, String, Option<String>)> = tx
             .fetch_in(
                 "SELECT STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT \
@@ -73,12 +70,13 @@ async fn contexts(
     Ok(contexts)
 }
 
+/// Returns the quarantined partitions with their reasons.
 async fn quarantined(
     tx: &mut Tx,
     rows: &[&StepExecution],
 ) -> StoreResult<HashMap<StepExecutionId, String>> {
     let mut reasons = HashMap::new();
-    for rows in rows.chunks(IN_LIST) {
+    for rows in rows.chunks(LIST_CHUNK) {
         let found: Vec<(i64, String)> = tx
             .fetch_in(
                 "SELECT step_execution_id, reason FROM step_quarantine WHERE step_execution_id IN ",
@@ -96,8 +94,8 @@ async fn quarantined(
     Ok(reasons)
 }
 
-/// A partition that stays quarantined is so under its new row too.
-pub(crate) async fn keep_quarantine(
+/// Records the quarantine of new rows that replace quarantined partitions.
+pub(crate) async fn copy_quarantine(
     tx: &mut Tx,
     ids: &[StepExecutionId],
     rows: &[NewStep],

@@ -1,8 +1,8 @@
-//! Rows of the job tables, read and written.
+//! Rows of the job tables.
 
 use crate::{
     StoreError, StoreResult,
-    sql::{dialect::Sequence, statement::params, tx::Tx},
+    sql::{statement::params, tx::Tx},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId, JobInstanceId, StepExecutionId, exit_message},
@@ -60,7 +60,7 @@ impl TryFrom<JobRow> for JobExecution {
     }
 }
 
-/// A step execution.
+/// A row of `BATCH_STEP_EXECUTION`.
 #[derive(sqlx::FromRow)]
 struct StepRow {
     step_execution_id: i64,
@@ -122,7 +122,7 @@ impl TryFrom<StepRow> for StepExecution {
     }
 }
 
-/// Reads a status word.
+/// Parses a status.
 pub(crate) fn status(word: Option<String>) -> StoreResult<BatchStatus> {
     let word = word.ok_or_else(|| StoreError::Damaged("a status is NULL".to_owned()))?;
     word.parse()
@@ -131,7 +131,7 @@ pub(crate) fn status(word: Option<String>) -> StoreResult<BatchStatus> {
         })
 }
 
-/// One execution, with its row locked if `lock` says so (the end of a SELECT).
+/// Returns an execution. `lock` is the end of the SELECT and may lock the row.
 pub(crate) async fn job(
     tx: &mut Tx,
     id: JobExecutionId,
@@ -144,7 +144,7 @@ pub(crate) async fn job(
     row.map(JobExecution::try_from).transpose()
 }
 
-/// Every execution of a date, newest first.
+/// Returns the executions of a date, newest first.
 pub(crate) async fn jobs_of_date(
     tx: &mut Tx,
     job: Job,
@@ -159,7 +159,7 @@ pub(crate) async fn jobs_of_date(
     rows.into_iter().map(JobExecution::try_from).collect()
 }
 
-/// The newest executions.
+/// Returns the newest executions, or those before one.
 pub(crate) async fn newest_jobs(
     tx: &mut Tx,
     before: Option<JobExecutionId>,
@@ -175,8 +175,8 @@ pub(crate) async fn newest_jobs(
     rows.into_iter().map(JobExecution::try_from).collect()
 }
 
-/// The step executions of an execution with one name, or whose names begin with one (`%` at the
-/// end), in the order of their ids.
+/// Returns the step executions of an execution whose names match a `LIKE` pattern, in the order of
+/// their ids.
 pub(crate) async fn steps_named(
     tx: &mut Tx,
     id: JobExecutionId,
@@ -192,7 +192,7 @@ pub(crate) async fn steps_named(
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 
-/// The rows of an execution's steps, without partitions.
+/// Returns the managers and tasklets of an execution.
 pub(crate) async fn own_steps(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Vec<StepExecution>> {
     let sql = format!(
         "{STEP_SELECT} WHERE s.JOB_EXECUTION_ID = ? AND s.STEP_NAME NOT LIKE '%:%' \
@@ -202,7 +202,7 @@ pub(crate) async fn own_steps(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Ve
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 
-/// A page of an execution's step executions.
+/// Returns a page of an execution's step executions.
 pub(crate) async fn steps_page(
     tx: &mut Tx,
     id: JobExecutionId,
@@ -219,7 +219,7 @@ pub(crate) async fn steps_page(
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 
-/// One step execution.
+/// Returns a step execution.
 pub(crate) async fn step(tx: &mut Tx, id: StepExecutionId) -> StoreResult<Option<StepExecution>> {
     let sql = format!("{STEP_SELECT} WHERE s.STEP_EXECUTION_ID = ?");
     let row: Option<StepRow> = tx
@@ -228,7 +228,8 @@ pub(crate) async fn step(tx: &mut Tx, id: StepExecutionId) -> StoreResult<Option
     row.map(StepExecution::try_from).transpose()
 }
 
-/// The newest row of each name that matches, over every execution of an instance.
+/// Returns the newest row of each name that matches a `LIKE` pattern, over all executions of an
+/// instance.
 pub(crate) async fn newest_steps(
     tx: &mut Tx,
     instance: JobInstanceId,
@@ -247,94 +248,7 @@ pub(crate) async fn newest_steps(
     rows.into_iter().map(StepExecution::try_from).collect()
 }
 
-/// A new step execution row.
-pub(crate) struct NewStep {
-    pub(crate) name: StepName,
-    pub(crate) status: BatchStatus,
-    pub(crate) exit_code: ExitCode,
-    pub(crate) exit_message: String,
-    pub(crate) context: ExecutionContext,
-    /// Whether it is work to be claimed: a partition or a tasklet.
-    pub(crate) is_claimable: bool,
-}
-
-/// Inserts step executions with their contexts, and a lease row for each that is to be claimed;
-/// answers their ids in order.
-pub(crate) async fn insert_steps(
-    tx: &mut Tx,
-    job: JobExecutionId,
-    steps: &[NewStep],
-) -> StoreResult<Vec<StepExecutionId>> {
-    if steps.is_empty() {
-        return Ok(Vec::new());
-    }
-    let count = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    let first = tx.next_ids(Sequence::StepExecution, count).await?;
-    let now = tx.now();
-    let steps: Vec<(i64, &NewStep)> = (first..).zip(steps).collect();
-    tx.insert_rows(
-        "INSERT INTO BATCH_STEP_EXECUTION (STEP_EXECUTION_ID, VERSION, STEP_NAME, \
-         JOB_EXECUTION_ID, CREATE_TIME, START_TIME, END_TIME, STATUS, COMMIT_COUNT, READ_COUNT, \
-         FILTER_COUNT, WRITE_COUNT, READ_SKIP_COUNT, WRITE_SKIP_COUNT, PROCESS_SKIP_COUNT, \
-         ROLLBACK_COUNT, EXIT_CODE, EXIT_MESSAGE, LAST_UPDATED) ",
-        &steps[..],
-        |step| {
-            let (id, step) = step;
-            // A manager is at work from the start; a row that is born failed has ended.
-            let started = (step.status == BatchStatus::Started).then_some(now);
-            let ended = (!step.status.is_running()).then_some(now);
-            params![
-                *id,
-                0_i64,
-                step.name.to_string(),
-                job.0,
-                now,
-                started,
-                ended,
-                step.status.name(),
-                0_i64,
-                0_i64,
-                0_i64,
-                0_i64,
-                0_i64,
-                0_i64,
-                0_i64,
-                0_i64,
-                step.exit_code.as_str(),
-                exit_message(&step.exit_message),
-                now
-            ]
-        },
-        "",
-    )
-    .await?;
-    tx.insert_rows(
-        "INSERT INTO BATCH_STEP_EXECUTION_CONTEXT \
-         (STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT) ",
-        &steps[..],
-        |step| {
-            let columns = step.1.context.to_columns();
-            params![step.0, columns.short_context, columns.serialized_context]
-        },
-        "",
-    )
-    .await?;
-    let claimable: Vec<i64> = steps
-        .iter()
-        .filter(|(_, step)| step.is_claimable)
-        .map(|(id, _)| *id)
-        .collect();
-    tx.insert_rows(
-        "INSERT INTO step_lease (step_execution_id, job_execution_id, lease_until_micros) ",
-        &claimable[..],
-        |id| params![*id, job.0, 0_i64],
-        "",
-    )
-    .await?;
-    Ok(steps.iter().map(|(id, _)| StepExecutionId(*id)).collect())
-}
-
-/// A step execution's context.
+/// Returns the context of a step execution.
 pub(crate) async fn step_context(
     tx: &mut Tx,
     id: StepExecutionId,
@@ -349,11 +263,11 @@ pub(crate) async fn step_context(
     let (short, serialized) =
         row.ok_or_else(|| StoreError::Damaged(format!("step execution {id} has no context")))?;
     ExecutionContext::from_columns(&short, serialized.as_deref()).map_err(|error| {
-        StoreError::Damaged(format!("the context of step execution {id}: {error}"))
+        StoreError::Damaged(format!("invalid context of step execution {id}: {error}"))
     })
 }
 
-/// Sets a job execution's status; ended ones get their end time. Raises its version.
+/// Sets the status of a job execution and increments its version. A final status sets the end time.
 pub(crate) async fn set_job_status(
     tx: &mut Tx,
     id: JobExecutionId,

@@ -4,25 +4,46 @@ use crate::{
     Store, StoreResult,
     jobs::{
         JobError,
-        launch::{found, lock_date, newest_of_date, subject},
+        date_lock::{self, check_newest, lock_date, subject},
+        manager::end_manager,
         rows,
     },
     operations::{Actor, AuditAction, audit},
-    sql::{statement::params, tx::Tx},
+    sql::{retry::on_conflict, statement::params, statuses, tx::Tx},
 };
 use balance_batch::{
     execution::{JobExecution, JobExecutionId},
-    status::BatchStatus,
+    status::{BatchStatus, ExitCode},
 };
+use sqlx::AssertSqlSafe;
 
-pub(crate) async fn stop(store: &Store, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
+impl Store {
+    /// Requests a running execution to stop. A repeated request has no effect.
+    ///
+    /// # Errors
+    /// If the execution does not exist or is not running, or the store fails.
+    pub async fn stop(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
+        on_conflict(|| stop(self, id, by)).await
+    }
+
+    /// Abandons a stopping, stopped or failed execution. It cannot be restarted afterwards.
+    ///
+    /// # Errors
+    /// If the execution does not exist, has another status or is not the newest of its date, or the
+    /// store fails.
+    pub async fn abandon(&self, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
+        on_conflict(|| abandon(self, id, by)).await
+    }
+}
+
+async fn stop(store: &Store, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
     let mut tx = store.db.write().await?;
     let lock = tx.for_update();
     let execution = rows::job(&mut tx, id, lock)
         .await?
         .ok_or(JobError::NoSuchExecution(id))?;
     match execution.status {
-        // Asking twice is asking once.
+        // A repeated request has no effect.
         BatchStatus::Stopping => return Ok(()),
         BatchStatus::Starting | BatchStatus::Started => {}
         status => {
@@ -39,16 +60,16 @@ pub(crate) async fn stop(store: &Store, id: JobExecutionId, by: &Actor) -> Resul
     Ok(())
 }
 
-pub(crate) async fn abandon(store: &Store, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
+async fn abandon(store: &Store, id: JobExecutionId, by: &Actor) -> Result<(), JobError> {
     let mut tx = store.db.write().await?;
-    let execution = found(&mut tx, id).await?;
+    let execution = date_lock::execution(&mut tx, id).await?;
     lock_date(&mut tx, execution.job, execution.date).await?;
     let lock = tx.for_update();
     let execution = rows::job(&mut tx, id, lock)
         .await?
         .ok_or(JobError::NoSuchExecution(id))?;
     let executions = rows::jobs_of_date(&mut tx, execution.job, execution.date).await?;
-    newest_of_date(&execution, &executions)?;
+    check_newest(&execution, &executions)?;
     let status = execution.status;
     if status < BatchStatus::Stopping || status == BatchStatus::Abandoned {
         return Err(JobError::NotAbandonable {
@@ -82,8 +103,7 @@ pub(crate) async fn abandon(store: &Store, id: JobExecutionId, by: &Actor) -> Re
     Ok(())
 }
 
-/// Ends every step that is not COMPLETED; managers that were at work become the sums of their
-/// partitions.
+/// Ends every step that is not COMPLETED. Running managers get the sums of their partitions.
 async fn abandon_steps(tx: &mut Tx, execution: &JobExecution) -> StoreResult<()> {
     let mut managers = Vec::new();
     for step in execution.job.steps() {
@@ -96,19 +116,29 @@ async fn abandon_steps(tx: &mut Tx, execution: &JobExecution) -> StoreResult<()>
     }
     mark_abandoned(tx, execution.id).await?;
     for manager in &managers {
-        crate::jobs::advance::end_manager(tx, manager).await?;
+        end_manager(tx, manager).await?;
     }
     mark_abandoned(tx, execution.id).await
 }
 
 async fn mark_abandoned(tx: &mut Tx, id: JobExecutionId) -> StoreResult<()> {
     let now = tx.now();
+    let final_statuses = statuses::list([BatchStatus::Completed, BatchStatus::Abandoned]);
     tx.execute(
-        "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = 'ABANDONED', \
-         EXIT_CODE = CASE WHEN EXIT_CODE = 'EXECUTING' THEN 'STOPPED' ELSE EXIT_CODE END, \
-         END_TIME = COALESCE(END_TIME, ?), LAST_UPDATED = ? \
-         WHERE JOB_EXECUTION_ID = ? AND STATUS NOT IN ('COMPLETED', 'ABANDONED')",
-        &params![now, now, id.0],
+        AssertSqlSafe(format!(
+            "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = ?, \
+             EXIT_CODE = CASE WHEN EXIT_CODE = ? THEN ? ELSE EXIT_CODE END, \
+             END_TIME = COALESCE(END_TIME, ?), LAST_UPDATED = ? \
+             WHERE JOB_EXECUTION_ID = ? AND STATUS NOT IN {final_statuses}"
+        )),
+        &params![
+            BatchStatus::Abandoned.name(),
+            ExitCode::EXECUTING.as_str(),
+            ExitCode::STOPPED.as_str(),
+            now,
+            now,
+            id.0
+        ],
     )
     .await?;
     Ok(())

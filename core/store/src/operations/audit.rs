@@ -1,4 +1,4 @@
-//! The audit: which operator did what. Every row is written in the transaction of what it is about.
+//! The audit log. Each entry is written in the transaction of the audited action.
 
 use crate::{
     Store, StoreError, StoreResult,
@@ -7,39 +7,32 @@ use crate::{
 use balance_domain::{accounts::UserId, playback::EventId};
 use chrono::NaiveDateTime;
 
-/// On whose behalf an operator's action is done.
+/// The actor of an audited action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// An admin, over HTTP.
+    /// An admin who uses the HTTP API.
     Admin {
-        /// Who.
         user_id: UserId,
-        /// The request's id, at most 128 characters.
+        /// The request ID, at most 128 characters.
         request_id: String,
     },
-    /// Whoever calls the program on a machine that reaches the database.
+    /// A user of the command line, who has access to the database.
     Console,
 }
 
-/// What an operator did.
+/// An audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditAction {
-    /// Launched a date.
     Launch,
-    /// Restarted an execution.
     Restart,
-    /// Restarted an execution for the sake of a failed partition.
+    /// A restart that retries a failed partition.
     Retry,
-    /// Asked an execution to stop.
     Stop,
-    /// Gave an execution up.
     Abandon,
-    /// Stored a version of the rates.
     SetRates,
 }
 
 impl AuditAction {
-    /// All actions.
     pub const ALL: [Self; 6] = [
         Self::Launch,
         Self::Restart,
@@ -49,7 +42,7 @@ impl AuditAction {
         Self::SetRates,
     ];
 
-    /// Its name in the table.
+    /// Returns the stored name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,36 +55,33 @@ impl AuditAction {
         }
     }
 
-    /// The action of a name.
+    /// Returns the action with a stored name.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.name() == name)
     }
 }
 
-/// The id of a row of the audit: 16 bytes in UUIDv7 form, so that they sort by time.
+/// The id of an audit entry: a UUIDv7, so that ids sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AuditId(pub [u8; 16]);
 
-/// A row of the audit.
+/// An audit entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Its id.
     pub id: AuditId,
-    /// When, in UTC.
+    /// The time of the action, in UTC.
     pub at: NaiveDateTime,
-    /// Who.
     pub actor: Actor,
-    /// What.
     pub action: AuditAction,
-    /// To what, e.g. `execution 7 of 2026-03-02`.
+    /// The object of the action, such as `execution 7 of 2026-03-02`.
     pub subject: String,
 }
 
-/// After every id.
+/// The greatest id.
 const LAST: [u8; 16] = [0xff; 16];
 
-/// Writes down who does what, in the transaction that does it.
+/// Records an action in its transaction.
 pub(crate) async fn record(
     tx: &mut Tx,
     actor: &Actor,
@@ -126,7 +116,7 @@ type Row = (
 );
 
 impl Store {
-    /// The newest rows, or those before one; at most `limit`.
+    /// Returns at most `limit` entries, newest first: all, or those before one.
     pub async fn audit(&self, before: Option<AuditId>, limit: u32) -> StoreResult<Vec<AuditEntry>> {
         let mut tx = self.db.read().await?;
         let before = before.map_or(LAST, |AuditId(id)| id);
@@ -142,11 +132,11 @@ impl Store {
 }
 
 fn entry((id, at, user_id, action, subject, request_id): Row) -> StoreResult<AuditEntry> {
-    let damaged = |what: &str| StoreError::Damaged(format!("audit: {what}"));
+    let damaged = |reason: &str| StoreError::Damaged(format!("audit entry: {reason}"));
     Ok(AuditEntry {
         id: AuditId(
             id.try_into()
-                .map_err(|_| damaged("an id is not 16 bytes"))?,
+                .map_err(|_| damaged("the id is not 16 bytes long"))?,
         ),
         at,
         actor: match user_id {
@@ -156,7 +146,7 @@ fn entry((id, at, user_id, action, subject, request_id): Row) -> StoreResult<Aud
             },
             None => Actor::Console,
         },
-        action: AuditAction::of(&action)
+        action: AuditAction::from_name(&action)
             .ok_or_else(|| damaged(&format!("unknown action '{action}'")))?,
         subject,
     })

@@ -1,8 +1,8 @@
 //! Workers, audit and the snapshot for metrics.
 
 pub(crate) mod audit;
-pub(crate) mod snapshot;
-pub(crate) mod workers;
+mod snapshot;
+mod workers;
 
 pub use audit::{Actor, AuditAction, AuditEntry, AuditId};
 pub use snapshot::{MAX_COUNTED, StoreSnapshot};

@@ -1,50 +1,51 @@
-//! What the database tells of the state of things, in numbers, for whoever watches the system.
+//! A snapshot of the database's state for metrics and health checks.
 
 use crate::{
     Store, StoreResult,
     jobs::{Leases, progress, rows},
     settlement::days,
-    sql::{statement::params, tx::Tx},
+    sql::{statement::params, statuses, tx::Tx},
 };
 use balance_batch::status::BatchStatus;
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
-/// Late and rejected events are counted up to so many: a count must not grow with them.
+/// The limit of the counts of late and rejected events. It bounds the time of a snapshot.
 pub const MAX_COUNTED: u32 = 10_000;
 
-/// The state of things, as one transaction sees it.
+/// The state of the database, read in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSnapshot {
-    /// The last day to which nothing is added any more.
+    /// The last closed day, if any.
     pub closed_through: Option<NaiveDate>,
     /// The first active day that is not settled, if any.
     pub first_unsettled_day: Option<NaiveDate>,
-    /// Executions that run.
+    /// The number of running executions.
     pub running: u64,
-    /// Their partitions by status; none for a status that no partition has.
+    /// The partitions of the running executions by status. Statuses without partitions are missing.
     pub partitions: Vec<(BatchStatus, u64)>,
-    /// Partitions and tasklets that have not ended, by who has them.
+    /// The unfinished partitions and tasklets by the state of their leases.
     pub leases: Leases,
-    /// Workers seen within their leases.
+    /// The number of live workers.
     pub workers: u64,
-    /// Claims that these can work at a time.
+    /// The maximum number of concurrent claims of the live workers.
     pub slots: u64,
-    /// Days whose newest execution has FAILED, of the newest 1,000 such executions.
+    /// Days whose newest execution is FAILED, among the newest 1,000 FAILED executions.
     pub failed_days: u64,
-    /// Days whose newest execution is STOPPED, likewise.
+    /// Days whose newest execution is STOPPED, with the same limit.
     pub stopped_days: u64,
-    /// Days whose newest execution is ABANDONED, likewise: launched anew, or they hold up the rest.
+    /// Days whose newest execution is ABANDONED, with the same limit. They block later days until an
+    /// admin launches them again.
     pub abandoned_days: u64,
-    /// Events that came after their day was closed, at most [`MAX_COUNTED`].
+    /// Events that arrived after their day was closed, at most [`MAX_COUNTED`].
     pub late_events: u64,
-    /// Events that can never be written, at most [`MAX_COUNTED`].
+    /// Events that cannot be stored in the history, at most [`MAX_COUNTED`].
     pub rejected_events: u64,
 }
 
 impl Store {
-    /// The state of things, by a bounded number of reads of indexes.
-    pub async fn observe(&self) -> StoreResult<StoreSnapshot> {
+    /// Reads a snapshot with a bounded number of index reads.
+    pub async fn snapshot(&self) -> StoreResult<StoreSnapshot> {
         let mut tx = self.db.read().await?;
         let (workers, slots) = workers(&mut tx).await?;
         Ok(StoreSnapshot {
@@ -77,24 +78,29 @@ async fn workers(tx: &mut Tx) -> StoreResult<(u64, u64)> {
 }
 
 async fn running(tx: &mut Tx) -> StoreResult<u64> {
-    let (running,): (i64,) = tx
+    let running = statuses::running();
+    let (count,): (i64,) = tx
         .fetch_one(
-            "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION \
-         WHERE STATUS IN ('STARTING', 'STARTED', 'STOPPING')",
+            AssertSqlSafe(format!(
+                "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION WHERE STATUS IN {running}"
+            )),
             &[],
         )
         .await?;
-    Ok(running.unsigned_abs())
+    Ok(count.unsigned_abs())
 }
 
-/// A day is at work at a time, and a day's partitions are bounded.
+/// Counts the partitions of the running executions. One day is settled at a time, so the number is
+/// bounded.
 async fn partitions(tx: &mut Tx) -> StoreResult<Vec<(BatchStatus, u64)>> {
+    let running = statuses::running();
     let rows: Vec<(Option<String>, i64)> = tx
         .fetch_all(
-            "SELECT s.STATUS, COUNT(*) FROM BATCH_JOB_EXECUTION e \
-         JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID \
-         WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING') AND s.STEP_NAME LIKE '%:%' \
-         GROUP BY s.STATUS",
+            AssertSqlSafe(format!(
+                "SELECT s.STATUS, COUNT(*) FROM BATCH_JOB_EXECUTION e \
+                 JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID \
+                 WHERE e.STATUS IN {running} AND s.STEP_NAME LIKE '%:%' GROUP BY s.STATUS"
+            )),
             &[],
         )
         .await?;
@@ -103,7 +109,8 @@ async fn partitions(tx: &mut Tx) -> StoreResult<Vec<(BatchStatus, u64)>> {
         .collect()
 }
 
-/// Days that wait in a status. Executions are kept for ever, so only the newest are looked at.
+/// Counts the days whose newest execution has a status. Executions are never deleted, so only the
+/// newest ones are read.
 async fn days_with(tx: &mut Tx, status: BatchStatus) -> StoreResult<u64> {
     let (days,): (i64,) = tx
         .fetch_one(
@@ -120,7 +127,7 @@ async fn days_with(tx: &mut Tx, status: BatchStatus) -> StoreResult<u64> {
     Ok(days.unsigned_abs())
 }
 
-/// The rows of one of our own tables, up to a limit.
+/// Counts the rows of a table up to [`MAX_COUNTED`].
 async fn counted(tx: &mut Tx, table: &'static str) -> StoreResult<u64> {
     let (rows,): (i64,) = tx
         .fetch_one(

@@ -1,69 +1,65 @@
-//! The registry of workers: who works, and what each holds.
+//! The registry of workers and the leases that they own.
 
 use crate::{
     Store, StoreError, StoreResult,
-    claims::lease::{MICROS_PER_S, lease_end},
+    claims::lease::lease_end,
     sql::{retry::on_conflict, statement::params},
 };
 use balance_batch::{
     execution::{JobExecutionId, StepExecutionId},
     job::StepName,
 };
+use balance_domain::units::MICROS_PER_S;
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
-/// Who a worker is. Its name is new for each start.
+/// The identity of a worker process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerIdentity {
-    /// Unique for each incarnation: host, process id, random.
+    /// A unique name per start: host, process id and a random part.
     pub name: String,
-    /// The machine's name.
+    /// The host name.
     pub host: String,
-    /// The process's id on it.
     pub process_id: u32,
-    /// The program's version.
+    /// The version of the program.
     pub version: String,
-    /// Claims worked at a time.
+    /// The maximum number of concurrent claims.
     pub concurrency: u32,
 }
 
-/// A partition or tasklet that a worker has a lease on.
+/// A partition or tasklet whose lease a worker owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedStep {
-    /// The step execution.
     pub id: StepExecutionId,
-    /// Its job execution.
     pub job_execution_id: JobExecutionId,
-    /// Its name.
     pub name: StepName,
 }
 
-/// A worker as the registry shows it.
+/// A worker in the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisteredWorker {
-    /// Who it is.
     pub identity: WorkerIdentity,
-    /// When it started, by the database's clock.
+    /// The time of the first heartbeat, by the database's clock.
     pub started_at: DateTime<Utc>,
-    /// When it was last seen, by the database's clock.
+    /// The time of the last heartbeat, by the database's clock.
     pub last_seen_at: DateTime<Utc>,
-    /// Whether it was seen within its lease.
+    /// Whether the lease of the last heartbeat is valid.
     pub is_alive: bool,
-    /// What it holds, in the order of the ids. Of a dead worker: what nobody has taken over yet.
+    /// The claimed steps in the order of their ids. For a dead worker: those that no other worker has
+    /// claimed since.
     pub claims: Vec<ClaimedStep>,
 }
 
-/// Who holds a step execution, and until when.
+/// The owner of a step execution's lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseOwner {
-    /// The step execution.
     pub step: StepExecutionId,
     /// The worker's name.
     pub worker: String,
-    /// The end of its lease, by the database's clock.
+    /// The end of the lease, by the database's clock.
     pub expires_at: DateTime<Utc>,
-    /// Whether that is over: anybody may take the step over.
+    /// Whether the lease has expired, so that any worker can claim the step.
     pub is_expired: bool,
 }
 
@@ -80,13 +76,14 @@ struct WorkerRow {
 }
 
 impl Store {
-    /// Registers a worker, or says that it still lives: it is presumed alive for `lease_s` seconds.
-    pub async fn see_worker(&self, worker: &WorkerIdentity, lease_s: u32) -> StoreResult<()> {
-        on_conflict(|| see(self, worker, lease_s)).await
+    /// Records a heartbeat of a worker, and registers it if it is new. The worker counts as alive for
+    /// `lease_s` seconds.
+    pub async fn record_heartbeat(&self, worker: &WorkerIdentity, lease_s: u32) -> StoreResult<()> {
+        on_conflict(|| record_heartbeat(self, worker, lease_s)).await
     }
 
-    /// Takes a worker that ends out of the registry.
-    pub async fn forget_worker(&self, name: &str) -> StoreResult<()> {
+    /// Removes a worker from the registry.
+    pub async fn remove_worker(&self, name: &str) -> StoreResult<()> {
         on_conflict(|| async {
             let mut tx = self.db.write_heartbeat().await?;
             tx.execute("DELETE FROM worker WHERE name = ?", &params![name])
@@ -96,24 +93,25 @@ impl Store {
         .await
     }
 
-    /// Takes out the workers that have not been seen for so many seconds; answers how many.
-    pub async fn forget_dead_workers(&self, silent_s: u32) -> StoreResult<u64> {
+    /// Removes the workers whose lease and last heartbeat are more than `silent_s` seconds old. Returns
+    /// their number.
+    pub async fn remove_dead_workers(&self, silent_s: u32) -> StoreResult<u64> {
         on_conflict(|| async {
             let mut tx = self.db.write_heartbeat().await?;
             let before = tx.now_micros().await? - i64::from(silent_s) * MICROS_PER_S;
-            let forgotten = tx
+            let removed = tx
                 .execute(
                     "DELETE FROM worker WHERE alive_until_micros < ? AND last_seen_micros < ?",
                     &params![before, before],
                 )
                 .await?;
             tx.commit().await?;
-            Ok(forgotten)
+            Ok(removed)
         })
         .await
     }
 
-    /// The workers, those seen last first, at most `limit`.
+    /// Returns at most `limit` workers, most recent heartbeat first.
     pub async fn workers(&self, limit: u32) -> StoreResult<Vec<RegisteredWorker>> {
         let mut tx = self.db.read().await?;
         let now_micros = tx.now_micros().await?;
@@ -169,7 +167,7 @@ impl Store {
             .collect())
     }
 
-    /// Who holds what of a job execution, in the order of the step executions' ids.
+    /// Returns the lease owners of a job execution in the order of the step executions' ids.
     pub async fn owners(&self, id: JobExecutionId) -> StoreResult<Vec<LeaseOwner>> {
         let mut tx = self.db.read().await?;
         let now_micros = tx.now_micros().await?;
@@ -192,7 +190,7 @@ impl Store {
             .collect())
     }
 
-    /// How many claims the workers that are alive can work at a time, all together.
+    /// Returns the maximum number of concurrent claims of all live workers.
     pub async fn slots(&self) -> StoreResult<u32> {
         let mut tx = self.db.read().await?;
         let now_micros = tx.now_micros().await?;
@@ -207,8 +205,8 @@ impl Store {
     }
 }
 
-async fn see(store: &Store, worker: &WorkerIdentity, lease_s: u32) -> StoreResult<()> {
-    // The heartbeat's connection: a worker whose chunks keep all others busy lives all the same.
+async fn record_heartbeat(store: &Store, worker: &WorkerIdentity, lease_s: u32) -> StoreResult<()> {
+    // The separate connection: chunks that use all others must not delay the heartbeat.
     let mut tx = store.db.write_heartbeat().await?;
     let now_micros = tx.now_micros().await?;
     let until = lease_end(now_micros, lease_s);

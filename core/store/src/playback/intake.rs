@@ -1,4 +1,4 @@
-//! The intake on a database: requests of a group, one after the other, in one transaction.
+//! The intake on the database: processes a group of requests in one transaction.
 
 use crate::{
     Store, StoreError, StoreResult,
@@ -13,21 +13,19 @@ use crate::{
 use balance_domain::{
     accounts::UserId,
     calendar::BusinessTimezone,
-    playback::{Credit, Session},
-    videos::{AdId, AdSchedule, VideoId},
+    playback::{Credit, Session, ViewWindow},
+    units::MICROS_PER_S,
+    videos::{AdId, AdInterval, AdSchedule, VideoId},
 };
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
-const MICROS_PER_S: i64 = 1_000_000;
-const MICROS_PER_MS: i64 = 1_000;
-
-/// What is no longer needed is deleted when the intake's clock passes a multiple of this.
+/// The interval in microseconds at which expired rows are deleted.
 const SWEEP_MICROS: i64 = 60 * MICROS_PER_S;
 
 impl Store {
-    /// Takes in a group of requests, one after the other, in one transaction; answers each. The
-    /// day that they fall into cannot be closed before it is committed.
+    /// Processes a group of requests in order in one transaction and returns their answers. The current
+    /// day cannot be closed before the commit.
     pub async fn accept(
         &self,
         group: &[IntakeRequest],
@@ -43,7 +41,7 @@ impl Store {
         Ok(answers)
     }
 
-    /// What the intake must know of a video, if there is such a video.
+    /// Returns the facts about a video that the intake needs, if the video exists.
     pub async fn video_facts(&self, id: VideoId) -> StoreResult<Option<VideoFacts>> {
         let mut tx = self.db.read().await?;
         let row: Option<(i64, i64)> = tx
@@ -60,13 +58,13 @@ impl Store {
     }
 }
 
-/// A group of requests in its transaction. All happen at one instant.
+/// A group of requests in its transaction. All requests have the same time.
 struct Group<'a> {
     tx: Tx,
     rules: &'a IntakeRules,
     now_micros: i64,
     date: NaiveDate,
-    /// Read when the first ad is shown.
+    /// Loaded for the first shown ad.
     ads: Option<AdSchedule>,
 }
 
@@ -77,7 +75,7 @@ impl<'a> Group<'a> {
         timezone: BusinessTimezone,
     ) -> StoreResult<Self> {
         let mut tx = store.db.write().await?;
-        // Whoever writes history holds this first: the day stays open until the commit.
+        // Locked first by each writer of the history: the day stays open until the commit.
         let lock = tx.for_share();
         let closed = closed_through(&mut tx, lock).await?;
         let calendar =
@@ -91,7 +89,7 @@ impl<'a> Group<'a> {
                 &[],
             )
             .await?;
-        // A clock that was set back must not bring events into a day that is closed.
+        // A clock that was set back must not assign events to a closed day.
         let open_from = match closed {
             Some(closed) => timezone.day(closed).map_err(calendar)?.end_micros,
             None => i64::MIN,
@@ -128,7 +126,7 @@ impl<'a> Group<'a> {
         if let Some(key) = &request.key {
             let replay = i64::from(self.rules.replay_s) * MICROS_PER_S;
             let expires = self.now_micros.saturating_add(replay);
-            intake_reply::remember(&mut self.tx, request, key, answer, expires).await?;
+            intake_reply::store(&mut self.tx, request, key, answer, expires).await?;
         }
         Ok(answer)
     }
@@ -136,16 +134,17 @@ impl<'a> Group<'a> {
     async fn play(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
         let is_own = request.user_id == request.video.owner_id;
         if is_own {
-            self.refuse(request, SuppressedReason::Own, 1).await?;
-        } else if let Some(until_micros) = self.view_window(request).await? {
-            self.refuse(request, SuppressedReason::Repeat, 1).await?;
-            let left = until_micros - self.now_micros;
+            self.count_suppressed(request, SuppressedReason::Own, 1)
+                .await?;
+        } else if let Some(until_micros) = self.open_view_window(request).await? {
+            self.count_suppressed(request, SuppressedReason::Repeat, 1)
+                .await?;
             return Ok(IntakeAnswer::Repeat {
-                retry_after_ms: (left + MICROS_PER_MS - 1) / MICROS_PER_MS,
+                retry_after_ms: ViewWindow::retry_after_ms(until_micros, self.now_micros),
             });
         }
         let session = Session::play(self.session(request).await?, self.now_micros);
-        self.stand(request, session).await?;
+        self.store_session(request, session).await?;
         self.record(request, !is_own, 0, 0).await?;
         Ok(IntakeAnswer::Playing {
             resume_at_s: session.position_s,
@@ -153,8 +152,8 @@ impl<'a> Group<'a> {
         })
     }
 
-    /// Closes the gate behind a view; answers until when it was closed already.
-    async fn view_window(&mut self, request: &IntakeRequest) -> StoreResult<Option<i64>> {
+    /// Opens a view window for a view. Returns the end of the window that is open already, if any.
+    async fn open_view_window(&mut self, request: &IntakeRequest) -> StoreResult<Option<i64>> {
         let row: Option<(i64,)> = self
             .tx
             .fetch_optional(
@@ -166,14 +165,14 @@ impl<'a> Group<'a> {
         if let Some((until_micros,)) = row {
             return Ok(Some(until_micros));
         }
-        let window = i64::from(self.rules.view_window_s) * MICROS_PER_S;
+        let window = ViewWindow::from_seconds(self.rules.view_window_s);
         self.tx
             .execute(
                 "REPLACE INTO view_gate (user_id, video_id, until_micros) VALUES (?, ?, ?)",
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    self.now_micros + window
+                    window.end_micros(self.now_micros)
                 ],
             )
             .await?;
@@ -197,22 +196,22 @@ impl<'a> Group<'a> {
             self.rules.playback_rate,
             self.now_micros,
         );
-        self.stand(request, next).await?;
+        self.store_session(request, next).await?;
         if credit.capped_s > 0 {
-            self.refuse(request, SuppressedReason::Capped, credit.capped_s)
+            self.count_suppressed(request, SuppressedReason::Capped, credit.capped_s)
                 .await?;
         }
         let reported_s = credit.credited_s + credit.capped_s;
         self.record(request, false, credit.credited_s, reported_s)
             .await?;
-        self.show_ads(request, credit).await?;
+        self.record_ads(request, credit).await?;
         Ok(IntakeAnswer::Paused {
             credited_s: credit.credited_s,
             is_finished: !next.is_open,
         })
     }
 
-    /// Where the user stands in the video, unless that is too long ago.
+    /// Returns the user's session of the video, unless its position has expired.
     async fn session(&mut self, request: &IntakeRequest) -> StoreResult<Option<Session>> {
         let row: Option<(i64, i64, i64)> = self
             .tx
@@ -222,7 +221,7 @@ impl<'a> Group<'a> {
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    forgotten_before(self.now_micros, self.rules)
+                    expired_before(self.now_micros, self.rules)
                 ],
             )
             .await?;
@@ -233,7 +232,12 @@ impl<'a> Group<'a> {
         }))
     }
 
-    async fn stand(&mut self, request: &IntakeRequest, session: Session) -> StoreResult<()> {
+    /// Stores a session.
+    async fn store_session(
+        &mut self,
+        request: &IntakeRequest,
+        session: Session,
+    ) -> StoreResult<()> {
         self.tx
             .execute(
                 "REPLACE INTO watch_session (user_id, video_id, position_s, since_micros, is_open) \
@@ -250,7 +254,7 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Writes the history's row.
+    /// Adds an event to the history.
     async fn record(
         &mut self,
         request: &IntakeRequest,
@@ -281,11 +285,11 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Writes the ads of every slot that the credited seconds passed.
-    async fn show_ads(&mut self, request: &IntakeRequest, credit: Credit) -> StoreResult<()> {
+    /// Adds the ad views of the slots that the credited seconds cross.
+    async fn record_ads(&mut self, request: &IntakeRequest, credit: Credit) -> StoreResult<()> {
         let upto_s = credit.from_s + credit.credited_s;
-        let interval_s = i64::from(self.rules.ad_interval_s.max(1));
-        if credit.from_s / interval_s == upto_s / interval_s {
+        let interval = AdInterval::from_seconds(self.rules.ad_interval_s);
+        if !interval.is_crossed(credit.from_s, upto_s) {
             return Ok(());
         }
         let ads = match &self.ads {
@@ -293,7 +297,7 @@ impl<'a> Group<'a> {
             None => {
                 let ids = catalog::ensure_ads(&mut self.tx, 0).await?;
                 let ids = ids.into_iter().map(AdId).collect();
-                self.ads.insert(AdSchedule::new(interval_s, ids))
+                self.ads.insert(AdSchedule::new(interval, ids))
             }
         };
         let slots: Vec<_> = ads.shown(credit.from_s, upto_s).collect();
@@ -318,7 +322,8 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    async fn refuse(
+    /// Adds to a suppressed count.
+    async fn count_suppressed(
         &mut self,
         request: &IntakeRequest,
         reason: SuppressedReason,
@@ -338,18 +343,19 @@ impl<'a> Group<'a> {
     }
 }
 
-fn forgotten_before(now_micros: i64, rules: &IntakeRules) -> i64 {
+/// Returns the time before which positions have expired, in microseconds since 1970 (UTC).
+fn expired_before(now_micros: i64, rules: &IntakeRules) -> i64 {
     now_micros.saturating_sub(i64::from(rules.resume_ttl_s) * MICROS_PER_S)
 }
 
-/// Deletes gates that are open again, answers that are forgotten and positions too long ago.
+/// Deletes expired view windows, answers and positions.
 async fn sweep(tx: &mut Tx, now_micros: i64, rules: &IntakeRules) -> StoreResult<()> {
     for (table, before) in [
         ("view_gate WHERE until_micros", now_micros),
         ("intake_reply WHERE expires_micros", now_micros),
         (
             "watch_session WHERE since_micros",
-            forgotten_before(now_micros, rules),
+            expired_before(now_micros, rules),
         ),
     ] {
         let sql = format!("DELETE FROM {table} <= ?");

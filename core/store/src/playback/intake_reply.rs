@@ -1,12 +1,12 @@
-//! What the intake answered to requests that clients gave a name.
+//! Stored answers to requests with an idempotency key.
 
 use crate::{
     StoreError, StoreResult,
-    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest},
+    playback::{IdempotencyKey, IntakeAnswer, IntakeRequest},
     sql::{statement::params, tx::Tx},
 };
 
-/// What was answered to the key, if it is remembered: to another request it is a refusal.
+/// Returns the stored answer to the key, or [`IntakeAnswer::KeyReused`] if the request differs.
 pub(crate) async fn find(
     tx: &mut Tx,
     request: &IntakeRequest,
@@ -21,9 +21,10 @@ pub(crate) async fn find(
         )
         .await?;
     row.map(|(earlier, answer)| {
-        if earlier == fingerprint(request) {
-            read(&answer)
-                .ok_or_else(|| StoreError::Damaged(format!("a reply of the intake: '{answer}'")))
+        if earlier == request.fingerprint() {
+            from_text(&answer).ok_or_else(|| {
+                StoreError::Damaged(format!("invalid reply of the intake: '{answer}'"))
+            })
         } else {
             Ok(IntakeAnswer::KeyReused)
         }
@@ -31,16 +32,16 @@ pub(crate) async fn find(
     .transpose()
 }
 
-/// Remembers what was answered, where it was accepted: what was refused changed nothing, and may
-/// be asked for again under the same name.
-pub(crate) async fn remember(
+/// Stores the answer if the request was accepted. A rejected request changed nothing, so the client may
+/// repeat it with the same key.
+pub(crate) async fn store(
     tx: &mut Tx,
     request: &IntakeRequest,
     key: &IdempotencyKey,
     answer: IntakeAnswer,
     expires_micros: i64,
 ) -> StoreResult<()> {
-    let Some(text) = written(answer) else {
+    let Some(text) = to_text(answer) else {
         return Ok(());
     };
     tx.execute(
@@ -49,7 +50,7 @@ pub(crate) async fn remember(
         &params![
             request.user_id.0,
             key.as_str(),
-            fingerprint(request),
+            request.fingerprint(),
             text,
             expires_micros
         ],
@@ -58,14 +59,7 @@ pub(crate) async fn remember(
     Ok(())
 }
 
-fn fingerprint(request: &IntakeRequest) -> String {
-    match request.command {
-        Command::Play => format!("play {}", request.video.id),
-        Command::Pause { current_s } => format!("pause {} {current_s}", request.video.id),
-    }
-}
-
-fn written(answer: IntakeAnswer) -> Option<String> {
+fn to_text(answer: IntakeAnswer) -> Option<String> {
     match answer {
         IntakeAnswer::Playing {
             resume_at_s,
@@ -79,7 +73,7 @@ fn written(answer: IntakeAnswer) -> Option<String> {
     }
 }
 
-fn read(text: &str) -> Option<IntakeAnswer> {
+fn from_text(text: &str) -> Option<IntakeAnswer> {
     let mut words = text.split(' ');
     let kind = words.next()?;
     let seconds = words.next()?.parse().ok()?;
@@ -106,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_accepted_reads_back_and_what_was_refused_is_not_kept() {
+    fn accepted_answers_round_trip_and_rejected_ones_are_not_stored() {
         for answer in [
             IntakeAnswer::Playing {
                 resume_at_s: 120,
@@ -117,11 +111,11 @@ mod tests {
                 is_finished: false,
             },
         ] {
-            assert_eq!(written(answer).as_deref().and_then(read), Some(answer));
+            assert_eq!(to_text(answer).as_deref().and_then(from_text), Some(answer));
         }
-        assert_eq!(written(IntakeAnswer::NoSession), None);
-        for damaged in ["", "playing", "playing x 1", "paused 1 2", "rung 1 1"] {
-            assert_eq!(read(damaged), None, "{damaged}");
+        assert_eq!(to_text(IntakeAnswer::NoSession), None);
+        for damaged in ["", "playing", "playing x 1", "paused 1 2", "stopped 1 1"] {
+            assert_eq!(from_text(damaged), None, "{damaged}");
         }
     }
 }

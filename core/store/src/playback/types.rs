@@ -1,5 +1,4 @@
-//! The intake: takes in plays and pauses as they happen. One call decides, counts and writes down
-//! what it answers; an answer that was given is never lost.
+//! Requests to the intake, its answers and its rules.
 
 use balance_domain::{
     accounts::UserId,
@@ -7,27 +6,25 @@ use balance_domain::{
     videos::VideoId,
 };
 
-/// What the intake must know of a video. It never changes once the video is registered.
+/// The facts about a video that the intake needs. They never change after registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VideoFacts {
-    /// The video.
     pub id: VideoId,
-    /// Whose it is.
     pub owner_id: UserId,
-    /// Its length in seconds.
+    /// The length in seconds.
     pub duration_s: i64,
 }
 
-/// A client's own name for a request, so that sending it again does nothing again: 1 to
-/// [`MAX_KEY`] visible ASCII characters. Remembered for [`IntakeRules::replay_s`].
+/// An idempotency key: a client's key for a request, so that a repeated request has no effect.
+/// It has 1 to [`MAX_KEY`] visible ASCII characters and is stored for [`IntakeRules::replay_s`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// The longest key, in characters.
+/// The maximum length of a key, in characters.
 pub const MAX_KEY: usize = 128;
 
 impl IdempotencyKey {
-    /// A key, if the text can be one.
+    /// Parses a key. Returns `None` if the text is not a valid key.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_key =
@@ -35,21 +32,20 @@ impl IdempotencyKey {
         is_key.then(|| Self(text.to_owned()))
     }
 
-    /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What somebody wants.
+/// A viewer's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// To play, from where they left.
+    /// Play from the stored position.
     Play,
-    /// To pause at so many seconds, 0 to the video's length.
+    /// Pause.
     Pause {
-        /// Where the player stands, in seconds.
+        /// The player's position in seconds, from 0 to the length of the video.
         current_s: i64,
     },
 }
@@ -57,63 +53,70 @@ pub enum Command {
 /// A request to the intake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntakeRequest {
-    /// Made where the request arrived; the key of its row in the history.
+    /// The key of the event in the history, generated when the request arrives.
     pub event_id: EventId,
-    /// Who.
     pub user_id: UserId,
-    /// What.
     pub video: VideoFacts,
-    /// Play or pause.
     pub command: Command,
-    /// The client's name for the request, if it gave one.
+    /// The client's idempotency key.
     pub key: Option<IdempotencyKey>,
 }
 
-/// What the intake answers.
+impl IntakeRequest {
+    /// Returns the text that identifies the request under its idempotency key.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        match self.command {
+            Command::Play => format!("play {}", self.video.id),
+            Command::Pause { current_s } => format!("pause {} {current_s}", self.video.id),
+        }
+    }
+}
+
+/// The answer of the intake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntakeAnswer {
     /// The play was accepted.
     Playing {
-        /// Where it goes on, in seconds; 0 is the beginning.
+        /// The position to resume at, in seconds. 0 is the beginning.
         resume_at_s: i64,
-        /// Whether it counts as a view: an owner's own does not.
+        /// Whether the play counts as a view. A play by the video's owner does not.
         is_counted: bool,
     },
-    /// Within the window after the last counted view of the same user and video: nothing changed
-    /// but the day's count of refusals.
+    /// The view window of the last counted view of the same user and video is still open. Only the
+    /// suppressed count changed.
     Repeat {
-        /// Until the window's end, in milliseconds, 1 and up.
+        /// The milliseconds until the window ends, 1 and up.
         retry_after_ms: i64,
     },
     /// The pause was accepted.
     Paused {
-        /// Seconds that count.
+        /// The credited seconds.
         credited_s: i64,
-        /// Whether the video was watched to its end.
+        /// Whether the position is at the end of the video.
         is_finished: bool,
     },
-    /// A pause without an open session: nothing changed.
+    /// A pause without an open session. Nothing changed.
     NoSession,
-    /// The key named another request before: nothing changed.
+    /// An earlier request with different content used the key. Nothing changed.
     KeyReused,
 }
 
-/// Why something did not enter the statistics. It is counted by day and video.
+/// Why plays or seconds were suppressed. They are counted by day and video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SuppressedReason {
-    /// Plays within the window after a counted one.
+    /// Plays within the view window of a counted view.
     Repeat,
-    /// Plays of the owner.
+    /// Plays by the video's owner.
     Own,
-    /// Seconds beyond what the clock allows.
+    /// Reported seconds that exceed the elapsed time.
     Capped,
 }
 
 impl SuppressedReason {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Repeat, Self::Own, Self::Capped];
 
-    /// Its name where it is stored.
+    /// Returns the stored name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -124,20 +127,20 @@ impl SuppressedReason {
     }
 }
 
-/// For how many days a fleet's intake keeps its own counts of refusals.
+/// The number of days for which the Redis intake stores its suppressed counts.
 pub const SUPPRESSED_DAYS: u32 = 90;
 
-/// The rules that an intake obeys.
+/// The rules of the intake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntakeRules {
-    /// Seconds within which a view of the same user and video is a repeat (`VIEW_WINDOW_S`).
+    /// The length of the view window in seconds (`VIEW_WINDOW_S`).
     pub view_window_s: u32,
-    /// How fast a video can be played (`MAX_PLAYBACK_RATE`).
+    /// The maximum playback rate (`MAX_PLAYBACK_RATE`).
     pub playback_rate: PlaybackRate,
-    /// How long positions live, in seconds (`RESUME_TTL_S`).
+    /// How long positions are stored, in seconds (`RESUME_TTL_S`).
     pub resume_ttl_s: u32,
-    /// How long answers to requests with a key are remembered, in seconds.
+    /// How long answers to requests with an idempotency key are stored, in seconds.
     pub replay_s: u32,
-    /// Seconds between two ad slots (`AD_INTERVAL_S`).
+    /// The distance between ad slots in seconds (`AD_INTERVAL_S`).
     pub ad_interval_s: u32,
 }

@@ -1,7 +1,9 @@
 //! Settled revenue, top lists and totals.
 
-pub(crate) mod queries;
+mod relation;
+mod revenue;
+mod top;
 pub(crate) mod totals;
-pub(crate) mod types;
+mod types;
 
 pub use types::{CreatorRevenue, PeriodTotal, RevenueItem, RevenuePage, TopBy, TopVideo, VideoDay};

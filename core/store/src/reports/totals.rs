@@ -1,11 +1,11 @@
-//! What periods come to over all videos: summed once, when a day is settled, so that a report reads
+//! Totals of periods over all videos. They are stored when a day is settled, so that a report reads
 //! one row.
 
 use crate::{
     Store, StoreError, StoreResult,
     reports::{
         PeriodTotal,
-        queries::{key, relation},
+        relation::{key, relation},
     },
     sql::{statement::params, tx::Tx},
 };
@@ -17,7 +17,7 @@ use balance_domain::{
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
-/// The columns that are summed.
+/// The summed columns.
 const SUMMED: [&str; 6] = [
     "view_count",
     "total_play_time",
@@ -27,7 +27,7 @@ const SUMMED: [&str; 6] = [
     "total_revenue",
 ];
 
-/// A row of sums.
+/// A row of `period_total`.
 #[derive(Default, sqlx::FromRow)]
 pub(crate) struct TotalRow {
     pub(crate) video_count: i64,
@@ -40,7 +40,7 @@ pub(crate) struct TotalRow {
 }
 
 impl TotalRow {
-    /// Of so many videos and the sums of [`SUMMED`].
+    /// Builds a row from the sums of the columns of [`SUMMED`].
     const fn of(video_count: i64, sums: [i64; SUMMED.len()]) -> Self {
         let [
             view_count,
@@ -61,7 +61,7 @@ impl TotalRow {
         }
     }
 
-    /// The sums of [`SUMMED`].
+    /// Returns the sums of the columns of [`SUMMED`].
     const fn sums(&self) -> [i64; SUMMED.len()] {
         [
             self.view_count,
@@ -88,7 +88,7 @@ impl From<TotalRow> for PeriodTotal {
     }
 }
 
-/// The sum of a column of `p`; one that does not fit is the largest number on a server.
+/// Returns the SQL sum of a column of `p`. A server clamps a sum that exceeds 64 bits.
 fn sum(column: &str) -> String {
     format!("CAST(COALESCE(SUM(p.{column}), 0) AS SIGNED) AS {column}")
 }
@@ -96,8 +96,28 @@ fn sum(column: &str) -> String {
 /// The totals of a day, and of its week and month so far, over all videos.
 pub(crate) struct Totals([(Period, TotalRow); PeriodKind::ALL.len()]);
 
-/// Sums up a day whose steps are all done, with its week and month: page by page, without a lock,
-/// for nothing of them changes any more.
+impl Store {
+    /// Returns the totals of a period, of one creator or of all. Runs one transaction per page if they
+    /// are not stored.
+    pub async fn total(&self, period: Period, owner: Option<UserId>) -> StoreResult<PeriodTotal> {
+        // Totals by creator are not stored.
+        if owner.is_some() {
+            return Ok(of_period(self, period, owner).await?.into());
+        }
+        let stored = {
+            let mut tx = self.db.read().await?;
+            read(&mut tx, period).await?
+        };
+        match stored {
+            Some(row) => Ok(row.into()),
+            // The period was settled by a version that stored no totals.
+            None => Ok(of_period(self, period, None).await?.into()),
+        }
+    }
+}
+
+/// Sums up a day whose steps are all completed, with its week and month. Reads page by page without a
+/// lock, because the rows no longer change.
 pub(crate) async fn of_day(store: &Store, date: NaiveDate) -> StoreResult<Totals> {
     let mut totals = PeriodKind::ALL.map(|kind| (kind.containing(date), TotalRow::default()));
     for (period, total) in &mut totals {
@@ -106,14 +126,14 @@ pub(crate) async fn of_day(store: &Store, date: NaiveDate) -> StoreResult<Totals
     Ok(Totals(totals))
 }
 
-/// What a period comes to: over all videos, or over an owner's.
+/// Sums up a period over all videos, or over those of an owner.
 pub(crate) async fn of_period(
     store: &Store,
     period: Period,
     owner: Option<UserId>,
 ) -> StoreResult<TotalRow> {
     let mut video_count = 0;
-    // Numbers that do not overflow.
+    // 128 bits cannot overflow.
     let mut sums = [0_i128; SUMMED.len()];
     let mut after = 0;
     loop {
@@ -126,7 +146,7 @@ pub(crate) async fn of_period(
             *sum += i128::from(more);
         }
         if page.total.video_count < i64::from(PAGE) {
-            // What is beyond 64 bits is shown as the largest number.
+            // A sum that exceeds 64 bits is reported as the largest number.
             let fit = |sum: i128| i64::try_from(sum).unwrap_or(i64::MAX);
             return Ok(TotalRow::of(video_count, sums.map(fit)));
         }
@@ -134,7 +154,7 @@ pub(crate) async fn of_period(
     }
 }
 
-/// A page's sums, and its last video.
+/// The sums of a page and its last video.
 #[derive(sqlx::FromRow)]
 struct PageRow {
     #[sqlx(flatten)]
@@ -142,9 +162,10 @@ struct PageRow {
     last: i64,
 }
 
-/// Videos summed by one statement.
+/// The number of videos that one statement sums up.
 const PAGE: u32 = 10_000;
 
+/// Sums up one page.
 async fn page(
     tx: &mut Tx,
     period: Period,
@@ -162,14 +183,14 @@ async fn page(
         .fetch_one(AssertSqlSafe(sql), &params![kind, from, owner, after, PAGE])
         .await
     {
-        // Beyond 64 bits in some column. A settled day must not fail on what is only shown.
+        // A column exceeds 64 bits. Totals are only reported, so they must not fail the settlement.
         Err(StoreError::Data(_)) => {}
         row => return row,
     }
     let mut columns = [0; SUMMED.len()];
-    for (place, column) in columns.iter_mut().zip(SUMMED) {
+    for (target, column) in columns.iter_mut().zip(SUMMED) {
         let sql = format!("SELECT {} FROM {rows}", sum(column));
-        *place = match tx
+        *target = match tx
             .fetch_one(AssertSqlSafe(sql), &params![kind, from, owner, after, PAGE])
             .await
         {
@@ -186,18 +207,18 @@ async fn page(
     Ok(PageRow { total, last })
 }
 
-/// The rows of a page as `p`; binds what [`relation`] does, the owner, the video before and the
-/// number of rows.
+/// Returns the rows of a page as `p`. Its parameters are those of [`relation`], the owner, the last
+/// video of the page before, and the number of rows.
 fn rows_of_page(period: Period, owner: Option<UserId>) -> String {
-    let whose = match owner {
+    let filter = match owner {
         Some(_) => "p.video_id IN (SELECT id FROM video WHERE owner_id = ? AND id > ?)",
         None => "? IS NULL AND p.video_id > ?",
     };
     let relation = relation(period.kind);
-    format!("(SELECT p.* FROM {relation} WHERE {whose} ORDER BY p.video_id LIMIT ?) AS p")
+    format!("(SELECT p.* FROM {relation} WHERE {filter} ORDER BY p.video_id LIMIT ?) AS p")
 }
 
-/// Writes totals in place of those that are there.
+/// Stores totals. Replaces earlier ones.
 pub(crate) async fn write(tx: &mut Tx, totals: &Totals) -> StoreResult<()> {
     for (period, total) in &totals.0 {
         let (kind, from) = key(*period);
@@ -222,7 +243,7 @@ pub(crate) async fn write(tx: &mut Tx, totals: &Totals) -> StoreResult<()> {
     Ok(())
 }
 
-/// A period's total, if a day of it was settled.
+/// Returns the stored totals of a period, if a day of it was settled.
 pub(crate) async fn read(tx: &mut Tx, period: Period) -> StoreResult<Option<TotalRow>> {
     let (kind, from) = key(period);
     tx.fetch_optional(

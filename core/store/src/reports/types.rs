@@ -1,19 +1,19 @@
-//! Reports: what admins and creators read.
+//! Rows of the reports for admins and creators.
 
 use balance_domain::{accounts::UserId, money::Money, videos::VideoId};
 use chrono::NaiveDate;
 
-/// What a top list is ordered by, the largest first; ties go to the lower video id.
+/// The order of a top list, largest value first. Equal values are ordered by video id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TopBy {
     /// Counted views.
     ViewCount,
-    /// Seconds watched.
+    /// Credited seconds.
     PlayTime,
 }
 
 impl TopBy {
-    /// Its name in output.
+    /// Returns the name in output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -23,100 +23,79 @@ impl TopBy {
     }
 }
 
-/// A place in a top list.
+/// A row of a top list of videos.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopVideo {
-    /// The video.
     pub video_id: VideoId,
-    /// Its title.
     pub title: String,
     /// Counted views in the period.
     pub view_count: i64,
-    /// Seconds watched in the period.
+    /// Credited seconds in the period.
     pub total_play_time: i64,
 }
 
-/// A video's pay in a period.
+/// The revenue of a video in a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevenueItem {
-    /// The video.
     pub video_id: VideoId,
-    /// Its title.
     pub title: String,
-    /// Its owner.
     pub owner_id: UserId,
     /// Counted views in the period.
     pub view_count: i64,
-    /// Ad views in the period.
     pub ad_view_count: i64,
-    /// Pay for views.
     pub view_revenue: Money,
-    /// Pay for ad views.
     pub ad_revenue: Money,
-    /// The sum of both.
     pub total_revenue: Money,
 }
 
-/// A video's settled day.
+/// A settled day of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VideoDay {
-    /// The day.
     pub date: NaiveDate,
     /// Counted views.
     pub view_count: i64,
-    /// Seconds watched.
+    /// Credited seconds.
     pub total_play_time: i64,
-    /// Ad views.
     pub ad_view_count: i64,
-    /// Pay for views.
     pub view_revenue: Money,
-    /// Pay for ad views.
     pub ad_revenue: Money,
-    /// The sum of both.
     pub total_revenue: Money,
 }
 
-/// Everything in a period together.
+/// The totals of a period over all videos or those of one creator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PeriodTotal {
     /// Videos with activity.
     pub video_count: i64,
     /// Counted views.
     pub view_count: i64,
-    /// Seconds watched.
+    /// Credited seconds.
     pub total_play_time: i64,
-    /// Ad views.
     pub ad_view_count: i64,
-    /// Pay for views.
     pub view_revenue: Money,
-    /// Pay for ad views.
     pub ad_revenue: Money,
-    /// The sum of both.
     pub total_revenue: Money,
 }
 
-/// What a creator earned in a period.
+/// The revenue of a creator in a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatorRevenue {
-    /// The creator.
     pub owner_id: UserId,
-    /// Their name.
     pub username: String,
-    /// Videos that had activity.
+    /// Videos with activity.
     pub video_count: i64,
     /// Counted views.
     pub view_count: i64,
-    /// The sum of their videos' pay.
     pub total_revenue: Money,
 }
 
-/// Which page of a revenue list is wanted.
+/// Filter and page of a revenue list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevenuePage {
-    /// Only this creator's videos.
+    /// Only videos of this creator.
     pub owner: Option<UserId>,
-    /// Only videos after this one.
+    /// Only videos with a greater id.
     pub after: Option<VideoId>,
-    /// At most so many items.
+    /// The maximum number of items.
     pub limit: u32,
 }

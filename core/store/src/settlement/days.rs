@@ -1,21 +1,25 @@
-//! The port of closing and settling a day.
+//! Business days: closed, active and settled.
 
 use crate::{
     Store, StoreResult,
-    settlement::{Closing, Page, RevenueItem, VideoPeriods, activity, plan},
-    sql::{statement::params, tx::Tx},
+    sql::{statement::params, statuses, tx::Tx},
 };
-use balance_batch::{
-    execution::JobInstanceId,
-    job::{Job, Step},
-    partition::IdRange,
-};
-use balance_domain::settlement::Activity;
+use balance_batch::{job::Job, status::BatchStatus};
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
+/// The outcome of closing a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// This call or an earlier one closed the day.
+    Closed,
+    /// The day was not closed, because an earlier active day is unsettled.
+    EarlierDayUnsettled(NaiveDate),
+}
+
 impl Store {
-    /// Raises `closed_through` to a day, unless it is on or past it already.
+    /// Closes a day and all days before it, unless an earlier active day is unsettled. Nothing is added
+    /// to a closed day.
     pub async fn close_day(&self, date: NaiveDate) -> StoreResult<Closing> {
         let mut tx = self.db.write().await?;
         let lock = tx.for_update();
@@ -37,56 +41,19 @@ impl Store {
         Ok(Closing::Closed)
     }
 
-    /// Plans a step's partitions: at most `count` ranges of near-equal work.
-    pub async fn plan(&self, step: Step, date: NaiveDate, count: u32) -> StoreResult<Vec<IdRange>> {
-        plan::plan(self, step, date, count).await
-    }
-
-    /// A day's activity of at most `limit` videos of a range.
-    pub async fn activity(
-        &self,
-        date: NaiveDate,
-        range: IdRange,
-        limit: u32,
-    ) -> StoreResult<Page<Activity>> {
-        activity::activity(self, date, range, limit).await
-    }
-
-    /// A day's statistics, and the videos that are held, of at most `limit` videos of a range.
-    pub async fn revenue_items(
-        &self,
-        instance: JobInstanceId,
-        date: NaiveDate,
-        range: IdRange,
-        limit: u32,
-    ) -> StoreResult<Page<RevenueItem>> {
-        activity::revenue_items(self, instance, date, range, limit).await
-    }
-
-    /// The weeks and months, recomputed, of at most `limit` videos of a range that were active on
-    /// a day.
-    pub async fn periods(
-        &self,
-        date: NaiveDate,
-        range: IdRange,
-        limit: u32,
-    ) -> StoreResult<Page<VideoPeriods>> {
-        activity::periods(self, date, range, limit).await
-    }
-
-    /// The last day to which nothing is added any more.
+    /// Returns the last closed day, if any.
     pub async fn closed_through(&self) -> StoreResult<Option<NaiveDate>> {
         let mut tx = self.db.read().await?;
         closed_through(&mut tx, "").await
     }
 
-    /// The first active day that is not settled, if any.
+    /// Returns the first active day that is not settled, if any. A day is active if it has plays.
     pub async fn first_unsettled_day(&self) -> StoreResult<Option<NaiveDate>> {
         let mut tx = self.db.read().await?;
         first_unsettled_day(&mut tx).await
     }
 
-    /// The active days after a day, or from the first, in order, at most `limit`.
+    /// Returns at most `limit` active days in order: after a day, or from the first.
     pub async fn active_days(
         &self,
         after: Option<NaiveDate>,
@@ -95,7 +62,7 @@ impl Store {
         let mut tx = self.db.read().await?;
         let mut days = Vec::new();
         let mut last = after;
-        // One index probe a day: the history is never scanned.
+        // One index lookup per day, without a scan of the history.
         for _ in 0..limit {
             let Some(day) = next_active_day(&mut tx, last).await? else {
                 break;
@@ -106,14 +73,14 @@ impl Store {
         Ok(days)
     }
 
-    /// Whether any instance of a date is COMPLETED.
+    /// Returns whether any execution of a date is COMPLETED.
     pub async fn is_settled(&self, date: NaiveDate) -> StoreResult<bool> {
         let mut tx = self.db.read().await?;
         is_settled(&mut tx, date).await
     }
 }
 
-/// The last closed day; `lock` is the end of the SELECT.
+/// Returns the last closed day. `lock` is the end of the SELECT and may lock the row.
 pub(crate) async fn closed_through(tx: &mut Tx, lock: &str) -> StoreResult<Option<NaiveDate>> {
     let (date,): (Option<NaiveDate>,) = tx
         .fetch_one(
@@ -126,9 +93,9 @@ pub(crate) async fn closed_through(tx: &mut Tx, lock: &str) -> StoreResult<Optio
     Ok(date)
 }
 
-/// The first active day that is not settled. Closing a day requires that every earlier active day
-/// is settled, and nothing is added to a closed one; so only the last closed day itself and the
-/// days after it can be unsettled.
+/// Returns the first active day that is not settled. Closing a day requires that each earlier active
+/// day is settled, and closed days do not change. So only the last closed day and the days after it can
+/// be unsettled.
 pub(crate) async fn first_unsettled_day(tx: &mut Tx) -> StoreResult<Option<NaiveDate>> {
     let closed = closed_through(tx, "").await?;
     if let Some(closed) = closed
@@ -140,6 +107,7 @@ pub(crate) async fn first_unsettled_day(tx: &mut Tx) -> StoreResult<Option<Naive
     next_active_day(tx, closed).await
 }
 
+/// Returns the first active day, or the first one after a day.
 pub(crate) async fn next_active_day(
     tx: &mut Tx,
     after: Option<NaiveDate>,
@@ -171,11 +139,14 @@ async fn is_active(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
 }
 
 async fn is_settled(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
+    let completed = statuses::literal(BatchStatus::Completed);
     let rows: Vec<(i64,)> = tx
         .fetch_all(
-            "SELECT e.JOB_EXECUTION_ID FROM job_date_instance d \
-         JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
-         WHERE d.job_name = ? AND d.date = ? AND e.STATUS = 'COMPLETED' LIMIT 1",
+            AssertSqlSafe(format!(
+                "SELECT e.JOB_EXECUTION_ID FROM job_date_instance d \
+                 JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
+                 WHERE d.job_name = ? AND d.date = ? AND e.STATUS = {completed} LIMIT 1"
+            )),
             &params![Job::DayStatistics.name(), date],
         )
         .await?;

@@ -1,8 +1,13 @@
-//! Days: closing, planning and what the steps read.
+//! Settlement: closing days, planning partitions, and the input of the steps.
 
-pub(crate) mod activity;
+mod activity;
 pub(crate) mod days;
-pub(crate) mod plan;
-pub(crate) mod types;
+mod page;
+mod periods;
+mod plan;
+mod revenue_input;
 
-pub use types::{Closing, Page, RevenueItem, VideoPeriods};
+pub use days::Closing;
+pub use page::Page;
+pub use periods::VideoPeriods;
+pub use revenue_input::RevenueInput;

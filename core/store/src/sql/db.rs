@@ -2,7 +2,7 @@
 
 use crate::{
     StoreError, StoreResult,
-    sql::{errors::store_error, statement::limited, tx::Tx},
+    sql::{errors::store_error, timeout::limited, tx::Tx},
 };
 use balance_domain::clock::Clock;
 use sqlx::{
@@ -14,19 +14,19 @@ use sqlx::{
 };
 use std::{path::Path, sync::Arc, time::Duration};
 
-/// How long a statement waits for another program's lock, in seconds.
+/// How long an SQLite statement waits for another process's lock, in seconds.
 const BUSY_TIMEOUT_S: u64 = 10;
-/// How long a caller waits for a connection to a server, in seconds.
+/// How long a caller waits for a pooled connection to a server, in seconds.
 const SERVER_TIMEOUT_S: u64 = 10;
-/// How long the first connection to a server may take.
+/// The time limit of the first connection to a server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How long a statement waits for a row's lock on a server, in seconds.
+/// How long a statement waits for a row lock of a server, in seconds.
 const LOCK_TIMEOUT_S: u32 = 5;
-/// How long a caller waits for a connection to a file, in seconds.
+/// How long a caller waits for a pooled connection to an SQLite file, in seconds.
 const ACQUIRE_TIMEOUT_S: u64 = 60;
-/// Prepared statements kept for each connection: all there are, with each length of a list.
+/// Prepared statements cached per connection: enough for all statements with all lengths of lists.
 const STATEMENT_CACHE: usize = 256;
-/// The page cache of the writing connection, in KiB (SQLite takes KiB as negative numbers).
+/// The page cache of the writing connection, in KiB (SQLite reads a negative number as KiB).
 const WRITER_CACHE: &str = "-65536";
 /// The page cache of each reading connection, in KiB.
 const READER_CACHE: &str = "-8192";
@@ -34,26 +34,26 @@ const READER_CACHE: &str = "-8192";
 /// An open database.
 #[derive(Clone)]
 pub(crate) enum Db {
-    /// One file. SQLite has one writer at a time, so one connection writes and the pool is its
-    /// queue; others read meanwhile.
+    /// An SQLite file. SQLite allows one writer at a time, so the pool of one connection serves as
+    /// the queue of writers. Readers run concurrently.
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
-        /// The heartbeat's own connection: it must not wait behind chunks.
+        /// A separate connection for heartbeats, which must not wait behind chunks.
         heartbeat: SqlitePool,
         clock: Arc<dyn Clock>,
     },
     /// A MySQL or MariaDB server.
     MySql {
         pool: MySqlPool,
-        /// The heartbeat's own connection.
+        /// A separate connection for heartbeats, which must not wait behind chunks.
         heartbeat: MySqlPool,
         clock: Arc<dyn Clock>,
     },
 }
 
 impl Db {
-    /// Opens an SQLite file, which is made where it is missing. `readers` connections read.
+    /// Opens an SQLite file with `readers` reading connections. Creates the file if it is missing.
     pub(crate) async fn open_sqlite(
         path: &Path,
         readers: u32,
@@ -63,7 +63,7 @@ impl Db {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // The database is the ledger: a commit survives a power cut.
+            // The database is the ledger: a commit must survive a power failure.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))
             .statement_cache_capacity(STATEMENT_CACHE)
@@ -72,11 +72,11 @@ impl Db {
             SqlitePoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
-                // A full disk makes SQLite roll back by itself, of which sqlx takes no note: its
-                // connection then refuses to begin ever again, and must go.
+                // If the disk is full, SQLite rolls back by itself. sqlx does not notice, and its
+                // connection then fails every `BEGIN`, so the pool must discard it.
                 .before_acquire(|connection, _| {
-                    let is_free = !connection.is_in_transaction();
-                    Box::pin(async move { Ok(is_free) })
+                    let is_usable = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(is_usable) })
                 })
                 .connect_lazy_with(options.clone().pragma("cache_size", cache))
         };
@@ -86,26 +86,26 @@ impl Db {
             heartbeat: pool(1, READER_CACHE),
             clock,
         };
-        // Without the write lock: a command that only reads must not wait for one that writes.
+        // Without the write lock: a reading command must not wait for a writing one.
         db.read().await?.rollback().await?;
         Ok(db)
     }
 
-    /// Opens a server's database with at most `connections` connections. `idle_s` is how long the
-    /// server lets a silent session hold its locks: a process frozen inside a transaction gives up
-    /// its rows then.
+    /// Opens a server's database with at most `connections` connections. The server ends a session
+    /// after `idle_s` seconds without a statement, so that a process frozen inside a transaction
+    /// releases its row locks.
     pub(crate) async fn open_mysql(
         url: &str,
         connections: u32,
         idle_s: u32,
         clock: Arc<dyn Clock>,
     ) -> StoreResult<Self> {
-        // The error's text would repeat the URL, and with it the password.
-        let options: MySqlConnectOptions = url
-            .parse()
-            .map_err(|_| StoreError::Unusable("DATABASE_URL is no mysql:// address".to_owned()))?;
+        // The parse error is dropped: its text contains the URL and thus the password.
+        let options: MySqlConnectOptions = url.parse().map_err(|_| {
+            StoreError::Unusable("DATABASE_URL is not a valid mysql:// URL".to_owned())
+        })?;
         let options = options.statement_cache_capacity(STATEMENT_CACHE);
-        reach(&options).await?;
+        check_connection(&options).await?;
         let pool = |size: u32| {
             MySqlPoolOptions::new()
                 .max_connections(size)
@@ -121,7 +121,7 @@ impl Db {
                         let done = sqlx::raw_sql(sqlx::AssertSqlSafe(session))
                             .execute(&mut *connection)
                             .await;
-                        // MariaDB 10.11 knows the variable by its old name only.
+                        // MariaDB 10.11 supports only the old name of the variable.
                         if done.is_err() {
                             sqlx::raw_sql(sqlx::AssertSqlSafe(legacy))
                                 .execute(connection)
@@ -141,8 +141,8 @@ impl Db {
         Ok(db)
     }
 
-    /// Begins a transaction that will write. On SQLite it takes the write lock at once: a
-    /// transaction that reads first and writes later can fail with no way to go on.
+    /// Begins a transaction that will write. On SQLite it acquires the write lock at once: a
+    /// transaction that reads before it writes can fail with a conflict that no wait resolves.
     pub(crate) async fn write(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { writer, clock, .. } => {
@@ -156,7 +156,7 @@ impl Db {
         }
     }
 
-    /// Begins a writing transaction on the heartbeat's own connection.
+    /// Begins a writing transaction on the connection for heartbeats.
     pub(crate) async fn write_heartbeat(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite {
@@ -174,7 +174,8 @@ impl Db {
         }
     }
 
-    /// Begins a transaction that only reads: one snapshot for all its statements.
+    /// Begins a transaction that only reads. On SQLite all its statements see one snapshot; on a
+    /// server each statement sees the data committed before it.
     pub(crate) async fn read(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { readers, clock, .. } => {
@@ -185,15 +186,14 @@ impl Db {
         }
     }
 
-    /// Begins a transaction that cannot write and that sees one state of the database in all its
-    /// statements. A server's sessions read what is committed by each statement's time; this one
-    /// transaction repeats its reads, and leaves its session as it was.
+    /// Begins a read-only transaction whose statements all see one snapshot. On a server this
+    /// transaction alone uses repeatable reads; the session keeps its isolation level.
     pub(crate) async fn snapshot(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { .. } => self.read().await,
             Self::MySql { pool, clock, .. } => {
                 let begun = pool.begin_with(
-                    // One that was given up while it began may still be open.
+                    // A transaction whose start was cancelled may still be open.
                     "ROLLBACK; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
                      START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
                 );
@@ -203,7 +203,7 @@ impl Db {
         }
     }
 
-    /// Closes all connections; the journal is folded into the file.
+    /// Closes all connections. SQLite then merges its journal into the file.
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite {
@@ -226,13 +226,13 @@ impl Db {
     }
 }
 
-/// Connects once without the pool, which would try again until its time is over and then know no
-/// reason.
-async fn reach(options: &MySqlConnectOptions) -> StoreResult<()> {
+/// Connects once without the pool. The pool would retry until its time limit and then lose the
+/// cause.
+async fn check_connection(options: &MySqlConnectOptions) -> StoreResult<()> {
     let connecting = tokio::time::timeout(CONNECT_LIMIT, options.connect());
     let Ok(connected) = connecting.await else {
         return Err(StoreError::Transient(format!(
-            "no answer within {} s",
+            "no connection within {} s",
             CONNECT_LIMIT.as_secs()
         )));
     };

@@ -1,9 +1,9 @@
-//! What differs between the databases' SQL: upsert tails, row locks, id sequences.
+//! SQL that differs between the databases: upserts, row locks, id sequences and overflowing sums.
 
 use crate::{
     StoreResult,
     sql::{
-        statement::{Value, params},
+        statement::{ROWS_PER_INSERT, Value, params},
         tx::Tx,
     },
 };
@@ -11,29 +11,10 @@ use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 use std::collections::HashSet;
 
-/// The most rows of one INSERT: under SQLite's 32,766 placeholders with room for 60 columns.
-/// Measured: hundreds are enough, thousands no better.
-const ROWS_PER_INSERT: usize = 512;
+/// The value of a sum that a server clamps because it exceeds 64 bits. SQLite reports an error instead.
+pub(crate) const CLAMPED_SUM: i64 = i64::MAX;
 
-/// How many of so many rows (1 and up) the next INSERT takes: a power of two, so that few
-/// different texts are ever prepared.
-pub(crate) fn rows_of_insert(rows: usize) -> usize {
-    match rows {
-        0..ROWS_PER_INSERT => 1 << rows.max(1).ilog2(),
-        _ => ROWS_PER_INSERT,
-    }
-}
-
-/// The values of an IN list, the last one repeated up to a power of two, for the same reason.
-pub(crate) fn padded<T: Copy>(values: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut values: Vec<T> = values.into_iter().collect();
-    if let Some(last) = values.last().copied() {
-        values.resize(values.len().next_power_of_two(), last);
-    }
-    values
-}
-
-/// The sequences of ids of the job tables.
+/// The id sequences of the job tables.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Sequence {
     JobInstance,
@@ -52,25 +33,26 @@ impl Sequence {
 }
 
 impl Tx {
-    /// The end of a SELECT that locks its rows until the commit.
+    /// Returns the end of a SELECT that locks its rows exclusively until the commit.
     pub(crate) const fn for_update(&self) -> &'static str {
         match self {
-            // BEGIN IMMEDIATE has locked the whole file.
+            // `BEGIN IMMEDIATE` has locked the whole file.
             Self::Sqlite(..) => "",
             Self::MySql(..) => " FOR UPDATE",
         }
     }
 
-    /// The end of a SELECT that keeps its rows from being changed until the commit.
+    /// Returns the end of a SELECT that locks its rows against changes until the commit.
     pub(crate) const fn for_share(&self) -> &'static str {
         match self {
             Self::Sqlite(..) => "",
-            // The form that both MySQL and MariaDB take.
+            // The syntax that both MySQL and MariaDB support.
             Self::MySql(..) => " LOCK IN SHARE MODE",
         }
     }
 
-    /// The end of a SELECT that locks its rows, and leaves out those that somebody else holds.
+    /// Returns the end of a SELECT that locks its rows exclusively and skips rows locked by another
+    /// transaction.
     pub(crate) const fn for_update_skip_locked(&self) -> &'static str {
         match self {
             Self::Sqlite(..) => "",
@@ -78,11 +60,11 @@ impl Tx {
         }
     }
 
-    /// The end of an INSERT that leaves rows alone whose `key` is there already.
+    /// Returns the end of an INSERT that keeps an existing row with the same `key`.
     pub(crate) fn on_conflict_keep(&self, key: &str) -> String {
         match self {
             Self::Sqlite(..) => format!(" ON CONFLICT ({key}) DO NOTHING"),
-            // Never INSERT IGNORE: it would swallow every other fault as well.
+            // Not INSERT IGNORE: it hides all other errors too.
             Self::MySql(..) => {
                 let column = key.split(',').next().unwrap_or(key);
                 format!(" ON DUPLICATE KEY UPDATE {column} = {column}")
@@ -90,7 +72,7 @@ impl Tx {
         }
     }
 
-    /// The end of an INSERT that adds to `column` where a row with its `key` is there already.
+    /// Returns the end of an INSERT that adds to `column` of an existing row with the same `key`.
     pub(crate) fn on_conflict_add(&self, key: &str, column: &str) -> String {
         match self {
             Self::Sqlite(..) => {
@@ -98,15 +80,15 @@ impl Tx {
                     " ON CONFLICT ({key}) DO UPDATE SET {column} = {column} + excluded.{column}"
                 )
             }
-            // The form that both MySQL and MariaDB take.
+            // The syntax that both MySQL and MariaDB support.
             Self::MySql(..) => {
                 format!(" ON DUPLICATE KEY UPDATE {column} = {column} + VALUES({column})")
             }
         }
     }
 
-    /// The end of an INSERT that raises `column` where a row with its `key` is there already, and
-    /// never lowers it.
+    /// Returns the end of an INSERT that raises `column` of an existing row with the same `key` to
+    /// the new value, and never lowers it.
     pub(crate) fn on_conflict_raise(&self, key: &str, column: &str) -> String {
         match self {
             Self::Sqlite(..) => format!(
@@ -118,8 +100,8 @@ impl Tx {
         }
     }
 
-    /// How many of these keys of `ad_history` an insert that keeps what is there will count though
-    /// it leaves them alone.
+    /// Returns how many of these keys of `ad_history` an upsert reports as changed although it keeps
+    /// the existing rows.
     pub(crate) async fn known_ad_views(
         &mut self,
         keys: &HashSet<(NaiveDate, i64, i64, i64)>,
@@ -127,7 +109,7 @@ impl Tx {
         if matches!(self, Self::Sqlite(..)) {
             return Ok(0);
         }
-        // The server counts rows that it found as changed.
+        // MySQL counts existing rows as changed.
         let keys: Vec<_> = keys.iter().collect();
         let mut known = 0;
         for keys in keys.chunks(ROWS_PER_INSERT) {
@@ -150,12 +132,11 @@ impl Tx {
         Ok(known)
     }
 
-    /// Takes `count` (1 and up) consecutive ids; answers the first.
+    /// Allocates `count` (1 and up) consecutive ids. Returns the first.
     pub(crate) async fn next_ids(&mut self, sequence: Sequence, count: i64) -> StoreResult<i64> {
         let table = sequence.table();
         match self {
-            // Spring's form for SQLite: a row with the last id, kept from being reused by
-            // AUTOINCREMENT.
+            // Spring's layout for SQLite: one row with the last id. AUTOINCREMENT prevents reuse.
             Self::Sqlite(..) => {
                 let last: (i64,) = self
                     .fetch_one(

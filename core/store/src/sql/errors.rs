@@ -1,9 +1,9 @@
-//! What a database error means to those who decide by it.
+//! Mapping of database errors to [`StoreError`].
 
 use crate::StoreError;
 use sqlx::mysql::MySqlDatabaseError;
 
-/// SQLite's result codes, without the extension in the upper bits.
+/// SQLite's primary result codes: the lower 8 bits of an extended code.
 mod code {
     pub(crate) const ERROR: i32 = 1;
     pub(crate) const BUSY: i32 = 5;
@@ -15,11 +15,11 @@ mod code {
     pub(crate) const CANNOT_OPEN: i32 = 14;
     pub(crate) const CONSTRAINT: i32 = 19;
     pub(crate) const NOT_A_DATABASE: i32 = 26;
-    /// With its extension: no room for the index of the journal.
-    pub(crate) const NO_ROOM_FOR_INDEX: i32 = IO | (19 << 8);
+    /// The extended code of a disk without space for the journal's index.
+    pub(crate) const SHARED_MEMORY_SIZE: i32 = IO | (19 << 8);
 }
 
-/// Sorts a database error into what callers decide by.
+/// Maps an error by its type and code.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(ref database) => {
@@ -28,26 +28,26 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
                 return mysql_error(mysql.number(), message);
             }
             let extended = database.code().and_then(|code| code.parse::<i32>().ok());
-            if extended == Some(code::NO_ROOM_FOR_INDEX) {
+            if extended == Some(code::SHARED_MEMORY_SIZE) {
                 return StoreError::DiskFull;
             }
             match extended.map(|code| code & 0xff) {
                 Some(code::BUSY | code::LOCKED) => StoreError::Locked,
                 Some(code::FULL) => StoreError::DiskFull,
                 Some(code::CONSTRAINT) => StoreError::Data(message),
-                Some(code::ERROR) if message.contains("integer overflow") => {
-                    StoreError::Data(message)
-                }
+                Some(code::ERROR) if is_integer_overflow(&message) => StoreError::Data(message),
                 Some(code::READ_ONLY) => StoreError::Unusable(
-                    "the database file, or its folder, is read-only".to_owned(),
+                    "failed to write to the database: its file or folder is read-only".to_owned(),
                 ),
                 Some(code::CORRUPT | code::NOT_A_DATABASE) => StoreError::Unusable(format!(
-                    "the file is not a database of ours, or damaged: {message}"
+                    "failed to read the database file: it is damaged or not an SQLite file: {message}"
                 )),
                 Some(code::CANNOT_OPEN) => {
-                    StoreError::Unusable(format!("the database file cannot be opened: {message}"))
+                    StoreError::Unusable(format!("failed to open the database file: {message}"))
                 }
-                Some(code::IO) => StoreError::Unusable(format!("the disk failed: {message}")),
+                Some(code::IO) => StoreError::Unusable(format!(
+                    "failed to access the disk of the database: {message}"
+                )),
                 _ => StoreError::Other(Box::new(error)),
             }
         }
@@ -55,32 +55,62 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
             StoreError::Damaged(format!("column {index}: {source}"))
         }
         sqlx::Error::PoolTimedOut => {
-            StoreError::Transient("no connection became free in time".to_owned())
+            StoreError::Transient("all connections were busy until the time-out".to_owned())
         }
         sqlx::Error::Io(error) => StoreError::Transient(error.to_string()),
         other => StoreError::Other(Box::new(other)),
     }
 }
 
-/// MySQL's and MariaDB's error numbers.
+/// Returns whether SQLite's message reports an overflow of a sum. SQLite has no result code of its
+/// own for it.
+fn is_integer_overflow(message: &str) -> bool {
+    message.contains("integer overflow")
+}
+
+/// Maps an error by its MySQL or MariaDB number.
 fn mysql_error(number: u16, message: String) -> StoreError {
     match number {
-        // A deadlock rolls the transaction back; after a lock time-out its owner gives it up.
+        // A deadlock rolls the transaction back; after a lock time-out its owner does.
         1205 | 1213 => StoreError::Conflict(message),
-        // Too many connections; shutting down; killed; gone away.
+        // Too many connections; shutdown; killed; connection lost.
         1040 | 1053 | 1317 | 1927 | 2006 | 2013 => StoreError::Transient(message),
         // Disk full; table full.
         1021 | 1114 => StoreError::DiskFull,
-        // Duplicate key; out of range; too long; broken reference; CHECK.
+        // NULL; duplicate key; out of range; too long; missing or used reference; CHECK.
         1048 | 1062 | 1264 | 1406 | 1451 | 1452 | 1644 | 1690 | 3819 | 4025 => {
             StoreError::Data(message)
         }
-        1044 | 1045 | 1049 | 1698 => {
-            StoreError::Unusable(format!("the database refuses us: {message}"))
-        }
+        1044 | 1045 | 1049 | 1698 => StoreError::Unusable(format!(
+            "the database server denied access: {message}; check DATABASE_URL"
+        )),
         1146 => StoreError::Unusable(format!(
             "the database's schema is missing or older than this program; run `balance migrate` ({message})"
         )),
         _ => StoreError::Other(format!("{number}: {message}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{Connection, SqliteConnection};
+
+    #[tokio::test]
+    async fn an_overflowing_sum_is_a_data_error() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let sum = "SELECT SUM(x) FROM (SELECT 9223372036854775807 AS x UNION ALL SELECT 1)";
+        let error = sqlx::query(sum).execute(&mut connection).await.unwrap_err();
+        assert!(matches!(store_error(error), StoreError::Data(_)));
+    }
+
+    #[tokio::test]
+    async fn an_invalid_statement_is_no_data_error() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let error = sqlx::query("SELECT x")
+            .execute(&mut connection)
+            .await
+            .unwrap_err();
+        assert!(matches!(store_error(error), StoreError::Other(_)));
     }
 }

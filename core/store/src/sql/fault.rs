@@ -1,6 +1,5 @@
-//! Kills the process at a chosen commit, or freezes it inside a chunk's transaction, for the tests
-//! that prove that no moment is a bad one.
-//! Compiled only with the feature `fault-injection`; never in a released binary.
+//! Fault injection for the crash tests: kills the process at a chosen commit, or freezes it inside
+//! the transaction of a chunk. Compiled only with the feature `fault-injection`, never in a release.
 
 #[cfg(feature = "fault-injection")]
 pub(crate) use injected::{after_commit, before_chunk_commit, before_commit};
@@ -26,18 +25,19 @@ mod injected {
 
     static COMMITS: AtomicU64 = AtomicU64::new(0);
 
-    /// `BALANCE_KILL_AT=before:7` or `after:7`: the 7th commit of this process.
+    /// The commit to kill the process at. `BALANCE_KILL_AT=before:7` kills it before the 7th commit
+    /// of this process, `after:7` after it.
     struct KillAt {
         before: bool,
         commit: u64,
     }
 
-    /// What a test asks for.
+    /// Returns the value of a test's environment variable.
     #[expect(
         clippy::disallowed_methods,
-        reason = "a fault is no setting: it must not be readable from the settings' one place"
+        reason = "fault injection is not part of the settings"
     )]
-    fn asked(name: &str) -> Option<String> {
+    fn variable(name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
 
@@ -45,7 +45,7 @@ mod injected {
         static KILL_AT: OnceLock<Option<KillAt>> = OnceLock::new();
         KILL_AT
             .get_or_init(|| {
-                let text = asked("BALANCE_KILL_AT")?;
+                let text = variable("BALANCE_KILL_AT")?;
                 let (side, commit) = text.split_once(':')?;
                 Some(KillAt {
                     before: side == "before",
@@ -69,13 +69,13 @@ mod injected {
         }
     }
 
-    /// `BALANCE_FREEZE_AT_CHUNK=7`: SIGSTOP before the commit of this process's 7th chunk, its
-    /// transaction open, until somebody sends SIGCONT.
+    /// Stops the process before it commits a chunk, with the transaction open, until it receives
+    /// SIGCONT. `BALANCE_FREEZE_AT_CHUNK=7` chooses the 7th chunk of this process.
     pub(crate) fn before_chunk_commit() {
         static CHUNKS: AtomicU64 = AtomicU64::new(0);
         static FREEZE_AT: OnceLock<Option<u64>> = OnceLock::new();
         let chunk = CHUNKS.fetch_add(1, Ordering::SeqCst) + 1;
-        let freeze_at = FREEZE_AT.get_or_init(|| asked("BALANCE_FREEZE_AT_CHUNK")?.parse().ok());
+        let freeze_at = FREEZE_AT.get_or_init(|| variable("BALANCE_FREEZE_AT_CHUNK")?.parse().ok());
         if *freeze_at == Some(chunk) {
             signal_to_self("-STOP");
         }
@@ -87,16 +87,16 @@ mod injected {
             .status();
     }
 
-    /// SIGKILL to this very process: no destructor, no flush, no goodbye.
+    /// Sends SIGKILL to this process, so that no destructor runs and no buffer is flushed.
     fn die() {
         signal_to_self("-KILL");
-        // Never reached on a system that has signals; ends the process where it has none.
+        // Reached only on a system without signals.
         std::process::abort();
     }
 
-    /// Prints how many commits the process made, for the test that counts them.
-    pub(crate) fn report() {
-        if let Some(path) = asked("BALANCE_COUNT_COMMITS")
+    /// Writes the number of commits to the file that `BALANCE_COUNT_COMMITS` names.
+    pub(crate) fn report_commits() {
+        if let Some(path) = variable("BALANCE_COUNT_COMMITS")
             && let Ok(mut file) = std::fs::File::create(path)
         {
             let _ = write!(file, "{}", COMMITS.load(Ordering::SeqCst));
@@ -104,8 +104,8 @@ mod injected {
     }
 }
 
-/// Writes the number of commits where the tests want it; called when the store closes.
-pub(crate) fn report() {
+/// Writes the number of commits for the tests. Called when the store closes.
+pub(crate) fn report_commits() {
     #[cfg(feature = "fault-injection")]
-    injected::report();
+    injected::report_commits();
 }

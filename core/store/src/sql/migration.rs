@@ -1,4 +1,4 @@
-//! The schema's versions.
+//! Migration of the schema.
 
 use crate::{StoreError, StoreResult, sql::db::Db};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -6,8 +6,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static MYSQL: Migrator = sqlx::migrate!("../../migrations/mysql");
 
-/// Refuses a server's schema that is not this program's: several programs share it, so none
-/// changes it in passing.
+/// Checks that a server's schema has this program's version. Several processes share the server, so
+/// only `balance migrate` changes its schema.
 pub(crate) async fn check(db: &Db) -> StoreResult<()> {
     let mut tx = db.read().await?;
     let (tables,): (i64,) = tx
@@ -35,13 +35,13 @@ pub(crate) async fn check(db: &Db) -> StoreResult<()> {
     Err(StoreError::Unusable(if found < ours {
         "the database's schema is older than this program; run `balance migrate`".to_owned()
     } else {
-        "the database's schema is newer than this program; use the program that made it, or a \
-         newer one"
+        "the database's schema is newer than this program; use the program version that migrated \
+         it, or a newer one"
             .to_owned()
     }))
 }
 
-/// Brings the schema up to this program's. Does nothing where it is.
+/// Migrates the schema to this program's version.
 pub(crate) async fn migrate(db: &Db) -> StoreResult<()> {
     let result = match db {
         Db::Sqlite { writer, .. } => SQLITE.run(writer).await,
@@ -50,10 +50,11 @@ pub(crate) async fn migrate(db: &Db) -> StoreResult<()> {
     result.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::Unusable(format!(
             "the database's schema is newer than this program (it has migration {version}); \
-             use the program that made it, or a newer one"
+             use the program version that migrated it, or a newer one"
         )),
         MigrateError::VersionMismatch(version) => StoreError::Unusable(format!(
-            "migration {version} of the database is not the one of this program"
+            "migration {version} of the database differs from this program's; use the program \
+             version that migrated it"
         )),
         MigrateError::Execute(error) => crate::sql::errors::store_error(error),
         other => StoreError::Other(Box::new(other)),

@@ -1,4 +1,4 @@
-//! Connections, transactions, statements, and what differs between the databases.
+//! Connections, transactions, statements, and the differences between the databases.
 
 pub(crate) mod db;
 pub(crate) mod dialect;
@@ -9,4 +9,6 @@ pub(crate) mod new_id;
 pub(crate) mod process_lock;
 pub(crate) mod retry;
 pub(crate) mod statement;
+pub(crate) mod statuses;
+pub(crate) mod timeout;
 pub(crate) mod tx;

@@ -1,4 +1,4 @@
-//! Ids for what people make: users, videos, ads. They go on behind those that imports brought.
+//! Ids of new users, videos and ads. They follow the ids registered by imports.
 
 use crate::{
     StoreResult,
@@ -6,7 +6,7 @@ use crate::{
 };
 use sqlx::AssertSqlSafe;
 
-/// What an id is for.
+/// The kind of row that an id is allocated for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum NewId {
     User,
@@ -24,12 +24,11 @@ impl NewId {
     }
 }
 
-/// From here on ids are those of synthetic creators, behind which nothing goes on while there is
-/// room before them.
+/// The first id of synthetic creators. New ids stay below it while lower ids are free.
 const SYNTHETIC_BASE: i64 = 9_000_000_000;
 
-/// An id that nobody has. Its row stays locked until the commit: whoever makes the same kind of
-/// thing waits.
+/// Allocates an unused id. The counter's row stays locked until the commit, so that concurrent
+/// transactions that create the same kind of row wait.
 pub(crate) async fn next_id(tx: &mut Tx, of: NewId) -> StoreResult<i64> {
     let table = of.table();
     tx.execute(
@@ -49,7 +48,7 @@ pub(crate) async fn next_id(tx: &mut Tx, of: NewId) -> StoreResult<i64> {
     if found.is_none() {
         return Ok(id);
     }
-    // An import came in between.
+    // An import has registered the id.
     let bound = if id < SYNTHETIC_BASE {
         SYNTHETIC_BASE
     } else {

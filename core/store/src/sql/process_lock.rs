@@ -1,4 +1,4 @@
-//! The lock file beside an embedded database: tells a process whether it is alone.
+//! The lock file of an SQLite database: detects other processes that use the database.
 
 use crate::{StoreError, StoreResult};
 use std::{
@@ -6,30 +6,32 @@ use std::{
     path::Path,
 };
 
-/// Whether other processes work on the same database.
+/// Whether other processes use the same database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockOutcome {
-    /// No other process works on it: every lease in it is a dead process's.
+    /// No other process uses the database, so all its leases belong to crashed processes.
     Exclusive,
-    /// At least one other process does.
+    /// At least one other process uses the database.
     Shared,
 }
 
-/// A process's share of the lock file, held until it is dropped or the process dies.
+/// A lock on the lock file. It ends when it is dropped or the process ends.
 #[derive(Debug)]
 pub struct ProcessLock {
     file: File,
 }
 
 impl ProcessLock {
-    /// Takes a share, and says whether others hold one. A process that finds itself alone keeps
-    /// the others out until it calls [`ProcessLock::share`], so that it can tidy up first.
+    /// Locks the file and returns whether other processes hold the lock. With
+    /// [`LockOutcome::Exclusive`], other processes wait until this one calls
+    /// [`ProcessLock::share`], so that it can clean up first.
     ///
     /// # Errors
-    /// Where the file cannot be made or locked.
+    /// If the file cannot be created or locked.
     pub fn take(path: &Path) -> StoreResult<(Self, LockOutcome)> {
         let failed = |error: std::io::Error| {
-            StoreError::Unusable(format!("the lock file {}: {error}", path.display()))
+            let path = path.display();
+            StoreError::Unusable(format!("failed to lock the lock file {path}: {error}"))
         };
         let file = OpenOptions::new()
             .create(true)
@@ -47,14 +49,14 @@ impl ProcessLock {
         }
     }
 
-    /// Lets others in.
+    /// Turns an exclusive lock into a shared one, so that other processes can proceed.
     ///
     /// # Errors
-    /// Where the lock cannot be changed.
+    /// If the lock cannot be changed.
     pub fn share(&self) -> StoreResult<()> {
-        self.file
-            .lock_shared()
-            .map_err(|error| StoreError::Unusable(format!("the lock file: {error}")))
+        self.file.lock_shared().map_err(|error| {
+            StoreError::Unusable(format!("failed to share the lock file: {error}"))
+        })
     }
 }
 
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_is_alone_and_the_second_is_not() {
+    fn the_first_lock_is_exclusive_and_the_second_shared() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("balance.db.lock");
         let (first, outcome) = ProcessLock::take(&path).unwrap();

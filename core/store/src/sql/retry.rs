@@ -1,12 +1,13 @@
-//! Trying again what met a conflict: after a deadlock or a lock time-out the whole transaction is
-//! rolled back, by the server or by its owner, so that the same call can simply be made again.
+//! Retries after conflicts. A deadlock or a lock time-out rolls the whole transaction back, so that
+//! the same call can be repeated.
 
-use crate::{StoreError, jobs::JobError};
+use crate::StoreError;
 use backon::{ExponentialBuilder, Retryable};
 use std::time::Duration;
 
-/// Whether an error is a conflict, after which nothing was changed.
+/// An error that may be a conflict with another transaction.
 pub(crate) trait Conflict {
+    /// Returns whether the error is a conflict. Then nothing was changed.
     fn is_conflict(&self) -> bool;
 }
 
@@ -16,13 +17,7 @@ impl Conflict for StoreError {
     }
 }
 
-impl Conflict for JobError {
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_conflict())
-    }
-}
-
-/// Makes a call until it meets no conflict, 8 times at most.
+/// Repeats a call until it has no conflict, with at most 8 retries.
 pub(crate) async fn on_conflict<T, E, F, Fut>(call: F) -> Result<T, E>
 where
     E: Conflict,

@@ -1,12 +1,8 @@
-//! Statements: one SQL text for every database, with one time limit and one mapping of errors.
+//! Statements: one SQL text for all databases, with one time limit and one mapping of errors.
 
 use crate::{
     StoreResult,
-    sql::{
-        dialect::{padded, rows_of_insert},
-        errors::store_error,
-        tx::Tx,
-    },
+    sql::{errors::store_error, timeout::limited, tx::Tx},
 };
 use chrono::{NaiveDate, NaiveDateTime};
 use futures_util::{TryStreamExt, stream::BoxStream};
@@ -15,11 +11,7 @@ use sqlx::{
     mysql::{MySqlArguments, MySqlRow},
     sqlite::{SqliteArguments, SqliteRow},
 };
-use std::{borrow::Cow, io, time::Duration};
-
-/// The longest that a statement may take. A server that hangs returns nothing, and no caller may
-/// wait for it forever. Longer than any statement of a day with 10 million plays.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+use std::borrow::Cow;
 
 /// A parameter of a statement.
 #[derive(Debug, Clone)]
@@ -63,7 +55,7 @@ impl<'a, T: Into<Self>> From<Option<T>> for Value<'a> {
     }
 }
 
-/// The parameters of a statement, in the order of its placeholders.
+/// Builds the parameters of a statement, in the order of its placeholders.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
         [$($crate::sql::statement::Value::from($value)),*]
@@ -71,7 +63,7 @@ macro_rules! params {
 }
 pub(crate) use params;
 
-/// A row that both databases can be read into: a tuple or a `FromRow` struct.
+/// A type that rows of both databases convert to: a tuple or a `FromRow` struct.
 pub(crate) trait Row:
     for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, MySqlRow> + Send + Unpin
 {
@@ -82,7 +74,10 @@ impl<T> Row for T where
 {
 }
 
-/// A statement that is built from parts.
+/// The length to which callers split long lists of values.
+pub(crate) const LIST_CHUNK: usize = 1_000;
+
+/// A statement built from parts.
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
     sql: String,
@@ -90,7 +85,7 @@ pub(crate) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// A statement that begins with a text.
+    /// Starts a statement with a text.
     pub(crate) fn new(sql: &str) -> Self {
         Self {
             sql: sql.to_owned(),
@@ -111,8 +106,8 @@ impl<'a> Query<'a> {
         self
     }
 
-    /// Appends a list of values in parentheses. The list must not be empty, nor longer than the
-    /// placeholders that the databases allow.
+    /// Appends a list of values in parentheses. The list must contain at least one value and at most
+    /// 16,384, because SQLite allows 32,766 placeholders.
     pub(crate) fn bind_list<T: Copy + Into<Value<'a>>>(
         &mut self,
         values: impl IntoIterator<Item = T>,
@@ -129,7 +124,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Runs a query of either database and maps its error.
+/// Runs a query on the transaction's database and maps its error.
 macro_rules! on_database {
     ($tx:expr, $query:ident, $sql:expr, $params:expr, |$statement:ident, $connection:ident| $run:expr) => {
         match $tx {
@@ -151,7 +146,7 @@ macro_rules! on_database {
 }
 
 impl Tx {
-    /// Runs a statement. Returns the number of rows that it changed.
+    /// Runs a statement. Returns the number of changed rows.
     pub(crate) async fn execute(
         &mut self,
         sql: impl SqlSafeStr,
@@ -195,15 +190,15 @@ impl Tx {
         })
     }
 
-    /// Runs a statement that was built from parts. Returns its rows.
+    /// Runs a statement built from parts. Returns its rows.
     pub(crate) async fn fetch_query<T: Row>(&mut self, query: Query<'_>) -> StoreResult<Vec<T>> {
         self.fetch_all(AssertSqlSafe(query.sql), &query.params)
             .await
     }
 
-    /// Runs a statement with a list of values in parentheses between `head` and `tail`. `params` are
-    /// the values of the placeholders in `tail`. Returns its rows. The list must not be empty, nor
-    /// longer than the placeholders that the databases allow.
+    /// Runs a statement with a list of values in parentheses between `head` and `tail`. Returns its
+    /// rows. `params` are the values of the placeholders in `tail`. The list has the limits of
+    /// [`Query::bind_list`].
     pub(crate) async fn fetch_in<'a, T: Row, V: Copy + Into<Value<'a>>>(
         &mut self,
         head: &str,
@@ -217,8 +212,8 @@ impl Tx {
         self.fetch_query(query).await
     }
 
-    /// Runs a statement and passes each row to a closure as it arrives: the result is never held as
-    /// a whole.
+    /// Runs a statement and passes each row to a closure as it arrives, so that the memory does not
+    /// grow with the result.
     pub(crate) async fn fetch_each<T: Row>(
         &mut self,
         sql: impl SqlSafeStr,
@@ -240,8 +235,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Inserts rows, many in a statement: `head` is the text before `VALUES`, `tail` the text after
-    /// the rows, `bind` returns the values of a row. Returns the number of rows that changed.
+    /// Inserts rows, many per statement. `head` is the text before `VALUES`, `tail` the text after
+    /// the rows, and `bind` returns the values of a row. Returns the number of changed rows.
     pub(crate) async fn insert_rows<'r, R, const N: usize>(
         &mut self,
         head: &str,
@@ -264,7 +259,7 @@ impl Tx {
     }
 }
 
-/// The parameters as a database's arguments.
+/// Converts the parameters to the argument type of a database.
 fn arguments<A>(params: &[Value<'_>]) -> StoreResult<A>
 where
     A: Arguments,
@@ -290,14 +285,25 @@ where
     Ok(arguments)
 }
 
-/// A database's answer, or an error if it takes too long. What was requested may still happen.
-pub(crate) async fn limited<T>(
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(STATEMENT_TIMEOUT, answer)
-        .await
-        .unwrap_or_else(|_| {
-            let reason = format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs());
-            Err(io::Error::new(io::ErrorKind::TimedOut, reason).into())
-        })
+/// The maximum number of rows of one INSERT: with up to 60 columns it stays below SQLite's limit of
+/// 32,766 placeholders. Measured: thousands of rows are no faster than hundreds.
+pub(crate) const ROWS_PER_INSERT: usize = 512;
+
+/// Returns how many of the remaining rows (1 and up) the next INSERT contains: a power of two, so
+/// that the number of prepared statements stays small.
+fn rows_of_insert(rows: usize) -> usize {
+    match rows {
+        0..ROWS_PER_INSERT => 1 << rows.max(1).ilog2(),
+        _ => ROWS_PER_INSERT,
+    }
+}
+
+/// Repeats the last value of an IN list until its length is a power of two, so that the number of
+/// prepared statements stays small.
+fn padded<T: Copy>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.into_iter().collect();
+    if let Some(last) = values.last().copied() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    values
 }

@@ -2,19 +2,18 @@
 
 use crate::{
     StoreResult,
-    sql::{errors::store_error, fault, statement::limited},
+    sql::{errors::store_error, fault, timeout::limited},
 };
 use balance_domain::clock::Clock;
 use std::sync::Arc;
 
-/// A transaction.
+/// A transaction with the process's clock.
 pub(crate) enum Tx {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>, Arc<dyn Clock>),
     MySql(sqlx::Transaction<'static, sqlx::MySql>, Arc<dyn Clock>),
 }
 
 impl Tx {
-    /// Commits.
     pub(crate) async fn commit(self) -> StoreResult<()> {
         fault::before_commit();
         let result = match self {
@@ -25,7 +24,7 @@ impl Tx {
         result
     }
 
-    /// Gives up. A dropped transaction does the same, later.
+    /// Rolls the transaction back. Dropping it does the same, but later.
     pub(crate) async fn rollback(self) -> StoreResult<()> {
         match self {
             Self::Sqlite(tx, _) => tx.rollback().await.map_err(store_error),
@@ -33,8 +32,8 @@ impl Tx {
         }
     }
 
-    /// The database's time, in microseconds since 1970, which leases are measured by. An embedded
-    /// database has none of its own: it is the process's clock.
+    /// Returns the database's time in microseconds since 1970 (UTC). Leases use this clock. SQLite
+    /// has no clock of its own, so it uses the process's clock.
     pub(crate) async fn now_micros(&mut self) -> StoreResult<i64> {
         match self {
             Self::Sqlite(_, clock) => Ok(clock.now_micros()),
@@ -50,14 +49,14 @@ impl Tx {
         }
     }
 
-    /// The process's clock, in microseconds since 1970.
+    /// Returns the process's time in microseconds since 1970 (UTC).
     pub(crate) fn clock_micros(&self) -> i64 {
         match self {
             Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now_micros(),
         }
     }
 
-    /// The time that the job tables are written with.
+    /// Returns the process's time in UTC, as the job tables store it.
     pub(crate) fn now(&self) -> chrono::NaiveDateTime {
         match self {
             Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now(),

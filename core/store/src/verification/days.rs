@@ -1,25 +1,61 @@
-//! Days: what was played, what was made of it, and what an earlier day left.
+//! Days: their plays, statistics, revenue and skips.
 
 use crate::{
-    StoreResult,
+    Store, StoreResult,
     settlement::days::closed_through,
-    sql::{statement::params, tx::Tx},
+    sql::{statement::params, statuses, tx::Tx},
     verification::{
-        DayFacts, DayPage, RevenueFacts, StatisticsFacts, VideoDay, full_page_end, plays::plays,
+        DayFacts, DayPage, RevenueFacts, StatisticsFacts, VideoDayFacts,
+        page::{before_all_dates, full_page_end},
+        plays::plays,
     },
 };
 use balance_batch::{
     execution::{JobExecutionId, JobInstanceId},
     job::{Job, Step},
+    status::BatchStatus,
 };
 use balance_domain::rates::Tier;
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 
-pub(crate) async fn next(tx: &mut Tx, after: NaiveDate) -> StoreResult<Option<DayFacts>> {
+impl Store {
+    /// Returns the first date with history, results or a launch: after a date, or of all.
+    pub async fn next_day(&self, after: Option<NaiveDate>) -> StoreResult<Option<DayFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let day = next_date(&mut tx, after.unwrap_or_else(before_all_dates)).await?;
+        tx.rollback().await?;
+        Ok(day)
+    }
+
+    /// Returns the rate tiers in effect on a day with the stored names of their kinds.
+    pub async fn tiers_on(&self, date: NaiveDate) -> StoreResult<Vec<(String, Tier)>> {
+        let mut tx = self.db.snapshot().await?;
+        let tiers = tiers(&mut tx, date).await?;
+        tx.rollback().await?;
+        Ok(tiers)
+    }
+
+    /// Returns about `limit` videos of a day after an id, with the skips of the instance.
+    pub async fn day_page(
+        &self,
+        date: NaiveDate,
+        instance: Option<JobInstanceId>,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<DayPage> {
+        let mut tx = self.db.snapshot().await?;
+        let page = page(&mut tx, date, instance, after, limit).await?;
+        tx.rollback().await?;
+        Ok(page)
+    }
+}
+
+/// Returns the first date after `after` with history, results or a launch.
+async fn next_date(tx: &mut Tx, after: NaiveDate) -> StoreResult<Option<DayFacts>> {
     let mut first: Option<NaiveDate> = None;
-    // One index probe each: nothing is scanned.
+    // One index lookup per table, without a scan.
     for table in [
         "play_history",
         "ad_history",
@@ -49,12 +85,15 @@ async fn day(tx: &mut Tx, date: NaiveDate) -> StoreResult<DayFacts> {
             &params![date],
         )
         .await?;
+    let completed = statuses::literal(BatchStatus::Completed);
     let settled: Vec<(i64, i64)> = tx
         .fetch_all(
-            "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID FROM job_date_instance d \
-         JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
-         WHERE d.job_name = ? AND d.date = ? AND e.STATUS = 'COMPLETED' \
-         ORDER BY e.JOB_EXECUTION_ID",
+            AssertSqlSafe(format!(
+                "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID FROM job_date_instance d \
+                 JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
+                 WHERE d.job_name = ? AND d.date = ? AND e.STATUS = {completed} \
+                 ORDER BY e.JOB_EXECUTION_ID"
+            )),
             &params![Job::DayStatistics.name(), date],
         )
         .await?;
@@ -92,7 +131,7 @@ async fn is_launched(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {
     Ok(row.is_some())
 }
 
-pub(crate) async fn tiers(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<(String, Tier)>> {
+async fn tiers(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<(String, Tier)>> {
     let rows: Vec<(String, i64, Option<i64>, i64)> = tx
         .fetch_all(
             "SELECT kind, from_count, to_count, rate_micro_won FROM revenue_rate \
@@ -112,7 +151,7 @@ pub(crate) async fn tiers(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<(Stri
     Ok(rows.into_iter().map(tier).collect())
 }
 
-/// A row of statistics with the row before it, the opening balance and the registration.
+/// A row of `video_statistics` with the lifetime counts before it and the registration.
 #[derive(sqlx::FromRow)]
 struct StatisticsRow {
     video_id: i64,
@@ -139,15 +178,15 @@ impl From<&StatisticsRow> for StatisticsFacts {
     }
 }
 
-pub(crate) async fn page(
+async fn page(
     tx: &mut Tx,
     date: NaiveDate,
     instance: Option<JobInstanceId>,
     after: i64,
     limit: u32,
 ) -> StoreResult<DayPage> {
-    // Each source is read as far as those before it reach: a server goes to both ends of a range, but
-    // may well read a day from its beginning to where a page begins.
+    // Each source is read up to the last id of the earlier ones. Without an upper bound a server may
+    // scan the day from its beginning.
     let plays = plays(tx, date, after, limit).await?;
     let upto = full_page_end(limit, plays.len(), plays.last().map(|row| row.0));
     let ads: Vec<(i64, i64)> = tx
@@ -199,9 +238,9 @@ pub(crate) async fn page(
     })
 }
 
-/// The videos of a page, as its sources tell of them.
+/// The videos of a page, merged from several tables.
 struct Videos {
-    found: BTreeMap<i64, VideoDay>,
+    found: BTreeMap<i64, VideoDayFacts>,
     upto: i64,
 }
 
@@ -216,12 +255,12 @@ impl Videos {
         }
     }
 
-    /// Adds to a video, if it is of this page.
-    fn with(&mut self, id: i64, add: impl FnOnce(&mut VideoDay)) {
+    /// Changes a video if the page covers it.
+    fn with(&mut self, id: i64, add: impl FnOnce(&mut VideoDayFacts)) {
         if id <= self.upto {
-            add(self.found.entry(id).or_insert_with(|| VideoDay {
+            add(self.found.entry(id).or_insert_with(|| VideoDayFacts {
                 video_id: id,
-                ..VideoDay::default()
+                ..VideoDayFacts::default()
             }));
         }
     }
@@ -233,7 +272,7 @@ async fn statistics(
     (after, upto): (i64, i64),
     limit: u32,
 ) -> StoreResult<Vec<StatisticsRow>> {
-    // The row before is one step backwards in the primary key.
+    // The primary key finds the previous row without a scan.
     tx.fetch_all(
         "SELECT s.video_id AS video_id, s.view_count AS view_count, \
          s.total_play_time AS total_play_time, s.ad_view_count AS ad_view_count, \

@@ -1,70 +1,66 @@
-//! What a verification reads: plain facts, as the tables hold them. Words and numbers are not
-//! judged here, so that a damaged one can be named instead of ending the reading.
+//! The rows that a verification reads, as the tables store them. Values are not validated here, so that
+//! the verification can report an invalid one.
 //!
-//! Each method is one snapshot. What is settled never changes, so that pages of one settled day may
-//! come from different snapshots.
+//! Each method reads one snapshot. Settled rows never change, so the pages of a settled day may come
+//! from different snapshots.
 
 use balance_batch::execution::{JobExecutionId, JobInstanceId};
 use balance_domain::playback::EventId;
 use chrono::NaiveDate;
 use std::ops::AddAssign;
 
-/// A date of which anything is known: history, results, or a launch.
+/// A date with history, results or a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayFacts {
-    /// The business day.
     pub date: NaiveDate,
-    /// Whether anything was played.
+    /// Whether the day has plays.
     pub is_active: bool,
-    /// Whether there are rows of statistics or revenue.
+    /// Whether the day has rows of statistics or revenue.
     pub has_results: bool,
-    /// Whether it was ever launched.
+    /// Whether the day was ever launched.
     pub is_launched: bool,
-    /// The COMPLETED executions with their instances, oldest first; one where it is settled.
+    /// The COMPLETED executions with their instances, oldest first. A settled day has one.
     pub settled_by: Vec<(JobExecutionId, JobInstanceId)>,
     /// The last closed day.
     pub closed_through: Option<NaiveDate>,
 }
 
-/// A day of plays of one video. Sums that never overflow.
+/// The plays of one video on a day. 128-bit sums cannot overflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlayFacts {
     /// Counted views.
     pub views: i128,
-    /// Seconds watched.
+    /// Credited seconds.
     pub seconds: i128,
     /// The least seconds of a row.
     pub least_seconds: i64,
-    /// The least and the greatest `counted`: 0 or 1 where it is right.
+    /// The least and the greatest `counted`. Valid values are 0 and 1.
     pub counted: (i64, i64),
 }
 
-/// A row of `video_statistics`, with what the row hangs from.
+/// A row of `video_statistics` with the rows that it builds on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatisticsFacts {
     /// Counted views of the day.
     pub view_count: i64,
-    /// Seconds watched on the day.
+    /// Credited seconds of the day.
     pub total_play_time: i64,
     /// Ad views of the day.
     pub ad_view_count: i64,
-    /// Views and ad views over the video's life.
+    /// Lifetime views and ad views.
     pub cumulative: (i64, i64),
-    /// Lifetime views and ad views before the day: of the row before, else the opening balance,
-    /// else 0.
+    /// Lifetime views and ad views before the day: those of the previous row, or else of the opening
+    /// balance, or else 0.
     pub before: (i64, i64),
     /// Whether the video is registered.
     pub is_registered: bool,
 }
 
-/// Amounts in hundredths of a won.
+/// A row of `video_revenue`. Amounts are in hundredths of a won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevenueFacts {
-    /// Pay for views.
     pub view_revenue: i64,
-    /// Pay for ad views.
     pub ad_revenue: i64,
-    /// All pay.
     pub total_revenue: i64,
 }
 
@@ -79,20 +75,15 @@ pub struct Skips {
     pub rollup: bool,
 }
 
-/// Everything about one video on one day.
+/// The rows of one video on one day.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct VideoDay {
-    /// The video.
+pub struct VideoDayFacts {
     pub video_id: i64,
-    /// Its plays, where there are any.
     pub plays: Option<PlayFacts>,
-    /// Its ad views.
     pub ad_views: i64,
-    /// Its row of statistics.
     pub statistics: Option<StatisticsFacts>,
-    /// Its row of revenue.
     pub revenue: Option<RevenueFacts>,
-    /// Which steps of the instance skipped it.
+    /// The steps of the instance that skipped the video.
     pub skips: Skips,
 }
 
@@ -101,26 +92,22 @@ pub struct VideoDay {
 pub struct DayPage {
     /// Whether the day was ever launched.
     pub is_launched: bool,
-    /// The videos.
-    pub videos: Vec<VideoDay>,
-    /// The last id that the page covers, or nothing where it is the last page.
+    pub videos: Vec<VideoDayFacts>,
+    /// The last id that the page covers, or `None` for the last page.
     pub upto: Option<i64>,
 }
 
-/// Counts and amounts of a week or month. Amounts in hundredths of a won. Sums that never overflow.
+/// The counts and amounts of a week or month. Amounts are in hundredths of a won. 128-bit sums cannot
+/// overflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PeriodFacts {
     /// Counted views.
     pub view_count: i128,
-    /// Seconds watched.
+    /// Credited seconds.
     pub total_play_time: i128,
-    /// Ad views.
     pub ad_view_count: i128,
-    /// Pay for views.
     pub view_revenue: i128,
-    /// Pay for ad views.
     pub ad_revenue: i128,
-    /// All pay.
     pub total_revenue: i128,
 }
 
@@ -135,33 +122,31 @@ impl AddAssign for PeriodFacts {
     }
 }
 
-/// Videos and their sums: what a row of `period_total` says, or what it should say.
+/// A row of `period_total`, stored or recomputed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TotalFacts {
-    /// Videos with a row.
+    /// The number of videos with a row.
     pub video_count: i128,
-    /// Their sums.
     pub sums: PeriodFacts,
 }
 
 impl TotalFacts {
-    /// With one video more.
+    /// Adds a video.
     pub fn add(&mut self, video: PeriodFacts) {
         self.video_count += 1;
         self.sums += video;
     }
 }
 
-/// A row of `period_rollup`, and the days that it is made of.
+/// A row of `period_rollup` with the sums of its days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollupFacts {
-    /// The video.
     pub video_id: i64,
-    /// What the row says.
+    /// The stored row.
     pub row: PeriodFacts,
-    /// The sums of the settled days; nothing where there are none.
+    /// The sums of the settled days, if any.
     pub settled: Option<PeriodFacts>,
-    /// The sums of what unfinished executions have written of their days so far.
+    /// The sums of the rows that unfinished executions have written, if any.
     pub unfinished: Option<PeriodFacts>,
     /// Whether the rollup step skipped the video on a day of the period.
     pub is_skipped: bool,
@@ -170,38 +155,35 @@ pub struct RollupFacts {
 /// A page of a period's rows, in the order of their videos.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollupPage {
-    /// The rows.
     pub rows: Vec<RollupFacts>,
-    /// Whether a day of the period is unsettled and was abandoned: a row may then still hold what
-    /// the abandoned run made of that day.
+    /// Whether a day of the period is unsettled and was abandoned. Then a row may still contain values
+    /// that the abandoned execution wrote for that day.
     pub is_undecided: bool,
-    /// The last id that the page covers, or nothing where it is the last page.
+    /// The last id that the page covers, or `None` for the last page.
     pub upto: Option<i64>,
 }
 
-/// An event of the history.
+/// An event of the play history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventFacts {
-    /// Its id.
     pub event_id: EventId,
-    /// When it happened, in microseconds since 1970 (UTC).
+    /// Microseconds since 1970 (UTC).
     pub occurred_at_micros: i64,
 }
 
-/// A job instance, as far as Spring Batch knows it.
+/// A job instance in the tables of Spring Batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceFacts {
-    /// Its id.
     pub id: JobInstanceId,
     /// `JOB_NAME`.
     pub job_name: String,
     /// `JOB_KEY`.
     pub job_key: String,
-    /// The number of the instance of its date; 0 for the first.
+    /// The number of the instance of its date, 0 for the first.
     pub run_id: i64,
-    /// Its executions, oldest first.
+    /// The executions, oldest first.
     pub executions: Vec<JobExecutionId>,
-    /// The videos that its steps skipped, each once for each step.
+    /// The number of skipped videos, counted once per step.
     pub skipped: i64,
 }
 
@@ -224,19 +206,19 @@ pub type ContextFacts = (String, Option<String>);
 /// The columns that an execution and a step execution share.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RunFacts {
-    /// Whether `VERSION` is there.
+    /// Whether `VERSION` is not NULL.
     pub has_version: bool,
     /// `STATUS`.
     pub status: Option<String>,
     /// `EXIT_CODE`.
     pub exit_code: Option<String>,
-    /// Whether `START_TIME` is there.
+    /// Whether `START_TIME` is not NULL.
     pub has_start: bool,
-    /// Whether `END_TIME` is there.
+    /// Whether `END_TIME` is not NULL.
     pub has_end: bool,
-    /// Whether `LAST_UPDATED` is there.
+    /// Whether `LAST_UPDATED` is not NULL.
     pub has_update: bool,
-    /// Its context, where there is a row.
+    /// The context, if it has a row.
     pub context: Option<ContextFacts>,
 }
 
@@ -255,47 +237,41 @@ pub const COUNTERS: [&str; 8] = [
     "ROLLBACK_COUNT",
 ];
 
-/// A step execution.
+/// A row of `BATCH_STEP_EXECUTION` with its context and lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepFacts {
     /// `STEP_EXECUTION_ID`.
     pub id: i64,
     /// `STEP_NAME`.
     pub name: String,
-    /// What it shares with an execution.
     pub run: RunFacts,
-    /// What it counted.
     pub counters: CounterFacts,
-    /// Whether it has a row in `step_lease`.
+    /// Whether `step_lease` has a row of the step execution.
     pub has_lease: bool,
 }
 
 /// A job execution with all its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutionFacts {
-    /// Its id.
     pub id: JobExecutionId,
-    /// What it shares with a step execution.
     pub run: RunFacts,
-    /// Its parameters.
     pub parameters: Vec<ParameterFacts>,
-    /// Its steps and partitions, in the order of their ids.
+    /// All step executions in the order of their ids.
     pub steps: Vec<StepFacts>,
-    /// Step executions that have a lease of this execution, and no row in it.
+    /// Step executions with a lease of this execution but without a row in it.
     pub orphaned_leases: Vec<i64>,
 }
 
-/// Rows that hang from nothing, late events that are not late, or a sequence that is behind.
+/// Orphans of one kind: rows without a parent, late events that are not late, or a sequence that is
+/// behind its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrphanFacts {
-    /// The table.
     pub table: &'static str,
-    /// The column.
     pub column: &'static str,
-    /// What should be there.
+    /// The expected value.
     pub expected: String,
-    /// How many rows there are.
+    /// The number of such rows.
     pub total: u64,
-    /// The first rows, in words, and what is there.
+    /// The first rows, each with its key and its value as text.
     pub rows: Vec<(String, String)>,
 }

@@ -1,7 +1,7 @@
 //! The job tables: instances, executions, steps, contexts, leases.
 
 use crate::{
-    StoreResult,
+    Store, StoreResult,
     sql::{statement::params, tx::Tx},
     verification::{
         CounterFacts, ExecutionFacts, InstanceFacts, ParameterFacts, RunFacts, StepFacts,
@@ -14,7 +14,25 @@ use balance_batch::{
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
-pub(crate) async fn instances(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<InstanceFacts>> {
+impl Store {
+    /// Returns the job instances of a date.
+    pub async fn instances(&self, date: NaiveDate) -> StoreResult<Vec<InstanceFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let instances = instances(&mut tx, date).await?;
+        tx.rollback().await?;
+        Ok(instances)
+    }
+
+    /// Returns an execution with its parameters, contexts, steps and leases.
+    pub async fn execution_facts(&self, id: JobExecutionId) -> StoreResult<Option<ExecutionFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let execution = execution(&mut tx, id).await?;
+        tx.rollback().await?;
+        Ok(execution)
+    }
+}
+
+async fn instances(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<InstanceFacts>> {
     let rows: Vec<(i64, i64, String, String)> = tx
         .fetch_all(
             "SELECT d.job_instance_id, d.run_id, i.JOB_NAME, i.JOB_KEY FROM job_date_instance d \
@@ -53,7 +71,7 @@ pub(crate) async fn instances(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<I
     Ok(instances)
 }
 
-/// What an execution and a step execution share.
+/// The columns that an execution and a step execution share.
 #[derive(sqlx::FromRow)]
 struct Run {
     has_version: i64,
@@ -66,7 +84,7 @@ struct Run {
     serialized_context: Option<String>,
 }
 
-/// The columns of [`Run`], of the table `x` and its context `c`.
+/// The columns of [`Run`] for the table `x` and its context `c`.
 const RUN: &str = "CASE WHEN x.VERSION IS NULL THEN 0 ELSE 1 END AS has_version, \
      x.STATUS AS status, x.EXIT_CODE AS exit_code, \
      CASE WHEN x.START_TIME IS NULL THEN 0 ELSE 1 END AS has_start, \
@@ -83,7 +101,7 @@ impl From<Run> for RunFacts {
             has_start: row.has_start != 0,
             has_end: row.has_end != 0,
             has_update: row.has_update != 0,
-            // NOT NULL where there is a row.
+            // The column is NOT NULL, so NULL means that there is no row.
             context: row
                 .short_context
                 .map(|short| (short, row.serialized_context)),
@@ -136,10 +154,7 @@ impl From<StepRow> for StepFacts {
     }
 }
 
-pub(crate) async fn execution(
-    tx: &mut Tx,
-    id: JobExecutionId,
-) -> StoreResult<Option<ExecutionFacts>> {
+async fn execution(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Option<ExecutionFacts>> {
     let run: Option<Run> = tx
         .fetch_optional(
             AssertSqlSafe(format!(

@@ -1,8 +1,8 @@
-//! What no day and no execution leads to: rows that hang from nothing, late events that are not late,
-//! sequences that are behind.
+//! Rows that no day and no execution refers to: orphans, late events that are not late, and sequences
+//! that are behind their tables.
 
 use crate::{
-    StoreResult,
+    Store, StoreResult,
     sql::{statement::params, tx::Tx},
     verification::OrphanFacts,
 };
@@ -10,15 +10,26 @@ use balance_batch::job::Job;
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
-/// Rows that should not be there.
+impl Store {
+    /// Returns orphans, late events that are not late, and sequences that are behind their tables, with
+    /// the first `limit` rows of each kind.
+    pub async fn orphans(&self, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let rows = rows(&mut tx, limit).await?;
+        tx.rollback().await?;
+        Ok(rows)
+    }
+}
+
+/// A kind of invalid rows.
 struct Orphan {
     table: &'static str,
-    /// What the row's number is called.
+    /// The name of the row's key in a finding.
     key: &'static str,
     column: &'static str,
     expected: &'static str,
     found: &'static str,
-    /// The row's number.
+    /// The SQL expression of the row's key.
     id: &'static str,
     /// The rest of the SELECT.
     from: &'static str,
@@ -87,7 +98,7 @@ const ORPHANS: [Orphan; 6] = [
     },
 ];
 
-/// A sequence, and the ids that it must be past.
+/// The sequences, each with the column and the table of the ids that it allocates.
 const SEQUENCES: [(&str, &str, &str); 3] = [
     (
         "BATCH_JOB_INSTANCE_SEQ",
@@ -106,9 +117,9 @@ const SEQUENCES: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// An event ends in the history of its day or among the late ones, never in both; and late is only
-/// what came after its day was closed. A column, what should be there, what is, the rest of the
-/// SELECT.
+/// Invalid late events. An event is in the history of its day or among the late events, never in both.
+/// The day of a late event is closed. Each entry has the column, the expected value, the found value,
+/// and the rest of the SELECT.
 const NOT_LATE: [(&str, &str, &str, &str); 2] = [
     (
         "event_id",
@@ -126,7 +137,7 @@ const NOT_LATE: [(&str, &str, &str, &str); 2] = [
 
 async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     let mut found = Vec::new();
-    for (column, expected, what, from) in NOT_LATE {
+    for (column, expected, found_value, from) in NOT_LATE {
         let sql = format!("SELECT COUNT(*) FROM {from}");
         let (total,): (i64,) = tx.fetch_one(AssertSqlSafe(sql), &[]).await?;
         if total == 0 {
@@ -138,7 +149,7 @@ async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
             tx.fetch_all(AssertSqlSafe(sql), &params![limit]).await?;
         let row = |(date, id): (NaiveDate, Vec<u8>)| {
             let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-            (format!("date {date}, event {id}"), what.to_owned())
+            (format!("date {date}, event {id}"), found_value.to_owned())
         };
         found.push(OrphanFacts {
             table: "late_event",
@@ -151,8 +162,8 @@ async fn late(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     Ok(found)
 }
 
-/// Totals of days that nobody has launched, and of no period that there is: what should be there, and
-/// the end of the SELECT, which binds the job's name.
+/// Invalid totals: those of days that were never launched, and those of unknown periods. Each entry has
+/// the expected value and the condition, whose parameter is the job's name.
 const TOTALS: [(&str, &str); 2] = [
     (
         "no row: the day was never launched",
@@ -168,14 +179,14 @@ const TOTALS: [(&str, &str); 2] = [
 async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     let job = Job::DayStatistics.name();
     let mut found = Vec::new();
-    for (expected, whose) in TOTALS {
-        let sql = format!("SELECT COUNT(*) FROM period_total t WHERE {whose}");
+    for (expected, condition) in TOTALS {
+        let sql = format!("SELECT COUNT(*) FROM period_total t WHERE {condition}");
         let (total,): (i64,) = tx.fetch_one(AssertSqlSafe(sql), &params![job]).await?;
         if total == 0 {
             continue;
         }
         let sql = format!(
-            "SELECT t.period, t.start_date FROM period_total t WHERE {whose} \
+            "SELECT t.period, t.start_date FROM period_total t WHERE {condition} \
              ORDER BY t.start_date, t.period LIMIT ?"
         );
         let rows: Vec<(String, NaiveDate)> = tx
@@ -195,7 +206,7 @@ async fn totals(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     Ok(found)
 }
 
-pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
+async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts>> {
     let mut found = late(tx, limit).await?;
     found.extend(totals(tx, limit).await?);
     for orphan in &ORPHANS {
@@ -216,6 +227,13 @@ pub(crate) async fn rows(tx: &mut Tx, limit: u32) -> StoreResult<Vec<OrphanFacts
             rows: ids.into_iter().map(row).collect(),
         });
     }
+    found.extend(sequences(tx).await?);
+    Ok(found)
+}
+
+/// Returns the sequences that are behind their tables.
+async fn sequences(tx: &mut Tx) -> StoreResult<Vec<OrphanFacts>> {
+    let mut found = Vec::new();
     for (sequence, id, table) in SEQUENCES {
         let sql = format!(
             "SELECT COALESCE((SELECT MAX(ID) FROM {sequence}), 0), \

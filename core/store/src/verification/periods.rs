@@ -1,17 +1,87 @@
-//! Weeks and months, and the days that they are made of.
+//! Weeks and months: their rows, totals and the sums of their days.
 
 use crate::{
-    StoreResult,
-    sql::{statement::params, tx::Tx},
-    verification::{PeriodFacts, RollupFacts, RollupPage, full_page_end},
+    Store, StoreResult,
+    reports::totals,
+    sql::{statement::params, statuses, tx::Tx},
+    verification::{
+        PeriodFacts, RollupFacts, RollupPage, TotalFacts,
+        page::{before_all_dates, full_page_end},
+    },
 };
-use balance_batch::job::{Job, Step};
+use balance_batch::{
+    job::{Job, Step},
+    status::BatchStatus,
+};
 use balance_domain::period::{Period, PeriodKind};
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 use std::collections::{HashMap, HashSet};
 
-pub(crate) async fn next(
+impl Store {
+    /// Returns the start of the first period of a kind that has rows or totals: after a date, or of all.
+    pub async fn next_rollup(
+        &self,
+        kind: PeriodKind,
+        after: Option<NaiveDate>,
+    ) -> StoreResult<Option<NaiveDate>> {
+        let mut tx = self.db.snapshot().await?;
+        let after = after.unwrap_or_else(before_all_dates);
+        let start = next_start(&mut tx, kind, after).await?;
+        tx.rollback().await?;
+        Ok(start)
+    }
+
+    /// Returns at most `limit` rows of a period after an id, with the sums of their days.
+    pub async fn rollup_page(
+        &self,
+        period: Period,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<RollupPage> {
+        let mut tx = self.db.snapshot().await?;
+        let page = page(&mut tx, period, after, limit).await?;
+        tx.rollback().await?;
+        Ok(page)
+    }
+
+    /// Returns at most `limit` videos after an id that lack a row of the period: they have statistics on
+    /// `date` and none from `since` to the day before, and the rollup of `date` did not skip them.
+    pub async fn missing_rollups(
+        &self,
+        period: Period,
+        date: NaiveDate,
+        since: NaiveDate,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<Vec<i64>> {
+        let mut tx = self.db.snapshot().await?;
+        let missing = missing(&mut tx, period, (since, date), after, limit).await?;
+        tx.rollback().await?;
+        Ok(missing)
+    }
+
+    /// Returns the stored totals of a period.
+    pub async fn total_facts(&self, period: Period) -> StoreResult<Option<TotalFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let row = totals::read(&mut tx, period).await?;
+        tx.rollback().await?;
+        Ok(row.map(|row| TotalFacts {
+            video_count: row.video_count.into(),
+            sums: PeriodFacts {
+                view_count: row.view_count.into(),
+                total_play_time: row.total_play_time.into(),
+                ad_view_count: row.ad_view_count.into(),
+                view_revenue: row.view_revenue.into(),
+                ad_revenue: row.ad_revenue.into(),
+                total_revenue: row.total_revenue.into(),
+            },
+        }))
+    }
+}
+
+/// Returns the first period of a kind after a date that has rows or totals.
+async fn next_start(
     tx: &mut Tx,
     kind: PeriodKind,
     after: NaiveDate,
@@ -28,7 +98,7 @@ pub(crate) async fn next(
     Ok(first)
 }
 
-/// A row of the table.
+/// A row of `period_rollup`, or the sums of a day.
 #[derive(sqlx::FromRow)]
 struct Row {
     video_id: i64,
@@ -40,7 +110,7 @@ struct Row {
     total_revenue: i64,
 }
 
-/// A day of a video, with its pay.
+/// A day of a video with its revenue.
 #[derive(sqlx::FromRow)]
 struct Day {
     date: NaiveDate,
@@ -61,22 +131,22 @@ impl From<&Row> for PeriodFacts {
     }
 }
 
-/// What became of the days of a period.
+/// The outcomes of the days of a period.
 #[derive(Default)]
 struct Outcomes {
     settled: HashSet<NaiveDate>,
     is_undecided: bool,
 }
 
-pub(crate) async fn page(
-    tx: &mut Tx,
-    period: Period,
-    after: i64,
-    limit: u32,
-) -> StoreResult<RollupPage> {
-    let rows: Vec<Row> = tx.fetch_all("SELECT video_id, view_count, total_play_time, ad_view_count, view_revenue, ad_revenue, \
-         total_revenue FROM period_rollup WHERE period = ? AND start_date = ? AND video_id > ? \
-         ORDER BY video_id LIMIT ?", &params![period.kind.name(), period.from, after, limit]).await?;
+async fn page(tx: &mut Tx, period: Period, after: i64, limit: u32) -> StoreResult<RollupPage> {
+    let rows: Vec<Row> = tx
+        .fetch_all(
+            "SELECT video_id, view_count, total_play_time, ad_view_count, view_revenue, \
+             ad_revenue, total_revenue FROM period_rollup \
+             WHERE period = ? AND start_date = ? AND video_id > ? ORDER BY video_id LIMIT ?",
+            &params![period.kind.name(), period.from, after, limit],
+        )
+        .await?;
     let upto = full_page_end(limit, rows.len(), rows.last().map(|row| row.video_id));
     let outcomes = outcomes(tx, period).await?;
     let sums = sums(tx, period, &rows, &outcomes.settled).await?;
@@ -114,12 +184,17 @@ pub(crate) async fn page(
 }
 
 async fn outcomes(tx: &mut Tx, period: Period) -> StoreResult<Outcomes> {
+    let completed = statuses::literal(BatchStatus::Completed);
+    let abandoned = statuses::literal(BatchStatus::Abandoned);
     let launched: Vec<(NaiveDate, i64, i64)> = tx
         .fetch_all(
-            "SELECT d.date, MAX(CASE WHEN e.STATUS = 'COMPLETED' THEN 1 ELSE 0 END), \
-         MAX(CASE WHEN e.STATUS = 'ABANDONED' THEN 1 ELSE 0 END) FROM job_date_instance d \
-         JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
-         WHERE d.job_name = ? AND d.date BETWEEN ? AND ? GROUP BY d.date",
+            AssertSqlSafe(format!(
+                "SELECT d.date, MAX(CASE WHEN e.STATUS = {completed} THEN 1 ELSE 0 END), \
+                 MAX(CASE WHEN e.STATUS = {abandoned} THEN 1 ELSE 0 END) \
+                 FROM job_date_instance d \
+                 JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
+                 WHERE d.job_name = ? AND d.date BETWEEN ? AND ? GROUP BY d.date"
+            )),
             &params![Job::DayStatistics.name(), period.from, period.to],
         )
         .await?;
@@ -134,10 +209,10 @@ async fn outcomes(tx: &mut Tx, period: Period) -> StoreResult<Outcomes> {
     Ok(outcomes)
 }
 
-/// The days of each video: the settled ones, and the others.
+/// The sums of each video: over its settled days, and over the others.
 type Sums = HashMap<i64, (Option<PeriodFacts>, Option<PeriodFacts>)>;
 
-/// At most 31 neighbouring rows for each video; summed here, in numbers that do not overflow.
+/// Sums up the days of each video in 128 bits. Reads at most 31 adjacent rows per video.
 async fn sums(
     tx: &mut Tx,
     period: Period,
@@ -173,7 +248,7 @@ async fn sums(
     Ok(sums)
 }
 
-pub(crate) async fn missing(
+async fn missing(
     tx: &mut Tx,
     period: Period,
     (since, date): (NaiveDate, NaiveDate),

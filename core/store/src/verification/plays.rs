@@ -1,23 +1,52 @@
-//! What was played: sums by video, and single events.
+//! Plays: sums by video, and single events.
 
 use crate::{
-    StoreError, StoreResult,
-    sql::{statement::params, tx::Tx},
+    Store, StoreError, StoreResult,
+    sql::{dialect::CLAMPED_SUM, statement::params, tx::Tx},
     verification::{EventFacts, PlayFacts},
 };
 use balance_domain::playback::EventId;
 use chrono::NaiveDate;
 use std::collections::BTreeMap;
 
-/// Where a sum does not fit into 64 bits SQLite fails, and MySQL answers the largest number.
-const CLAMPED: i64 = i64::MAX;
-
-/// A day of plays of a video: id, views, seconds, the least seconds, the least and the greatest
+/// The plays of a video on a day: id, views, seconds, the least seconds, the least and the greatest
 /// `counted`.
 type PlaySums = (i64, i64, i64, i64, i64, i64);
 
-/// A day's plays by video. The database sums, unless a sum does not fit; then we do.
-pub(crate) async fn plays(
+impl Store {
+    /// Returns at most `limit` events of a date with ids between `above` and `below`, both excluded, in
+    /// the order of ids.
+    pub async fn events(
+        &self,
+        date: NaiveDate,
+        above: EventId,
+        below: EventId,
+        limit: u32,
+    ) -> StoreResult<Vec<EventFacts>> {
+        let mut tx = self.db.snapshot().await?;
+        let events = events(&mut tx, date, above, below, limit).await?;
+        tx.rollback().await?;
+        Ok(events)
+    }
+
+    /// Returns those of at most 1,000 events that the history of a date contains.
+    pub async fn known_events(
+        &self,
+        date: NaiveDate,
+        events: &[EventId],
+    ) -> StoreResult<Vec<EventId>> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.db.snapshot().await?;
+        let known = known_events(&mut tx, date, events).await?;
+        tx.rollback().await?;
+        Ok(known)
+    }
+}
+
+/// Returns a day's plays by video. If a sum exceeds 64 bits, this program adds up the rows.
+pub(super) async fn plays(
     tx: &mut Tx,
     date: NaiveDate,
     after: i64,
@@ -32,7 +61,7 @@ pub(crate) async fn plays(
         )
         .await;
     match rows {
-        Ok(rows) if rows.iter().all(|row| row.2 < CLAMPED) => Ok(rows
+        Ok(rows) if rows.iter().all(|row| row.2 < CLAMPED_SUM) => Ok(rows
             .into_iter()
             .map(|(id, views, seconds, least_seconds, least, most)| {
                 let facts = PlayFacts {
@@ -49,6 +78,7 @@ pub(crate) async fn plays(
     }
 }
 
+/// Adds up a day's plays in 128 bits.
 async fn plays_row_by_row(
     tx: &mut Tx,
     date: NaiveDate,
@@ -88,13 +118,16 @@ async fn plays_row_by_row(
 }
 
 fn event_id(bytes: &[u8]) -> StoreResult<EventId> {
-    let id = bytes
-        .try_into()
-        .map_err(|_| StoreError::Damaged(format!("an event id of {} bytes", bytes.len())))?;
+    let id = bytes.try_into().map_err(|_| {
+        StoreError::Damaged(format!(
+            "an event id has {} bytes instead of 16",
+            bytes.len()
+        ))
+    })?;
     Ok(EventId(id))
 }
 
-pub(crate) async fn events(
+async fn events(
     tx: &mut Tx,
     date: NaiveDate,
     above: EventId,
@@ -118,7 +151,7 @@ pub(crate) async fn events(
         .collect()
 }
 
-pub(crate) async fn known_events(
+async fn known_events(
     tx: &mut Tx,
     date: NaiveDate,
     events: &[EventId],

@@ -1,30 +1,60 @@
-//! Ads.
+//! Ads: creation and listing.
 
 use crate::{
     Store, StoreResult,
     sql::{
         new_id::{NewId, next_id},
+        retry::on_conflict,
         statement::params,
     },
-    videos::{
-        Ad, Created, Creation,
-        creation_reply::{self, Earlier},
-    },
+    videos::creation_reply::{self, Created, Creation, Earlier},
 };
 use balance_domain::videos::{AdId, Title};
 
-pub(crate) async fn create(
-    store: &Store,
-    creation: &Creation,
-    title: &Title,
-) -> StoreResult<Created<AdId>> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ad {
+    /// Ads are shown in the order of their ids.
+    pub id: AdId,
+    pub title: String,
+}
+
+impl Store {
+    /// Creates an ad. A repeated request with the same key returns the id of the first one.
+    pub async fn create_ad(
+        &self,
+        creation: &Creation,
+        title: &Title,
+    ) -> StoreResult<Created<AdId>> {
+        on_conflict(|| create(self, creation, title)).await
+    }
+
+    /// Returns at most `limit` ads after an id, in the order of their ids.
+    pub async fn ads(&self, after: Option<AdId>, limit: u32) -> StoreResult<Vec<Ad>> {
+        let mut tx = self.db.read().await?;
+        let rows: Vec<(i64, String)> = tx
+            .fetch_all(
+                "SELECT id, title FROM ad WHERE id > ? ORDER BY id LIMIT ?",
+                &params![after.map_or(0, |after| after.0), limit],
+            )
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, title)| Ad {
+                id: AdId(id),
+                title,
+            })
+            .collect())
+    }
+}
+
+async fn create(store: &Store, creation: &Creation, title: &Title) -> StoreResult<Created<AdId>> {
     let mut tx = store.db.write().await?;
     let id = next_id(&mut tx, NewId::Ad).await?;
     let request = format!("ad {}", title.as_str());
     match creation_reply::find(&mut tx, creation, &request).await? {
-        Earlier::Nothing => {}
-        Earlier::Created(id) => return Ok(Created::Is(AdId(id))),
-        Earlier::Other => return Ok(Created::KeyReused),
+        Earlier::None => {}
+        Earlier::Created(id) => return Ok(Created::Id(AdId(id))),
+        Earlier::Different => return Ok(Created::KeyReused),
     }
     let now = tx.now();
     tx.execute(
@@ -32,24 +62,7 @@ pub(crate) async fn create(
         &params![id, title.as_str(), now],
     )
     .await?;
-    creation_reply::remember(&mut tx, creation, &request, id).await?;
+    creation_reply::store(&mut tx, creation, &request, id).await?;
     tx.commit().await?;
-    Ok(Created::Is(AdId(id)))
-}
-
-pub(crate) async fn page(store: &Store, after: Option<AdId>, limit: u32) -> StoreResult<Vec<Ad>> {
-    let mut tx = store.db.read().await?;
-    let rows: Vec<(i64, String)> = tx
-        .fetch_all(
-            "SELECT id, title FROM ad WHERE id > ? ORDER BY id LIMIT ?",
-            &params![after.map_or(0, |after| after.0), limit],
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, title)| Ad {
-            id: AdId(id),
-            title,
-        })
-        .collect())
+    Ok(Created::Id(AdId(id)))
 }

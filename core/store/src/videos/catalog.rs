@@ -1,4 +1,4 @@
-//! People, videos and ads.
+//! The catalog of users, videos and ads that imports and the intake use.
 
 use crate::{
     Store, StoreResult,
@@ -8,59 +8,15 @@ use balance_domain::{
     accounts::{User, UserId},
     videos::{Video, VideoId},
 };
-use sqlx::AssertSqlSafe;
 use std::collections::{HashMap, HashSet};
 
 impl Store {
-    /// Registers people and videos in one transaction. Ids that exist stay as they are.
+    /// Registers users and videos in one transaction. Existing rows stay unchanged.
     pub async fn register(&self, users: &[User], videos: &[Video]) -> StoreResult<()> {
         let mut tx = self.db.write().await?;
         insert_users(&mut tx, users).await?;
         insert_videos(&mut tx, videos).await?;
         tx.commit().await
-    }
-
-    /// Whether the database holds nothing yet: no people, no videos, no history.
-    pub async fn is_empty(&self) -> StoreResult<bool> {
-        let mut tx = self.db.read().await?;
-        let (rows,): (i64,) = tx
-            .fetch_one(
-                "SELECT EXISTS (SELECT 1 FROM users) + EXISTS (SELECT 1 FROM video) \
-             + EXISTS (SELECT 1 FROM play_history)",
-                &[],
-            )
-            .await?;
-        Ok(rows == 0)
-    }
-
-    /// A stored setting.
-    pub async fn setting(&self, name: &str) -> StoreResult<Option<String>> {
-        let mut tx = self.db.read().await?;
-        let row: Option<(String,)> = tx
-            .fetch_optional("SELECT value FROM setting WHERE name = ?", &params![name])
-            .await?;
-        Ok(row.map(|(value,)| value))
-    }
-
-    /// Stores a setting unless there is one; answers what is stored now.
-    pub async fn setting_or_insert(&self, name: &str, value: &str) -> StoreResult<String> {
-        if let Some(stored) = self.setting(name).await? {
-            return Ok(stored);
-        }
-        let mut tx = self.db.write().await?;
-        let keep = tx.on_conflict_keep("name");
-        tx.execute(
-            AssertSqlSafe(format!(
-                "INSERT INTO setting (name, value) VALUES (?, ?){keep}"
-            )),
-            &params![name, value],
-        )
-        .await?;
-        let (stored,): (String,) = tx
-            .fetch_one("SELECT value FROM setting WHERE name = ?", &params![name])
-            .await?;
-        tx.commit().await?;
-        Ok(stored)
     }
 }
 
@@ -77,21 +33,24 @@ async fn insert_users(tx: &mut Tx, users: &[User]) -> StoreResult<()> {
     Ok(())
 }
 
-/// Registers people who came with plays, under made-up names. Those who exist stay as they are.
-pub(crate) async fn insert_people(tx: &mut Tx, people: &HashSet<UserId>) -> StoreResult<()> {
-    if people.is_empty() {
+/// Registers users of imported plays under generated names. Existing users stay unchanged.
+pub(crate) async fn insert_imported_users(
+    tx: &mut Tx,
+    user_ids: &HashSet<UserId>,
+) -> StoreResult<()> {
+    if user_ids.is_empty() {
         return Ok(());
     }
     let found: Vec<(i64,)> = tx
         .fetch_in(
             "SELECT id FROM users WHERE id IN ",
-            people.iter().map(|id| id.0),
+            user_ids.iter().map(|id| id.0),
             "",
             &[],
         )
         .await?;
     let found: HashSet<i64> = found.into_iter().map(|(id,)| id).collect();
-    let new: Vec<User> = people
+    let new: Vec<User> = user_ids
         .iter()
         .filter(|id| !found.contains(&id.0))
         .map(|&id| User {
@@ -123,7 +82,7 @@ pub(crate) async fn insert_videos(tx: &mut Tx, videos: &[Video]) -> StoreResult<
     Ok(())
 }
 
-/// Owner and length in seconds of those of the videos that are registered.
+/// Returns the owner and the length in seconds of each of the videos that is registered.
 pub(crate) async fn known_videos(
     tx: &mut Tx,
     ids: &HashSet<VideoId>,
@@ -145,7 +104,7 @@ pub(crate) async fn known_videos(
         .collect())
 }
 
-/// Makes ads until there are `wanted`; answers the ids of all there are.
+/// Creates ads until at least `wanted` exist. Returns the ids of all ads.
 pub(crate) async fn ensure_ads(tx: &mut Tx, wanted: u32) -> StoreResult<Vec<i64>> {
     let rows: Vec<(i64,)> = tx.fetch_all("SELECT id FROM ad ORDER BY id", &[]).await?;
     let mut ids: Vec<i64> = rows.into_iter().map(|(id,)| id).collect();

@@ -1,29 +1,44 @@
-//! What was created for requests that clients gave a name.
+//! Replies to creation requests with an idempotency key.
 
 use crate::{
     StoreResult,
+    playback::IdempotencyKey,
     sql::{statement::params, tx::Tx},
-    videos::Creation,
 };
+use balance_domain::{accounts::UserId, units::MICROS_PER_DAY};
 use sha2::{Digest, Sha256};
 
-/// How long a name is remembered, in microseconds: a day.
-const REMEMBERED_MICROS: i64 = 86_400_000_000;
-
-/// What was created under the same name before.
-pub(crate) enum Earlier {
-    Nothing,
-    /// By the same request.
-    Created(i64),
-    /// By another one.
-    Other,
+/// The user who creates a video or an ad, and the idempotency key of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Creation {
+    pub user_id: UserId,
+    /// The client's idempotency key, if it sent one. It is stored for 24 hours.
+    pub key: Option<IdempotencyKey>,
 }
 
-/// Looks for what the request created before. Whoever creates must hold a lock by then, so that
-/// the same request cannot come in between.
+/// The outcome of a creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created<T> {
+    /// The id that this request created, or an earlier request with the same content and key.
+    Id(T),
+    /// Nothing was created: an earlier request with different content used the key.
+    KeyReused,
+}
+
+/// An earlier request of the same user with the same key.
+pub(crate) enum Earlier {
+    None,
+    /// The same request, with the id that it created.
+    Created(i64),
+    /// A different request.
+    Different,
+}
+
+/// Finds an earlier request with the same key. The caller must hold a lock that excludes concurrent
+/// creations, so that a repeated request cannot run at the same time.
 pub(crate) async fn find(tx: &mut Tx, creation: &Creation, request: &str) -> StoreResult<Earlier> {
     let Some(key) = &creation.key else {
-        return Ok(Earlier::Nothing);
+        return Ok(Earlier::None);
     };
     let now_micros = tx.clock_micros();
     let row: Option<(Vec<u8>, i64)> = tx
@@ -34,14 +49,14 @@ pub(crate) async fn find(tx: &mut Tx, creation: &Creation, request: &str) -> Sto
         )
         .await?;
     Ok(match row {
-        None => Earlier::Nothing,
+        None => Earlier::None,
         Some((hash, id)) if hash == Sha256::digest(request)[..] => Earlier::Created(id),
-        Some(_) => Earlier::Other,
+        Some(_) => Earlier::Different,
     })
 }
 
-/// Remembers what the request created, and forgets what is too long ago.
-pub(crate) async fn remember(
+/// Stores the id that a request created for 24 hours. Deletes expired replies.
+pub(crate) async fn store(
     tx: &mut Tx,
     creation: &Creation,
     request: &str,
@@ -65,7 +80,7 @@ pub(crate) async fn remember(
             key.as_str(),
             &Sha256::digest(request)[..],
             created_id,
-            now_micros.saturating_add(REMEMBERED_MICROS)
+            now_micros.saturating_add(MICROS_PER_DAY)
         ],
     )
     .await?;

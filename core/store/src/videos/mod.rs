@@ -1,9 +1,12 @@
-//! Videos, ads and the catalog that imports register.
+//! Videos and ads: creation, lists, and the catalog that imports register.
 
-pub(crate) mod ads;
+mod ads;
 pub(crate) mod catalog;
-pub(crate) mod creation_reply;
-pub(crate) mod queries;
-pub(crate) mod types;
+mod creation;
+mod creation_reply;
+mod listing;
 
-pub use types::{Ad, Created, Creation, ListedVideo, MAX_PAGE, NewVideo, VideoOrder, VideoQuery};
+pub use ads::Ad;
+pub use creation::NewVideo;
+pub use creation_reply::{Created, Creation};
+pub use listing::{ListedVideo, MAX_PAGE, VideoOrder, VideoQuery};

@@ -1,11 +1,14 @@
-//! Reads the stream of a HashMap as real Java writes it: back-references included.
+//! Reader of the stream of a HashMap, including the back-references that Java writes.
 
 use crate::spring::{
-    context::{ContextError, ContextValue},
+    ContextError, ContextValue,
     java::{
-        ARRAY, BLOCK_DATA, CLASS_DESCRIPTION, Class, END_BLOCK_DATA, ENUM, FIRST_HANDLE,
-        LONG_STRING, MAP_BLOCK_BYTES, MAX_REPEATED_BYTES, MIN_ENTRY_BYTES, NULL, OBJECT, REFERENCE,
-        STREAM_HEAD, STRING, utf::from_modified_utf8,
+        format::{
+            ARRAY, BLOCK_DATA, CLASS_DESCRIPTION, Class, END_BLOCK_DATA, ENUM, FIRST_HANDLE,
+            LONG_STRING, MAP_BLOCK_BYTES, MAX_REPEATED_BYTES, MIN_ENTRY_BYTES, NULL, OBJECT,
+            REFERENCE, STREAM_HEAD, STRING,
+        },
+        utf::from_modified_utf8,
     },
 };
 use std::collections::BTreeMap;
@@ -13,7 +16,7 @@ use std::collections::BTreeMap;
 /// Reads the stream of a `HashMap` of Strings, Longs and Integers.
 ///
 /// # Errors
-/// [`ContextError`], with the byte of the fault, for everything else.
+/// Returns [`ContextError`] with the byte position for any other stream.
 pub(crate) fn read(stream: &[u8]) -> Result<BTreeMap<String, ContextValue>, ContextError> {
     let mut reader = Reader {
         stream,
@@ -21,7 +24,7 @@ pub(crate) fn read(stream: &[u8]) -> Result<BTreeMap<String, ContextValue>, Cont
         handles: Vec::new(),
         repeated: 0,
     };
-    reader.expect(&STREAM_HEAD, "the head of a Java stream")?;
+    reader.expect(&STREAM_HEAD, "the header of a Java stream")?;
     let map = reader.map()?;
     match reader.rest.len() {
         0 => Ok(map),
@@ -29,7 +32,7 @@ pub(crate) fn read(stream: &[u8]) -> Result<BTreeMap<String, ContextValue>, Cont
     }
 }
 
-/// What a back-reference can refer to. The n-th thing in the stream has handle n.
+/// The target of a back-reference. The n-th object or class of the stream has handle n.
 #[derive(Debug)]
 enum Handle {
     Class(Class),
@@ -41,7 +44,7 @@ struct Reader<'a> {
     stream: &'a [u8],
     rest: &'a [u8],
     handles: Vec<Handle>,
-    /// Bytes of text had by back-reference so far.
+    /// Bytes of text repeated by back-references so far.
     repeated: usize,
 }
 
@@ -54,9 +57,9 @@ impl<'a> Reader<'a> {
         let at = self.at();
         let load_factor = f32::from_be_bytes(self.array()?);
         if load_factor.is_nan() || load_factor <= 0.0 {
-            return Err(damaged(at, format!("a load factor of {load_factor}")));
+            return Err(damaged(at, format!("invalid load factor {load_factor}")));
         }
-        // The threshold, and below the capacity, are Java's own business: it reads past them too.
+        // Java ignores the threshold, and the capacity below, when it reads a map.
         self.array::<4>()?;
         self.expect(&[BLOCK_DATA, MAP_BLOCK_BYTES], "the map's block data")?;
         self.array::<4>()?;
@@ -67,20 +70,17 @@ impl<'a> Reader<'a> {
             .filter(|size| *size <= self.rest.len() / MIN_ENTRY_BYTES)
             .ok_or_else(|| {
                 let left = self.rest.len();
-                damaged(
-                    at,
-                    format!("{size} entries in the {left} bytes that follow"),
-                )
+                damaged(at, format!("{size} entries in {left} remaining bytes"))
             })?;
 
         let mut map = BTreeMap::new();
         for _ in 0..size {
             let at = self.at();
             let ContextValue::Text(key) = self.value()? else {
-                return Err(damaged(at, "a key that is no string"));
+                return Err(damaged(at, "the key is not a string"));
             };
             if map.contains_key(&key) {
-                return Err(damaged(at, "a key the map already has"));
+                return Err(damaged(at, "duplicate key"));
             }
             let value = self.value()?;
             map.insert(key, value);
@@ -110,12 +110,12 @@ impl<'a> Reader<'a> {
             REFERENCE => return self.repeated_value(),
             NULL => return Err(ContextError::Null { at }),
             ARRAY | ENUM => {
-                // Read only to name the class in the error.
+                // The class is read only to name it in the error.
                 self.class(&[], WANTED)?;
-                return Err(damaged(at, "an array or enum"));
+                return Err(damaged(at, "array or enum"));
             }
             _ => {
-                let what = format!("type code 0x{code:02x} where a value begins");
+                let what = format!("type code 0x{code:02x}, expected a value");
                 return Err(damaged(at, what));
             }
         };
@@ -123,26 +123,28 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// A String or a boxed number that the stream held before.
+    /// Reads a back-reference to an earlier String or boxed number.
     fn repeated_value(&mut self) -> Result<ContextValue, ContextError> {
         let at = self.at();
         let value = match self.handle()? {
             Handle::Value(value) => value.clone(),
-            Handle::Map => return Err(damaged(at, "a map that holds itself")),
-            Handle::Class(_) => return Err(damaged(at, "a class where a value begins")),
+            Handle::Map => return Err(damaged(at, "the map contains itself")),
+            Handle::Class(_) => {
+                return Err(damaged(at, "reference to a class, expected a value"));
+            }
         };
         if let ContextValue::Text(text) = &value {
             self.repeated += text.len();
             if self.repeated > MAX_REPEATED_BYTES {
-                let what = format!("over {MAX_REPEATED_BYTES} bytes of repeated text");
+                let what = format!("more than {MAX_REPEATED_BYTES} bytes of repeated text");
                 return Err(damaged(at, what));
             }
         }
         Ok(value)
     }
 
-    /// A class description or a reference to one. Any class but those in `accepted` is refused
-    /// before its superclass is read, so that damage cannot nest without end.
+    /// Reads a class description or a reference to one. A class that is not in `accepted` is rejected
+    /// before its superclass is read, which bounds the nesting of damaged streams.
     fn class(&mut self, accepted: &[Class], wanted: &'static str) -> Result<Class, ContextError> {
         let at = self.at();
         let [code] = self.array()?;
@@ -157,7 +159,7 @@ impl<'a> Reader<'a> {
                     .filter(|class| accepted.contains(class))
                     .ok_or_else(|| unknown_class(at, &name, wanted))?;
                 self.handles.push(Handle::Class(class));
-                self.expect(class.body(), "the class description of this JDK class")?;
+                self.expect(class.body(), "the JDK's description of this class")?;
                 match class.parent() {
                     Some(parent) => {
                         self.class(&[parent], parent.name())?;
@@ -171,11 +173,11 @@ impl<'a> Reader<'a> {
                 match *self.handle()? {
                     Handle::Class(class) if accepted.contains(&class) => Ok(class),
                     Handle::Class(class) => Err(unknown_class(at, class.name(), wanted)),
-                    _ => Err(damaged(at, "a reference to a value where a class belongs")),
+                    _ => Err(damaged(at, "reference to a value, expected a class")),
                 }
             }
             _ => {
-                let what = format!("type code 0x{code:02x} where a class begins");
+                let what = format!("type code 0x{code:02x}, expected a class");
                 Err(damaged(at, what))
             }
         }
@@ -187,19 +189,14 @@ impl<'a> Reader<'a> {
         number
             .checked_sub(FIRST_HANDLE)
             .and_then(|index| self.handles.get(usize::try_from(index).ok()?))
-            .ok_or_else(|| {
-                damaged(
-                    at,
-                    format!("a reference to 0x{number:x}, which is not there"),
-                )
-            })
+            .ok_or_else(|| damaged(at, format!("reference to unknown handle 0x{number:x}")))
     }
 
     fn text(&mut self, length: u64) -> Result<String, ContextError> {
         let at = self.at();
         let bytes = self.take(length)?;
         from_modified_utf8(bytes)
-            .map_err(|before| damaged(at + before, "no modified UTF-8, or half a surrogate pair"))
+            .map_err(|before| damaged(at + before, "invalid modified UTF-8 or unpaired surrogate"))
     }
 
     fn expect(&mut self, bytes: &[u8], what: &str) -> Result<(), ContextError> {
@@ -215,10 +212,7 @@ impl<'a> Reader<'a> {
                     .zip(bytes)
                     .take_while(|(a, b)| a == b)
                     .count();
-                Err(damaged(
-                    self.at() + same,
-                    format!("{what} is expected here"),
-                ))
+                Err(damaged(self.at() + same, format!("expected {what}")))
             }
         }
     }
@@ -229,7 +223,7 @@ impl<'a> Reader<'a> {
             .and_then(|length| self.rest.split_at_checked(length));
         let Some((bytes, rest)) = split else {
             let left = self.rest.len();
-            return Err(self.damaged(format!("{length} bytes are expected, {left} are left")));
+            return Err(self.damaged(format!("expected {length} bytes, {left} remain")));
         };
         self.rest = rest;
         Ok(bytes)
@@ -238,13 +232,13 @@ impl<'a> Reader<'a> {
     fn array<const N: usize>(&mut self) -> Result<[u8; N], ContextError> {
         let Some((bytes, rest)) = self.rest.split_first_chunk() else {
             let left = self.rest.len();
-            return Err(self.damaged(format!("{N} bytes are expected, {left} are left")));
+            return Err(self.damaged(format!("expected {N} bytes, {left} remain")));
         };
         self.rest = rest;
         Ok(*bytes)
     }
 
-    /// Bytes read so far.
+    /// Returns the number of bytes read so far.
     fn at(&self) -> usize {
         self.stream.len() - self.rest.len()
     }

@@ -1,14 +1,14 @@
-//! Our bytes against Java's, and damage of every kind.
+//! Tests that compare the bytes with Java's and reject damaged streams.
 
 use crate::spring::{
-    context::{ContextError, ContextValue},
-    java::{reader::*, utf::*, writer::*, *},
+    ContextError, ContextValue,
+    java::{format::*, reader::*, utf::*, writer::*},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// Where the map's size is in a stream, and where its first entry begins.
+/// Positions of the map's size and of its first entry in a stream.
 const SIZE_AT: usize = 77;
 const ENTRIES_AT: usize = 81;
 
@@ -24,51 +24,51 @@ const THIRTEEN: &str = "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9h
 const SHARED: &str = "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAAJdAABYXQABHNhbWV0AANuZXd0AARzYW1ldAABYnEAfgADcQB+AANxAH4AA3QAA21pbnNyAA5qYXZhLmxhbmcuTG9uZzuL5JDMjyPfAgABSgAFdmFsdWV4cgAQamF2YS5sYW5nLk51bWJlcoaslR0LlOCLAgAAeHCAAAAAAAAAAHQAAmwxc3EAfgAIAAAAAAAAAAd0AAJsMnEAfgAMdAABaXNyABFqYXZhLmxhbmcuSW50ZWdlchLioKT3gYc4AgABSQAFdmFsdWV4cQB+AAkAAAAqdAABanNxAH4AD/////94";
 /// A NUL and characters of two, three and six bytes.
 const UNICODE: &str = "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAACdAAG7aC97biAdAAAdAAEdGV4dHQADmHAgMOp4oKs7aC97biAeA==";
-/// Contexts to be refused, with the error.
-const REFUSED: [(&str, &str); 11] = [
+/// Contexts that must be rejected, with the error message.
+const REJECTED: [(&str, &str); 11] = [
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABa3B4",
-        "the execution context holds a null at byte 85",
+        "the execution context contains a null at byte 85",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABcHNyAA5qYXZhLmxhbmcuTG9uZzuL5JDMjyPfAgABSgAFdmFsdWV4cgAQamF2YS5sYW5nLk51bWJlcoaslR0LlOCLAgAAeHAAAAAAAAAAAXg=",
-        "the execution context holds a null at byte 81",
+        "the execution context contains a null at byte 81",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABa3NyAA5qYXZhLnV0aWwuRGF0ZWhqgQFLWXQZAwAAeHB3CAAAAAAAAAAAeHg=",
-        "the execution context holds a \"java.util.Date\" at byte 87, where only a java.lang.String, Long or Integer can be read",
+        "the execution context contains a \"java.util.Date\" at byte 87, expected a java.lang.String, Long or Integer",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABa3NyABFqYXZhLmxhbmcuQm9vbGVhbs0gcoDVnPruAgABWgAFdmFsdWV4cAF4",
-        "the execution context holds a \"java.lang.Boolean\" at byte 87, where only a java.lang.String, Long or Integer can be read",
+        "the execution context contains a \"java.lang.Boolean\" at byte 87, expected a java.lang.String, Long or Integer",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABa3QAA+2gvXg=",
-        "the execution context is damaged at byte 88: no modified UTF-8, or half a surrogate pair",
+        "the execution context is damaged at byte 88: invalid modified UTF-8 or unpaired surrogate",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABa35yABZqYXZhLmxhbmcuVGhyZWFkJFN0YXRlAAAAAAAAAAASAAB4cgAOamF2YS5sYW5nLkVudW0AAAAAAAAAABIAAHhwdAADTkVXeA==",
-        "the execution context holds a \"java.lang.Thread$State\" at byte 87, where only a java.lang.String, Long or Integer can be read",
+        "the execution context contains a \"java.lang.Thread$State\" at byte 87, expected a java.lang.String, Long or Integer",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABa3VyAAJbSnggBLUSsXWTAgAAeHAAAAABAAAAAAAAAAF4",
-        "the execution context holds a \"[J\" at byte 87, where only a java.lang.String, Long or Integer can be read",
+        "the execution context contains a \"[J\" at byte 87, expected a java.lang.String, Long or Integer",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABa3NxAH4AAD9AAAAAAAAAdwgAAAAQAAAAAHh4",
-        "the execution context holds a \"java.util.HashMap\" at byte 87, where only a java.lang.String, Long or Integer can be read",
+        "the execution context contains a \"java.util.HashMap\" at byte 87, expected a java.lang.String, Long or Integer",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABdAABa3EAfgABeA==",
-        "the execution context is damaged at byte 86: a map that holds itself",
+        "the execution context is damaged at byte 86: the map contains itself",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuVHJlZU1hcAzB9j4tJWrmAwABTAAKY29tcGFyYXRvcnQAFkxqYXZhL3V0aWwvQ29tcGFyYXRvcjt4cHB3BAAAAAB4",
-        "the execution context holds a \"java.util.TreeMap\" at byte 6, where only a java.util.HashMap can be read",
+        "the execution context contains a \"java.util.TreeMap\" at byte 6, expected a java.util.HashMap",
     ),
     (
         "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHDFmDRAwACRgAKbG9hZEZhY3RvckkACXRocmVzaG9sZHhwP0AAAAAAAAx3CAAAABAAAAABc3IAEWphdmEubGFuZy5JbnRlZ2VyEuKgpPeBhzgCAAFJAAV2YWx1ZXhyABBqYXZhLmxhbmcuTnVtYmVyhqyVHQuU4IsCAAB4cAAAAAF0AAF4eA==",
-        "the execution context is damaged at byte 81: a key that is no string",
+        "the execution context is damaged at byte 81: the key is not a string",
     ),
 ];
 
@@ -121,12 +121,12 @@ fn follows_references() {
 }
 
 #[test]
-fn writes_the_bytes_of_java() {
-    // Where an object's class occurs once, Java has nothing to refer back to.
+fn writes_the_same_bytes_as_java() {
+    // If a class occurs once, Java writes no back-reference.
     let grid_size = map([("SimpleStepExecutionSplitter.GRID_SIZE", long(4))]);
     assert_eq!(write(&grid_size), bytes(ONE));
 
-    // The head, up to the first entry: the capacity doubles with the thirteenth.
+    // The bytes before the first entry. The capacity doubles with the thirteenth entry.
     assert_eq!(
         write(&numbers(12))[..ENTRIES_AT],
         bytes(TWELVE)[..ENTRIES_AT]
@@ -164,22 +164,22 @@ fn long_strings_have_a_form_of_their_own() {
     ] {
         let map = map([("", text(&value))]);
         let stream = write(&map);
-        // After the head and the empty key.
+        // The byte after the head and the empty key.
         assert_eq!(stream[ENTRIES_AT + 3], code);
         assert_eq!(read(&stream), Ok(map));
     }
 }
 
 #[test]
-fn refuses_what_it_cannot_hold() {
-    for (base64, error) in REFUSED {
+fn unsupported_streams_are_rejected() {
+    for (base64, error) in REJECTED {
         let found = read(&bytes(base64)).unwrap_err().to_string();
         assert_eq!(found, error);
     }
 }
 
 #[test]
-fn every_truncation_says_where_it_ends() {
+fn every_truncation_is_reported_with_its_position() {
     for vector in [ONE, SHARED, UNICODE] {
         let stream = bytes(vector);
         for length in 0..stream.len() {
@@ -193,7 +193,7 @@ fn every_truncation_says_where_it_ends() {
 }
 
 #[test]
-fn refuses_what_follows_the_map() {
+fn bytes_after_the_map_are_rejected() {
     let mut stream = write(&BTreeMap::new());
     let at = stream.len();
     stream.push(END_BLOCK_DATA);
@@ -203,7 +203,7 @@ fn refuses_what_follows_the_map() {
     );
 }
 
-/// A stream of `size` entries, to be filled by hand; handles 0 and 1 are taken.
+/// Returns the head of a stream of `size` entries. Handles 0 and 1 are in use.
 fn head(size: i32) -> Vec<u8> {
     let mut stream = write(&BTreeMap::new());
     stream.truncate(SIZE_AT);
@@ -219,7 +219,7 @@ fn damage_at(stream: &[u8]) -> usize {
 }
 
 #[test]
-fn lengths_are_held_against_what_is_there() {
+fn lengths_are_compared_with_the_remaining_bytes() {
     for size in [-1, 1, i32::MAX] {
         assert_eq!(damage_at(&head(size)), SIZE_AT);
     }
@@ -230,8 +230,8 @@ fn lengths_are_held_against_what_is_there() {
 }
 
 #[test]
-fn references_must_be_to_what_was_read() {
-    // To nothing yet, to below the first, to the class, to the map.
+fn references_must_point_to_earlier_values() {
+    // A handle that is not assigned yet, one below the first, the class, the map.
     for handle in [FIRST_HANDLE + 2, 0, FIRST_HANDLE, FIRST_HANDLE + 1] {
         let mut stream = head(1);
         stream.push(REFERENCE);
@@ -255,7 +255,7 @@ fn repeated_text_is_limited() {
     stream.push(END_BLOCK_DATA);
     let error = read(&stream).unwrap_err().to_string();
     assert!(
-        error.ends_with("over 1048576 bytes of repeated text"),
+        error.ends_with("more than 1048576 bytes of repeated text"),
         "{error}"
     );
 }
@@ -268,7 +268,7 @@ fn a_superclass_cannot_nest_without_end() {
     let mut superclass = Vec::new();
     write_class(&mut superclass, Class::Number);
     for _ in 0..100_000 {
-        // Each takes the place of the superclass of the one before.
+        // Each class replaces the superclass of the previous one.
         write_class(&mut stream, Class::Long);
         stream.truncate(stream.len() - superclass.len());
     }
@@ -279,7 +279,7 @@ fn a_superclass_cannot_nest_without_end() {
 }
 
 #[test]
-fn a_key_comes_once() {
+fn duplicate_keys_are_rejected() {
     let mut stream = head(2);
     for _ in 0..2 {
         write_string(&mut stream, "key");
@@ -295,9 +295,9 @@ fn only_modified_utf8_is_text() {
     for (bytes, at) in [
         (&b"ab\xff"[..], 2),
         (b"\xe2\x82", 0),
-        // Plain UTF-8 of a supplementary character.
+        // Standard UTF-8 of a supplementary character.
         ("a😀".as_bytes(), 1),
-        // A high surrogate alone, and a low one.
+        // An unpaired high surrogate and an unpaired low one.
         (b"\xed\xa0\xbdab", 0),
         (b"ab\xed\xb8\x80", 2),
     ] {
@@ -321,14 +321,14 @@ fn vector() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back(
+    fn written_maps_round_trip(
         map in prop::collection::btree_map(any::<String>(), value(), 0..40),
     ) {
         prop_assert_eq!(read(&write(&map)), Ok(map));
     }
 
     #[test]
-    fn any_bytes_are_refused_without_panic(
+    fn reading_any_bytes_does_not_panic(
         tail in prop::collection::vec(any::<u8>(), 0..200),
         start in 0_usize..120,
     ) {
@@ -339,7 +339,7 @@ proptest! {
     }
 
     #[test]
-    fn damage_is_survived(
+    fn damaged_streams_do_not_panic(
         mut stream in vector(),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in any::<Option<prop::sample::Index>>(),
@@ -353,7 +353,7 @@ proptest! {
             stream.truncate(length);
         }
         if let Ok(map) = read(&stream) {
-            // What still reads is a context like any other.
+            // A stream that is still valid round-trips.
             prop_assert_eq!(read(&write(&map)), Ok(map));
         }
     }

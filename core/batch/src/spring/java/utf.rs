@@ -1,6 +1,6 @@
-//! The UTF-8 of Java's streams.
+//! Modified UTF-8, the text encoding of Java's streams.
 
-/// The UTF-8 of Java's `writeUTF`: NUL takes two bytes, and each surrogate of a pair three.
+/// Encodes text as Java's `writeUTF` does: NUL takes two bytes, each surrogate of a pair three.
 pub(super) fn to_modified_utf8(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     for unit in text.encode_utf16() {
@@ -19,8 +19,10 @@ pub(super) fn to_modified_utf8(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Reads `readUTF`'s form, as lenient as Java is with overlong forms. The error is the number of
-/// bytes before the fault.
+/// Decodes text as Java's `readUTF` does, which accepts overlong forms.
+///
+/// # Errors
+/// Returns the number of bytes before the first invalid one.
 pub(super) fn from_modified_utf8(bytes: &[u8]) -> Result<String, usize> {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -38,7 +40,7 @@ fn modified_char(bytes: &[u8]) -> Option<(char, &[u8])> {
         return Some((c, rest));
     }
     let (second, rest) = modified_unit(rest)?;
-    // A surrogate that is no half of a pair is a String in Java, but not in Rust.
+    // Java's Strings allow an unpaired surrogate; Rust's do not.
     let c = char::decode_utf16([unit, second]).next()?.ok()?;
     Some((c, rest))
 }

@@ -1,21 +1,24 @@
-//! Writes the stream of a HashMap.
+//! Writer of the stream of a HashMap.
 
 use crate::spring::{
-    context::ContextValue,
+    ContextValue,
     java::{
-        BLOCK_DATA, CLASS_DESCRIPTION, Class, END_BLOCK_DATA, LOAD_FACTOR, LONG_STRING,
-        MAP_BLOCK_BYTES, NULL, OBJECT, STREAM_HEAD, STRING, utf::to_modified_utf8,
+        format::{
+            BLOCK_DATA, CLASS_DESCRIPTION, Class, END_BLOCK_DATA, LOAD_FACTOR, LONG_STRING,
+            MAP_BLOCK_BYTES, NULL, OBJECT, STREAM_HEAD, STRING,
+        },
+        utf::to_modified_utf8,
     },
 };
 use std::collections::BTreeMap;
 
-/// Writes the stream of a `HashMap` with these entries.
+/// Serializes a `HashMap` with these entries.
 pub(crate) fn write(entries: &BTreeMap<String, ContextValue>) -> Vec<u8> {
     let mut out = STREAM_HEAD.to_vec();
     out.push(OBJECT);
     write_class(&mut out, Class::HashMap);
 
-    // Memory ends long before the i32 that Java counts entries in.
+    // Java counts entries in an i32. Memory does not suffice for more.
     let size = i32::try_from(entries.len()).unwrap_or(i32::MAX);
     let (capacity, threshold) = capacity_and_threshold(size);
     out.extend(LOAD_FACTOR.to_be_bytes());
@@ -39,11 +42,12 @@ pub(crate) fn write(entries: &BTreeMap<String, ContextValue>) -> Vec<u8> {
     out
 }
 
-/// The table a `new HashMap()` has after that many `put`s, and the size at which it next grows.
+/// Returns the capacity of a `new HashMap()` after `size` calls of `put`, and the size at which it
+/// grows next.
 pub(super) fn capacity_and_threshold(size: i32) -> (i32, i32) {
     let mut capacity: i32 = 16;
     if size == 0 {
-        // No table is allocated before the first put.
+        // Java allocates no table before the first `put`.
         return (capacity, 0);
     }
     // HashMap.MAXIMUM_CAPACITY is 2^30.
@@ -56,7 +60,7 @@ pub(super) fn capacity_and_threshold(size: i32) -> (i32, i32) {
 pub(super) fn write_class(out: &mut Vec<u8>, class: Class) {
     out.push(CLASS_DESCRIPTION);
     let name = class.name();
-    // All four names are short, and ASCII.
+    // All four names are short and ASCII.
     out.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
     out.extend(name.as_bytes());
     out.extend(class.body());

@@ -1,20 +1,22 @@
-//! The bytes of a file, line by line as far as limits and line numbers go.
+//! A reader that limits the length of lines and counts them.
 
-use crate::import::csv_file::MAX_LINE_BYTES;
 use std::io::{self, Read};
+
+/// The longest line, in bytes. A longer line is rejected before it is in memory.
+pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the line is longer than {MAX_LINE_BYTES} bytes")]
 pub(super) struct LineTooLong;
 
-/// Passes bytes on, refuses an endless line, ends a last line that has no line break, and
-/// knows the number of the line it is in.
+/// Reads the bytes of a source, rejects a line that is too long, and adds a missing line break at
+/// the end.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
     source: R,
-    /// The line that the last byte passed on belongs to, from 1.
+    /// The line of the last byte read, from 1.
     pub(super) line: u64,
-    /// Bytes of that line so far.
+    /// The bytes of that line so far.
     length: usize,
     ended: bool,
 }
@@ -32,8 +34,8 @@ impl<R> Lines<R> {
 
 impl<R: Read> Read for Lines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // No more than the limit at once: then a line that lies within one read cannot break it,
-        // and only the first and the last line break matter.
+        // Reads at most the limit at once. A line within one read then cannot exceed the limit, so
+        // only the first and the last line break matter.
         let size = buffer.len().min(MAX_LINE_BYTES);
         let buffer = &mut buffer[..size];
         if self.ended || buffer.is_empty() {

@@ -3,14 +3,14 @@ use proptest::prelude::*;
 
 const COLUMNS: [&str; 3] = ["a", "b", "c"];
 
-/// All rows with their lines, in the wanted order of the columns.
+/// Returns all rows with their lines, in the expected order of the columns.
 fn read(source: impl Read) -> Result<Vec<(u64, Vec<String>)>, FileError> {
     let mut file = CsvFile::new(source, "x.csv", &COLUMNS)?;
     let mut rows = Vec::new();
     while let Some(row) = file.next_row()? {
-        let text = |value: &[u8]| match nonsense(value) {
+        let text = |value: &[u8]| match invalid_text(value) {
             None => Ok(String::from_utf8_lossy(value).into_owned()),
-            Some(_) => Err("refused".to_owned()),
+            Some(_) => Err("rejected".to_owned()),
         };
         let values: Result<_, _> = (0..3).map(|column| row.parse(column, text)).collect();
         rows.push((row.line(), values?));
@@ -26,7 +26,7 @@ fn row(line: u64, values: [&str; 3]) -> (u64, Vec<String>) {
     (line, values.map(str::to_owned).to_vec())
 }
 
-/// Gives one byte at a time and, where there is one, an error at the end.
+/// Returns one byte at a time, and an optional error at the end.
 struct Trickle<'a>(&'a [u8], Option<io::ErrorKind>);
 
 impl Read for Trickle<'_> {
@@ -65,7 +65,7 @@ fn reads_columns_in_any_order_with_quotes_crlf_and_no_last_line_break() {
 }
 
 #[test]
-fn a_header_alone_has_no_rows_and_an_empty_file_is_refused() {
+fn a_header_alone_has_no_rows_and_an_empty_file_is_rejected() {
     assert_eq!(read(b"a,b,c\n".as_slice()).unwrap(), []);
     assert_eq!(read(b"a,b,c".as_slice()).unwrap(), []);
     for empty in ["", "\n", "\r\n\n", "\u{feff}", "\u{feff}\n"] {
@@ -99,7 +99,7 @@ fn a_wrong_header_names_each_column() {
     );
     assert_eq!(
         fault(b"\nb,b,d,A,b\n"),
-        "x.csv, line 2: the header must be a,b,c; missing: a, c; unknown: 'd', 'A'; doubled: b"
+        "x.csv, line 2: the header must be a,b,c; missing: a, c; unknown: 'd', 'A'; duplicate: b"
     );
     assert_eq!(
         fault(b"a,b,c,\n"),
@@ -121,10 +121,10 @@ fn a_wrong_header_names_each_column() {
 }
 
 #[test]
-fn a_row_with_another_number_of_fields_is_refused() {
+fn a_row_with_the_wrong_number_of_fields_is_rejected() {
     assert_eq!(
         fault(b"a,b,c\n1,2,3\n4,5"),
-        "x.csv, line 3: the row is cut or fields are missing: 2 instead of 3"
+        "x.csv, line 3: the row has too few fields: 2 instead of 3"
     );
     assert_eq!(
         fault(b"a,b,c\n1,2,3,4\n"),
@@ -133,7 +133,7 @@ fn a_row_with_another_number_of_fields_is_refused() {
 }
 
 #[test]
-fn an_open_quote_is_found_wherever_it_is() {
+fn an_unclosed_quote_is_found_everywhere() {
     for (text, expected) in [
         (
             "1,2,\"3",
@@ -178,14 +178,14 @@ fn an_open_quote_is_found_wherever_it_is() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_named_with_their_place() {
+fn invalid_utf8_is_reported_with_line_and_column() {
     let expected = r"x.csv, line 3, column b: 'a\xff\0z' is not UTF-8 text";
     assert_eq!(fault(b"c,b,a\n1,2,3\n1,a\xff\0z,3\n"), expected);
     assert_eq!(fault(b"c,b,a\n1,2,3\n1,a\xff\0z\n"), expected);
 }
 
 #[test]
-fn an_endless_line_is_refused_before_it_is_in_memory() {
+fn an_endless_line_is_rejected_before_it_is_in_memory() {
     let expected = "the line is longer than 65536 bytes";
     let endless = io::repeat(b'x');
     assert_eq!(
@@ -205,12 +205,12 @@ fn an_endless_line_is_refused_before_it_is_in_memory() {
         fault(too_long.as_bytes()),
         format!("x.csv, line 2: {expected}")
     );
-    let refused = read(Trickle(too_long.as_bytes(), None)).unwrap_err();
-    assert_eq!(refused.to_string(), format!("x.csv, line 2: {expected}"));
+    let error = read(Trickle(too_long.as_bytes(), None)).unwrap_err();
+    assert_eq!(error.to_string(), format!("x.csv, line 2: {expected}"));
 }
 
 #[test]
-fn a_fault_of_the_disk_carries_file_and_line() {
+fn an_io_error_carries_file_and_line() {
     let broken = Trickle(b"a,b,c\n1,2,3\n4,", Some(io::ErrorKind::TimedOut));
     let expected = "x.csv, line 3: cannot be read: timed out";
     assert_eq!(read(broken).unwrap_err().to_string(), expected);
@@ -269,8 +269,8 @@ proptest! {
     }
 
     #[test]
-    fn soup_of_what_matters_to_csv_reads_as_its_lines_do(soup in "[1\",\r\n]{0,40}") {
-        let text = format!("a,b,c\n{soup}");
+    fn random_csv_syntax_reads_line_by_line(text in "[1\",\r\n]{0,40}") {
+        let text = format!("a,b,c\n{text}");
         let expected: Option<Vec<_>> = text
             .split('\n')
             .zip(1..)

@@ -1,0 +1,33 @@
+//! The resources of the API, in the order of the OpenAPI document.
+
+use crate::{
+    accounts::resource::AccountsApi,
+    events::EventsApi,
+    jobs::{control::JobControlApi, resource::JobsApi},
+    operations::{
+        health::{HealthApi, LivenessApi},
+        metrics::MetricsApi,
+        resource::OperationsApi,
+    },
+    playback::PlaybackApi,
+    rates::RatesApi,
+    reports::resource::ReportsApi,
+    videos::{ads::AdsApi, resource::VideosApi},
+};
+
+/// All resources of `balance api`.
+pub(crate) type Resources = (
+    AccountsApi,
+    VideosApi,
+    PlaybackApi,
+    ReportsApi,
+    AdsApi,
+    JobsApi,
+    JobControlApi,
+    RatesApi,
+    OperationsApi,
+    EventsApi,
+    MetricsApi,
+    LivenessApi,
+    HealthApi,
+);

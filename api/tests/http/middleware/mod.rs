@@ -1,0 +1,4 @@
+//! The layers around every handler.
+
+mod cors;
+mod requests;

@@ -1,0 +1,5 @@
+//! Probes, metrics and traces.
+
+mod health;
+pub(crate) mod metrics;
+mod traces;

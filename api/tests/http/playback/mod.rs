@@ -1,0 +1,4 @@
+//! Plays and pauses.
+
+mod plays;
+mod view_window;

@@ -1,0 +1,208 @@
+//! The commands of the program.
+
+use crate::{
+    args::{accounts::Admin, jobs::Jobs, reports::Report, values::business_date},
+    settings::Settings,
+};
+use chrono::NaiveDate;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Settles plays: counts views, calculates revenue and reports it, exact to 0.01 won
+#[derive(Debug, Parser)]
+#[command(
+    name = "balance",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Generate two weeks of plays, settle every day and print the results
+    Demo(Demo),
+    /// Import plays from CSV files in one transaction
+    ///
+    /// Columns: user_id,video_id,owner_id,started_at,play_time_s,video_duration_s
+    Import {
+        /// The files; - is standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Create ads until this many exist
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        ads: u32,
+    },
+    /// Import lifetime counts of videos from another system, before the first day is closed
+    ///
+    /// Columns: video_id,view_count,ad_view_count
+    ImportBalances {
+        /// The file; - is standard input
+        file: PathBuf,
+    },
+    /// Settle one day, a range of days, or every unsettled active day that is over
+    ///
+    /// If an execution of a day is already running, the command joins it and waits for its end.
+    /// The exit code is 0 if every requested day is COMPLETED.
+    Settle(Settle),
+    /// Print reports of settled days
+    Report {
+        #[command(subcommand)]
+        report: Report,
+    },
+    /// Recalculate all settled data and print differences; changes nothing
+    Verify {
+        /// The first business day to verify
+        #[arg(long, value_parser = business_date)]
+        from: Option<NaiveDate>,
+        /// The last business day to verify
+        #[arg(long, value_parser = business_date)]
+        to: Option<NaiveDate>,
+        /// Differences to print of each kind; all are counted
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        limit: u32,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List and control job executions
+    Jobs {
+        #[command(subcommand)]
+        jobs: Jobs,
+    },
+    /// Show and set the rates per view and ad view
+    Rates {
+        #[command(subcommand)]
+        rates: Rates,
+    },
+    /// Manage the event stream of a fleet
+    Events {
+        #[command(subcommand)]
+        events: Events,
+    },
+    /// Create accounts, change their roles and passwords
+    Admin {
+        #[command(subcommand)]
+        admin: Admin,
+    },
+    /// Create or update the schema of the database
+    Migrate,
+    /// Print the OpenAPI document of the API
+    Openapi,
+    /// Run the API and a worker in one process
+    Serve,
+    /// Run the API of a fleet
+    Api,
+    /// Run a worker of a fleet
+    Worker,
+    /// List the registered workers and their claims
+    Workers {
+        /// Show this machine's workers only; exit with 1 if none of them is alive (health check)
+        #[arg(long)]
+        here: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: Completions,
+    },
+    /// Print the help of a command, or all settings with `help settings`
+    Help {
+        /// A command and its subcommand, or `settings`
+        topic: Vec<String>,
+        /// Print the settings as the table of docs/configuration.md
+        #[arg(long)]
+        markdown: bool,
+    },
+}
+
+impl Command {
+    /// Returns whether the command reads settings.
+    pub(crate) const fn uses_settings(&self) -> bool {
+        !matches!(
+            self,
+            Self::Openapi | Self::Completions { .. } | Self::Help { .. }
+        )
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// The folder of the demo's database
+    #[arg(long, default_value = "data/demo")]
+    pub(crate) dir: PathBuf,
+    /// Delete the demo's database first
+    #[arg(long)]
+    pub(crate) reset: bool,
+    /// Minimum number of plays to generate
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    pub(crate) plays: u32,
+    /// Seed of the generator; equal seeds generate equal plays
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Settle {
+    /// The business day
+    #[arg(long, conflicts_with_all = ["from", "to"], value_parser = business_date)]
+    pub(crate) date: Option<NaiveDate>,
+    /// The first business day of a range
+    #[arg(long, requires = "to", value_parser = business_date)]
+    pub(crate) from: Option<NaiveDate>,
+    /// The last business day of a range
+    #[arg(long, requires = "from", value_parser = business_date)]
+    pub(crate) to: Option<NaiveDate>,
+    /// Process no partitions in this process; wait for the fleet's workers
+    #[arg(long)]
+    pub(crate) no_work: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// Persist all events that the stream retains again, into a restored database
+    ///
+    /// Events that are already in the database stay unchanged. Plays of closed days become late
+    /// events.
+    Replay {
+        /// Accept a database without ads; use it only if there have never been any
+        #[arg(long)]
+        without_ads: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rates {
+    /// Print all versions of the rates
+    Show,
+    /// Store a version with the complete tiers of both kinds
+    ///
+    /// Columns: kind,from_count,to_count,won
+    Set {
+        /// The file; - is standard input
+        file: PathBuf,
+        /// The first business day of the version, later than the last closed day
+        #[arg(long, value_parser = business_date)]
+        effective_from: NaiveDate,
+    },
+}
+
+/// The shells with a completion script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Completions {
+    Bash,
+    Zsh,
+    Fish,
+}

@@ -1,0 +1,14 @@
+//! The command line: commands, their options, and the help texts.
+
+mod accounts;
+mod command;
+mod help;
+mod jobs;
+mod reports;
+mod values;
+
+pub(crate) use accounts::{Admin, GrantedRole, PasswordArgs};
+pub(crate) use command::{Args, Command, Completions, Demo, Events, Rates, Settle};
+pub(crate) use help::{completion_script, help_page, parse};
+pub(crate) use jobs::Jobs;
+pub(crate) use reports::{By, Report, ReportArgs};

@@ -1,0 +1,103 @@
+//! Runs the command of the command line.
+
+use crate::{
+    args::{self, Admin, Args, Command, Events, Rates},
+    commands::{admin, demo, events, import, jobs, rates, report, serve, settle, verify, workers},
+    output,
+    settings::{Database, Settings},
+    wiring::{App, connect},
+};
+use anyhow::{Context, bail};
+use balance_service::verification::Options;
+use balance_store::{Store, StoreError};
+use std::process::ExitCode;
+
+/// Runs a command. Returns the exit code of the process.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { command, settings } = args;
+    match command {
+        Command::Demo(demo) => return demo::run(settings, demo).await,
+        Command::Openapi => output::text(&balance_api::document()),
+        Command::Completions { shell } => output::text(&args::completion_script(shell)),
+        Command::Help { topic, markdown } => output::text(&args::help_page(&topic, markdown)?),
+        command => return run_on_database(command, settings).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the database, runs a command on it and closes it.
+async fn run_on_database(command: Command, settings: Settings) -> anyhow::Result<ExitCode> {
+    prepare(&command, &settings).await?;
+    let app = App::open(settings, creates_database(&command)).await?;
+    let result = run_on(&app, command).await;
+    app.close().await;
+    result
+}
+
+/// Migrates a server for `migrate`; opening an SQLite file migrates it. Rejects commands that the
+/// kind of database does not support.
+async fn prepare(command: &Command, settings: &Settings) -> anyhow::Result<()> {
+    match (command, settings.database.database()?) {
+        (Command::Migrate, Database::MySql(url)) => connect(
+            settings,
+            || Store::migrate_mysql(&url),
+            StoreError::is_transient,
+        )
+        .await
+        .context("the database of DATABASE_URL"),
+        (Command::Events { .. }, Database::Sqlite(_)) => bail!(
+            "DATABASE_URL: `events` requires the event stream of a fleet, and an SQLite database \
+             has none"
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether a command may create a missing SQLite file. Commands that need existing data
+/// must not: a mistyped path would then go unnoticed.
+const fn creates_database(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Report { .. }
+            | Command::Verify { .. }
+            | Command::Jobs { .. }
+            | Command::Workers { .. }
+            | Command::Admin {
+                admin: Admin::Grant { .. } | Admin::Password { .. }
+            }
+            | Command::Rates { rates: Rates::Show }
+    )
+}
+
+async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Import { files, ads } => import::plays(app, &files, ads).await,
+        Command::ImportBalances { file } => import::balances(app, &file).await,
+        Command::Settle(settle) => settle::run(app, settle).await,
+        Command::Report { report } => report::run(app, report).await,
+        Command::Verify {
+            from,
+            to,
+            limit,
+            json,
+        } => verify::run(app, Options { from, to, limit }, json).await,
+        Command::Jobs { jobs } => jobs::run(app, jobs).await,
+        Command::Events {
+            events: Events::Replay { without_ads, json },
+        } => events::replay(app, without_ads, json).await,
+        Command::Rates { rates } => rates::run(app, rates).await,
+        Command::Admin { admin } => admin::run(app, admin).await,
+        Command::Serve => serve::serve(app).await,
+        Command::Api => serve::api(app).await,
+        Command::Worker => serve::worker(app).await,
+        Command::Workers { here, json } => workers::run(app, here, json).await,
+        Command::Migrate => {
+            output::line("the schema of the database is up to date");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Demo(_)
+        | Command::Openapi
+        | Command::Completions { .. }
+        | Command::Help { .. } => bail!("the command does not use a database"),
+    }
+}

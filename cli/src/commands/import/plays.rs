@@ -1,0 +1,81 @@
+//! `balance import`.
+
+use crate::{
+    commands::source::{display_name, open_source},
+    output, progress,
+    wiring::App,
+};
+use balance_service::import::plays::{NamedSource, import_plays};
+use balance_store::import::{PlayCounts, PlayRules};
+use indicatif::{HumanCount, ProgressBar};
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+pub(in crate::commands) async fn run(
+    app: &App,
+    files: &[PathBuf],
+    ads: u32,
+) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    let (sources, bar) = open(files)?;
+    let imported = import_plays(
+        app.store.as_ref(),
+        sources,
+        rules(app, ads),
+        app.clock.now_micros(),
+        app.folder(),
+    )
+    .await;
+    bar.finish_and_clear();
+    let counts = imported?;
+    print(&counts);
+    output::line(&progress::rate(counts.read, "plays", began.elapsed()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens all files before the first is read. One bar shows the progress of all.
+fn open(files: &[PathBuf]) -> anyhow::Result<(Vec<NamedSource>, ProgressBar)> {
+    let opened: Vec<_> = files
+        .iter()
+        .map(|path| Ok((display_name(path), open_source(path)?)))
+        .collect::<anyhow::Result<_>>()?;
+    let lengths: Option<u64> = opened.iter().map(|(_, (_, length))| *length).sum();
+    let bar = match lengths {
+        Some(total) => progress::bytes(total, "reading"),
+        None => progress::spinner("reading"),
+    };
+    let sources = opened
+        .into_iter()
+        .map(|(name, (reader, _))| NamedSource {
+            name,
+            reader: Box::new(bar.wrap_read(reader)),
+        })
+        .collect();
+    Ok((sources, bar))
+}
+
+/// Returns the configured rules of an import.
+pub(in crate::commands) fn rules(app: &App, ads: u32) -> PlayRules {
+    PlayRules {
+        timezone: app.timezone,
+        view_window_s: app.settings.playback.view_window_s,
+        ad_interval_s: app.settings.playback.ad_interval_s,
+        ads,
+    }
+}
+
+/// Prints the counts of an import.
+pub(in crate::commands) fn print(counts: &PlayCounts) {
+    output::line(&format!(
+        "{} read = {} new + {} already there + {} repeats within the window",
+        HumanCount(counts.read),
+        HumanCount(counts.new),
+        HumanCount(counts.already_there),
+        HumanCount(counts.repeats),
+    ));
+    output::line(&format!(
+        "of new: {} counted, {} own; {} ad views",
+        HumanCount(counts.counted),
+        HumanCount(counts.own),
+        HumanCount(counts.ad_views),
+    ));
+}

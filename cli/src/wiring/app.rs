@@ -1,0 +1,102 @@
+//! An open database with its settings.
+
+use crate::{
+    settings::{DEFAULT_TIMEZONE, Database, Settings},
+    wiring::connect::{open_event_stream, open_notifier, open_store},
+};
+use balance_domain::{
+    calendar::BusinessTimezone,
+    clock::{Clock, SystemClock},
+};
+use balance_redis::RedisNotifier;
+use balance_service::{
+    events::stream::EventStream, jobs::notifier::Notifier as _, settings::business_timezone,
+};
+use balance_store::Store;
+use balance_worker::settings::EventStreamSettings;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// An open database and the adapters for it.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timezone: BusinessTimezone,
+    /// The event stream of a fleet; none on SQLite.
+    pub(crate) events: Option<EventStreamSettings>,
+    /// The notifier of a fleet; none on SQLite.
+    pub(super) fleet_notifier: Option<RedisNotifier>,
+    /// The lock file beside an SQLite database; none on a server.
+    pub(super) lock_path: Option<PathBuf>,
+}
+
+impl App {
+    /// Opens the configured database. A missing SQLite file is created if `or_create` is set.
+    pub(crate) async fn open(settings: Settings, or_create: bool) -> anyhow::Result<Self> {
+        let database = settings.database.database()?;
+        if let Database::Sqlite(path) = &database
+            && !or_create
+            && !path.exists()
+        {
+            anyhow::bail!(
+                "database {} does not exist; `balance import` or `balance migrate` creates it",
+                path.display()
+            );
+        }
+        Self::open_at(settings, &database).await
+    }
+
+    /// Opens a given database with these settings.
+    pub(crate) async fn open_at(settings: Settings, database: &Database) -> anyhow::Result<Self> {
+        // Invalid settings are reported before a database is created.
+        settings.processing.worker()?;
+        let (fleet_notifier, events) = match database {
+            Database::Sqlite(_) => (None, None),
+            Database::MySql(_) => (open_notifier(&settings)?, open_event_stream(&settings)?),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = Arc::new(open_store(&settings, database, &clock).await?);
+        let requested = settings.database.business_timezone;
+        let timezone = business_timezone(store.as_ref(), requested, DEFAULT_TIMEZONE).await?;
+        Ok(Self {
+            settings,
+            store,
+            clock,
+            timezone,
+            events,
+            fleet_notifier,
+            lock_path: match database {
+                Database::Sqlite(path) => Some(Store::lock_path(path)),
+                Database::MySql(_) => None,
+            },
+        })
+    }
+
+    /// Returns the event stream of a fleet.
+    pub(crate) fn stream(&self) -> Option<Arc<dyn EventStream>> {
+        self.events
+            .as_ref()
+            .map(|events| Arc::clone(&events.stream))
+    }
+
+    /// Returns whether the database is an SQLite file.
+    pub(crate) const fn is_file(&self) -> bool {
+        self.lock_path.is_some()
+    }
+
+    /// Returns the folder of an SQLite database, which also receives temporary files of imports.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        self.lock_path.as_deref()?.parent().map(Path::to_path_buf)
+    }
+
+    /// Sends pending notifications and closes the database.
+    pub(crate) async fn close(self) {
+        if let Some(notifier) = &self.fleet_notifier {
+            notifier.flush().await;
+        }
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,14 @@
+//! Wiring: connects the implementations of ports to the components that use them.
+
+mod api;
+mod app;
+mod connect;
+mod launcher;
+mod local_worker;
+mod secret;
+mod stream;
+
+pub(crate) use api::ApiParts;
+pub(crate) use app::App;
+pub(crate) use connect::connect;
+pub(crate) use local_worker::LocalWorker;

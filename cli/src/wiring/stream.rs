@@ -1,0 +1,47 @@
+//! Checks of a fleet's Redis before work starts.
+
+use crate::wiring::{App, connect};
+use anyhow::Context;
+use balance_service::{
+    jobs::notifier::NotifierError,
+    settings::{intake_shards, stored_intake_shards},
+};
+
+impl App {
+    /// Rejects a database with an event stream if `REDIS_URL` is missing or `INTAKE_SHARDS`
+    /// differs: a day could be closed before all its events are persisted.
+    pub(crate) async fn check_stream(&self) -> anyhow::Result<()> {
+        let shards = self.settings.playback.intake_shards;
+        let stored = match &self.events {
+            Some(_) => Some(intake_shards(self.store.as_ref(), shards).await?),
+            None => stored_intake_shards(self.store.as_ref()).await?,
+        };
+        match stored {
+            Some(_) if self.events.is_none() && !self.is_file() => {
+                anyhow::bail!("REDIS_URL: required, because this database has an event stream")
+            }
+            Some(stored) if stored != shards => anyhow::bail!(
+                "INTAKE_SHARDS: {shards} differs from {stored}, the stored number of event \
+                 streams; set it to {stored}"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Rejects a process of a fleet without Redis, and waits until Redis is available.
+    pub(crate) async fn require_notifier(&self) -> anyhow::Result<()> {
+        if self.is_file() {
+            return Ok(());
+        }
+        let (Some(notifier), Some(_)) = (&self.fleet_notifier, &self.events) else {
+            anyhow::bail!("REDIS_URL: required for a database on a server");
+        };
+        connect(
+            &self.settings,
+            || notifier.ping(),
+            |error| matches!(error, NotifierError::Unavailable(_)),
+        )
+        .await
+        .context("REDIS_URL")
+    }
+}

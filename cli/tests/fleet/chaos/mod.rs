@@ -1,0 +1,4 @@
+//! Randomised failure tests: chaos runs and the faults that they inject.
+
+mod faults;
+mod runs;

@@ -1,0 +1,4 @@
+//! The services of `docker-compose.yml`, without a container engine.
+
+mod images;
+mod services;

@@ -1,0 +1,6 @@
+//! The event stream: its adapter, the event writer, replays and suppressed plays.
+
+mod event_writer;
+mod replay;
+mod stream;
+mod suppressed;

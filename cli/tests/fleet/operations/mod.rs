@@ -1,0 +1,4 @@
+//! Metrics and traces of a fleet.
+
+mod metrics;
+mod traces;

@@ -1,0 +1,215 @@
+//! The Redis of the intake: its shards, and a server that is unavailable, full or not durable.
+
+use crate::{
+    playback::intake::{OWNER, RULES, on_redis, request, timezone},
+    queue::notifier::shared,
+};
+use balance_domain::clock::SystemClock;
+use balance_redis::{RedisIntake, RedisStream};
+use balance_service::{
+    events::stream::EventStream,
+    playback::intake::{Intake, IntakeError},
+};
+use balance_store::playback::{Command, IntakeAnswer};
+use balance_test_support::servers::{PASSWORD, Redis, Servers};
+use std::sync::Arc;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
+    let servers = shared().await;
+    let database = servers.next_database();
+    let intake = on_redis(&servers, database, 3, RULES);
+    for video in 1..=9 {
+        intake
+            .accept(request(1, video, Command::Play))
+            .await
+            .unwrap();
+        let pause = request(1, video, Command::Pause { current_s: 10 });
+        intake.accept(pause).await.unwrap();
+        intake
+            .accept(request(OWNER, video, Command::Play))
+            .await
+            .unwrap();
+    }
+    for key in servers.redis.command(database, &["KEYS", "*"]) {
+        assert!(key.starts_with("{s0}:") || key.starts_with("{s1}:") || key.starts_with("{s2}:"));
+    }
+    for shard in 0..3 {
+        let length = servers
+            .redis
+            .command(database, &["XLEN", &format!("{{s{shard}}}:events")]);
+        assert_eq!(length, ["9"], "shard {shard}");
+        let views = servers.redis.command(
+            database,
+            &["GET", &format!("{{s{shard}}}:views:{}", 3 + shard)],
+        );
+        assert_eq!(views, ["1"]);
+    }
+    let stream = RedisStream::open(&servers.redis.url(PASSWORD, database), 3).unwrap();
+    let entries = stream.read("test", 100).await.unwrap();
+    assert_eq!(entries.len(), 27);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_backlog_rejects_requests_until_entries_are_acknowledged() {
+    let servers = shared().await;
+    let database = servers.next_database();
+    let url = servers.redis.url(PASSWORD, database);
+    let intake = RedisIntake::open(&url, 1, 5, RULES, timezone(), Arc::new(SystemClock)).unwrap();
+    let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
+    for user in 10..15 {
+        play(user).await.unwrap();
+    }
+    let rejected = play(15).await;
+    assert!(
+        matches!(rejected, Err(IntakeError::Backlog { backlog: 5 })),
+        "{rejected:?}"
+    );
+    let stream = RedisStream::open(&url, 1).unwrap();
+    let ids: Vec<_> = stream.read("test", 3).await.unwrap();
+    assert!(play(15).await.is_err(), "delivered entries still wait");
+    let ids: Vec<_> = ids.iter().map(|entry| entry.id).collect();
+    stream.acknowledge(&ids).await.unwrap();
+    for user in 15..18 {
+        play(user).await.unwrap();
+    }
+    assert!(play(18).await.is_err());
+    // A pause is rejected too, and the session stays unchanged.
+    let pause = async || {
+        let pause = request(10, 1, Command::Pause { current_s: 30 });
+        intake.accept(pause).await
+    };
+    let rejected = pause().await;
+    assert!(
+        matches!(rejected, Err(IntakeError::Backlog { backlog: 5 })),
+        "{rejected:?}"
+    );
+    let ids: Vec<_> = stream.read("test", 100).await.unwrap();
+    let ids: Vec<_> = ids.iter().map(|entry| entry.id).collect();
+    stream.acknowledge(&ids).await.unwrap();
+    let paused = IntakeAnswer::Paused {
+        credited_s: 30,
+        is_finished: false,
+    };
+    assert_eq!(pause().await.unwrap(), paused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bound_holds_while_redis_cannot_compute_the_lag() {
+    let servers = shared().await;
+    let database = servers.next_database();
+    let url = servers.redis.url(PASSWORD, database);
+    let intake = RedisIntake::open(&url, 1, 5, RULES, timezone(), Arc::new(SystemClock)).unwrap();
+    let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
+    let stream = RedisStream::open(&url, 1).unwrap();
+    stream.read("test", 1).await.unwrap();
+    for user in 10..15 {
+        play(user).await.unwrap();
+    }
+    // An entry that is not delivered is deleted, so that Redis cannot compute the lag.
+    let entries = servers
+        .redis
+        .command(database, &["XRANGE", "{s0}:events", "-", "+", "COUNT", "2"]);
+    let second = entries.iter().filter(|line| line.contains('-')).nth(1);
+    let deleted = ["XDEL", "{s0}:events", second.unwrap()];
+    assert_eq!(servers.redis.command(database, &deleted), ["1"]);
+    play(15).await.unwrap();
+    let rejected = play(16).await;
+    assert!(
+        matches!(rejected, Err(IntakeError::Backlog { backlog: 5 })),
+        "{rejected:?}"
+    );
+    let ids: Vec<_> = stream.read("test", 100).await.unwrap();
+    let ids: Vec<_> = ids.iter().map(|entry| entry.id).collect();
+    stream.acknowledge(&ids).await.unwrap();
+    play(16).await.unwrap();
+}
+
+#[test]
+fn what_was_acknowledged_survives_the_servers_death() {
+    let redis = Redis::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let url = redis.url(PASSWORD, 0);
+    let open = || RedisIntake::open(&url, 1, 1_000, RULES, timezone(), Arc::new(SystemClock));
+    let intake = open().unwrap();
+    let play = |user| runtime.block_on(intake.accept(request(user, 1, Command::Play)));
+    for user in 10..60 {
+        play(user).unwrap();
+    }
+    redis.daemon.kill();
+    let unavailable = play(60);
+    assert!(
+        matches!(unavailable, Err(IntakeError::Unavailable(_))),
+        "{unavailable:?}"
+    );
+    redis.daemon.restart();
+    redis.until_ready();
+    // The same adapter reconnects, and view windows and events have survived.
+    let mut answer = play(10);
+    while answer.is_err() {
+        answer = play(10);
+    }
+    assert!(
+        matches!(answer, Ok(IntakeAnswer::Repeat { .. })),
+        "{answer:?}"
+    );
+    assert_eq!(redis.command(0, &["XLEN", "{s0}:events"]), ["50"]);
+    // A frozen server causes a time-out.
+    redis.daemon.signal("STOP");
+    let frozen = play(61);
+    redis.daemon.signal("CONT");
+    assert!(
+        matches!(frozen, Err(IntakeError::Unavailable(_))),
+        "{frozen:?}"
+    );
+}
+
+#[test]
+fn a_server_that_is_not_durable_is_not_ready() {
+    let redis = Redis::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let url = redis.url(PASSWORD, 0);
+    let open = |url: &str| {
+        RedisIntake::open(url, 1, 1_000, RULES, timezone(), Arc::new(SystemClock)).unwrap()
+    };
+    let readiness = |intake: &RedisIntake| {
+        runtime
+            .block_on(intake.readiness())
+            .map_err(|error| error.to_string())
+    };
+    let intake = open(&url);
+    assert_eq!(readiness(&intake), Ok(()));
+    redis.command(0, &["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    assert!(readiness(&intake).is_err_and(|error| error.contains("allkeys-lru")));
+    redis.command(0, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    redis.command(0, &["CONFIG", "SET", "appendonly", "no"]);
+    assert!(readiness(&intake).is_err_and(|error| error.contains("appendonly")));
+    redis.command(0, &["CONFIG", "SET", "appendonly", "yes"]);
+    assert_eq!(readiness(&intake), Ok(()));
+    let unauthorized = open(&redis.url("wrong", 0));
+    assert!(
+        readiness(&unauthorized)
+            .is_err_and(|error| error.contains("rejected the user or password"))
+    );
+    let none = RedisIntake::open("http://x", 1, 1, RULES, timezone(), Arc::new(SystemClock));
+    assert!(matches!(none, Err(IntakeError::Unusable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suppressed_plays_are_counted_by_day_video_and_reason() {
+    let servers: Arc<Servers> = shared().await;
+    let database = servers.next_database();
+    let intake = on_redis(&servers, database, 1, RULES);
+    for user in [1, 1, 1, OWNER] {
+        intake
+            .accept(request(user, 1, Command::Play))
+            .await
+            .unwrap();
+    }
+    let key = servers.redis.command(database, &["KEYS", "{s0}:refused:*"]);
+    assert_eq!(key.len(), 1, "{key:?}");
+    let counts = servers.redis.command(database, &["HGETALL", &key[0]]);
+    assert_eq!(counts, ["1:repeat", "2", "1:own", "1"]);
+}

@@ -1,0 +1,7 @@
+//! Commands: valid and invalid input, the demo, and the snippets of the documents.
+
+mod bad_input;
+pub(crate) mod demo;
+mod getting_started;
+mod help;
+mod rejected_commands;

@@ -1,0 +1,199 @@
+//! Several processes on one database: concurrent settlements, a shutdown, and a stop by another
+//! process.
+
+use crate::{
+    env::{Call, Outcome, TestEnv, until},
+    plays::{assert_all_complete, imported, imported_days, undisturbed},
+    rows::assert_same,
+    settlement::kills::until_running,
+};
+
+const DAY: &str = "2024-03-30";
+
+/// Returns a call that is slow enough to be interrupted.
+fn slow(env: &TestEnv, args: &[&str]) -> Call {
+    env.balance(args)
+        .env("PARTITIONS", 2)
+        .env("WORKER_CONCURRENCY", 2)
+        .env("CHUNK_SIZE", 1)
+}
+
+#[test]
+fn a_second_settlement_joins_the_running_execution() {
+    let unsettled = imported_days(&[DAY], 400);
+    let expected = undisturbed(&unsettled);
+    for args in [
+        &["settle", "--date", DAY][..],
+        &["settle"],
+        &["settle", "--from", DAY, "--to", DAY],
+        &["settle", "--date", DAY, "--no-work"],
+    ] {
+        let env = unsettled.copy();
+        let mut first = slow(&env, &["settle", "--date", DAY]).start();
+        until_running(&env, &mut first, "%");
+        let second = env.balance(args).run().succeeded();
+        assert!(
+            second.stderr.contains("joined execution 1 of"),
+            "{second:#?}"
+        );
+        assert!(
+            second.stdout.contains("execution 1: COMPLETED"),
+            "{second:#?}"
+        );
+        first.wait().succeeded();
+        assert_all_complete(&env, 1);
+        assert_same(&env.results(), &expected, "two processes");
+    }
+}
+
+#[test]
+fn a_joined_execution_survives_the_end_of_its_first_process() {
+    let env = imported_days(&[DAY], 400);
+    let expected = undisturbed(&env);
+    let mut first = slow(&env, &["settle"]).start();
+    until_running(&env, &mut first, "%");
+    let second = slow(&env, &["settle"]).start();
+    until("the second process to join", || {
+        second.stderr().contains("joined execution 1")
+    });
+    first.kill();
+    assert!(first.wait().was_killed());
+    second.wait().succeeded();
+    assert_all_complete(&env, 1);
+    assert_same(&env.results(), &expected, "after the kill");
+}
+
+#[test]
+fn a_settlement_that_joins_an_execution_reports_its_failure() {
+    let env = imported_days(&[DAY], 400);
+    let mut first = slow(&env, &["settle"]).start();
+    until_running(&env, &mut first, "%");
+    let second = slow(&env, &["settle"]).start();
+    until("the second process to join", || {
+        second.stderr().contains("joined execution 1")
+    });
+    env.balance(&["jobs", "stop", "1"]).run().succeeded();
+    for process in [first, second] {
+        let outcome = process.wait().failed(&[]);
+        assert!(outcome.stdout.contains("STOPPED"), "{outcome:#?}");
+    }
+}
+
+#[test]
+fn a_settlement_joins_an_execution_of_the_server() {
+    let env = imported_days(&[DAY], 400);
+    let expected = undisturbed(&env);
+    let mut server = slow(&env, &["serve"])
+        .env("LISTEN_ADDR", "127.0.0.1:0")
+        .start();
+    // The schedule of the server launches the missed day.
+    until_running(&env, &mut server, "%");
+    let settled = env.balance(&["settle"]).run().succeeded();
+    assert!(
+        settled.stdout.contains("execution 1: COMPLETED"),
+        "{settled:#?}"
+    );
+    let again = env.balance(&["settle", "--date", DAY]).run();
+    again.failed(&["JobInstanceAlreadyComplete", DAY]);
+    server.terminate();
+    server.wait().succeeded();
+    assert_all_complete(&env, 1);
+    assert_same(&env.results(), &expected, "beside the server");
+}
+
+#[test]
+fn two_processes_at_once_settle_each_day_once() {
+    let unsettled = imported(60);
+    let expected = undisturbed(&unsettled);
+    for round in 0..6 {
+        let env = unsettled.copy();
+        let both = [(); 2].map(|()| env.balance(&["settle"]).env("CHUNK_SIZE", 10).start());
+        let outcomes: Vec<Outcome> = both.into_iter().map(|child| child.wait()).collect();
+        assert!(
+            outcomes.iter().all(Outcome::is_ok),
+            "{round}: {outcomes:#?}"
+        );
+        assert_all_complete(&env, 2);
+        assert_same(&env.results(), &expected, "two processes at once");
+    }
+}
+
+#[test]
+fn sigterm_releases_the_leases_and_the_next_run_continues() {
+    let env = imported_days(&[DAY], 400);
+    let expected = undisturbed(&env);
+    let mut first = slow(&env, &["settle"]).start();
+    until_running(&env, &mut first, "%");
+    first.terminate();
+    first
+        .wait()
+        .failed(&["interrupted", "execution 1", "balance settle"]);
+    let owned = "SELECT COUNT(*) FROM step_lease WHERE claim_token IS NOT NULL";
+    assert_eq!(env.value(owned), "0");
+    assert_eq!(env.value("SELECT COUNT(*) FROM step_expiry"), "0");
+    assert_eq!(
+        env.value("SELECT STATUS FROM BATCH_JOB_EXECUTION"),
+        "STARTED"
+    );
+    env.balance(&["settle"]).run().succeeded();
+    assert_all_complete(&env, 1);
+    assert_same(&env.results(), &expected, "after SIGTERM");
+    assert_eq!(env.value("SELECT COUNT(*) FROM step_expiry"), "0");
+}
+
+#[test]
+fn stopped_by_another_process_and_restarted() {
+    let env = imported_days(&[DAY], 400);
+    let expected = undisturbed(&env);
+    let mut first = slow(&env, &["settle"]).start();
+    until_running(&env, &mut first, "%");
+    let stopped = env.balance(&["jobs", "stop", "1"]).run().succeeded();
+    assert!(
+        stopped.stdout.contains("execution 1 is STOP"),
+        "{stopped:#?}"
+    );
+    let outcome = first.wait().failed(&[]);
+    assert!(outcome.stdout.contains("STOPPED"), "{outcome:#?}");
+    assert_eq!(
+        env.value("SELECT STATUS FROM BATCH_JOB_EXECUTION"),
+        "STOPPED"
+    );
+    assert_eq!(env.value("SELECT COUNT(*) FROM step_lease"), "0");
+    let statuses = env.rows(
+        "SELECT DISTINCT STATUS FROM BATCH_STEP_EXECUTION \
+         WHERE STATUS NOT IN ('COMPLETED', 'STOPPED')",
+    );
+    assert!(statuses.is_empty(), "{statuses:?}");
+
+    let restarted = env.balance(&["jobs", "restart", "1"]).run().succeeded();
+    assert!(
+        restarted.stdout.contains("execution 2: COMPLETED"),
+        "{restarted:#?}"
+    );
+    assert_same(&env.results(), &expected, "after the restart");
+    let executions = env.rows(
+        "SELECT JOB_EXECUTION_ID, JOB_INSTANCE_ID, STATUS FROM BATCH_JOB_EXECUTION ORDER BY 1",
+    );
+    assert_eq!(executions, ["1|1|STOPPED", "2|1|COMPLETED"]);
+    // The restart does not repeat completed work.
+    let writes = "SELECT SUM(WRITE_COUNT) FROM BATCH_STEP_EXECUTION \
+                  WHERE STEP_NAME LIKE 'dayStatisticsStep:%'";
+    assert_eq!(env.value(writes), "400");
+}
+
+#[test]
+fn the_execution_of_a_killed_process_can_be_stopped() {
+    let env = imported_days(&[DAY], 100);
+    let expected = undisturbed(&env);
+    let mut first = slow(&env, &["settle"]).start();
+    until_running(&env, &mut first, "%");
+    first.kill();
+    assert!(first.wait().was_killed());
+    let stopped = env.balance(&["jobs", "stop", "1"]).run().succeeded();
+    assert!(
+        stopped.stdout.contains("execution 1 is STOPPED"),
+        "{stopped:#?}"
+    );
+    env.balance(&["settle"]).run().succeeded();
+    assert_same(&env.results(), &expected, "stopped after a kill");
+}

@@ -1,0 +1,76 @@
+//! Keys of the intake in Redis. A video's shard, and so its keys, never change.
+
+use balance_domain::{accounts::UserId, videos::VideoId};
+use balance_store::playback::{IdempotencyKey, IntakeRequest};
+use chrono::NaiveDate;
+
+/// A shard of the intake, 0 and up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Shard(pub(crate) u16);
+
+impl Shard {
+    /// Returns the first `count` shards.
+    pub(crate) fn all(count: u16) -> impl Iterator<Item = Self> {
+        (0..count).map(Self)
+    }
+
+    /// Returns the shard of a video among `count` shards (1 and up).
+    pub(crate) fn of(video: VideoId, count: u16) -> Self {
+        let shard = video.0.rem_euclid(i64::from(count.max(1)));
+        Self(u16::try_from(shard).unwrap_or(0))
+    }
+
+    /// Returns a key of the shard. The hash tag places all keys of a call in one slot of a cluster.
+    fn key(self, name: &str) -> String {
+        format!("{{s{}}}:{name}", self.0)
+    }
+
+    /// Returns the key of the stream of events.
+    pub(crate) fn stream(self) -> String {
+        self.key("events")
+    }
+
+    /// Returns the key of a day's suppressed counts: a hash with the fields `<video>:<reason>`.
+    pub(crate) fn suppressed(self, date: NaiveDate) -> String {
+        self.key(&format!("refused:{date}"))
+    }
+}
+
+/// The keys of one user and video.
+pub(crate) struct RequestKeys {
+    pub(crate) shard: Shard,
+    user_id: UserId,
+    video_id: VideoId,
+}
+
+impl RequestKeys {
+    pub(crate) fn new(request: &IntakeRequest, shards: u16) -> Self {
+        Self {
+            shard: Shard::of(request.video.id, shards),
+            user_id: request.user_id,
+            video_id: request.video.id,
+        }
+    }
+
+    /// Returns the key of the video's view count.
+    pub(crate) fn view_count(&self) -> String {
+        self.shard.key(&format!("views:{}", self.video_id))
+    }
+
+    pub(crate) fn view_window(&self) -> String {
+        self.shard
+            .key(&format!("gate:{}:{}", self.user_id, self.video_id))
+    }
+
+    pub(crate) fn session(&self) -> String {
+        self.shard
+            .key(&format!("session:{}:{}", self.user_id, self.video_id))
+    }
+
+    /// Returns the key of the stored reply for an idempotency key. The scripts do not use it if the
+    /// request has no idempotency key.
+    pub(crate) fn reply(&self, key: Option<&IdempotencyKey>) -> String {
+        let key = key.map_or("", IdempotencyKey::as_str);
+        self.shard.key(&format!("answer:{}:{key}", self.user_id))
+    }
+}

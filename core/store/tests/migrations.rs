@@ -1,0 +1,385 @@
+//! Migrations, applied to a database with the rows of an older version.
+//!
+//! The database is a SQLite file, or a database on the server of `TEST_SERVER_URL` if that is set.
+
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
+
+use balance_batch::{execution::JobExecutionId, job::Job, status::BatchStatus};
+use balance_domain::{
+    accounts::{Role, UserId, Username},
+    clock::SystemClock,
+    money::Money,
+    period::PeriodKind,
+    playback::{EventId, PlaybackRate},
+    videos::VideoId,
+};
+use balance_store::{
+    Store,
+    accounts::{NewToken, Rotation, TokenHash},
+    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules},
+    reports::RevenuePage,
+};
+use chrono::NaiveDate;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row, SqliteConnection,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+use tempfile::TempDir;
+
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
+static MYSQL: Migrator = sqlx::migrate!("../../migrations/mysql");
+
+/// The rows that the program of each version writes. A migration with a new table needs rows there.
+const SEEDS: &str = include_str!("migrations.sql");
+const FILE: &str = "balance.db";
+
+/// The first digits of the checksums of released migrations: version, SQLite, server.
+const RELEASED: [(i64, &str, &str); 10] = [
+    (1, "2d976450", "920ce476"),
+    (2, "56facca9", "05d5e590"),
+    (3, "4c653a90", "074af998"),
+    (4, "10b31aa2", "6406bc24"),
+    (6, "a60cf048", "f9c4938f"),
+    (7, "1cd0825e", "766a8733"),
+    (8, "7458041f", "b280f115"),
+    (9, "b9e15a4c", "826c7fe0"),
+    (10, "fc79453c", "6961eec2"),
+    (12, "3c3bffa0", "d586e67d"),
+];
+
+/// A database that is migrated step by step.
+enum Database {
+    Sqlite(SqliteConnection, TempDir),
+    Server(MySqlConnection, String),
+}
+
+impl Database {
+    /// Creates an empty database.
+    async fn create() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a setting of the tests, not of the program"
+        )]
+        let Ok(server) = std::env::var("TEST_SERVER_URL") else {
+            let folder = tempfile::tempdir().unwrap();
+            let options = SqliteConnectOptions::new()
+                .filename(folder.path().join(FILE))
+                .create_if_missing(true)
+                .synchronous(SqliteSynchronous::Off);
+            return Self::Sqlite(options.connect().await.unwrap(), folder);
+        };
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let name = format!("balance_test_migrations_{}_{number}", std::process::id());
+        let mut connection = MySqlConnection::connect(&server).await.unwrap();
+        for statement in ["DROP DATABASE IF EXISTS", "CREATE DATABASE"] {
+            let sql = AssertSqlSafe(format!("{statement} {name}"));
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        let url = format!("{}/{name}", server.trim_end_matches('/'));
+        Self::Server(MySqlConnection::connect(&url).await.unwrap(), url)
+    }
+
+    async fn migrate_to(&mut self, version: i64) {
+        match self {
+            Self::Sqlite(connection, _) => SQLITE.run_to(version, &mut *connection).await,
+            Self::Server(connection, _) => MYSQL.run_to(version, &mut *connection).await,
+        }
+        .unwrap();
+    }
+
+    async fn execute(&mut self, sql: &str) {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Sqlite(connection, _) => {
+                query.execute(&mut *connection).await.unwrap();
+            }
+            Self::Server(connection, _) => {
+                query.execute(&mut *connection).await.unwrap();
+            }
+        }
+    }
+
+    /// Returns a column of a query, which must be a text.
+    async fn texts(&mut self, sql: &str, column: usize) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(connection, _) => {
+                let rows = sqlx::query(sql).fetch_all(&mut *connection).await.unwrap();
+                rows.iter().map(|row| row.get_unchecked(column)).collect()
+            }
+            Self::Server(connection, _) => {
+                let rows = sqlx::query(sql).fetch_all(&mut *connection).await.unwrap();
+                rows.iter().map(|row| row.get_unchecked(column)).collect()
+            }
+        }
+    }
+
+    /// Counts the rows of a table or subquery.
+    async fn count(&mut self, from: &str) -> i64 {
+        let sql = format!("SELECT CAST(COUNT(*) AS CHAR) FROM {from}");
+        self.texts(&sql, 0).await[0].parse().unwrap()
+    }
+
+    async fn tables(&mut self) -> Vec<String> {
+        let sql = match self {
+            Self::Sqlite(..) => {
+                "SELECT name FROM sqlite_master WHERE type = 'table' \
+                 AND name NOT LIKE 'sqlite_%' AND name <> '_sqlx_migrations' ORDER BY name"
+            }
+            Self::Server(..) => {
+                "SELECT table_name FROM information_schema.tables \
+                 WHERE table_schema = DATABASE() AND table_name <> '_sqlx_migrations' \
+                 ORDER BY table_name"
+            }
+        };
+        self.texts(sql, 0).await
+    }
+
+    async fn columns(&mut self, table: &str) -> String {
+        let sql = match self {
+            Self::Sqlite(..) => format!("SELECT name FROM pragma_table_info('{table}')"),
+            Self::Server(..) => format!(
+                "SELECT column_name FROM information_schema.columns \
+                 WHERE table_schema = DATABASE() AND table_name = '{table}'"
+            ),
+        };
+        self.texts(&sql, 0).await.join(", ")
+    }
+
+    /// Returns the statements that would create the tables and indexes.
+    async fn schema(&mut self) -> Vec<String> {
+        if let Self::Sqlite(..) = self {
+            let sql = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL \
+                       AND name <> '_sqlx_migrations' ORDER BY name";
+            return self.texts(sql, 0).await;
+        }
+        let mut all = Vec::new();
+        for table in self.tables().await {
+            all.extend(self.texts(&format!("SHOW CREATE TABLE {table}"), 1).await);
+        }
+        all
+    }
+
+    /// Writes the rows of a version and of all versions before it.
+    async fn seed(&mut self, version: i64) {
+        for section in SEEDS.split("-- version ").skip(1) {
+            let (number, statements) = section.split_once('\n').unwrap();
+            if number.parse::<i64>().unwrap() <= version {
+                self.execute(statements).await;
+            }
+        }
+        // Spring's sequences differ between the databases.
+        for (table, last) in [
+            ("JOB_INSTANCE", 2),
+            ("JOB_EXECUTION", 3),
+            ("STEP_EXECUTION", 9),
+        ] {
+            let sql = match self {
+                Self::Sqlite(..) => format!("INSERT INTO BATCH_{table}_SEQ (ID) VALUES ({last})"),
+                Self::Server(..) => format!("UPDATE BATCH_{table}_SEQ SET ID = {last}"),
+            };
+            self.execute(&sql).await;
+        }
+    }
+
+    /// Copies all tables, and returns their names and columns.
+    async fn keep(&mut self) -> Vec<(String, String)> {
+        let mut kept = Vec::new();
+        for table in self.tables().await {
+            assert!(
+                self.count(&table).await > 0,
+                "migrations.sql has no row of {table}"
+            );
+            self.execute(&format!(
+                "CREATE TABLE kept_{table} AS SELECT * FROM {table}"
+            ))
+            .await;
+            let columns = self.columns(&table).await;
+            kept.push((table, columns));
+        }
+        kept
+    }
+
+    /// Asserts that the tables still have the rows that were copied.
+    async fn assert_rows(&mut self, kept: &[(String, String)], step: &str) {
+        for (table, columns) in kept {
+            let lost = format!(
+                "(SELECT {columns} FROM kept_{table} EXCEPT SELECT {columns} FROM {table}) AS lost"
+            );
+            assert_eq!(
+                self.count(&lost).await,
+                0,
+                "{step}: rows of {table} changed"
+            );
+        }
+    }
+
+    /// Opens the database as the program does after an upgrade. The folder lives as long as the
+    /// file is needed.
+    async fn open(self) -> (Store, Option<TempDir>) {
+        let clock = Arc::new(SystemClock);
+        match self {
+            Self::Sqlite(connection, folder) => {
+                connection.close().await.unwrap();
+                let path = folder.path().join(FILE);
+                let store = Store::open_sqlite(&path, 1, clock).await.unwrap();
+                (store, Some(folder))
+            }
+            Self::Server(connection, url) => {
+                connection.close().await.unwrap();
+                Store::migrate_mysql(&url).await.unwrap();
+                let store = Store::open_mysql(&url, 2, 15, clock).await.unwrap();
+                (store, None)
+            }
+        }
+    }
+}
+
+fn versions() -> Vec<i64> {
+    SQLITE.iter().map(|migration| migration.version).collect()
+}
+
+fn march(day: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 3, day).unwrap()
+}
+
+#[test]
+fn released_migrations_do_not_change() {
+    for (version, sqlite, mysql) in RELEASED {
+        for (migrator, expected) in [(&SQLITE, sqlite), (&MYSQL, mysql)] {
+            let migration = migrator.iter().find(|one| one.version == version).unwrap();
+            let checksum: String = migration.checksum[..4]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(
+                checksum, expected,
+                "migration {version} changed, if only in a comment: databases that have it are refused"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_migration_keeps_the_rows_of_each_older_version() {
+    let versions = versions();
+    let mut fresh = Database::create().await;
+    fresh.migrate_to(versions[versions.len() - 1]).await;
+    let schema = fresh.schema().await;
+    for (index, older) in versions[..versions.len() - 1].iter().enumerate() {
+        let mut database = Database::create().await;
+        database.migrate_to(*older).await;
+        database.seed(*older).await;
+        let kept = database.keep().await;
+        for version in &versions[index + 1..] {
+            database.migrate_to(*version).await;
+            let step = format!("from version {older} to {version}");
+            database.assert_rows(&kept, &step).await;
+        }
+        for (table, _) in &kept {
+            database.execute(&format!("DROP TABLE kept_{table}")).await;
+        }
+        assert_eq!(database.schema().await, schema, "from version {older}");
+        let (store, _folder) = database.open().await;
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_store_reads_what_an_older_program_wrote() {
+    let versions = versions();
+    let older = versions[versions.len() - 2];
+    let mut database = Database::create().await;
+    database.migrate_to(older).await;
+    database.seed(older).await;
+    let (store, _folder) = database.open().await;
+
+    let timezone = store.setting("business_timezone").await.unwrap();
+    assert_eq!(timezone.as_deref(), Some("Asia/Seoul"));
+    assert_eq!(store.closed_through().await.unwrap(), Some(march(3)));
+    assert!(store.is_settled(march(2)).await.unwrap());
+    assert_eq!(store.first_unsettled_day().await.unwrap(), Some(march(3)));
+    assert_eq!(store.rate_versions().await.unwrap().len(), 2);
+
+    let executions = store
+        .executions_of(Job::DayStatistics, march(3))
+        .await
+        .unwrap();
+    assert_eq!(executions.len(), 1);
+    assert_eq!(executions[0].status, BatchStatus::Failed);
+    let steps = store.steps(JobExecutionId(2), None, 10).await.unwrap();
+    let names: Vec<String> = steps.iter().map(|step| step.name.to_string()).collect();
+    let expected = [
+        "closeDayStep",
+        "partitionedDayStatisticsStep",
+        "dayStatisticsStep:partition0",
+    ];
+    assert_eq!(names, expected);
+    let workers = store.workers(10).await.unwrap();
+    assert_eq!(workers[0].identity.name, "host-1-0a");
+
+    let day = PeriodKind::Day.containing(march(2));
+    let total = store.total(day, None).await.unwrap();
+    assert_eq!(total.total_revenue, Money::from_hundredths(1_210));
+    let page = RevenuePage {
+        owner: Some(UserId(2)),
+        after: None,
+        limit: 10,
+    };
+    let revenues = store.revenues(day, page).await.unwrap();
+    assert_eq!(revenues.len(), 1);
+    assert_eq!(revenues[0].title, "영화 \"하나\"");
+
+    let late = store.late_events(None, None, 10).await.unwrap();
+    assert_eq!(late[0].date, march(2));
+    let rejected = store.rejected_events(None, 10).await.unwrap();
+    assert_eq!(rejected[0].reason, "it has no id");
+    let audit = store.audit(None, 10).await.unwrap();
+    assert_eq!(audit[0].subject, "execution 2 of 2026-03-03");
+
+    let username = Username::parse("minsu").unwrap();
+    let credential = store.credential(&username).await.unwrap().unwrap();
+    assert_eq!(credential.account.role, Role::User);
+    let next = NewToken {
+        hash: TokenHash([2; 32]),
+        lifetime_s: 60,
+    };
+    let rotation = store.rotate(&TokenHash([1; 32]), &next, 0).await.unwrap();
+    assert!(matches!(rotation, Rotation::Rotated(_)), "{rotation:?}");
+    assert_eq!(
+        replayed_play(&store).await,
+        IntakeAnswer::Playing {
+            resume_at_s: 0,
+            is_counted: true,
+        }
+    );
+    store.close().await;
+}
+
+/// Repeats the play that the seeds have an answer to.
+async fn replayed_play(store: &Store) -> IntakeAnswer {
+    let rules = IntakeRules {
+        view_window_s: 30,
+        playback_rate: PlaybackRate(2_000),
+        resume_ttl_s: 86_400,
+        replay_s: 86_400,
+        ad_interval_s: 300,
+    };
+    let request = IntakeRequest {
+        event_id: EventId([7; 16]),
+        user_id: UserId(1),
+        video: store.video_facts(VideoId(1)).await.unwrap().unwrap(),
+        command: Command::Play,
+        key: IdempotencyKey::parse("play-1"),
+    };
+    let timezone = "Asia/Seoul".parse().unwrap();
+    let answers = store.accept(&[request], &rules, timezone).await.unwrap();
+    answers[0]
+}

@@ -1,0 +1,107 @@
+//! An event stream without entries.
+
+use async_trait::async_trait;
+use balance_service::events::stream::{Closed, EventStream, Retained, StreamError, SuppressedPage};
+use balance_store::events::{Entry, EntryId};
+use chrono::NaiveDate;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// An event stream without entries, whose state a test sets.
+pub struct FakeStream {
+    waiting: Option<Vec<u64>>,
+    waiting_calls: AtomicU64,
+    closed: Mutex<Result<Closed, &'static str>>,
+}
+
+impl FakeStream {
+    /// Returns a stream with a number of waiting entries for each shard. `None` stands for a stream
+    /// that never answers.
+    pub fn with_waiting(waiting: Option<Vec<u64>>) -> Arc<Self> {
+        Arc::new(Self {
+            waiting,
+            waiting_calls: AtomicU64::new(0),
+            closed: Mutex::new(Ok(Closed::Drained)),
+        })
+    }
+
+    /// Returns a stream of one shard that answers each attempt to close a day with this result.
+    pub fn closing(result: Result<Closed, &'static str>) -> Arc<Self> {
+        let stream = Self::with_waiting(Some(vec![0]));
+        stream.set_closed(result);
+        stream
+    }
+
+    /// Sets the result of each further attempt to close a day.
+    pub fn set_closed(&self, result: Result<Closed, &'static str>) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = result;
+    }
+
+    /// Returns the number of queries for waiting entries.
+    pub fn waiting_calls(&self) -> u64 {
+        self.waiting_calls.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl EventStream for FakeStream {
+    async fn waiting(&self) -> Result<Vec<u64>, StreamError> {
+        self.waiting_calls.fetch_add(1, Ordering::SeqCst);
+        match &self.waiting {
+            Some(waiting) => Ok(waiting.clone()),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn read(&self, _: &str, _: u32) -> Result<Vec<Entry>, StreamError> {
+        Ok(Vec::new())
+    }
+
+    async fn acknowledge(&self, _: &[EntryId]) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    async fn close(&self, _: i64) -> Result<Closed, StreamError> {
+        self.closed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .map_err(|reason| StreamError(reason.to_owned()))
+    }
+
+    async fn trim(&self, _: i64) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    async fn retained(&self) -> Result<Vec<Retained>, StreamError> {
+        Ok(Vec::new())
+    }
+
+    async fn reread(
+        &self,
+        _: Option<EntryId>,
+        _: EntryId,
+        _: u32,
+    ) -> Result<Vec<Entry>, StreamError> {
+        Ok(Vec::new())
+    }
+
+    fn shards(&self) -> u16 {
+        let count = self.waiting.as_ref().map_or(0, Vec::len);
+        u16::try_from(count).unwrap_or(u16::MAX)
+    }
+
+    async fn suppressed(
+        &self,
+        _: u16,
+        _: NaiveDate,
+        _: u64,
+        _: u32,
+    ) -> Result<SuppressedPage, StreamError> {
+        Ok(SuppressedPage {
+            counts: Vec::new(),
+            next: None,
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! Claims that were dropped because the database failed.
+
+use balance_batch::chunk::Claim;
+use balance_store::{
+    Store, StoreError, StoreResult,
+    claims::{ClaimError, Reloaded},
+};
+use std::sync::{Mutex, PoisonError};
+
+/// The most dropped claims that are remembered. The leases of further ones expire.
+const MAX_DROPPED: usize = 1_000;
+
+/// Dropped claims of a live process. Their release keeps them from being counted as crashes.
+#[derive(Default)]
+pub(crate) struct DroppedClaims(Mutex<Vec<Claim>>);
+
+impl DroppedClaims {
+    /// Remembers a claim, which is released as soon as the database accepts writes again.
+    pub(crate) fn add(&self, claim: Claim) {
+        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if claims.len() < MAX_DROPPED {
+            claims.push(claim);
+        }
+    }
+
+    /// Releases the remembered claims. For a claim that another worker has taken over, records that
+    /// its expiry was not a crash. If the database fails, the remaining claims stay remembered.
+    pub(crate) async fn release(&self, store: &Store) -> StoreResult<()> {
+        let claims = {
+            let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *claims)
+        };
+        for (done, claim) in claims.iter().enumerate() {
+            if let Err(error) = release(store, claim).await {
+                for claim in &claims[done..] {
+                    self.add(claim.clone());
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn release(store: &Store, claim: &Claim) -> StoreResult<()> {
+    match store.reload(claim).await {
+        Ok(Reloaded::Owned(claim)) => match store.release(&claim, 0).await {
+            Ok(()) | Err(ClaimError::Fenced) => Ok(()),
+            Err(ClaimError::Store(error)) => Err(error),
+        },
+        // The next claim of an unreadable row fails it.
+        Ok(Reloaded::Lost) | Err(StoreError::Damaged(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,4 @@
+//! Claims: leases, crashes and recovery.
+
+mod crashes;
+mod leases;

@@ -1,0 +1,5 @@
+//! Events: the intake of one process, the event writer, and the closing of a day.
+
+mod closing;
+mod event_writer;
+mod intake;

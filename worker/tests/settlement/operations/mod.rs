@@ -1,0 +1,4 @@
+//! Operations: the snapshot of health and the registry of workers.
+
+mod registry;
+mod snapshot;

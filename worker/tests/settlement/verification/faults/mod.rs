@@ -1,0 +1,50 @@
+//! `verify` reports each injected fault, and nothing else.
+
+mod job_tables;
+mod results;
+
+use crate::verification::fixtures::{assert_clean, differences};
+use balance_test_support::settlement::TestEnv;
+
+/// A table, a statement that corrupts it, and the beginnings of the expected differences.
+pub(crate) type Fault<'a> = (&'a str, String, Vec<String>);
+
+/// Returns a fault; the expected differences are one a line.
+pub(crate) fn fault<'a>(table: &'a str, sql: impl Into<String>, differences: &str) -> Fault<'a> {
+    let lines = differences.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty()).map(str::to_owned);
+    (table, sql.into(), lines.collect())
+}
+
+/// Injects a fault, returns the differences, and restores the table's rows.
+pub(crate) async fn inject(env: &TestEnv, table: &str, fault: &str) -> Vec<String> {
+    let unchecked = if env.is_server() {
+        "SET FOREIGN_KEY_CHECKS = 0"
+    } else {
+        "PRAGMA foreign_keys = OFF"
+    };
+    env.execute(&format!("CREATE TABLE kept AS SELECT * FROM {table}"))
+        .await;
+    env.execute(&format!("{unchecked}; {fault}")).await;
+    let found = differences(env).await;
+    env.execute(&format!(
+        "{unchecked}; DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept; \
+         DROP TABLE kept"
+    ))
+    .await;
+    found
+}
+
+pub(crate) async fn assert_found(env: &TestEnv, faults: &[Fault<'_>]) {
+    assert_clean(env, "before").await;
+    for (table, sql, expected) in faults {
+        let found = inject(env, table, sql).await;
+        let is_expected = found.len() == expected.len()
+            && found
+                .iter()
+                .zip(expected)
+                .all(|(one, start)| one.starts_with(start));
+        assert!(is_expected, "{sql}: {found:#?} are not {expected:#?}");
+    }
+    assert_clean(env, "restored").await;
+}
