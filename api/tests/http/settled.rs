@@ -57,9 +57,9 @@ impl Settled {
         let jiwoo = env.user("jiwoo").await;
         let admin = env.admin("boss").await;
         for number in 1..=VIDEOS {
-            let whose = if number % 2 == 1 { &minsu } else { &jiwoo };
+            let owner = if number % 2 == 1 { &minsu } else { &jiwoo };
             let title = format!("film {number}, \"the\" best");
-            assert_eq!(env.video(&whose.1, &title, DURATION_S).await, number);
+            assert_eq!(env.video(&owner.1, &title, DURATION_S).await, number);
         }
         let mut plays = Vec::new();
         for (number, day) in (1..).zip(DAYS) {

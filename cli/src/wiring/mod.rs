@@ -2,11 +2,11 @@
 
 mod api;
 mod app;
+mod checks;
 mod connect;
 mod launcher;
 mod local_worker;
 mod secret;
-mod stream;
 
 pub(crate) use api::ApiParts;
 pub(crate) use app::App;

@@ -26,7 +26,7 @@ use balance_store::{
     reports::{RevenuePage, TopBy},
     videos::{Creation, NewVideo, VideoOrder, VideoQuery},
 };
-use balance_test_support::settlement::{Shape, TestEnv, at, date, even_day};
+use balance_test_support::settlement::{Shape, TestEnv, at, date, even_day, worker_settings};
 use chrono::Days;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row};
 use std::{
@@ -352,6 +352,8 @@ async fn reports(env: &TestEnv) {
 async fn operations(env: &TestEnv) {
     let store = &env.store;
     store.snapshot().await.unwrap();
+    let identity = worker_settings(Shape::default()).identity;
+    store.record_heartbeat(&identity, 60).await.unwrap();
     store.workers(10).await.unwrap();
     store.remove_dead_workers(86_400).await.unwrap();
     store.audit(None, 10).await.unwrap();

@@ -120,7 +120,11 @@ fn no_day_is_closed_while_the_stream_is_unavailable() {
     });
     let closed = "SELECT COALESCE(date, 'open') FROM closed_through";
     assert_eq!(env.database.value(closed), "open");
-    assert!(worker.stderr().contains("unavailable"), "{}", worker.stderr());
+    assert!(
+        worker.stderr().contains("unavailable"),
+        "{}",
+        worker.stderr()
+    );
     servers.redis.daemon.restart();
     env.until_settled(1, "after the return of the stream");
     fleet.end();

@@ -264,13 +264,17 @@ fn a_replay_without_its_stream_is_rejected() {
     let env = TestEnv::new(&servers);
     let replay = ["events", "replay"];
     let file = env.balance(&replay).env("DATABASE_URL", "sqlite://x.db");
-    file.run().failed(&["DATABASE_URL", "file", "no stream"]);
+    file.run()
+        .failed(&["DATABASE_URL", "event stream", "SQLite"]);
     let unused = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", free_port());
     let wrong = servers.redis.url("Falsch-0815", env.number);
     for (address, words) in [
         ("x", ["REDIS_URL", "redis://"]),
         (unused.as_str(), ["REDIS_URL", "unavailable"]),
-        (wrong.as_str(), ["REDIS_URL", "refuses"]),
+        (
+            wrong.as_str(),
+            ["REDIS_URL", "rejected the user or password"],
+        ),
     ] {
         let outcome = env.balance(&replay).env("REDIS_URL", address).run();
         let outcome = outcome.failed(&words);
@@ -288,7 +292,7 @@ fn a_replay_without_its_stream_is_rejected() {
         assert_eq!(outcome.status.code(), Some(2), "{outcome:#?}");
     }
     let env = env.without("REDIS_URL");
-    env.balance(&replay).run().failed(&["REDIS_URL: needed"]);
+    env.balance(&replay).run().failed(&["REDIS_URL: required"]);
     assert_eq!(
         env.database.rows("SELECT name FROM setting"),
         ["business_timezone"],

@@ -126,7 +126,7 @@ async fn the_bound_holds_while_redis_cannot_compute_the_lag() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_the_servers_death() {
+fn acknowledged_plays_survive_a_kill_of_the_server() {
     let redis = Redis::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();

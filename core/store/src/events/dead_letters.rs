@@ -140,13 +140,14 @@ impl Store {
         let (shard, ms, sequence) =
             after.map_or((-1, 0, 0), |id| (i64::from(id.shard), id.ms, id.sequence));
         let mut tx = self.db.read().await?;
-        // Not a comparison of row values: a server does not use the key for it.
+        // Not a comparison of row values: a server does not use the key for it. `shard` alone in
+        // ORDER BY would be the CAST, which no key holds.
         let rows: Vec<RejectedRow> = tx
             .fetch_all(
                 "SELECT CAST(shard AS SIGNED) AS shard, entry_ms, entry_sequence, event_id, payload, \
                  reason, rejected_at FROM rejected_event WHERE shard >= ? AND (shard > ? \
                  OR entry_ms > ? OR (entry_ms = ? AND entry_sequence > ?)) \
-                 ORDER BY shard, entry_ms, entry_sequence LIMIT ?",
+                 ORDER BY rejected_event.shard, entry_ms, entry_sequence LIMIT ?",
                 &params![shard, shard, ms, ms, sequence, limit],
             )
             .await?;

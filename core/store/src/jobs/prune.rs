@@ -2,7 +2,12 @@
 
 use crate::{
     Store, StoreResult,
-    sql::{retry::on_conflict, statement::params, statuses, tx::Tx},
+    sql::{
+        retry::on_conflict,
+        statement::{LIST_CHUNK, Query, params},
+        statuses,
+        tx::Tx,
+    },
 };
 use balance_batch::status::BatchStatus;
 use chrono::NaiveDateTime;
@@ -32,15 +37,19 @@ async fn oldest(store: &Store, ended_before: NaiveDateTime) -> StoreResult<bool>
     let Some(id) = find(&mut tx, ended_before).await? else {
         return Ok(false);
     };
-    for table in TABLES {
-        tx.execute(
-            AssertSqlSafe(format!(
-                "DELETE FROM {table} IN \
-                 (SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ?)"
-            )),
+    let steps: Vec<(i64,)> = tx
+        .fetch_all(
+            "SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ?",
             &params![id],
         )
         .await?;
+    // By lists of IDs: MariaDB scans the whole table for a DELETE with a subquery.
+    for steps in steps.chunks(LIST_CHUNK) {
+        for table in TABLES {
+            let mut delete = Query::new(&format!("DELETE FROM {table} IN "));
+            delete.bind_list(steps.iter().map(|(step,)| *step));
+            tx.execute_query(delete).await?;
+        }
     }
     tx.execute(
         "DELETE FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ?",
@@ -56,7 +65,8 @@ async fn oldest(store: &Store, ended_before: NaiveDateTime) -> StoreResult<bool>
     Ok(true)
 }
 
-/// Returns the oldest execution to prune.
+/// Returns the oldest execution to prune. Not by `EXISTS`, which MariaDB turns into a scan of both
+/// tables.
 async fn find(tx: &mut Tx, ended_before: NaiveDateTime) -> StoreResult<Option<i64>> {
     let running = statuses::running();
     let finished = statuses::list([BatchStatus::Completed, BatchStatus::Abandoned]);
@@ -65,11 +75,11 @@ async fn find(tx: &mut Tx, ended_before: NaiveDateTime) -> StoreResult<Option<i6
             AssertSqlSafe(format!(
                 "SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e \
                  WHERE e.STATUS NOT IN {running} AND e.END_TIME < ? \
-                 AND EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION f \
+                 AND (SELECT 1 FROM BATCH_JOB_EXECUTION f \
                    WHERE f.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID \
-                   AND f.STATUS IN {finished} AND f.END_TIME < ?) \
-                 AND EXISTS (SELECT 1 FROM BATCH_STEP_EXECUTION s \
-                   WHERE s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID) \
+                   AND f.STATUS IN {finished} AND f.END_TIME < ? LIMIT 1) IS NOT NULL \
+                 AND (SELECT 1 FROM BATCH_STEP_EXECUTION s \
+                   WHERE s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID LIMIT 1) IS NOT NULL \
                  ORDER BY e.JOB_EXECUTION_ID LIMIT 1"
             )),
             &params![ended_before, ended_before],

@@ -190,6 +190,11 @@ impl Tx {
         })
     }
 
+    /// Runs a statement built from parts. Returns the number of rows that it changed.
+    pub(crate) async fn execute_query(&mut self, query: Query<'_>) -> StoreResult<u64> {
+        self.execute(AssertSqlSafe(query.sql), &query.params).await
+    }
+
     /// Runs a statement built from parts. Returns its rows.
     pub(crate) async fn fetch_query<T: Row>(&mut self, query: Query<'_>) -> StoreResult<Vec<T>> {
         self.fetch_all(AssertSqlSafe(query.sql), &query.params)
