@@ -259,7 +259,10 @@ async fn foreign_entries_are_reported() {
         let Content::Invalid { payload, reason } = entry.content else {
             panic!("{entry:?}");
         };
-        assert!(!payload.is_empty() && reason.starts_with("i"), "{reason}");
+        assert!(
+            !payload.is_empty() && reason.starts_with("field id "),
+            "{reason}"
+        );
     }
     // A key of another type is an error without a panic.
     let stream = Stream::new(1).await;
