@@ -127,7 +127,7 @@ impl PlaybackApi {
                 is_counted,
                 language.tag().to_owned(),
             )),
-            answer => Err(error_response(answer).into()),
+            answer => Err(rejection(answer).into()),
         }
     }
 
@@ -172,7 +172,7 @@ impl PlaybackApi {
                 credited_s,
                 language.tag().to_owned(),
             )),
-            answer => Err(error_response(answer).into()),
+            answer => Err(rejection(answer).into()),
         }
     }
 }
@@ -187,7 +187,7 @@ fn check_viewer(identity: Identity, user_id: Option<i64>) -> Result<(), ApiError
     }
 }
 
-fn error_response(answer: IntakeAnswer) -> ApiError {
+fn rejection(answer: IntakeAnswer) -> ApiError {
     match answer {
         IntakeAnswer::Repeat { retry_after_ms } => ApiError::new(
             Code::RepeatedView,

@@ -175,14 +175,14 @@ impl RateVersionView {
 
 impl From<RateError> for ApiError {
     fn from(error: RateError) -> Self {
-        Self::new(Code::RatesRefused, error.to_string())
+        Self::new(Code::RatesRejected, error.to_string())
     }
 }
 
 impl From<SetRatesError> for ApiError {
     fn from(error: SetRatesError) -> Self {
         match error {
-            SetRatesError::ClosedDay { .. } => Self::new(Code::RatesRefused, error.to_string()),
+            SetRatesError::ClosedDay { .. } => Self::new(Code::RatesRejected, error.to_string()),
             SetRatesError::Store(error) => error.into(),
         }
     }

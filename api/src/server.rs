@@ -32,13 +32,13 @@ use balance_service::{
     videos::Videos,
 };
 use balance_store::Store;
-use poem::{EndpointExt, Route, Server, endpoint::BoxEndpoint, listener::TcpAcceptor};
+use poem::{EndpointExt, Server, endpoint::BoxEndpoint, listener::TcpAcceptor};
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
 /// The time that open requests have to finish after a shutdown request.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// The same for scrapes of a worker. The worker's shutdown waits for them.
+/// The same limit for metrics requests to a worker. The worker's shutdown waits for them.
 const METRICS_SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 /// The time after which a connection without a request is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
@@ -47,7 +47,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 pub struct Api {
     pub store: Arc<Store>,
     pub playback: Arc<Playback>,
-    /// Launches and controls jobs. Its clock also dates tokens and attempt limits.
+    /// Launches and controls jobs. Tokens and attempt limits use its clock.
     pub launcher: Launcher,
     /// The secrets that sign access tokens.
     pub secrets: Secrets,
@@ -57,7 +57,7 @@ pub struct Api {
     pub proxies: usize,
     /// Whether cookies carry the `Secure` attribute.
     pub is_cookie_secure: bool,
-    /// The origins whose pages may call the API from a browser, besides the API's own.
+    /// The origins whose pages may call the API from a browser, in addition to the API's own origin.
     pub origins: Origins,
     /// The event stream of a fleet, whose lag `/metrics` reports.
     pub stream: Option<Arc<dyn EventStream>>,
@@ -66,9 +66,9 @@ pub struct Api {
 }
 
 impl Api {
-    /// Returns all routes. Streams of server-sent events end when `is_ending` becomes true.
+    /// Returns all routes. Streams of server-sent events end when `stopping` becomes true.
     #[must_use]
-    pub fn routes(self, is_ending: watch::Receiver<bool>) -> BoxEndpoint<'static> {
+    pub fn routes(self, stopping: watch::Receiver<bool>) -> BoxEndpoint<'static> {
         let clock: Arc<dyn Clock> = Arc::clone(&self.launcher.clock);
         let tokens = Arc::new(Tokens::new(self.secrets, Arc::clone(&clock)));
         let jobs = Jobs::new(Arc::clone(&self.store));
@@ -98,7 +98,7 @@ impl Api {
                 launcher: self.launcher.clone(),
             },
             AdsApi { videos },
-            JobsApi::new(clock, jobs.clone(), is_ending),
+            JobsApi::new(clock, jobs.clone(), stopping),
             JobControlApi {
                 launcher: self.launcher,
                 jobs: jobs.clone(),
@@ -135,16 +135,17 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let (ending, is_ending) = watch::channel(false);
+    let (stop, stopping) = watch::channel(false);
     let shutdown = async move {
         shutdown.await;
         // Without a receiver there is no stream to end.
-        let _ = ending.send(true);
+        let _ = stop.send(true);
     };
-    run(api.routes(is_ending), listener, shutdown, SHUTDOWN_GRACE).await
+    run(api.routes(stopping), listener, shutdown, SHUTDOWN_GRACE).await
 }
 
-/// Serves `/metrics` and `/health/live` of a worker that has no API, until `shutdown` completes.
+/// Serves `/metrics`, `/health/live` and `/docs/errors` of a worker that has no API, until `shutdown`
+/// completes.
 ///
 /// # Errors
 /// Returns the error of the listener.
@@ -164,8 +165,8 @@ pub async fn serve_metrics(
         LivenessApi,
     );
     let service = document::service(resources);
-    let methods = pages::methods(&service);
-    let routes = Route::new().nest("/", service);
+    let (routes, methods) = pages::error_routes(&service);
+    let routes = routes.nest("/", service);
     let endpoint = Middleware::around(routes, methods, metrics).boxed();
     run(endpoint, listener, shutdown, METRICS_SHUTDOWN_GRACE).await
 }

@@ -15,8 +15,15 @@ pub use crate::{
 use poem_openapi::types::ToJSON;
 use serde_json::Value;
 
+/// A view that its type cannot represent in JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} has no JSON representation")]
+pub struct NoJson(&'static str);
+
 /// Converts a view to JSON.
-#[must_use]
-pub fn to_json(view: &impl ToJSON) -> Value {
-    view.to_json().unwrap_or_default()
+///
+/// # Errors
+/// If the view has no JSON representation.
+pub fn to_json<T: ToJSON>(view: &T) -> Result<Value, NoJson> {
+    view.to_json().ok_or(NoJson(std::any::type_name::<T>()))
 }

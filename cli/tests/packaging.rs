@@ -1,5 +1,5 @@
 //! Holds the packaging together: `docker-compose.yml`, `.env.example`, `Dockerfile`,
-//! `.dockerignore`, and what the program knows. The fleet's tests run what `docker-compose.yml` says.
+//! `.dockerignore`, and what the program knows. The fleet's tests run what `docker-compose.yml` defines.
 
 #![expect(
     clippy::unwrap_used,
@@ -59,26 +59,28 @@ fn docker_compose_takes_the_file() {
         .args(["--env-file", ".env.example", "config"])
         .output();
     let Ok(checked) = checked else {
-        eprintln!("SKIPPED: docker-compose's look at docker-compose.yml; install docker-compose");
+        eprintln!(
+            "SKIPPED: the check of docker-compose.yml by docker-compose; install docker-compose"
+        );
         return;
     };
     assert!(checked.status.success(), "{checked:?}");
-    // And it reads it as the tests do.
-    let said = String::from_utf8(checked.stdout).unwrap();
-    let said: serde_json::Value = serde_saphyr::from_str(&said.replace("$$", "$")).unwrap();
+    // docker-compose reads the file as the tests do.
+    let resolved = String::from_utf8(checked.stdout).unwrap();
+    let resolved: serde_json::Value = serde_saphyr::from_str(&resolved.replace("$$", "$")).unwrap();
     let compose = compose();
     assert_eq!(
-        said["services"].as_object().unwrap().len(),
+        resolved["services"].as_object().unwrap().len(),
         compose.services.len()
     );
     for (name, service) in &compose.services {
-        let said = &said["services"][name];
+        let resolved = &resolved["services"][name];
         assert_eq!(
-            said["command"],
+            resolved["command"],
             serde_json::json!(service.command),
             "{name}"
         );
-        let environment = said["environment"].as_object().unwrap();
+        let environment = resolved["environment"].as_object().unwrap();
         assert_eq!(environment.len(), service.environment.len(), "{name}");
         for (variable, value) in environment {
             let value = value
@@ -88,7 +90,7 @@ fn docker_compose_takes_the_file() {
         }
         if !service.healthcheck.disable {
             let test = serde_json::json!(service.healthcheck.test);
-            assert_eq!(said["healthcheck"]["test"], test, "{name}");
+            assert_eq!(resolved["healthcheck"]["test"], test, "{name}");
         }
     }
 }
@@ -264,7 +266,7 @@ fn the_image_is_built_by_the_workspaces_rust() {
     assert!(dockerfile.contains(&format!("FROM debian:{debian}-slim")));
 }
 
-/// Whether `.dockerignore` keeps a path out: the last line that fits says so.
+/// Whether `.dockerignore` keeps a path out: the last line that matches decides.
 fn is_kept_out(path: &str) -> bool {
     let fits = |pattern: &str| match pattern.strip_prefix("**/") {
         Some(name) => path.split('/').any(|part| part == name),

@@ -23,7 +23,7 @@ struct Finding {
     instead: &'static str,
 }
 
-/// Whether a file holds text that people read.
+/// Whether a file contains text for readers.
 fn is_text(name: &str) -> bool {
     const KINDS: [&str; 8] = ["rs", "md", "sql", "lua", "yml", "toml", "py", "ts"];
     const NAMES: [&str; 6] = [

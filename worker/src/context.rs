@@ -21,7 +21,7 @@ pub(crate) struct WorkerContext {
     pub(crate) dropped: DroppedClaims,
     /// Cancelled when the worker is asked to stop: no new claim starts, running chunks finish.
     pub(crate) stopping: CancellationToken,
-    /// Wakes the schedule, which looks for a day to settle.
+    /// Wakes the schedule, which checks for a due day.
     pub(crate) schedule_wake: Notify,
     pub(crate) metrics: Arc<WorkerMetrics>,
 }

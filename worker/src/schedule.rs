@@ -10,7 +10,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 
-/// How often the schedule looks for a day whose midnight was missed.
+/// How often the schedule checks for a day whose midnight was missed.
 const POLL: Duration = Duration::from_secs(60);
 /// The wait before an ended cron worker is replaced.
 const RESTART_WAIT: Duration = Duration::from_secs(1);

@@ -66,7 +66,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $code),+ }
             }
 
-            /// Returns the summary for people.
+            /// Returns the human-readable summary.
             pub(crate) const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title),+ }
             }
@@ -106,7 +106,7 @@ codes! {
     EarlierDayUnsettled = CONFLICT, "earlier-day-unsettled", "An earlier day is not settled";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON";
-    RatesRefused = UNPROCESSABLE_ENTITY, "rates-refused", "The rates are not acceptable";
+    RatesRejected = UNPROCESSABLE_ENTITY, "rates-rejected", "The rates are not acceptable";
     RepeatedView = TOO_MANY_REQUESTS, "repeated-view", "The view was counted within the view window";
     TooManyAttempts = TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts to log in or to join";
     Internal = INTERNAL_SERVER_ERROR, "internal-error", "The server failed to process the request";

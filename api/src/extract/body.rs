@@ -107,16 +107,16 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
-        error_response(&path, &message)
+        field_error(&path, &message)
     })?;
     reader
         .end()
-        .map_err(|error| error_response(".", &error.to_string()))?;
+        .map_err(|error| field_error(".", &error.to_string()))?;
     Ok(value)
 }
 
 /// Creates the error of a field. The path of a missing field is empty, so the message names it.
-fn error_response(path: &str, message: &str) -> ApiError {
+fn field_error(path: &str, message: &str) -> ApiError {
     // The position is redundant beside the field's name.
     let reason = message.split(" at line ").next().unwrap_or(message);
     let named = ["missing field `", "unknown field `", "duplicate field `"]

@@ -1,12 +1,13 @@
 //! Cursors: opaque positions in a list, which clients send back unchanged.
 
 use crate::errors::problem::ApiError;
+use balance_service::listing::DEFAULT_PAGE_SIZE;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Returns the default number of items per page.
 pub(crate) const fn default_limit() -> u32 {
-    20
+    DEFAULT_PAGE_SIZE
 }
 
 /// The name of the query parameter.

@@ -125,7 +125,7 @@ pub(crate) struct Watch {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) id: JobExecutionId,
     /// Becomes true at shutdown. Open streams would delay it.
-    pub(crate) is_ending: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
     /// The permit of the limit on concurrent streams.
     pub(crate) _permit: OwnedSemaphorePermit,
 }
@@ -156,7 +156,7 @@ async fn next(mut state: State) -> Option<(ProgressView, State)> {
         if state.polls > 0 {
             tokio::select! {
                 () = sleep(POLL_INTERVAL) => {}
-                _ = state.watch.is_ending.changed() => return None,
+                _ = state.watch.stopping.changed() => return None,
             }
         }
         state.polls += 1;

@@ -54,16 +54,16 @@ pub(crate) struct JobsApi {
     jobs: Jobs,
     clock: Arc<dyn Clock>,
     streams: Arc<Semaphore>,
-    is_ending: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 }
 
 impl JobsApi {
-    pub(crate) fn new(clock: Arc<dyn Clock>, jobs: Jobs, is_ending: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, jobs: Jobs, stopping: watch::Receiver<bool>) -> Self {
         Self {
             clock,
             jobs,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
-            is_ending,
+            stopping,
         }
     }
 }
@@ -218,7 +218,7 @@ impl JobsApi {
             jobs: self.jobs.clone(),
             clock: Arc::clone(&self.clock),
             id,
-            is_ending: self.is_ending.clone(),
+            stopping: self.stopping.clone(),
             _permit: permit,
         });
         Ok(EventsResponse::Events(Events::of(events)))

@@ -19,9 +19,13 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
 const ERRORS_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Returns the methods of a service whose documentation is not served.
-pub(crate) fn methods<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> Methods {
-    Methods::of(&normalize(&service.spec()), &[])
+/// Returns the route of the page of the errors alone, and the methods of all paths of a service
+/// whose document is not served. Its problems link to the page.
+pub(crate) fn error_routes<T: OpenApi + 'static>(
+    service: &OpenApiService<T, ()>,
+) -> (Route, Methods) {
+    let methods = Methods::of(&normalize(&service.spec()), &[ERRORS_PATH]);
+    (with_errors(Route::new()), methods)
 }
 
 /// Returns the routes of a service's documentation, and the methods of all its paths.
@@ -38,12 +42,15 @@ pub(crate) fn routes<T: OpenApi + 'static>(service: &OpenApiService<T, ()>) -> (
     });
     let routes = Route::new()
         .at(DOCUMENT_PATH, get(document))
-        .at(PAGE_PATH, get(html_page(page, PAGE_POLICY)))
-        .at(
-            ERRORS_PATH,
-            get(html_page(error_page::html(), ERRORS_POLICY)),
-        );
-    (routes, methods)
+        .at(PAGE_PATH, get(html_page(page, PAGE_POLICY)));
+    (with_errors(routes), methods)
+}
+
+fn with_errors(routes: Route) -> Route {
+    routes.at(
+        ERRORS_PATH,
+        get(html_page(error_page::html(), ERRORS_POLICY)),
+    )
 }
 
 fn html_page(text: String, policy: &'static str) -> impl Endpoint<Output = Response> {

@@ -8,7 +8,7 @@ use poem_openapi::{Object, types::Example};
 #[derive(Debug, Object)]
 #[oai(rename = "Queue", rename_all = "camelCase", example)]
 pub(crate) struct QueueView {
-    /// The number of claims that the live workers can process at a time.
+    /// The number of claims that the workers that are alive can process at a time.
     slots: u32,
     /// The partitions that a worker may claim.
     claimable: u64,

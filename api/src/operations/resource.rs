@@ -36,7 +36,7 @@ impl OperationsApi {
     /// Read the queue
     ///
     /// Returns the numbers of partitions and tasklets of running executions by the state of their
-    /// leases, and the capacity of the live workers.
+    /// leases, and the capacity of the workers that are alive.
     #[oai(path = "/queue", method = "get", operation_id = "getQueue")]
     async fn queue(&self, _admin: Admin) -> Result<Json<QueueView>, ErrorResponse<LookupErrors>> {
         Ok(Json(self.jobs.queue_state().await?.into()))

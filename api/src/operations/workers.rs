@@ -87,7 +87,7 @@ fn suggested_action(worker: &RegisteredWorker) -> Option<String> {
             "The worker is dead and has no claims. It is removed from the registry after a day."
         }
         (false, false) => {
-            "The worker is dead. A live worker takes over its claims a second after their leases \
+            "The worker is dead. Another worker takes over its claims a second after their leases \
              expire. If no worker is alive, start one: `balance worker`."
         }
     };

@@ -1,6 +1,7 @@
 //! The arguments of `balance jobs`.
 
 use crate::args::values::business_date;
+use balance_service::listing::DEFAULT_PAGE_SIZE;
 use chrono::NaiveDate;
 use clap::Subcommand;
 
@@ -8,8 +9,11 @@ use clap::Subcommand;
 pub(crate) enum Jobs {
     /// List the newest executions
     List {
+        /// Only executions before this one: `next` of the previous page
+        #[arg(long, value_name = "ID")]
+        after: Option<i64>,
         /// Maximum number of executions
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        #[arg(long, default_value_t = DEFAULT_PAGE_SIZE, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         limit: u32,
         /// Print JSON
         #[arg(long)]

@@ -2,6 +2,7 @@
 
 use crate::args::values::{business_date, positive_id};
 use balance_domain::{accounts::UserId, period::PeriodKind};
+use balance_service::listing::DEFAULT_PAGE_SIZE;
 use chrono::NaiveDate;
 use clap::{Subcommand, ValueEnum};
 
@@ -26,7 +27,7 @@ pub(crate) enum Report {
         #[arg(long)]
         after: Option<i64>,
         /// Videos per page
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        #[arg(long, default_value_t = DEFAULT_PAGE_SIZE, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         limit: u32,
     },
 }

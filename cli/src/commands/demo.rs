@@ -112,7 +112,7 @@ async fn generate(
 ) -> anyhow::Result<ExitCode> {
     let data = DemoData::new(spec);
     output::line(&format!(
-        "{} people, {} videos, {} ads",
+        "{} users, {} videos, {} ads",
         data.users.len(),
         data.videos.len(),
         data.ad_count
@@ -155,7 +155,7 @@ async fn settle_days(app: &App, local_worker: &LocalWorker) -> anyhow::Result<bo
     let bar = progress::count(u64::try_from(days.len())?, "settling");
     for date in days {
         let id = local_worker.launcher.launch(date).await?.id;
-        let execution = watch::until_ended(app.store.as_ref(), id).await?;
+        let execution = watch::until_ended(local_worker, id).await?;
         if execution.status != BatchStatus::Completed {
             bar.finish_and_clear();
             output::execution(&execution, &watch::all_steps(app.store.as_ref(), id).await?);

@@ -9,13 +9,16 @@ use std::{process::ExitCode, sync::Arc};
 
 pub(super) async fn run(app: &App, jobs: Jobs) -> anyhow::Result<ExitCode> {
     match jobs {
-        Jobs::List { limit, json } => {
+        Jobs::List { limit, after, json } => {
             let jobs = queries::Jobs::new(Arc::clone(&app.store));
-            let page = jobs.executions(None, limit).await?;
+            let page = jobs.executions(after.map(JobExecutionId), limit).await?;
             if json {
-                output::json(&output::executions_json(page))?;
+                output::json(&output::executions_json(page)?)?;
             } else {
                 output::executions(&page.items);
+                if let Some(next) = page.next {
+                    output::line(&format!("more: --after {next}"));
+                }
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -46,7 +49,7 @@ async fn show(app: &App, id: JobExecutionId, json: bool) -> anyhow::Result<ExitC
     let steps = watch::all_steps(app.store.as_ref(), id).await?;
     let owners = app.store.owners(id).await?;
     if json {
-        output::json(&output::execution_json(execution, steps, &owners))?;
+        output::json(&output::execution_json(execution, steps, &owners)?)?;
     } else {
         output::execution_table(&execution, &steps, &owners);
     }
@@ -85,12 +88,12 @@ async fn rerun(app: &App, rerun: Rerun, no_work: bool) -> anyhow::Result<ExitCod
         Rerun::Retry(id) => local_worker.launcher.retry(id).await,
     };
     let result = match launched {
-        Ok(launched) => watch::to_end(app, launched.id).await,
+        Ok(launched) => watch::to_end(&local_worker, launched.id).await,
         Err(JobError::AlreadyRunning { execution, .. })
             if local_worker.orphaned.contains(&execution) =>
         {
             watch::take_over(&local_worker, execution).await?;
-            watch::to_end(app, execution).await
+            watch::to_end(&local_worker, execution).await
         }
         Err(error) => Err(error.into()),
     };
@@ -103,7 +106,7 @@ async fn rerun(app: &App, rerun: Rerun, no_work: bool) -> anyhow::Result<ExitCod
 }
 
 async fn stop(app: &App, id: JobExecutionId) -> anyhow::Result<ExitCode> {
-    // With exclusive use, the claims of terminated processes expire here, so the stop is immediate.
+    // With exclusive use, the claims of other processes expire here, so the stop is immediate.
     let (lock, outcome) = app.join().await?;
     if let Some(lock) = &lock {
         lock.share()?;

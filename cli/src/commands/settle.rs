@@ -123,7 +123,7 @@ async fn day(
     was_settled: bool,
 ) -> anyhow::Result<Option<PeriodTotal>> {
     let id = launch_or_join(local_worker, date, was_settled).await?;
-    if !watch::to_end(app, id).await? {
+    if !watch::to_end(local_worker, id).await? {
         return Ok(None);
     }
     let day = PeriodKind::Day.containing(date);
@@ -149,24 +149,19 @@ async fn launch_or_join(
             tracing::info!(execution = launched.id.0, %date, "{} {verb}", Job::DayStatistics);
             Ok(launched.id)
         }
-        Err(JobError::AlreadyRunning { execution, .. })
-            if local_worker.orphaned.contains(&execution) =>
-        {
-            if let Some(earlier) = local_worker.launcher.store.first_unsettled_day().await?
-                && earlier < date
-            {
-                return Err(JobError::EarlierDayUnsettled { earlier }.into());
-            }
-            watch::take_over(local_worker, execution).await?;
-            Ok(execution)
-        }
         Err(JobError::AlreadyRunning { execution, .. }) => {
-            progress::line(&format!(
-                "joined execution {execution} of {date}, which was already running"
-            ));
+            watch::require_order(&local_worker.launcher.store, date).await?;
+            if local_worker.orphaned.contains(&execution) {
+                watch::take_over(local_worker, execution).await?;
+            } else {
+                progress::line(&format!(
+                    "joined execution {execution} of {date}, which was already running"
+                ));
+            }
             Ok(execution)
         }
-        // The day was unsettled when this process started, so another process completed it.
+        // The day was unsettled when this process started. Its worker or another process completed
+        // it since.
         Err(JobError::AlreadyComplete { execution, .. }) if !was_settled => Ok(execution),
         Err(error) => Err(error.into()),
     }

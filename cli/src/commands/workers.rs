@@ -14,7 +14,7 @@ pub(super) async fn run(app: &App, here: bool, json: bool) -> anyhow::Result<Exi
     }
     let is_healthy = !here || workers.iter().any(|worker| worker.is_alive);
     if json {
-        output::json(&output::workers_json(workers))?;
+        output::json(&output::workers_json(workers)?)?;
     } else {
         output::workers(&workers);
     }

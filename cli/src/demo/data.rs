@@ -1,4 +1,4 @@
-//! The people and videos of the demo.
+//! The users and videos of the demo.
 
 use balance_domain::{
     accounts::{User, UserId},
@@ -8,7 +8,7 @@ use balance_domain::{
 /// The number of the most popular videos that are established. Trends are less popular videos.
 pub(super) const ESTABLISHED_RANKS: usize = 400;
 
-/// The people and videos of the demo, and the preferences from which plays are generated.
+/// The users and videos of the demo, and the preferences from which plays are generated.
 #[derive(Debug)]
 pub(crate) struct DemoData {
     /// Creators (IDs from 1), then viewers (IDs from 1001).

@@ -1,4 +1,4 @@
-//! Generates the demo's people, videos and plays as a pure function of the seed.
+//! Generates the demo's users, videos and plays as a pure function of the seed.
 
 use crate::demo::{
     data::{DemoData, ESTABLISHED_RANKS},
@@ -11,7 +11,7 @@ use rand::seq::SliceRandom as _;
 const AD_COUNT: usize = 12;
 
 impl DemoData {
-    /// Generates people, videos and opening balances. The balances depend on the plays, so this
+    /// Generates users, videos and opening balances. The balances depend on the plays, so this
     /// takes about as long as one iteration of [`Self::plays`].
     pub(crate) fn new(spec: &DemoSpec) -> Self {
         let mut rng = spec.rng(Stream::People);

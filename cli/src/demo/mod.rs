@@ -1,4 +1,4 @@
-//! The demo's data: people, videos and plays, generated from a seed.
+//! The demo's data: users, videos and plays, generated from a seed.
 
 mod data;
 mod day;

@@ -1,7 +1,7 @@
 //! Job executions, steps and partitions.
 
 use crate::output::{count, line, table};
-use balance_api::views::{self, ExecutionPage, ExecutionView, StepView};
+use balance_api::views::{self, ExecutionPage, ExecutionView, NoJson, StepView};
 use balance_batch::{
     execution::{JobExecution, JobExecutionId},
     status::BatchStatus,
@@ -167,8 +167,11 @@ pub(crate) fn execution_table(
     cause(execution);
 }
 
-/// Returns a page of executions in the JSON of `GET /jobs/executions`. `next` is an execution ID.
-pub(crate) fn executions_json(page: Listing<JobExecution, JobExecutionId>) -> Value {
+/// Returns a page of executions in the JSON of `GET /jobs/executions`. `next` is an execution ID for
+/// `--after`.
+pub(crate) fn executions_json(
+    page: Listing<JobExecution, JobExecutionId>,
+) -> Result<Value, NoJson> {
     let next = page.next.map(|id| id.to_string());
     views::to_json(&ExecutionPage::new(page.items, next))
 }
@@ -178,14 +181,15 @@ pub(crate) fn execution_json(
     execution: JobExecution,
     steps: Vec<StepExecution>,
     owners: &[LeaseOwner],
-) -> Value {
-    let steps: Vec<Value> = steps
+) -> Result<Value, NoJson> {
+    let steps = steps
         .into_iter()
         .map(|step| {
             let owner = owners.iter().find(|owner| owner.step == step.id).cloned();
             let step = StepView::from(OwnedStepExecution { step, owner });
             views::to_json(&step)
         })
-        .collect();
-    json!({ "execution": views::to_json(&ExecutionView::from(execution)), "steps": steps })
+        .collect::<Result<Vec<Value>, NoJson>>()?;
+    let execution = views::to_json(&ExecutionView::from(execution))?;
+    Ok(json!({ "execution": execution, "steps": steps }))
 }

@@ -1,7 +1,9 @@
 //! Reports of top lists and revenue.
 
 use crate::output::{Format, count, json, line, table};
-use balance_api::views::{self, PeriodReports, RevenueResponse, RevenueView, TopResponse, TopView};
+use balance_api::views::{
+    self, NoJson, PeriodReports, RevenueResponse, RevenueView, TopResponse, TopView,
+};
 use balance_domain::period::Period;
 use balance_service::reports::{RevenueReport, TopReport, revenue_csv, top_csv};
 use balance_store::reports::{CreatorRevenue, PeriodTotal, TopBy};
@@ -9,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Returns reports in the JSON of `GET /revenues`. `next` is a video ID for `--after`.
-fn revenue_json(reports: &[RevenueReport]) -> Value {
+fn revenue_json(reports: &[RevenueReport]) -> Result<Value, NoJson> {
     let reports: PeriodReports<RevenueView> = reports
         .iter()
         .map(|report| {
@@ -21,7 +23,7 @@ fn revenue_json(reports: &[RevenueReport]) -> Value {
 }
 
 /// Returns top lists of one order in the JSON of `GET /top5/…`.
-fn top_json<'a>(lists: impl Iterator<Item = &'a TopReport>) -> Value {
+fn top_json<'a>(lists: impl Iterator<Item = &'a TopReport>) -> Result<Value, NoJson> {
     let reports: PeriodReports<TopView> = lists
         .map(|report| (report.period.kind, TopView::from(report)))
         .collect();
@@ -35,7 +37,7 @@ fn heading(title: &str, period: Period) -> String {
 /// Prints revenue reports. In JSON, several reports are keyed by period.
 pub(crate) fn revenue(reports: &[RevenueReport], format: Format) -> anyhow::Result<()> {
     match format {
-        Format::Json => json(&revenue_json(reports)),
+        Format::Json => json(&revenue_json(reports)?),
         Format::Csv => Ok(revenue_csv(reports, std::io::stdout())?),
         Format::Table => {
             for report in reports {
@@ -103,7 +105,7 @@ fn top_lists_json(lists: &[(TopBy, TopReport)]) -> anyhow::Result<()> {
     let mut orders: BTreeMap<&str, Value> = BTreeMap::new();
     for name in lists.iter().map(|(by, _)| by.name()) {
         let reports = lists.iter().filter(|(by, _)| by.name() == name);
-        orders.insert(name, top_json(reports.map(|(_, report)| report)));
+        orders.insert(name, top_json(reports.map(|(_, report)| report))?);
     }
     if orders.len() == 1
         && let Some((_, only)) = orders.pop_first()

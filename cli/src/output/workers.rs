@@ -1,7 +1,7 @@
 //! The registered workers.
 
 use crate::output::{line, table};
-use balance_api::views::{self, WorkerList};
+use balance_api::views::{self, NoJson, WorkerList};
 use balance_store::operations::RegisteredWorker;
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ pub(crate) fn workers(workers: &[RegisteredWorker]) {
             identity.process_id.to_string(),
             identity.version.clone(),
             identity.concurrency.to_string(),
-            if worker.is_alive { "alive" } else { "silent" }.to_owned(),
+            if worker.is_alive { "alive" } else { "dead" }.to_owned(),
             worker.started_at.format("%Y-%m-%d %H:%M:%S").to_string(),
             worker.last_seen_at.format("%Y-%m-%d %H:%M:%S").to_string(),
             claims.join("\n"),
@@ -48,6 +48,6 @@ pub(crate) fn workers(workers: &[RegisteredWorker]) {
 }
 
 /// Returns the workers in the JSON of `GET /workers`.
-pub(crate) fn workers_json(workers: Vec<RegisteredWorker>) -> Value {
+pub(crate) fn workers_json(workers: Vec<RegisteredWorker>) -> Result<Value, NoJson> {
     views::to_json(&WorkerList::from(workers))
 }

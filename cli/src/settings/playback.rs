@@ -1,10 +1,10 @@
 //! The settings of the playback rules and of the event stream.
 
-use balance_domain::playback::PlaybackRate;
+use balance_domain::{playback::PlaybackRate, units::SECONDS_PER_DAY};
 use balance_store::{events::MAX_SHARDS, playback::IntakeRules};
 
 /// Seconds for which responses to requests with an idempotency key are stored: one day.
-const REPLAY_S: u32 = 86_400;
+const REPLAY_S: u32 = SECONDS_PER_DAY;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PlaybackSettings {

@@ -52,7 +52,7 @@ pub(crate) struct ProcessingSettings {
     #[arg(long, env = "WORKER_CONCURRENCY")]
     worker_concurrency: Option<u32>,
 
-    /// Seconds until the claims of a silent worker expire
+    /// Seconds after the last heartbeat until the claims of a worker expire
     ///
     /// Range: 1 to 3,600
     #[arg(long, env = "LEASE_S", default_value_t = 15)]

@@ -3,20 +3,43 @@
 use crate::{progress, wiring::App};
 use balance_batch::execution::JobExecutionId;
 use balance_service::jobs::launcher::Launcher;
-use balance_store::{LockOutcome, ProcessLock};
+use balance_store::{LockOutcome, ProcessLock, StoreResult};
 use balance_worker::{Worker, settings::WorkerMode};
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// A launcher, and the worker in this process, if there is one.
 pub(crate) struct LocalWorker {
     pub(crate) launcher: Launcher,
-    /// Executions of terminated processes: running when this process had the database to itself.
+    /// Executions of processes that are no longer registered: running when this process had the
+    /// database to itself.
     pub(crate) orphaned: Vec<JobExecutionId>,
     pub(crate) worker: Option<Worker>,
+    /// Whether no registered worker was alive at the last check.
+    is_worker_missing: AtomicBool,
     _lock: Option<ProcessLock>,
 }
 
 impl LocalWorker {
+    /// Prints a message if no registered worker is alive, and again each time the last one
+    /// disappears. Prints nothing if this process has a worker.
+    pub(crate) async fn report_missing_worker(&self) -> StoreResult<()> {
+        if self.worker.is_some() {
+            return Ok(());
+        }
+        let is_missing = self.launcher.store.slots().await? == 0;
+        let was_missing = self.is_worker_missing.swap(is_missing, Ordering::Relaxed);
+        if is_missing && !was_missing {
+            progress::line(
+                "no worker is registered; the work waits until `balance serve` or \
+                 `balance worker` runs",
+            );
+        }
+        Ok(())
+    }
+
     /// Stops the worker. Fails if a running chunk does not finish within `GRACE_S`; its lease then
     /// expires.
     pub(crate) async fn stop(self) -> ExitCode {
@@ -69,6 +92,7 @@ impl App {
             launcher,
             orphaned,
             worker: Some(worker),
+            is_worker_missing: AtomicBool::new(false),
             _lock: lock,
         })
     }
@@ -78,14 +102,14 @@ impl App {
         if !no_work {
             return self.start_worker(WorkerMode::OneShot).await;
         }
-        if self.store.slots().await? == 0 {
-            progress::line("no worker is registered; the work waits for one");
-        }
-        Ok(LocalWorker {
+        let local_worker = LocalWorker {
             launcher: self.launcher().0,
             orphaned: Vec::new(),
             worker: None,
+            is_worker_missing: AtomicBool::new(false),
             _lock: None,
-        })
+        };
+        local_worker.report_missing_worker().await?;
+        Ok(local_worker)
     }
 }

@@ -16,7 +16,7 @@ use std::path::Path;
 const DAYS: usize = 15;
 const IMPORTED: &str = "33,118 read = 33,118 new + 0 already there + 0 repeats";
 
-/// Returns the results of the log on a file.
+/// Returns the results of the log in embedded mode.
 fn on_a_file(log: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("balance.db");

@@ -1,7 +1,7 @@
 //! The environment of a process test: calls of the binary on a SQLite file in a separate folder.
 
 pub(crate) use balance_test_support::process::{
-    Call, Outcome, PROCESS_TIMEOUT, Running, block_on, until, variable, variable_or_skip,
+    Call, Outcome, PROCESS_TIMEOUT, Running, block_on, signal, until, variable, variable_or_skip,
 };
 
 use crate::rows::rows;

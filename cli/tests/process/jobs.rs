@@ -1,4 +1,5 @@
-//! Jobs over HTTP on `balance serve`: launches, progress events, and rejected launches.
+//! Jobs over HTTP on `balance serve`: launches, progress events, and rejected launches. Pages of
+//! executions on the command line.
 
 use crate::{
     env::{block_on, until},
@@ -7,6 +8,25 @@ use crate::{
 use balance_test_support::http::Server;
 use serde_json::json;
 use std::rc::Rc;
+
+#[test]
+fn executions_are_listed_page_by_page() {
+    let env = imported(5);
+    env.balance(&["settle"]).run().succeeded();
+    let page = |more: &[&str]| {
+        let args = [&["jobs", "list", "--limit", "1", "--json"], more].concat();
+        env.balance(&args).run().succeeded().json()
+    };
+    let first = page(&[]);
+    assert_eq!(first["items"][0]["id"], 2);
+    let last = page(&["--after", first["next"].as_str().unwrap()]);
+    assert_eq!(last["items"][0]["id"], 1);
+    assert!(last["next"].is_null(), "{last}");
+
+    let table = env.balance(&["jobs", "list", "--limit", "1"]).run();
+    let table = table.succeeded();
+    assert!(table.stdout.ends_with("more: --after 2\n"), "{table:#?}");
+}
 
 #[test]
 fn a_day_is_launched_and_its_progress_watched_in_one_process() {

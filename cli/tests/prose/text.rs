@@ -1,4 +1,4 @@
-//! Extracts the text that people read from a file: comments, documents, and messages in strings.
+//! Extracts the text for readers from a file: comments, documents, and messages in strings.
 
 use crate::sources::{is_test, tests_begin, token_end};
 
@@ -14,7 +14,7 @@ pub(crate) struct Word {
     pub(crate) is_joined: bool,
 }
 
-/// Returns the words of the file `name` that people read.
+/// Returns the words of the file `name` that are text for readers.
 pub(crate) fn words(name: &str, text: &str) -> Vec<Word> {
     let prose = match name.rsplit('.').next() {
         Some("rs") => rust(text, is_test(name)),

@@ -1,5 +1,5 @@
-//! Model of the batch engine, after Spring Batch: a job execution runs a job instance, an execution
-//! runs steps, a step is split into partitions, and a partition is processed in chunks.
+//! Model of the batch engine, modelled on Spring Batch: a job execution runs a job instance, an
+//! execution runs steps, a step is split into partitions, and a partition is processed in chunks.
 //!
 //! The crate does no I/O: it depends on no database, queue or network.
 

@@ -30,7 +30,7 @@ const TIMEOUTS: Timeouts = Timeouts {
     retries: 1,
 };
 /// Lifetime of suppressed counts, in seconds.
-const SUPPRESSED_S: i64 = SUPPRESSED_DAYS as i64 * SECONDS_PER_DAY;
+const SUPPRESSED_S: i64 = SUPPRESSED_DAYS as i64 * SECONDS_PER_DAY as i64;
 
 static PLAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/view_increment.lua")));

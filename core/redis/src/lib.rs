@@ -10,6 +10,6 @@ mod notifier;
 mod stream;
 
 pub use intake::RedisIntake;
-pub use notification::{Notification, NotificationCodec};
+pub use notification::NotificationCodec;
 pub use notifier::{PollInterval, RedisBackend, RedisNotifier};
 pub use stream::RedisStream;

@@ -1,20 +1,12 @@
-//! Notifications: messages with the id of a step execution.
+//! The encoding of notifications in Redis.
 
 use apalis::prelude::Codec;
 use balance_batch::execution::StepExecutionId;
+use balance_service::jobs::notifier::Notification;
 use std::convert::Infallible;
 
 /// Maximum length of an unknown payload in the log, in characters.
 const MAX_LOGGED: usize = 100;
-
-/// A received notification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notification {
-    /// The id of a step execution that may be claimable.
-    StepExecution(StepExecutionId),
-    /// An unknown payload, truncated for the log.
-    Foreign(String),
-}
 
 /// Encodes notifications as decimal numbers.
 ///

@@ -6,7 +6,7 @@
 
 use crate::{
     connection::{self, ConnectionError, Timeouts},
-    notification::{Notification, NotificationCodec},
+    notification::NotificationCodec,
 };
 use ::redis::{Pipeline, RedisError, Script, aio::ConnectionManager};
 use apalis::prelude::{BackendExt, PollSnapshot, PollStrategy, PollWith};
@@ -14,7 +14,7 @@ use apalis_core::backend::ext::with_codec::WithCodec;
 use apalis_redis::{Config, RedisStorage};
 use async_trait::async_trait;
 use balance_batch::execution::StepExecutionId;
-use balance_service::jobs::notifier::{Notifier, NotifierError};
+use balance_service::jobs::notifier::{Notification, Notifier, NotifierError};
 use std::{
     sync::{Arc, LazyLock},
     task::{Context, Poll},

@@ -12,7 +12,7 @@ use ::redis::{
     streams::{StreamAutoClaimReply, StreamInfoGroupsReply, StreamRangeReply, StreamReadReply},
 };
 use async_trait::async_trait;
-use balance_domain::videos::VideoId;
+use balance_domain::{units::MS_PER_HOUR, videos::VideoId};
 use balance_service::events::stream::{Closed, EventStream, Retained, StreamError, SuppressedPage};
 use balance_store::{
     events::{Entry, EntryId, MAX_SHARDS, SuppressedCount},
@@ -26,7 +26,7 @@ pub(crate) const CONSUMER_GROUP: &str = "drain";
 /// The time after which a pending entry is claimed by another consumer, in milliseconds.
 const STALE_MS: u64 = 15_000;
 /// The idle time after which a consumer without pending entries is deleted, in milliseconds.
-const MAX_IDLE_MS: u64 = 24 * 3_600_000;
+const MAX_IDLE_MS: u64 = 24 * MS_PER_HOUR.unsigned_abs();
 const TIMEOUTS: Timeouts = Timeouts {
     answer: Duration::from_secs(10),
     connect: Duration::from_secs(2),

@@ -1,5 +1,8 @@
 //! Pages of lists.
 
+/// The default number of items per page of the API and the commands.
+pub const DEFAULT_PAGE_SIZE: u32 = 20;
+
 /// A page of a list, with the cursor of the next page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T, C> {

@@ -261,7 +261,7 @@ fn released_migrations_do_not_change() {
                 .collect();
             assert_eq!(
                 checksum, expected,
-                "migration {version} changed, if only in a comment: databases that have it are refused"
+                "migration {version} changed, if only in a comment: databases that have it are rejected"
             );
         }
     }

@@ -11,7 +11,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// The position of each pause, in seconds: within the grace of the playback rate.
 const PAUSED_AT_S: i64 = 3;
@@ -173,7 +173,9 @@ impl Audience {
 pub struct ViewerRun {
     audience: Arc<Audience>,
     runtime: tokio::runtime::Runtime,
-    watching: tokio::task::JoinHandle<Replies>,
+    /// The single task that runs all viewers.
+    tasks: JoinSet<Replies>,
+    watching: AbortHandle,
     is_over: Arc<AtomicBool>,
     acknowledged: Arc<AtomicUsize>,
 }
@@ -190,14 +192,17 @@ impl ViewerRun {
         let audience = runtime.block_on(Audience::register(client, viewers, videos, pace));
         let audience = Arc::new(audience);
         let (is_over, acknowledged) = (Arc::default(), Arc::default());
+        let mut tasks = JoinSet::new();
         let watching = {
             let (audience, is_over) = (Arc::clone(&audience), Arc::clone(&is_over));
             let acknowledged = Arc::clone(&acknowledged);
-            runtime.spawn(async move { audience.watch(&is_over, &acknowledged).await })
+            let watch = async move { audience.watch(&is_over, &acknowledged).await };
+            tasks.spawn_on(watch, runtime.handle())
         };
         Self {
             audience,
             runtime,
+            tasks,
             watching,
             is_over,
             acknowledged,
@@ -215,9 +220,10 @@ impl ViewerRun {
     }
 
     /// Stops the viewers, and returns the replies.
-    pub fn finish(self) -> FinishedRun {
+    pub fn finish(mut self) -> FinishedRun {
         self.is_over.store(true, Ordering::Relaxed);
-        let replies = self.runtime.block_on(self.watching).unwrap();
+        let joined = self.runtime.block_on(self.tasks.join_next());
+        let replies = joined.unwrap().unwrap();
         FinishedRun {
             audience: self.audience,
             runtime: self.runtime,

@@ -72,7 +72,7 @@ impl Database {
         });
         match result {
             Ok(rows) => Some(rows),
-            Err(sqlx::Error::Database(error)) if !is_ending(error.as_ref()) => {
+            Err(sqlx::Error::Database(error)) if !is_shutdown(error.as_ref()) => {
                 panic!("{sql}: {error}")
             }
             Err(_) => {
@@ -113,7 +113,7 @@ impl Database {
 }
 
 /// Whether the error reports a shutdown of the server.
-fn is_ending(error: &dyn sqlx::error::DatabaseError) -> bool {
+fn is_shutdown(error: &dyn sqlx::error::DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("08S01" | "70100"))
 }
 

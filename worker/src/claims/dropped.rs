@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 /// The most dropped claims that are remembered. The leases of further ones expire.
 const MAX_DROPPED: usize = 1_000;
 
-/// Dropped claims of a live process. Their release keeps them from being counted as crashes.
+/// Dropped claims of a process that is alive. Their release keeps them from being counted as crashes.
 #[derive(Default)]
 pub(crate) struct DroppedClaims(Mutex<Vec<Claim>>);
 

@@ -2,12 +2,13 @@
 //! each day and slow down queries.
 
 use crate::context::WorkerContext;
+use balance_domain::units::SECONDS_PER_DAY;
 use balance_store::StoreResult;
 use chrono::TimeDelta;
 use std::sync::Arc;
 
-/// Silence in seconds after which a worker is removed from the registry.
-const FORGET_WORKERS_S: u32 = 24 * 3_600;
+/// Seconds without a heartbeat after which a worker is removed from the registry.
+const FORGET_WORKERS_S: u32 = SECONDS_PER_DAY;
 /// The most executions pruned in one run, each in its own transaction.
 const MAX_PRUNED: u32 = 1_000;
 

@@ -6,7 +6,8 @@ use crate::{
     queue::{MemoryBackend, NotificationBackend},
 };
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
-use balance_redis::{Notification, RedisNotifier};
+use balance_redis::RedisNotifier;
+use balance_service::jobs::notifier::Notification;
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -17,7 +18,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(5);
 /// The lifetime after which the backoff of consumers starts again at its minimum.
 const STABLE: Duration = Duration::from_secs(10);
 /// The period in which finished tasks are removed from the queue.
-const TIDY: Duration = Duration::from_secs(1);
+const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Consumes notifications until the worker is asked to stop. The failure of a consumer costs only
 /// latency, because the dispatcher's poll finds the work.
@@ -25,14 +26,14 @@ pub(crate) async fn run(pool: Arc<ClaimPool>, backend: NotificationBackend) {
     match backend {
         NotificationBackend::Embedded(backend) => {
             let name = pool.context.name().to_owned();
-            if let Err(error) = embedded(Arc::clone(&pool), name, backend).await
+            if let Err(error) = consume_memory(Arc::clone(&pool), name, backend).await
                 && !pool.context.stopping.is_cancelled()
             {
                 tracing::warn!(%error, "notification consumer ended; the worker relies on polling");
             }
         }
         NotificationBackend::Redis(notifier) => {
-            tokio::join!(supervise(&pool, &notifier), tidy(&pool, &notifier));
+            tokio::join!(supervise(&pool, &notifier), purge(&pool, &notifier));
         }
     }
 }
@@ -45,7 +46,7 @@ async fn supervise(pool: &Arc<ClaimPool>, notifier: &RedisNotifier) {
     for incarnation in 0_u64.. {
         let name = format!("{}-{incarnation}", pool.context.name());
         let began = Instant::now();
-        let ended = fleet(Arc::clone(pool), name.clone(), notifier.clone()).await;
+        let ended = consume_redis(Arc::clone(pool), name.clone(), notifier.clone()).await;
         // Best effort: the remains are removed when the consumer counts as dead.
         if let Err(error) = notifier.remove_consumer(&name).await {
             tracing::debug!(%error, "failed to unregister notification consumer");
@@ -67,8 +68,8 @@ async fn supervise(pool: &Arc<ClaimPool>, notifier: &RedisNotifier) {
     }
 }
 
-async fn tidy(pool: &ClaimPool, notifier: &RedisNotifier) {
-    let mut ticks = tokio::time::interval(TIDY);
+async fn purge(pool: &ClaimPool, notifier: &RedisNotifier) {
+    let mut ticks = tokio::time::interval(PURGE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -100,7 +101,7 @@ macro_rules! consume {
     }};
 }
 
-fn embedded(
+fn consume_memory(
     pool: Arc<ClaimPool>,
     name: String,
     backend: MemoryBackend,
@@ -108,7 +109,7 @@ fn embedded(
     consume!(pool, name, backend)
 }
 
-fn fleet(
+fn consume_redis(
     pool: Arc<ClaimPool>,
     name: String,
     notifier: RedisNotifier,

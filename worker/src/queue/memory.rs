@@ -3,8 +3,7 @@
 use apalis::prelude::{MemorySink, MemoryStorage, MemoryStorageError, Task, TaskBuilder};
 use async_trait::async_trait;
 use balance_batch::execution::StepExecutionId;
-use balance_redis::Notification;
-use balance_service::jobs::notifier::{Notifier, NotifierError};
+use balance_service::jobs::notifier::{Notification, Notifier, NotifierError};
 use futures_channel::mpsc;
 use futures_util::{SinkExt, StreamExt, lock::Mutex};
 use std::sync::{

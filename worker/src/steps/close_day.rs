@@ -51,7 +51,7 @@ pub(crate) async fn run(context: &WorkerContext, claim: &Claim) -> Result<(), Cl
         }
     };
     if matches!(written, Err(ClaimError::Fenced)) {
-        // Another worker took over the step of this live worker. Reloading the claim deletes its
+        // Another worker took over the step of this worker, which is alive. Reloading the claim deletes its
         // expiry, which would otherwise count as a crash.
         store.reload(claim).await?;
     }

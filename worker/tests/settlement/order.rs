@@ -25,7 +25,7 @@ async fn a_restart_behind_a_day_that_came_later_is_rejected_until_that_is_settle
         .launch(
             Job::DayStatistics,
             date(DAY),
-            &LaunchedBy::Person(Actor::Console),
+            &LaunchedBy::Operator(Actor::Console),
             None,
         )
         .await

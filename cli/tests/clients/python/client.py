@@ -48,8 +48,8 @@ creator_id, creator = person(anyone, "sora")
 _, viewer = person(anyone, "haneul")
 
 taken = Credentials(username="sora", password="correct horse")
-refused = expect(join.sync_detailed(client=anyone, body=taken), 409, Problem)
-assert refused.code == "username-taken", refused
+rejected = expect(join.sync_detailed(client=anyone, body=taken), 409, Problem)
+assert rejected.code == "username-taken", rejected
 
 new = NewVideo(title="How to sharpen a pencil", duration=90)
 registered = register_video.sync_detailed(client=creator, body=new, idempotency_key="python-1")

@@ -31,8 +31,8 @@ async function person(username: string) {
 const creator = await person("sora");
 const viewer = await person("haneul");
 
-const refused = await anonymous.POST("/join", { body: { username: "sora", password: "correct horse" } });
-same(refused.error?.code, "username-taken");
+const rejected = await anonymous.POST("/join", { body: { username: "sora", password: "correct horse" } });
+same(rejected.error?.code, "username-taken");
 
 const registered = await creator.api.POST("/videos", {
     params: { header: { "Idempotency-Key": "typescript-1" } },

@@ -137,13 +137,13 @@ fn unavailable_and_frozen_services_are_unhealthy_until_they_return() {
     for server in [mariadb, redis] {
         server.signal("STOP");
     }
-    let silent = failures(&containers, CHECKED);
+    let unanswered = failures(&containers, CHECKED);
     for server in [mariadb, redis] {
         server.signal("CONT");
     }
-    assert!(silent[0].contains("no answer"), "{silent:?}");
-    assert!(silent[1].contains("no answer"), "{silent:?}");
-    assert!(silent[3].contains("no answer"), "{silent:?}");
+    assert!(unanswered[0].contains("no answer"), "{unanswered:?}");
+    assert!(unanswered[1].contains("no answer"), "{unanswered:?}");
+    assert!(unanswered[3].contains("no answer"), "{unanswered:?}");
     until_all_are_healthy();
 
     for server in [mariadb, redis] {

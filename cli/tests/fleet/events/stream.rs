@@ -237,11 +237,11 @@ async fn idle_consumers_without_entries_are_deleted() {
         lines.iter().filter(is_name).cloned().collect::<Vec<_>>()
     };
     let script = include_str!("../../../../lua/trim.lua");
-    let trim = |silent_ms| {
-        stream.command(&["EVAL", script, "1", "{s0}:events", "drain", "0", silent_ms]);
+    let trim = |idle_ms| {
+        stream.command(&["EVAL", script, "1", "{s0}:events", "drain", "0", idle_ms]);
     };
     trim("3600000");
-    assert_eq!(consumers(), ["one", "two"], "not silent for long");
+    assert_eq!(consumers(), ["one", "two"], "not idle for long");
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     trim("1");
     assert_eq!(consumers(), ["one"]);

@@ -93,13 +93,13 @@ fn suppressed_plays_are_counted_once_despite_killed_workers() {
     });
     let mut expected = Expected::new();
     for round in 0..3 {
-        let playing = {
+        let mut playing = JoinSet::new();
+        let play = {
             let (client, owner) = (client.clone(), owner.clone());
             let (viewers, videos) = (viewers.clone(), videos.clone());
-            runtime.spawn(async move {
-                play_suppressed(&client, &owner, &viewers, &videos, round == 0).await
-            })
+            async move { play_suppressed(&client, &owner, &viewers, &videos, round == 0).await }
         };
+        playing.spawn_on(play, runtime.handle());
         // A worker is killed meanwhile; its replacement starts with a copy of the counts.
         until("some suppressed counts", || {
             !env.database.rows(PERSISTED).is_empty()
@@ -107,7 +107,7 @@ fn suppressed_plays_are_counted_once_despite_killed_workers() {
         fleet.workers.remove(0).kill();
         let another = Worker::start(&env, env.balance(&["worker"]));
         fleet.workers.push(another);
-        for (key, count) in runtime.block_on(playing).unwrap() {
+        for (key, count) in runtime.block_on(playing.join_next()).unwrap().unwrap() {
             *expected.entry(key).or_default() += count;
         }
         until("all suppressed counts", || {

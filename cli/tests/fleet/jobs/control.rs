@@ -344,19 +344,19 @@ fn rates_are_stored_only_for_open_days() {
     let listed = app.get("/revenue-rates").is(200).json();
     assert_eq!(listed["items"].as_array().unwrap().last(), Some(&valid));
     for (body, status, code) in [
-        (version(SECOND, json!([])), 422, "rates-refused"),
+        (version(SECOND, json!([])), 422, "rates-rejected"),
         (
             version(
                 SECOND,
                 json!([{"fromCount": 1, "toCount": null, "won": "1"}]),
             ),
             422,
-            "rates-refused",
+            "rates-rejected",
         ),
         (
             version(SECOND, json!([{"fromCount": 0, "toCount": 5, "won": "1"}])),
             422,
-            "rates-refused",
+            "rates-rejected",
         ),
         (version(SECOND, tiers("-1")), 400, "invalid-request"),
         (version(SECOND, tiers("1.1234567")), 400, "invalid-request"),
@@ -369,7 +369,7 @@ fn rates_are_stored_only_for_open_days() {
     let fleet = Fleet::start(&app.env, 1);
     app.env.until_settled_last(SECOND);
     fleet.end();
-    assert_rejected(put(&valid), 422, "rates-refused");
+    assert_rejected(put(&valid), 422, "rates-rejected");
     let audit = app.get("/audit").is(200).json();
     assert_eq!(audit["items"][0]["action"], "SET_RATES", "{audit}");
     assert_eq!(audit["items"].as_array().unwrap().len(), 1);

@@ -106,7 +106,11 @@ fn the_metrics_of_a_fleet_are_documented() {
     let client = balance_test_support::http::Client::new(&format!("http://{address}"));
     let get = |path: &str| block_on(client.send("GET", path, &[], None)).unwrap();
     get("/health/live").is(200);
-    get("/videos").is(404);
+    let problem: serde_json::Value = serde_json::from_str(&get("/videos").is(404).text).unwrap();
+    let page = problem["type"].as_str().unwrap();
+    let (path, anchor) = page.split_once('#').unwrap();
+    let errors = get(path).is(200).text;
+    assert!(errors.contains(&format!("id=\"{anchor}\"")), "{page}");
     let of_worker = get("/metrics").is(200).text;
     let mut of_api = String::new();
     // The snapshot is cached for a second.

@@ -2,8 +2,8 @@
 
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use balance_batch::execution::StepExecutionId;
-use balance_redis::{Notification, RedisNotifier};
-use balance_service::jobs::notifier::Notifier;
+use balance_redis::RedisNotifier;
+use balance_service::jobs::notifier::{Notification, Notifier};
 use balance_test_support::servers::{PASSWORD, Servers};
 use balance_worker::queue::{MemoryNotifier, NotificationBackend};
 use futures_util::{FutureExt, future::BoxFuture};

@@ -2,8 +2,8 @@
 //! latency, and an unavailable server.
 
 use crate::queue::notifier::{Consumer, ids, notification_of, shared};
-use balance_redis::{Notification, RedisNotifier};
-use balance_service::jobs::notifier::{Notifier, NotifierError};
+use balance_redis::RedisNotifier;
+use balance_service::jobs::notifier::{Notification, Notifier, NotifierError};
 use balance_test_support::servers::{PASSWORD, Redis};
 use balance_worker::queue::NotificationBackend;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ async fn a_hundred_thousand_tasks_leave_nothing_behind() {
     for _ in 0..100 {
         consumer.next().await;
     }
-    until_tidy(&queue, &redis, None).await;
+    until_purged(&queue, &redis, None).await;
     let (keys_before, memory_before) = (keys(&redis, 0), memory(&redis));
 
     let began = Instant::now();
@@ -57,23 +57,23 @@ async fn a_hundred_thousand_tasks_leave_nothing_behind() {
     }
     println!("{received} tasks in {:?}", began.elapsed());
     assert!(most_waiting <= 500, "{most_waiting}");
-    until_tidy(&queue, &redis, Some(&keys_before)).await;
+    until_purged(&queue, &redis, Some(&keys_before)).await;
     let grown = memory(&redis).saturating_sub(memory_before);
     println!("memory grown by {grown} bytes");
     assert!(grown < MEBIBYTE, "{grown} bytes more than before");
 }
 
-/// Tidies until the keys are the expected ones, or until no task is left.
-async fn until_tidy(queue: &RedisNotifier, redis: &Redis, expected: Option<&[String]>) {
+/// Purges until the keys are the expected ones, or until no task is left.
+async fn until_purged(queue: &RedisNotifier, redis: &Redis, expected: Option<&[String]>) {
     let began = Instant::now();
     loop {
         queue.purge().await.unwrap();
         let keys = keys(redis, 0);
-        let is_tidy = match expected {
+        let is_purged = match expected {
             Some(expected) => keys == expected,
             None => !keys.iter().any(|key| key.contains(":meta:")),
         };
-        if is_tidy {
+        if is_purged {
             return;
         }
         assert!(began.elapsed() < Duration::from_secs(60), "{keys:#?}");
@@ -195,7 +195,7 @@ async fn keys_of_dead_consumers_are_deleted() {
     put(redis, database, id, "5");
     redis.command(database, &["DEL", "{balance}:steps:active"]);
     redis.command(database, &["SADD", "{balance}:steps:inflight:dead", id]);
-    // A live consumer.
+    // A consumer that is alive.
     redis.command(
         database,
         &["ZADD", "{balance}:steps:workers", &now.to_string(), "alive"],

@@ -2,7 +2,7 @@
 //! process.
 
 use crate::{
-    env::{Call, Outcome, TestEnv, until},
+    env::{Call, Outcome, TestEnv},
     plays::{assert_all_complete, imported, imported_days, undisturbed},
     rows::assert_same,
     settlement::kills::until_running,
@@ -11,94 +11,11 @@ use crate::{
 const DAY: &str = "2024-03-30";
 
 /// Returns a call that is slow enough to be interrupted.
-fn slow(env: &TestEnv, args: &[&str]) -> Call {
+pub(crate) fn slow(env: &TestEnv, args: &[&str]) -> Call {
     env.balance(args)
         .env("PARTITIONS", 2)
         .env("WORKER_CONCURRENCY", 2)
         .env("CHUNK_SIZE", 1)
-}
-
-#[test]
-fn a_second_settlement_joins_the_running_execution() {
-    let unsettled = imported_days(&[DAY], 400);
-    let expected = undisturbed(&unsettled);
-    for args in [
-        &["settle", "--date", DAY][..],
-        &["settle"],
-        &["settle", "--from", DAY, "--to", DAY],
-        &["settle", "--date", DAY, "--no-work"],
-    ] {
-        let env = unsettled.copy();
-        let mut first = slow(&env, &["settle", "--date", DAY]).start();
-        until_running(&env, &mut first, "%");
-        let second = env.balance(args).run().succeeded();
-        assert!(
-            second.stderr.contains("joined execution 1 of"),
-            "{second:#?}"
-        );
-        assert!(
-            second.stdout.contains("execution 1: COMPLETED"),
-            "{second:#?}"
-        );
-        first.wait().succeeded();
-        assert_all_complete(&env, 1);
-        assert_same(&env.results(), &expected, "two processes");
-    }
-}
-
-#[test]
-fn a_joined_execution_survives_the_end_of_its_first_process() {
-    let env = imported_days(&[DAY], 400);
-    let expected = undisturbed(&env);
-    let mut first = slow(&env, &["settle"]).start();
-    until_running(&env, &mut first, "%");
-    let second = slow(&env, &["settle"]).start();
-    until("the second process to join", || {
-        second.stderr().contains("joined execution 1")
-    });
-    first.kill();
-    assert!(first.wait().was_killed());
-    second.wait().succeeded();
-    assert_all_complete(&env, 1);
-    assert_same(&env.results(), &expected, "after the kill");
-}
-
-#[test]
-fn a_settlement_that_joins_an_execution_reports_its_failure() {
-    let env = imported_days(&[DAY], 400);
-    let mut first = slow(&env, &["settle"]).start();
-    until_running(&env, &mut first, "%");
-    let second = slow(&env, &["settle"]).start();
-    until("the second process to join", || {
-        second.stderr().contains("joined execution 1")
-    });
-    env.balance(&["jobs", "stop", "1"]).run().succeeded();
-    for process in [first, second] {
-        let outcome = process.wait().failed(&[]);
-        assert!(outcome.stdout.contains("STOPPED"), "{outcome:#?}");
-    }
-}
-
-#[test]
-fn a_settlement_joins_an_execution_of_the_server() {
-    let env = imported_days(&[DAY], 400);
-    let expected = undisturbed(&env);
-    let mut server = slow(&env, &["serve"])
-        .env("LISTEN_ADDR", "127.0.0.1:0")
-        .start();
-    // The schedule of the server launches the missed day.
-    until_running(&env, &mut server, "%");
-    let settled = env.balance(&["settle"]).run().succeeded();
-    assert!(
-        settled.stdout.contains("execution 1: COMPLETED"),
-        "{settled:#?}"
-    );
-    let again = env.balance(&["settle", "--date", DAY]).run();
-    again.failed(&["JobInstanceAlreadyComplete", DAY]);
-    server.terminate();
-    server.wait().succeeded();
-    assert_all_complete(&env, 1);
-    assert_same(&env.results(), &expected, "beside the server");
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod concurrency;
 mod disk;
 pub(crate) mod figures;
+mod joins;
 pub(crate) mod kills;
 mod memory;

@@ -4,7 +4,7 @@ use crate::{accounts::UserId, units::SECONDS_PER_DAY, videos::VideoId};
 
 /// Maximum play time of one play, in seconds: 24 hours. It may exceed the video's length, because
 /// players can repeat short videos.
-pub const MAX_PLAY_TIME_S: i64 = SECONDS_PER_DAY;
+pub const MAX_PLAY_TIME_S: i64 = SECONDS_PER_DAY as i64;
 
 /// A play as recorded by another system: the view and its seconds in one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

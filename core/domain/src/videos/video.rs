@@ -66,7 +66,7 @@ impl Title {
 }
 
 /// Maximum length of a video, in seconds: 24 hours.
-pub const MAX_DURATION_S: i64 = SECONDS_PER_DAY;
+pub const MAX_DURATION_S: i64 = SECONDS_PER_DAY as i64;
 
 /// The lifetime counts of a video that was migrated from another system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,10 @@
 pub mod passwords;
 
 use crate::accounts::passwords::{PasswordError, Passwords};
-use balance_domain::accounts::{Account, Password, Role, UserId, Username};
+use balance_domain::{
+    accounts::{Account, Password, Role, UserId, Username},
+    units::SECONDS_PER_DAY,
+};
 use balance_store::{
     Store, StoreError,
     accounts::{CredentialError, NewToken, Rotation, TokenHash},
@@ -13,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc};
 
 /// The lifetime of a refresh token, in seconds: one day.
-pub const REFRESH_S: u32 = 86_400;
+pub const REFRESH_S: u32 = SECONDS_PER_DAY;
 /// How long a used refresh token is accepted once more, in seconds. Two tabs of a browser may
 /// refresh at the same moment.
 const GRACE_S: u32 = 10;

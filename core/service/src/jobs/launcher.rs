@@ -16,7 +16,7 @@ use chrono::NaiveDate;
 use std::sync::Arc;
 use tracing::{Instrument, Span};
 
-/// Notifications that may wait for each slot of the live workers: one being consumed and one next.
+/// Notifications that may wait for each slot of the workers that are alive: one being consumed and one next.
 const NOTIFICATIONS_PER_SLOT: u32 = 2;
 /// The most notifications that may wait at all. Thousands of them block the queue of a fleet.
 const MAX_NOTIFICATIONS: u32 = 1_000;
@@ -78,7 +78,7 @@ impl Launcher {
     /// # Errors
     /// If the launch is rejected or the store fails.
     pub async fn launch(&self, date: NaiveDate) -> Result<Launched, JobError> {
-        let by = LaunchedBy::Person(self.actor.clone());
+        let by = LaunchedBy::Operator(self.actor.clone());
         self.launch_by(date, &by).await
     }
 

@@ -6,6 +6,15 @@
 use async_trait::async_trait;
 use balance_batch::execution::StepExecutionId;
 
+/// A notification that a worker received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notification {
+    /// The id of a step execution that may be claimable.
+    StepExecution(StepExecutionId),
+    /// An unknown payload, truncated for the log.
+    Foreign(String),
+}
+
 /// An error of the notification queue.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifierError {

@@ -40,7 +40,7 @@ pub struct OwnedStepExecution {
 /// The claimable work and the workers' capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueState {
-    /// The number of claims that the live workers can process at a time.
+    /// The number of claims that the workers that are alive can process at a time.
     pub slots: u32,
     /// The leases of partitions and tasklets that have not ended.
     pub leases: Leases,

@@ -8,7 +8,10 @@ use balance_store::{
     playback::{IntakeAnswer, IntakeRequest, IntakeRules},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 use tokio_util::task::TaskTracker;
 
 /// The most requests that may wait for the writer. Further ones are rejected.
@@ -53,9 +56,7 @@ impl Intake for EmbeddedIntake {
         let (answer, answered) = oneshot::channel();
         self.requests
             .try_send((request, answer))
-            .map_err(|_| IntakeError::Backlog {
-                backlog: u64::try_from(MAX_WAITING).unwrap_or(u64::MAX),
-            })?;
+            .map_err(send_error)?;
         match tokio::time::timeout(ANSWER_LIMIT, answered).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(reason))) => Err(IntakeError::Unavailable(reason)),
@@ -111,5 +112,30 @@ async fn write(
                 }
             }
         }
+    }
+}
+
+fn send_error<T>(error: TrySendError<T>) -> IntakeError {
+    match error {
+        TrySendError::Full(_) => IntakeError::Backlog {
+            backlog: u64::try_from(MAX_WAITING).unwrap_or(u64::MAX),
+        },
+        TrySendError::Closed(_) => IntakeError::Unavailable(WRITER_ENDED.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_is_a_backlog_and_an_ended_writer_is_unavailable() {
+        let (requests, pending) = mpsc::channel(1);
+        requests.try_send(()).unwrap();
+        let full = requests.try_send(()).unwrap_err();
+        assert!(matches!(send_error(full), IntakeError::Backlog { .. }));
+        drop(pending);
+        let closed = requests.try_send(()).unwrap_err();
+        assert!(matches!(send_error(closed), IntakeError::Unavailable(_)));
     }
 }

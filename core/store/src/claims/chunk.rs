@@ -209,7 +209,7 @@ async fn record_skips(
     tx.insert_rows(
         "INSERT INTO rejected_item \
          (job_instance_id, step_name, video_id, date, reason, rejected_at) ",
-        &rejected[..],
+        rejected,
         |item| {
             params![
                 claim.job_instance_id.0,

@@ -100,7 +100,7 @@ async fn insert_statistics(
     tx.insert_rows(
         "INSERT INTO video_statistics (video_id, date, view_count, total_play_time, \
          ad_view_count, cumulative_view_count, cumulative_ad_view_count) ",
-        &rows[..],
+        rows,
         |video| {
             params![
                 video.video_id.0,
@@ -122,7 +122,7 @@ async fn insert_revenue(tx: &mut Tx, claim: &Claim, rows: &[VideoRevenue]) -> St
     tx.insert_rows(
         "INSERT INTO video_revenue \
          (video_id, date, view_revenue, ad_revenue, total_revenue) ",
-        &rows[..],
+        rows,
         |video| {
             params![
                 video.video_id.0,
@@ -143,7 +143,7 @@ async fn replace_periods(tx: &mut Tx, rows: &[PeriodRow]) -> StoreResult<()> {
     tx.insert_rows(
         "REPLACE INTO period_rollup (period, start_date, video_id, view_count, total_play_time, \
          ad_view_count, view_revenue, ad_revenue, total_revenue) ",
-        &rows[..],
+        rows,
         |video| {
             params![
                 video.kind.name(),

@@ -227,7 +227,7 @@ async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
     tx.insert_rows(
         "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
          counted, play_time, reported_time) ",
-        &events[..],
+        events,
         |timed| {
             let (counted, credited_s, reported_s) = timed.numbers();
             params![
@@ -300,7 +300,7 @@ async fn write_late(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
     tx.insert_rows(
         "INSERT INTO late_event (event_id, date, video_id, user_id, occurred_at_micros, \
          counted, play_time, reported_time, received_at) ",
-        &events[..],
+        events,
         |timed| {
             let (counted, credited_s, reported_s) = timed.numbers();
             params![
@@ -327,7 +327,7 @@ async fn write_rejected(tx: &mut Tx, rejected: &[Rejected]) -> StoreResult<()> {
     tx.insert_rows(
         "INSERT INTO rejected_event (shard, entry_ms, entry_sequence, event_id, payload, reason, \
          rejected_at) ",
-        &rejected[..],
+        rejected,
         |one| {
             params![
                 i64::from(one.id.shard),

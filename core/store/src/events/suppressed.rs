@@ -67,7 +67,7 @@ async fn write_suppressed(store: &Store, counts: &[SuppressedCount]) -> StoreRes
     let raise = tx.on_conflict_raise("date, video_id, reason", "count");
     tx.insert_rows(
         "INSERT INTO refusal_count (date, video_id, reason, count) ",
-        &counts[..],
+        counts,
         |one| params![one.date, one.video_id.0, one.reason.name(), one.count],
         raise.as_str(),
     )

@@ -84,7 +84,7 @@ async fn replace_balances(
     }
     tx.insert_rows(
         "REPLACE INTO opening_balance (video_id, view_count, ad_view_count) ",
-        &balances[..],
+        balances,
         |balance| {
             params![
                 balance.video_id.0,

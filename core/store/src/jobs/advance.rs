@@ -4,8 +4,8 @@
 use crate::{
     Store, StoreResult,
     jobs::{
+        insert::{NewStep, insert_steps},
         manager::end_manager,
-        new_steps::{NewStep, insert_steps},
         rerun, rows,
     },
     reports::totals::{self, Totals},

@@ -31,9 +31,9 @@ pub struct Launched {
 /// On whose behalf a date is launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LaunchedBy {
-    /// An admin: may launch a first instance, restart, or launch a new instance after an abandoned
-    /// one.
-    Person(Actor),
+    /// An operator, by the API or the command line: may launch a first instance, restart, or launch
+    /// a new instance after an abandoned one.
+    Operator(Actor),
     /// The schedule: may launch a first instance only.
     Schedule,
 }
@@ -118,7 +118,7 @@ async fn launch(
         }
     };
     insert_trace(&mut tx, launched.id, trace).await?;
-    if let LaunchedBy::Person(actor) = by {
+    if let LaunchedBy::Operator(actor) = by {
         let subject = subject(launched.id, date);
         audit::record(&mut tx, actor, AuditAction::Launch, &subject).await?;
     }
@@ -214,15 +214,15 @@ async fn release_quarantine(
     execution: JobExecutionId,
     id: StepExecutionId,
 ) -> Result<(), JobError> {
-    let refused = |reason| JobError::NotRetryable { id, reason };
+    let not_retryable = |reason| JobError::NotRetryable { id, reason };
     let step = rows::step(tx, id).await?.ok_or(JobError::NoSuchStep(id))?;
     if step.job_execution_id != execution || step.name.partition.is_none() {
-        return Err(refused(
+        return Err(not_retryable(
             "is not a partition of the newest execution of its date",
         ));
     }
     if step.status != BatchStatus::Failed {
-        return Err(refused("has not failed"));
+        return Err(not_retryable("has not failed"));
     }
     tx.execute(
         "DELETE FROM step_quarantine WHERE step_execution_id = ?",

@@ -7,7 +7,6 @@ mod executions;
 mod insert;
 mod launch;
 mod manager;
-mod new_steps;
 pub(crate) mod progress;
 mod prune;
 mod rerun;

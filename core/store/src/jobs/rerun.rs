@@ -2,7 +2,7 @@
 
 use crate::{
     StoreResult,
-    jobs::new_steps::NewStep,
+    jobs::insert::NewStep,
     sql::{
         statement::{LIST_CHUNK, params},
         tx::Tx,

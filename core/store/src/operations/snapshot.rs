@@ -26,9 +26,9 @@ pub struct StoreSnapshot {
     pub partitions: Vec<(BatchStatus, u64)>,
     /// The unfinished partitions and tasklets by the state of their leases.
     pub leases: Leases,
-    /// The number of live workers.
+    /// The number of workers that are alive.
     pub workers: u64,
-    /// The maximum number of concurrent claims of the live workers.
+    /// The maximum number of concurrent claims of the workers that are alive.
     pub slots: u64,
     /// Days whose newest execution is FAILED, among the newest 1,000 FAILED executions.
     pub failed_days: u64,

@@ -93,12 +93,12 @@ impl Store {
         .await
     }
 
-    /// Removes the workers whose lease and last heartbeat are more than `silent_s` seconds old. Returns
+    /// Removes the workers whose lease and last heartbeat are more than `dead_s` seconds old. Returns
     /// their number.
-    pub async fn remove_dead_workers(&self, silent_s: u32) -> StoreResult<u64> {
+    pub async fn remove_dead_workers(&self, dead_s: u32) -> StoreResult<u64> {
         on_conflict(|| async {
             let mut tx = self.db.write_heartbeat().await?;
-            let before = tx.now_micros().await? - i64::from(silent_s) * MICROS_PER_S;
+            let before = tx.now_micros().await? - i64::from(dead_s) * MICROS_PER_S;
             let removed = tx
                 .execute(
                     "DELETE FROM worker WHERE alive_until_micros < ? AND last_seen_micros < ?",
@@ -190,7 +190,7 @@ impl Store {
             .collect())
     }
 
-    /// Returns the maximum number of concurrent claims of all live workers.
+    /// Returns the maximum number of concurrent claims of all workers that are alive.
     pub async fn slots(&self) -> StoreResult<u32> {
         let mut tx = self.db.read().await?;
         let now_micros = tx.now_micros().await?;

@@ -2,7 +2,11 @@
 
 use crate::{
     StoreError, StoreResult,
-    sql::{errors::store_error, timeout::limited, tx::Tx},
+    sql::{
+        errors::store_error,
+        timeout::{limited, limited_to},
+        tx::Tx,
+    },
 };
 use balance_domain::clock::Clock;
 use sqlx::{
@@ -24,6 +28,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const LOCK_TIMEOUT_S: u32 = 5;
 /// How long a caller waits for a pooled connection to an SQLite file, in seconds.
 const ACQUIRE_TIMEOUT_S: u64 = 60;
+/// The time limit of the begin of a transaction on SQLite: more than the waits for a connection and
+/// for the lock together, so that their errors are reported.
+const SQLITE_BEGIN_TIMEOUT: Duration = Duration::from_secs(ACQUIRE_TIMEOUT_S + BUSY_TIMEOUT_S + 10);
 /// Prepared statements cached per connection: enough for all statements with all lengths of lists.
 const STATEMENT_CACHE: usize = 256;
 /// The page cache of the writing connection, in KiB (SQLite reads a negative number as KiB).
@@ -146,11 +153,7 @@ impl Db {
     pub(crate) async fn write(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { writer, clock, .. } => {
-                let tx = writer
-                    .begin_with("BEGIN IMMEDIATE")
-                    .await
-                    .map_err(store_error)?;
-                Ok(Tx::Sqlite(tx, clock.clone()))
+                begin_sqlite(writer.begin_with("BEGIN IMMEDIATE"), clock).await
             }
             Self::MySql { pool, clock, .. } => begin_mysql(pool, clock).await,
         }
@@ -161,13 +164,7 @@ impl Db {
         match self {
             Self::Sqlite {
                 heartbeat, clock, ..
-            } => {
-                let tx = heartbeat
-                    .begin_with("BEGIN IMMEDIATE")
-                    .await
-                    .map_err(store_error)?;
-                Ok(Tx::Sqlite(tx, clock.clone()))
-            }
+            } => begin_sqlite(heartbeat.begin_with("BEGIN IMMEDIATE"), clock).await,
             Self::MySql {
                 heartbeat, clock, ..
             } => begin_mysql(heartbeat, clock).await,
@@ -178,10 +175,7 @@ impl Db {
     /// server each statement sees the data committed before it.
     pub(crate) async fn read(&self) -> StoreResult<Tx> {
         match self {
-            Self::Sqlite { readers, clock, .. } => {
-                let tx = readers.begin().await.map_err(store_error)?;
-                Ok(Tx::Sqlite(tx, clock.clone()))
-            }
+            Self::Sqlite { readers, clock, .. } => begin_sqlite(readers.begin(), clock).await,
             Self::MySql { pool, clock, .. } => begin_mysql(pool, clock).await,
         }
     }
@@ -241,6 +235,16 @@ async fn check_connection(options: &MySqlConnectOptions) -> StoreResult<()> {
         .close()
         .await
         .map_err(store_error)
+}
+
+async fn begin_sqlite(
+    begun: impl Future<Output = sqlx::Result<sqlx::Transaction<'static, sqlx::Sqlite>>>,
+    clock: &Arc<dyn Clock>,
+) -> StoreResult<Tx> {
+    let tx = limited_to(SQLITE_BEGIN_TIMEOUT, begun)
+        .await
+        .map_err(store_error)?;
+    Ok(Tx::Sqlite(tx, Arc::clone(clock)))
 }
 
 async fn begin_mysql(pool: &MySqlPool, clock: &Arc<dyn Clock>) -> StoreResult<Tx> {

@@ -2,10 +2,18 @@
 
 use crate::{
     StoreResult,
-    sql::{errors::store_error, fault, timeout::limited},
+    sql::{
+        errors::store_error,
+        fault,
+        timeout::{limited, limited_to},
+    },
 };
 use balance_domain::clock::Clock;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// The time limit of a commit on SQLite. The commit of a large import also copies gigabytes from the
+/// journal to the file.
+const SQLITE_COMMIT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A transaction with the process's clock.
 pub(crate) enum Tx {
@@ -17,19 +25,20 @@ impl Tx {
     pub(crate) async fn commit(self) -> StoreResult<()> {
         fault::before_commit();
         let result = match self {
-            Self::Sqlite(tx, _) => tx.commit().await.map_err(store_error),
-            Self::MySql(tx, _) => limited(tx.commit()).await.map_err(store_error),
+            Self::Sqlite(tx, _) => limited_to(SQLITE_COMMIT_TIMEOUT, tx.commit()).await,
+            Self::MySql(tx, _) => limited(tx.commit()).await,
         };
         fault::after_commit();
-        result
+        result.map_err(store_error)
     }
 
     /// Rolls the transaction back. Dropping it does the same, but later.
     pub(crate) async fn rollback(self) -> StoreResult<()> {
-        match self {
-            Self::Sqlite(tx, _) => tx.rollback().await.map_err(store_error),
-            Self::MySql(tx, _) => limited(tx.rollback()).await.map_err(store_error),
-        }
+        let result = match self {
+            Self::Sqlite(tx, _) => limited(tx.rollback()).await,
+            Self::MySql(tx, _) => limited(tx.rollback()).await,
+        };
+        result.map_err(store_error)
     }
 
     /// Returns the database's time in microseconds since 1970 (UTC). Leases use this clock. SQLite

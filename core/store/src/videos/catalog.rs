@@ -25,7 +25,7 @@ async fn insert_users(tx: &mut Tx, users: &[User]) -> StoreResult<()> {
     let keep = tx.on_conflict_keep("id");
     tx.insert_rows(
         "INSERT INTO users (id, username, role, created_at) ",
-        &users[..],
+        users,
         |user| params![user.id.0, user.username.as_str(), "USER", now],
         keep.as_str(),
     )
@@ -66,7 +66,7 @@ pub(crate) async fn insert_videos(tx: &mut Tx, videos: &[Video]) -> StoreResult<
     let keep = tx.on_conflict_keep("id");
     tx.insert_rows(
         "INSERT INTO video (id, owner_id, title, duration_s, created_at) ",
-        &videos[..],
+        videos,
         |video| {
             params![
                 video.id.0,

@@ -93,7 +93,7 @@ async fn an_earlier_day_that_is_imported_late_delays_the_close_without_a_limit()
     assert_eq!(waiting.status, BatchStatus::Started);
     assert_eq!(env.store.closed_through().await.unwrap(), None);
 
-    // After the earlier day, the time limit begins anew.
+    // After the earlier day, the time limit starts again.
     let earlier = launcher.launch(date(EARLIER)).await.unwrap().id;
     let earlier = end_of(&env, earlier).await;
     assert_eq!(earlier.status, BatchStatus::Completed);
@@ -129,7 +129,7 @@ async fn a_day_that_is_not_drained_is_not_closed_and_fails_at_the_time_limit() {
             assert!(close.exit_message.contains(words), "{close:?}");
         }
         assert_eq!(env.store.closed_through().await.unwrap(), None);
-        // After a restart the time limit begins anew.
+        // After a restart the time limit starts again.
         stream.set_closed(Ok(Closed::Drained));
         let again = launcher.restart(id).await.unwrap().id;
         assert_eq!(end_of(&env, again).await.status, BatchStatus::Completed);

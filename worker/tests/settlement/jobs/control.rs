@@ -208,7 +208,7 @@ async fn a_stop_before_anything_began_restarts_from_the_beginning() {
         .launch(
             Job::DayStatistics,
             date(DAY),
-            &LaunchedBy::Person(Actor::Console),
+            &LaunchedBy::Operator(Actor::Console),
             None,
         )
         .await

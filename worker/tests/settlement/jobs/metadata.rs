@@ -81,7 +81,7 @@ async fn new_rows_match_spring_batch() {
         .launch(
             Job::DayStatistics,
             date(DAY),
-            &LaunchedBy::Person(Actor::Console),
+            &LaunchedBy::Operator(Actor::Console),
             None,
         )
         .await

@@ -1,0 +1,288 @@
+//! The calls whose statements are explained, and the rows that they need.
+
+use balance_batch::{execution::JobExecutionId, job::Job};
+use balance_domain::{
+    accounts::{Role, UserId, Username},
+    period::PeriodKind,
+    playback::{EventId, PlaybackRate},
+    videos::{Title, VideoId},
+};
+use balance_service::verification::{self, Options};
+use balance_store::{
+    accounts::{NewToken, PasswordHash, TokenHash},
+    events::{Content, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
+    operations::AuditId,
+    playback::{Command, IdempotencyKey, IntakeRequest, IntakeRules, SuppressedReason},
+    reports::{RevenuePage, TopBy},
+    videos::{Creation, NewVideo, VideoOrder, VideoQuery},
+};
+use balance_test_support::settlement::{Shape, TestEnv, at, date, even_day, worker_settings};
+use chrono::Days;
+
+const DAY: &str = "2024-06-03";
+const NEXT: &str = "2024-06-04";
+const THIRD: &str = "2024-06-05";
+const OWNER: UserId = UserId(1_000_000);
+
+/// Rows for the tables that the work below does not fill.
+const FILLERS: &str = include_str!("query_plans.sql");
+
+/// Fills the tables. Days are closed through the one before [`DAY`].
+pub(crate) async fn fill(env: &TestEnv) {
+    env.execute(
+        "CREATE TABLE n (i BIGINT NOT NULL PRIMARY KEY, date DATE NOT NULL, \
+         at DATETIME(6) NOT NULL, b16 BINARY(16) NOT NULL, b32 BINARY(32) NOT NULL)",
+    )
+    .await;
+    for first in (1..3_000).step_by(500) {
+        let rows = (first..first + 500).map(|i: u32| {
+            let date = date("2012-01-01") + Days::new(i.into());
+            format!("({i}, '{date}', '{date} 03:00:00', X'{i:032x}', X'{i:064x}')")
+        });
+        let rows = rows.collect::<Vec<_>>().join(", ");
+        env.execute(&format!(
+            "INSERT INTO n (i, date, at, b16, b32) VALUES {rows}"
+        ))
+        .await;
+    }
+    env.execute(FILLERS).await;
+    env.execute("DROP TABLE n").await;
+    env.execute("UPDATE closed_through SET date = '2024-06-02'")
+        .await;
+}
+
+/// Runs the methods of the store: imports, settlements by a worker, and the others one by one.
+pub(crate) async fn work(env: &TestEnv) {
+    for day in [DAY, DAY, NEXT, THIRD] {
+        env.import(&even_day(day, 400, 100), 2).await.unwrap();
+    }
+    for day in [DAY, NEXT] {
+        env.settle(date(day), Shape::default()).await.unwrap();
+    }
+    jobs(env).await;
+    events(env).await;
+    playback(env).await;
+    accounts(env).await;
+    videos(env).await;
+    reports(env).await;
+    operations(env).await;
+    let options = Options {
+        from: Some(date(DAY)),
+        to: Some(date(NEXT)),
+        limit: 1,
+    };
+    verification::verify(&env.store, env.timezone, options, &mut |_| {})
+        .await
+        .unwrap();
+}
+
+async fn jobs(env: &TestEnv) {
+    let store = &env.store;
+    assert!(!store.is_empty().await.unwrap());
+    store.expire_all_leases().await.unwrap();
+    let launcher = env.launcher(4);
+    let id = launcher.launch(date(THIRD)).await.unwrap().id;
+    store.claimable(8).await.unwrap();
+    store.running().await.unwrap();
+    store.owners(id).await.unwrap();
+    store.progress(id).await.unwrap();
+    launcher.stop(id).await.unwrap();
+    launcher.abandon(id).await.unwrap();
+    store.executions(None, 10).await.unwrap();
+    store.executions(Some(id), 10).await.unwrap();
+    store
+        .executions_of(Job::DayStatistics, date(DAY))
+        .await
+        .unwrap();
+    let steps = store.steps(JobExecutionId(1), None, 2).await.unwrap();
+    let last = steps.last().map(|step| step.id);
+    store.steps(JobExecutionId(1), last, 2).await.unwrap();
+    store.own_steps(JobExecutionId(1)).await.unwrap();
+    store.active_days(Some(date(DAY)), 10).await.unwrap();
+    let ended_before = date("2024-01-01").and_hms_opt(0, 0, 0).unwrap();
+    assert!(store.prune_oldest(ended_before).await.unwrap());
+}
+
+/// Writes one event of an open day, one of a closed day and one that cannot be read.
+async fn events(env: &TestEnv) {
+    let entry = |number: u8, instant: &str, is_readable: bool| Entry {
+        id: EntryId {
+            shard: 0,
+            ms: at(instant) / 1_000,
+            sequence: i64::from(number),
+        },
+        content: if is_readable {
+            Content::Event(PlaybackEvent {
+                id: EventId([number; 16]),
+                user_id: UserId(7),
+                video_id: VideoId(1),
+                kind: EventKind::Pause {
+                    from_s: 0,
+                    credited_s: 400,
+                    reported_s: 400,
+                },
+            })
+        } else {
+            Content::Invalid {
+                payload: "{}".to_owned(),
+                reason: "it has no id".to_owned(),
+            }
+        },
+    };
+    let entries = [
+        entry(1, "2024-06-06T03:00:00Z", true),
+        entry(2, "2024-06-03T03:00:00Z", true),
+        entry(3, "2024-06-06T03:00:00Z", false),
+    ];
+    let store = &env.store;
+    store
+        .write_entries(&entries, env.timezone, 300)
+        .await
+        .unwrap();
+    let count = SuppressedCount {
+        date: date(NEXT),
+        video_id: VideoId(1),
+        reason: SuppressedReason::Repeat,
+        count: 2,
+    };
+    store.save_suppressed(&[count]).await.unwrap();
+    store.late_events(None, None, 10).await.unwrap();
+    let before = Some(EventId([0x7f; 16]));
+    store
+        .late_events(Some(date(DAY)), before, 10)
+        .await
+        .unwrap();
+    store.rejected_events(None, 10).await.unwrap();
+    store
+        .rejected_events(Some(entries[2].id), 10)
+        .await
+        .unwrap();
+}
+
+async fn playback(env: &TestEnv) {
+    let rules = IntakeRules {
+        view_window_s: 30,
+        playback_rate: PlaybackRate(2_000),
+        resume_ttl_s: 86_400,
+        replay_s: 86_400,
+        ad_interval_s: 300,
+    };
+    let video = env.store.video_facts(VideoId(1)).await.unwrap().unwrap();
+    let request = |number: u8, command, key: &str| IntakeRequest {
+        event_id: EventId([number; 16]),
+        user_id: UserId(7),
+        video,
+        command,
+        key: IdempotencyKey::parse(key),
+    };
+    let group = [
+        request(11, Command::Play, "play"),
+        request(12, Command::Play, "play"),
+        request(13, Command::Play, "repeat"),
+        request(14, Command::Pause { current_s: 5 }, "pause"),
+    ];
+    env.store
+        .accept(&group, &rules, env.timezone)
+        .await
+        .unwrap();
+}
+
+async fn accounts(env: &TestEnv) {
+    let store = &env.store;
+    let name = Username::parse("viewer").unwrap();
+    let hash = PasswordHash("hash".to_owned());
+    let account = store
+        .create_account(&name, &hash, Role::User)
+        .await
+        .unwrap();
+    store.credential(&name).await.unwrap().unwrap();
+    store.grant(&name, Role::Admin).await.unwrap();
+    store.set_password(&name, &hash).await.unwrap();
+    let token = |byte| NewToken {
+        hash: TokenHash([byte; 32]),
+        lifetime_s: 60,
+    };
+    store
+        .begin_family(account.user_id, &token(0xa1))
+        .await
+        .unwrap();
+    for next in [0xa2, 0xa3] {
+        // The second time the token was used before: its family is revoked.
+        let hash = TokenHash([0xa1; 32]);
+        store.rotate(&hash, &token(next), 0).await.unwrap();
+    }
+    store.revoke(&TokenHash([0xa2; 32])).await.unwrap();
+}
+
+async fn videos(env: &TestEnv) {
+    let store = &env.store;
+    let creation = Creation {
+        user_id: OWNER,
+        key: IdempotencyKey::parse("film"),
+    };
+    let video = NewVideo {
+        title: Title::parse("film").unwrap(),
+        duration_s: 60,
+    };
+    for _ in 0..2 {
+        store.create_video(&creation, &video).await.unwrap();
+    }
+    store.video(VideoId(1)).await.unwrap();
+    let after = VideoId(50);
+    for order in [
+        VideoOrder::Newest(None),
+        VideoOrder::Newest(Some(after)),
+        VideoOrder::Oldest(Some(after)),
+        VideoOrder::Title(None),
+        VideoOrder::Title(Some(("film 2".to_owned(), after))),
+    ] {
+        for owner_id in [None, Some(OWNER)] {
+            let query = VideoQuery {
+                owner_id,
+                title: None,
+                order: order.clone(),
+                limit: 10,
+            };
+            store.videos(&query).await.unwrap();
+        }
+    }
+    store.ads(None, 10).await.unwrap();
+}
+
+async fn reports(env: &TestEnv) {
+    let store = &env.store;
+    for kind in PeriodKind::ALL {
+        let period = kind.containing(date(DAY));
+        for by in [TopBy::ViewCount, TopBy::PlayTime] {
+            store.top(period, by, 5).await.unwrap();
+        }
+        store.top_creators(period, 5).await.unwrap();
+        for owner in [None, Some(OWNER)] {
+            store.total(period, owner).await.unwrap();
+            for after in [None, Some(VideoId(50))] {
+                let page = RevenuePage {
+                    owner,
+                    after,
+                    limit: 10,
+                };
+                store.revenues(period, page).await.unwrap();
+            }
+        }
+    }
+    store
+        .video_days(VideoId(1), date(DAY), date(THIRD))
+        .await
+        .unwrap();
+}
+
+async fn operations(env: &TestEnv) {
+    let store = &env.store;
+    store.snapshot().await.unwrap();
+    let identity = worker_settings(Shape::default()).identity;
+    store.record_heartbeat(&identity, 60).await.unwrap();
+    store.workers(10).await.unwrap();
+    store.remove_dead_workers(86_400).await.unwrap();
+    store.audit(None, 10).await.unwrap();
+    store.audit(Some(AuditId([0x7f; 16])), 10).await.unwrap();
+    store.rates_on(date(DAY)).await.unwrap();
+}
