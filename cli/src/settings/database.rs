@@ -47,7 +47,8 @@ pub(crate) struct DatabaseSettings {
     )]
     pub(crate) connect_timeout_s: u32,
 
-    /// The time zone of business days; stored at the first start, a different value is then rejected
+    /// The time zone of business days; stored by the first command that opens the database, such as
+    /// `migrate`, and permanent: a different value is rejected
     ///
     /// Range: IANA name, or offset such as `+09:00` or `-00:00:03`
     ///

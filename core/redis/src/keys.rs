@@ -1,4 +1,7 @@
 //! Keys of the intake in Redis. A video's shard, and so its keys, never change.
+//!
+//! Stored names: `gate` is the view window, `refused` the suppressed counts, and `answer` the stored
+//! reply. The consumer group `drain` is that of the event writers.
 
 use balance_domain::{accounts::UserId, videos::VideoId};
 use balance_store::playback::{IdempotencyKey, IntakeRequest};

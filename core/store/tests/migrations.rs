@@ -14,20 +14,24 @@ use balance_domain::{
     videos::VideoId,
 };
 use balance_store::{
-    Store,
+    Store, StoreResult,
     accounts::{NewToken, Rotation, TokenHash},
     playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules},
     reports::RevenuePage,
 };
 use chrono::NaiveDate;
+use futures_util::future::join_all;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row, SqliteConnection,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tempfile::TempDir;
 
@@ -58,6 +62,26 @@ enum Database {
     Server(MySqlConnection, String),
 }
 
+/// The address of a database.
+enum Address {
+    File(PathBuf),
+    Server(String),
+}
+
+impl Address {
+    /// Migrates the database with connections of its own, as a process does.
+    async fn migrate(self) -> StoreResult<()> {
+        match self {
+            Self::File(path) => {
+                let store = Store::open_sqlite(&path, 1, Arc::new(SystemClock)).await?;
+                store.close().await;
+                Ok(())
+            }
+            Self::Server(url) => Store::migrate_mysql(&url).await,
+        }
+    }
+}
+
 impl Database {
     /// Creates an empty database.
     async fn create() -> Self {
@@ -84,6 +108,14 @@ impl Database {
         connection.close().await.unwrap();
         let url = format!("{}/{name}", server.trim_end_matches('/'));
         Self::Server(MySqlConnection::connect(&url).await.unwrap(), url)
+    }
+
+    /// Returns the address of the database.
+    fn address(&self) -> Address {
+        match self {
+            Self::Sqlite(_, folder) => Address::File(folder.path().join(FILE)),
+            Self::Server(_, url) => Address::Server(url.clone()),
+        }
     }
 
     async fn migrate_to(&mut self, version: i64) {
@@ -288,6 +320,24 @@ async fn each_migration_keeps_the_rows_of_each_older_version() {
         }
         assert_eq!(database.schema().await, schema, "from version {older}");
         let (store, _folder) = database.open().await;
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_migrate_a_database_at_once_all_succeed() {
+    let versions = versions();
+    for older in [None, Some(versions[0]), Some(versions[versions.len() - 2])] {
+        let mut database = Database::create().await;
+        if let Some(version) = older {
+            database.migrate_to(version).await;
+        }
+        let migrations = (0..6).map(|_| database.address().migrate());
+        for result in join_all(migrations).await {
+            result.unwrap();
+        }
+        let (store, _folder) = database.open().await;
+        assert!(store.is_empty().await.unwrap(), "from version {older:?}");
         store.close().await;
     }
 }
