@@ -110,12 +110,13 @@ async fn applied(writer: &SqlitePool) -> i64 {
 /// serializes the processes.
 async fn migrate_mysql(pool: &MySqlPool) -> StoreResult<()> {
     let mut connection = pool.acquire().await.map_err(store_error)?;
-    let locked: Option<i64> =
-        sqlx::query_scalar("SELECT GET_LOCK(CONCAT('balance-migrate-', MD5(DATABASE())), ?)")
-            .bind(LOCK_TIMEOUT_S)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(store_error)?;
+    let locked: Option<i64> = sqlx::query_scalar(
+        "SELECT GET_LOCK(CONCAT('balance-', LEFT(SHA2(DATABASE(), 256), 40)), ?)",
+    )
+    .bind(LOCK_TIMEOUT_S)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(store_error)?;
     if locked != Some(1) {
         return Err(StoreError::Transient(format!(
             "another process has been migrating the database for {LOCK_TIMEOUT_S} s"
@@ -127,7 +128,7 @@ async fn migrate_mysql(pool: &MySqlPool) -> StoreResult<()> {
 }
 
 async fn release(connection: &mut MySqlConnection) -> StoreResult<()> {
-    sqlx::query("DO RELEASE_LOCK(CONCAT('balance-migrate-', MD5(DATABASE())))")
+    sqlx::query("DO RELEASE_LOCK(CONCAT('balance-', LEFT(SHA2(DATABASE(), 256), 40)))")
         .execute(connection)
         .await
         .map(|_| ())
