@@ -2,5 +2,5 @@
 
 mod differences;
 mod faults;
-mod fixtures;
+pub(crate) mod fixtures;
 mod isolation;
