@@ -57,6 +57,28 @@ async fn recover_by_spring(env: &TestEnv, id: JobExecutionId) {
     }
 }
 
+/// Deletes an instance as `deleteJobInstance` of Spring Batch does.
+async fn delete_by_spring(env: &TestEnv, id: JobExecutionId) {
+    let execution = env.store.execution(id).await.unwrap().unwrap();
+    let of_step = format!(
+        "STEP_EXECUTION_ID IN (SELECT STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION \
+         WHERE JOB_EXECUTION_ID = {id})"
+    );
+    let of_execution = format!("JOB_EXECUTION_ID = {id}");
+    let of_instance = format!("JOB_INSTANCE_ID = {}", execution.instance_id);
+    for (table, rows) in [
+        ("BATCH_STEP_EXECUTION_CONTEXT", &of_step),
+        ("BATCH_STEP_EXECUTION", &of_execution),
+        ("BATCH_JOB_EXECUTION_CONTEXT", &of_execution),
+        ("BATCH_JOB_EXECUTION_PARAMS", &of_execution),
+        ("BATCH_JOB_EXECUTION", &of_execution),
+        ("BATCH_JOB_INSTANCE", &of_instance),
+    ] {
+        env.execute(&format!("DELETE FROM {table} WHERE {rows}"))
+            .await;
+    }
+}
+
 /// Asserts that an ended execution has no running step and no lease, and that its manager of the
 /// statistics has a status and the sums of its partitions.
 async fn assert_closed(env: &TestEnv, id: JobExecutionId, status: BatchStatus) {
@@ -229,4 +251,23 @@ async fn an_execution_that_spring_recovered_is_closed_and_restarts() {
     assert_closed(&env, test_worker.job, BatchStatus::Failed).await;
     settle(&env, DAY, 0).await;
     assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_whose_instance_spring_deleted_is_settled_as_a_first_instance() {
+    let env = env().await;
+    env.execute("UPDATE play_history SET play_time = -1 WHERE video_id = 1")
+        .await;
+    let failed = env.settle(date(DAY), Shape::default()).await.unwrap();
+    assert_eq!(failed.status, BatchStatus::Failed);
+    env.execute("UPDATE play_history SET play_time = 10 WHERE video_id = 1")
+        .await;
+    delete_by_spring(&env, failed.id).await;
+    let settled = env.settle(date(DAY), Shape::default()).await.unwrap();
+    assert_eq!(
+        (settled.status, settled.run_id),
+        (BatchStatus::Completed, None)
+    );
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
+    assert_clean(&env, "settled again").await;
 }
