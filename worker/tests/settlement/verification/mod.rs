@@ -3,4 +3,5 @@
 mod differences;
 mod faults;
 pub(crate) mod fixtures;
+mod foreign;
 mod isolation;
