@@ -19,6 +19,7 @@ struct VerifiedJson {
     period_rows: u64,
     executions: u64,
     pruned_executions: u64,
+    foreign_step_executions: u64,
     differences: Vec<KindJson>,
 }
 
@@ -69,6 +70,7 @@ pub(crate) fn json(verified: &Verified) -> anyhow::Result<()> {
         period_rows: verified.period_rows,
         executions: verified.executions,
         pruned_executions: verified.pruned,
+        foreign_step_executions: verified.foreign_steps,
         differences: kinds(verified)
             .map(|(kind, total)| KindJson {
                 kind: kind.name(),
@@ -92,6 +94,13 @@ pub(crate) fn text(verified: &Verified, took: Duration) {
         HumanCount(verified.pruned),
         progress::duration(took),
     ));
+    if verified.foreign_steps > 0 {
+        line(&format!(
+            "written by another program: {} step executions; their counts were not compared, the \
+             results were",
+            HumanCount(verified.foreign_steps)
+        ));
+    }
     for (kind, total) in kinds(verified) {
         line(&format!(
             "{}: {} {}",

@@ -23,7 +23,8 @@ fn a_correct_database_has_no_differences() {
     let json = env.balance(&["verify", "--json"]).run().succeeded().json();
     let expected = serde_json::json!({
         "clean": true, "days": 2, "settledDays": 1, "videos": 5, "periodRows": 10,
-        "executions": 1, "prunedExecutions": 0, "differences": [],
+        "executions": 1, "prunedExecutions": 0, "foreignStepExecutions": 0,
+        "differences": [],
     });
     assert_eq!(json, expected);
     assert_eq!(env.everything(), before);

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// number overrides the configured one.
 pub const GRID_SIZE_KEY: &str = "SimpleStepExecutionSplitter.GRID_SIZE";
 
+/// The prefix of the keys that Spring Batch adds to the contexts of its own executions.
+const SPRING_PREFIX: &str = "batch.";
+
 /// Length of the `SHORT_CONTEXT` column, in characters.
 const SHORT_CHARS: usize = 2500;
 /// Characters of a longer context before [`ELLIPSIS`]. Spring reserves eight characters for it.
@@ -79,6 +82,16 @@ impl ExecutionContext {
     /// Iterates over the entries, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ContextValue)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Returns whether Spring Batch added keys of its own, such as `batch.version`.
+    pub fn has_spring_keys(&self) -> bool {
+        self.0.keys().any(|key| key.starts_with(SPRING_PREFIX))
+    }
+
+    /// Removes the keys that Spring Batch added.
+    pub fn remove_spring_keys(&mut self) {
+        self.0.retain(|key, _| !key.starts_with(SPRING_PREFIX));
     }
 
     pub fn is_empty(&self) -> bool {

@@ -4,6 +4,7 @@
 use crate::verification::{
     contexts,
     findings::{At, Findings, Kind, ROW},
+    foreign,
 };
 use balance_batch::{job::StepName, status::BatchStatus};
 use balance_store::verification::{COUNTERS, ExecutionFacts, RunFacts, StepFacts};
@@ -60,7 +61,7 @@ pub(super) fn verify(facts: &ExecutionFacts, findings: &mut Findings) -> Option<
         }
     }
     if all_are_valid {
-        managers(facts, status, &valid, findings);
+        managers(facts, &valid, findings);
     }
     status
 }
@@ -126,7 +127,8 @@ fn verify_step<'a>(
     }
     let is_claimable = name.partition.is_some() || !name.step.is_partitioned();
     let needs_lease = is_claimable && status.is_running();
-    if needs_lease != step.has_lease {
+    let is_foreign = foreign::is_created(step) || foreign::is_ended(step, status);
+    if needs_lease != step.has_lease && !is_foreign {
         let lease = |exists| if exists { "a lease" } else { "no lease" };
         let expected = format!("{}: it is {status}", lease(needs_lease));
         findings.add(
@@ -171,12 +173,7 @@ pub(super) fn step_key(execution: &ExecutionFacts, step: &StepFacts) -> String {
 }
 
 /// Checks that each ended manager is the sum of its partitions.
-fn managers(
-    execution: &ExecutionFacts,
-    of_execution: Option<BatchStatus>,
-    steps: &[ValidStep<'_>],
-    findings: &mut Findings,
-) {
+fn managers(execution: &ExecutionFacts, steps: &[ValidStep<'_>], findings: &mut Findings) {
     for manager in steps {
         let is_manager = manager.name.partition.is_none() && manager.name.step.is_partitioned();
         if !is_manager || manager.status.is_running() {
@@ -185,6 +182,13 @@ fn managers(
         let partitions = steps
             .iter()
             .filter(|one| one.name.partition.is_some() && one.name.step == manager.name.step);
+        let has_partitions = partitions.clone().next().is_some();
+        // Another program ended it without the sums of its partitions, or before it had any.
+        if foreign::is_ended(manager.facts, manager.status)
+            || (!has_partitions && foreign::is_created(manager.facts))
+        {
+            continue;
+        }
         let mut sums = [0_i128; COUNTERS.len()];
         // COMPLETED is the smallest status.
         let mut worst = BatchStatus::Completed;
@@ -205,10 +209,10 @@ fn managers(
                 findings.compare(at, column, sum, counter.into());
             }
         }
-        let expected = match (worst, of_execution) {
-            (BatchStatus::Completed, _) => BatchStatus::Completed,
-            (_, Some(BatchStatus::Abandoned)) => BatchStatus::Abandoned,
-            (BatchStatus::Stopped, _) => BatchStatus::Stopped,
+        // To abandon an execution, Balance abandons its partitions too. Spring keeps the statuses of the
+        // steps.
+        let expected = match worst {
+            BatchStatus::Completed | BatchStatus::Stopped | BatchStatus::Abandoned => worst,
             _ => BatchStatus::Failed,
         };
         if manager.status != expected {

@@ -10,6 +10,7 @@ mod day;
 mod events;
 mod execution;
 mod findings;
+mod foreign;
 mod instance;
 mod orphans;
 mod partitions;

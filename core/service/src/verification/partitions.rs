@@ -9,6 +9,7 @@
 use crate::verification::{
     execution::{STEP_EXECUTION, step_key},
     findings::{At, Findings, Kind},
+    foreign,
 };
 use balance_batch::{
     job::{Job, Step, StepName},
@@ -28,6 +29,8 @@ struct Partition {
     range: Option<IdRange>,
     /// The status of the newest row.
     status: Option<BatchStatus>,
+    /// Whether Spring Batch wrote one of the rows. Its steps count nothing and move no cursor.
+    is_foreign: bool,
     written: i128,
     skipped: i128,
     rows: Vec<i64>,
@@ -85,13 +88,18 @@ impl InstancePartitions {
             ExecutionContext::from_columns(short, serialized.as_deref()).ok()
         });
         let key = step_key(execution, facts);
+        let is_foreign = foreign::is_created(facts);
         let Some(number) = name.partition else {
             if status == Some(BatchStatus::Completed) {
                 self.completed.push(name.step);
             }
+            if is_foreign && !has_partitions(execution, name.step) {
+                // Spring Batch failed before it partitioned the step, so the grid is not that of a plan.
+                return;
+            }
             if let Some(grid) = context.as_ref().and_then(|one| one.long(GRID_SIZE_KEY)) {
                 self.grids.push((name.step, grid, key));
-            } else if name.step.is_partitioned() && context.is_some() {
+            } else if name.step.is_partitioned() && context.is_some() && !is_foreign {
                 let at = job_tables(&key);
                 findings.add(
                     at,
@@ -102,9 +110,14 @@ impl InstancePartitions {
             }
             return;
         };
-        let range = context
-            .as_ref()
-            .and_then(|context| read_range(context, status, &key, findings));
+        let range = context.as_ref().and_then(|context| {
+            if is_foreign {
+                let state = PartitionState::from_context(context);
+                state.ok().map(|state| state.range)
+            } else {
+                read_range(context, status, &key, findings)
+            }
+        });
         let partition = self
             .steps
             .entry(name.step)
@@ -113,6 +126,7 @@ impl InstancePartitions {
             .or_insert_with(|| Partition {
                 range,
                 status,
+                is_foreign,
                 written: 0,
                 skipped: 0,
                 rows: Vec::new(),
@@ -131,6 +145,7 @@ impl InstancePartitions {
         // A damaged context makes the partition's range unknown.
         partition.range = partition.range.and(range);
         partition.status = status;
+        partition.is_foreign |= is_foreign;
         let counter = |index: usize| i128::from(facts.counters[index].unwrap_or(0));
         partition.written += counter(WRITE_COUNT);
         partition.skipped += SKIP_COUNTS.map(counter).iter().sum::<i128>();
@@ -254,6 +269,13 @@ fn format_range(range: IdRange) -> String {
     format!("({}, {}]", range.after, range.upto)
 }
 
+/// Returns whether an execution has partitions of a step.
+fn has_partitions(execution: &ExecutionFacts, step: Step) -> bool {
+    execution.steps.iter().any(|row| {
+        StepName::parse(&row.name).is_some_and(|name| name.step == step && name.partition.is_some())
+    })
+}
+
 /// Reads a partition's range, and checks that a COMPLETED partition has processed all of it.
 fn read_range(
     context: &ExecutionContext,
@@ -329,6 +351,9 @@ impl ExpectedWrites {
         steps.sort_by_key(|(step, _)| step.name());
         for (step, counts) in steps {
             for count in counts {
+                if count.partition.is_foreign {
+                    continue;
+                }
                 let name = StepName::of_partition(step, count.number);
                 let rows: Vec<String> = count
                     .partition

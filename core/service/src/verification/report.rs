@@ -46,5 +46,7 @@ pub struct Verified {
     pub executions: u64,
     /// Executions among them whose steps were pruned, so that their counts cannot be compared.
     pub pruned: u64,
+    /// Step executions that another program created or ended. Their counts cannot be compared.
+    pub foreign_steps: u64,
     pub findings: Findings,
 }

@@ -4,7 +4,7 @@ use crate::verification::{
     day::{SettledDay, never_launched},
     events, execution,
     findings::{At, Findings, Kind},
-    instance, orphans,
+    foreign, instance, orphans,
     partitions::{ExpectedWrites, InstancePartitions},
     pay::Rates,
     period,
@@ -51,6 +51,7 @@ pub async fn verify(
             period_rows: 0,
             executions: 0,
             pruned: 0,
+            foreign_steps: 0,
             findings: Findings::new(options.limit),
         },
     };
@@ -211,6 +212,7 @@ impl Verifier<'_> {
             let is_pruned = partitions.add(&facts, status, findings);
             self.verified.executions += 1;
             self.verified.pruned += u64::from(is_pruned);
+            self.verified.foreign_steps += foreign::count(&facts);
         }
         let findings = &mut self.verified.findings;
         partitions.verify_ranges(instance.id.0, findings);

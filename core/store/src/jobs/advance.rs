@@ -1,9 +1,10 @@
-//! Advancing an execution: starts its next step, ends a step whose partitions have ended, and ends the
-//! execution. Idempotent. Each transaction locks the execution's row first.
+//! Advancing an execution: starts its next step, ends a step whose partitions have ended, ends the
+//! execution, and closes the steps of an execution that another program ended. Idempotent. Each transaction locks the execution's row first.
 
 use crate::{
     Store, StoreResult,
     jobs::{
+        close::{LeaseScope, close_steps, has_leases, stop_leased},
         insert::{NewStep, insert_steps},
         manager::end_manager,
         rerun, rows,
@@ -95,6 +96,9 @@ async fn attempt(
             start_next_step(&mut tx, &execution, plan).await?
         }
         BatchStatus::Stopping => advance_stop(&mut tx, &execution).await?,
+        BatchStatus::Completed => Advance::Waiting,
+        // Another program can end an execution whose steps are running.
+        _ if close_steps(&mut tx, &execution, LeaseScope::Claimable).await? => Advance::StepEnded,
         _ => Advance::Waiting,
     };
     match advanced {
@@ -178,16 +182,6 @@ async fn completed_before(tx: &mut Tx, execution: &JobExecution, step: Step) -> 
         .any(|row| row.status == BatchStatus::Completed))
 }
 
-async fn has_leases(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
-    let row: Option<(i64,)> = tx
-        .fetch_optional(
-            "SELECT 1 FROM step_lease WHERE job_execution_id = ? LIMIT 1",
-            &params![id.0],
-        )
-        .await?;
-    Ok(row.is_some())
-}
-
 /// Inserts the rows of a step: those of its plan, or of a restart.
 async fn start_step(
     tx: &mut Tx,
@@ -269,7 +263,7 @@ async fn has_skips(tx: &mut Tx, execution: &JobExecution) -> StoreResult<bool> {
 /// Advances a STOPPING execution: stops unclaimed partitions at once and waits for the workers of the
 /// others. When no partition is running any more, the execution ends.
 async fn advance_stop(tx: &mut Tx, execution: &JobExecution) -> StoreResult<Advance> {
-    let stopped = stop_unclaimed(tx, execution.id).await?;
+    let stopped = stop_leased(tx, execution.id, LeaseScope::Claimable).await?;
     if has_leases(tx, execution.id).await? {
         return Ok(if stopped {
             Advance::StepEnded
@@ -296,38 +290,4 @@ async fn advance_stop(tx: &mut Tx, execution: &JobExecution) -> StoreResult<Adva
     }
     // All steps had been completed.
     end(tx, execution, BatchStatus::Completed, "").await
-}
-
-/// Stops the partitions of a stopping execution that no worker has claimed or whose lease has expired.
-/// Returns whether there were any.
-async fn stop_unclaimed(tx: &mut Tx, id: JobExecutionId) -> StoreResult<bool> {
-    let now_micros = tx.now_micros().await?;
-    let now = tx.now();
-    let claimable: Vec<(i64,)> = tx
-        .fetch_all(
-            "SELECT step_execution_id FROM step_lease \
-         WHERE job_execution_id = ? AND lease_until_micros <= ?",
-            &params![id.0, now_micros],
-        )
-        .await?;
-    for (step,) in &claimable {
-        tx.execute(
-            "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, STATUS = ?, \
-             EXIT_CODE = ?, END_TIME = ?, LAST_UPDATED = ? WHERE STEP_EXECUTION_ID = ?",
-            &params![
-                BatchStatus::Stopped.name(),
-                ExitCode::STOPPED.as_str(),
-                now,
-                now,
-                *step
-            ],
-        )
-        .await?;
-        tx.execute(
-            "DELETE FROM step_lease WHERE step_execution_id = ?",
-            &params![*step],
-        )
-        .await?;
-    }
-    Ok(!claimable.is_empty())
 }

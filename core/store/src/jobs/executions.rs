@@ -31,6 +31,30 @@ impl Store {
         Ok(rows.into_iter().map(|(id,)| JobExecutionId(id)).collect())
     }
 
+    /// Returns the executions that ended without success and have leases, because another program ended
+    /// them.
+    pub async fn unclosed(&self) -> StoreResult<Vec<JobExecutionId>> {
+        let unsuccessful = statuses::list([
+            BatchStatus::Stopped,
+            BatchStatus::Failed,
+            BatchStatus::Abandoned,
+            BatchStatus::Unknown,
+        ]);
+        let mut tx = self.db.read().await?;
+        // A join would read all leases first. They outnumber these executions by far.
+        let rows: Vec<(i64,)> = tx
+            .fetch_all(
+                AssertSqlSafe(format!(
+                    "SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e \
+                     WHERE e.STATUS IN {unsuccessful} AND (SELECT MIN(l.lease_until_micros) \
+                     FROM step_lease l WHERE l.job_execution_id = e.JOB_EXECUTION_ID) IS NOT NULL"
+                )),
+                &[],
+            )
+            .await?;
+        Ok(rows.into_iter().map(|(id,)| JobExecutionId(id)).collect())
+    }
+
     /// Returns an execution.
     pub async fn execution(&self, id: JobExecutionId) -> StoreResult<Option<JobExecution>> {
         let mut tx = self.db.read().await?;

@@ -36,6 +36,13 @@ pub(crate) async fn insert_instance(
     date: NaiveDate,
     run_id: i64,
 ) -> StoreResult<JobInstanceId> {
+    // Spring Batch deletes an instance without its row here.
+    tx.execute(
+        "DELETE FROM job_date_instance WHERE job_name = ? AND date = ? AND job_instance_id NOT IN \
+         (SELECT JOB_INSTANCE_ID FROM BATCH_JOB_INSTANCE)",
+        &params![job.name(), date],
+    )
+    .await?;
     let id = tx.next_ids(Sequence::JobInstance, 1).await?;
     let key = JobKey::of(&parameters(date, run_id));
     tx.execute(

@@ -4,6 +4,7 @@ use crate::{
     Store,
     jobs::{
         JobError,
+        close::{LeaseScope, close_steps},
         date_lock::{self, check_newest, lock_date, subject},
         insert::{insert_execution, insert_instance, insert_trace, next_run_id},
         rows,
@@ -100,6 +101,7 @@ async fn launch(
         });
     }
     check_order(&mut tx, date).await?;
+    close_ended(&mut tx, &executions).await?;
     let launched = match decision {
         Launch::Restart(instance) => Launched {
             id: insert_execution(&mut tx, instance, date, run_id_of(&executions)).await?,
@@ -172,6 +174,7 @@ async fn restart(
     match decide(execution.job, execution.date, &executions)? {
         Launch::Restart(instance) => {
             check_order(&mut tx, execution.date).await?;
+            close_ended(&mut tx, &executions).await?;
             if let Some(step) = retry {
                 release_quarantine(&mut tx, id, step).await?;
             }
@@ -197,6 +200,19 @@ async fn restart(
             status: execution.status,
         }),
     }
+}
+
+/// Closes the steps that another program left running in the newest execution of a date, which has
+/// ended. Workers that still own one of them lose it. `executions` begins with the newest.
+async fn close_ended(tx: &mut Tx, executions: &[JobExecution]) -> Result<(), JobError> {
+    let Some(newest) = executions.first() else {
+        return Ok(());
+    };
+    let lock = tx.for_update();
+    if let Some(execution) = rows::job(tx, newest.id, lock).await? {
+        close_steps(tx, &execution, LeaseScope::All).await?;
+    }
+    Ok(())
 }
 
 /// Rejects a date after an unsettled day. Days settle in order, because an earlier day that is not

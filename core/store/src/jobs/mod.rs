@@ -1,6 +1,7 @@
 //! The job tables: launching, advancing, stopping, restarting, reading and pruning executions.
 
 mod advance;
+mod close;
 mod date_lock;
 mod error;
 mod executions;

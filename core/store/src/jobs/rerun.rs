@@ -45,7 +45,7 @@ pub(crate) async fn partitions(
     Ok(rows)
 }
 
-/// Returns the stored contexts. An invalid context is left out, so its partition gets an empty one.
+/// Returns the stored contexts, without the keys by which a row of Spring Batch is recognized. An invalid context is left out, so its partition gets an empty one.
 /// The next claim of that partition fails with the reason.
 async fn contexts(
     tx: &mut Tx,
@@ -63,7 +63,8 @@ async fn contexts(
             )
             .await?;
         contexts.extend(found.into_iter().filter_map(|(id, short, serialized)| {
-            let context = ExecutionContext::from_columns(&short, serialized.as_deref()).ok()?;
+            let mut context = ExecutionContext::from_columns(&short, serialized.as_deref()).ok()?;
+            context.remove_spring_keys();
             Some((StepExecutionId(id), context))
         }));
     }

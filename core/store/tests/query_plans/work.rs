@@ -84,6 +84,7 @@ async fn jobs(env: &TestEnv) {
     let id = launcher.launch(date(THIRD)).await.unwrap().id;
     store.claimable(8).await.unwrap();
     store.running().await.unwrap();
+    store.unclosed().await.unwrap();
     store.owners(id).await.unwrap();
     store.progress(id).await.unwrap();
     launcher.stop(id).await.unwrap();

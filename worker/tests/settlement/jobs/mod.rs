@@ -1,7 +1,9 @@
-//! Jobs: launches, the schedule, planning, control and the tables of the executions.
+//! Jobs: launches, the schedule, planning, control, the tables of the executions, and other programs
+//! that write to them.
 
 mod control;
 mod metadata;
 mod planning;
 mod rejected_launches;
 mod schedule;
+mod spring;

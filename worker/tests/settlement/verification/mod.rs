@@ -2,5 +2,6 @@
 
 mod differences;
 mod faults;
-mod fixtures;
+pub(crate) mod fixtures;
+mod foreign;
 mod isolation;
