@@ -60,7 +60,7 @@ const ORPHANS: [Orphan; 6] = [
         table: "BATCH_JOB_EXECUTION",
         key: "execution",
         column: "JOB_INSTANCE_ID",
-        expected: "an existing instance",
+        expected: "an instance that is there",
         found: "there is none",
         id: "e.JOB_EXECUTION_ID",
         from: "BATCH_JOB_EXECUTION e LEFT JOIN BATCH_JOB_INSTANCE i \
@@ -70,7 +70,7 @@ const ORPHANS: [Orphan; 6] = [
         table: "BATCH_STEP_EXECUTION",
         key: "step execution",
         column: "JOB_EXECUTION_ID",
-        expected: "an existing execution",
+        expected: "an execution that is there",
         found: "there is none",
         id: "s.STEP_EXECUTION_ID",
         from: "BATCH_STEP_EXECUTION s LEFT JOIN BATCH_JOB_EXECUTION e \
@@ -80,7 +80,7 @@ const ORPHANS: [Orphan; 6] = [
         table: "step_lease",
         key: "step execution",
         column: "job_execution_id",
-        expected: "an existing execution",
+        expected: "an execution that is there",
         found: "there is none",
         id: "l.step_execution_id",
         from: "step_lease l LEFT JOIN BATCH_JOB_EXECUTION e \
