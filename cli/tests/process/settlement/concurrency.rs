@@ -2,20 +2,42 @@
 //! process.
 
 use crate::{
-    env::{Call, Outcome, TestEnv},
+    env::{Call, Outcome, Running, TestEnv},
     plays::{assert_all_complete, imported, imported_days, undisturbed},
     rows::assert_same,
     settlement::kills::until_running,
 };
+use std::path::PathBuf;
 
 const DAY: &str = "2024-03-30";
 
-/// Returns a call that is slow enough to be interrupted.
-pub(crate) fn slow(env: &TestEnv, args: &[&str]) -> Call {
-    env.balance(args)
-        .env("PARTITIONS", 2)
-        .env("WORKER_CONCURRENCY", 2)
-        .env("CHUNK_SIZE", 1)
+/// A file in the environment's folder. While it exists, held processes commit no chunk.
+pub(crate) struct Hold(PathBuf);
+
+impl Hold {
+    pub(crate) fn new(env: &TestEnv) -> Self {
+        Self(PathBuf::from(env.file("hold", "")))
+    }
+
+    /// Returns a call that commits no chunk before [`Self::release`].
+    pub(crate) fn call(&self, env: &TestEnv, args: &[&str]) -> Call {
+        env.balance(args)
+            .env("PARTITIONS", 2)
+            .env("WORKER_CONCURRENCY", 2)
+            .env("CHUNK_SIZE", 1)
+            .env("BALANCE_HOLD_CHUNKS", self.0.display())
+    }
+
+    /// Starts a settlement, and waits until it holds its first chunks.
+    pub(crate) fn settlement(&self, env: &TestEnv, args: &[&str]) -> Running {
+        let mut settlement = self.call(env, args).start();
+        until_running(env, &mut settlement, "%");
+        settlement
+    }
+
+    pub(crate) fn release(self) {
+        std::fs::remove_file(self.0).unwrap();
+    }
 }
 
 #[test]
@@ -39,9 +61,10 @@ fn two_processes_at_once_settle_each_day_once() {
 fn sigterm_releases_the_leases_and_the_next_run_continues() {
     let env = imported_days(&[DAY], 400);
     let expected = undisturbed(&env);
-    let mut first = slow(&env, &["settle"]).start();
-    until_running(&env, &mut first, "%");
+    let hold = Hold::new(&env);
+    let first = hold.settlement(&env, &["settle"]);
     first.terminate();
+    hold.release();
     first
         .wait()
         .failed(&["interrupted", "execution 1", "balance settle"]);
@@ -62,13 +85,14 @@ fn sigterm_releases_the_leases_and_the_next_run_continues() {
 fn stopped_by_another_process_and_restarted() {
     let env = imported_days(&[DAY], 400);
     let expected = undisturbed(&env);
-    let mut first = slow(&env, &["settle"]).start();
-    until_running(&env, &mut first, "%");
+    let hold = Hold::new(&env);
+    let first = hold.settlement(&env, &["settle"]);
     let stopped = env.balance(&["jobs", "stop", "1"]).run().succeeded();
     assert!(
         stopped.stdout.contains("execution 1 is STOP"),
         "{stopped:#?}"
     );
+    hold.release();
     let outcome = first.wait().failed(&[]);
     assert!(outcome.stdout.contains("STOPPED"), "{outcome:#?}");
     assert_eq!(
@@ -102,8 +126,8 @@ fn stopped_by_another_process_and_restarted() {
 fn the_execution_of_a_killed_process_can_be_stopped() {
     let env = imported_days(&[DAY], 100);
     let expected = undisturbed(&env);
-    let mut first = slow(&env, &["settle"]).start();
-    until_running(&env, &mut first, "%");
+    let hold = Hold::new(&env);
+    let mut first = hold.settlement(&env, &["settle"]);
     first.kill();
     assert!(first.wait().was_killed());
     let stopped = env.balance(&["jobs", "stop", "1"]).run().succeeded();

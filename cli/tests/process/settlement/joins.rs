@@ -4,7 +4,7 @@ use crate::{
     env::{Running, TestEnv, signal, until},
     plays::{assert_all_complete, csv, imported_days, undisturbed},
     rows::assert_same,
-    settlement::{concurrency::slow, kills::until_running},
+    settlement::{concurrency::Hold, kills::until_running},
 };
 
 const DAY: &str = "2024-03-30";
@@ -26,7 +26,7 @@ fn launched() -> TestEnv {
 
 #[test]
 fn a_second_settlement_joins_the_running_execution() {
-    let unsettled = imported_days(&[DAY], 400);
+    let unsettled = imported_days(&[DAY], 20);
     let expected = undisturbed(&unsettled);
     for args in [
         &["settle", "--date", DAY][..],
@@ -35,13 +35,12 @@ fn a_second_settlement_joins_the_running_execution() {
         &["settle", "--date", DAY, "--no-work"],
     ] {
         let env = unsettled.copy();
-        let mut first = slow(&env, &["settle", "--date", DAY]).start();
-        until_running(&env, &mut first, "%");
-        let second = env.balance(args).run().succeeded();
-        assert!(
-            second.stderr.contains("joined execution 1 of"),
-            "{second:#?}"
-        );
+        let hold = Hold::new(&env);
+        let first = hold.settlement(&env, &["settle", "--date", DAY]);
+        let second = env.balance(args).start();
+        until_joined(&second);
+        hold.release();
+        let second = second.wait().succeeded();
         assert!(
             second.stdout.contains("execution 1: COMPLETED"),
             "{second:#?}"
@@ -54,14 +53,15 @@ fn a_second_settlement_joins_the_running_execution() {
 
 #[test]
 fn a_joined_execution_survives_the_end_of_its_first_process() {
-    let env = imported_days(&[DAY], 400);
+    let env = imported_days(&[DAY], 20);
     let expected = undisturbed(&env);
-    let mut first = slow(&env, &["settle"]).start();
-    until_running(&env, &mut first, "%");
-    let second = slow(&env, &["settle"]).start();
+    let hold = Hold::new(&env);
+    let mut first = hold.settlement(&env, &["settle"]);
+    let second = hold.call(&env, &["settle"]).start();
     until_joined(&second);
     first.kill();
     assert!(first.wait().was_killed());
+    hold.release();
     second.wait().succeeded();
     assert_all_complete(&env, 1);
     assert_same(&env.results(), &expected, "after the kill");
@@ -69,12 +69,13 @@ fn a_joined_execution_survives_the_end_of_its_first_process() {
 
 #[test]
 fn a_settlement_that_joins_an_execution_reports_its_stop() {
-    let env = imported_days(&[DAY], 400);
-    let mut first = slow(&env, &["settle"]).start();
-    until_running(&env, &mut first, "%");
-    let second = slow(&env, &["settle"]).start();
+    let env = imported_days(&[DAY], 20);
+    let hold = Hold::new(&env);
+    let first = hold.settlement(&env, &["settle"]);
+    let second = hold.call(&env, &["settle"]).start();
     until_joined(&second);
     env.balance(&["jobs", "stop", "1"]).run().succeeded();
+    hold.release();
     for process in [first, second] {
         let outcome = process.wait().failed(&[]);
         assert!(outcome.stdout.contains("STOPPED"), "{outcome:#?}");
@@ -83,14 +84,19 @@ fn a_settlement_that_joins_an_execution_reports_its_stop() {
 
 #[test]
 fn a_settlement_joins_an_execution_of_the_server() {
-    let env = imported_days(&[DAY], 400);
+    let env = imported_days(&[DAY], 20);
     let expected = undisturbed(&env);
-    let mut server = slow(&env, &["serve"])
+    let hold = Hold::new(&env);
+    let mut server = hold
+        .call(&env, &["serve"])
         .env("LISTEN_ADDR", "127.0.0.1:0")
         .start();
     // The schedule of the server launches the missed day.
     until_running(&env, &mut server, "%");
-    let settled = env.balance(&["settle"]).run().succeeded();
+    let settled = env.balance(&["settle"]).start();
+    until_joined(&settled);
+    hold.release();
+    let settled = settled.wait().succeeded();
     assert!(
         settled.stdout.contains("execution 1: COMPLETED"),
         "{settled:#?}"
@@ -105,16 +111,17 @@ fn a_settlement_joins_an_execution_of_the_server() {
 
 #[test]
 fn a_settlement_that_joins_an_execution_reports_its_failure() {
-    let env = imported_days(&[DAY], 100);
-    // A video that cannot be settled: the last one, so that its partition fails late.
-    env.execute("UPDATE play_history SET play_time = -7 WHERE video_id = 100");
-    let mut first = slow(&env, &["settle"]).start();
-    until_running(&env, &mut first, "%");
+    let env = imported_days(&[DAY], 20);
+    // A video that cannot be settled.
+    env.execute("UPDATE play_history SET play_time = -7 WHERE video_id = 20");
+    let hold = Hold::new(&env);
+    let first = hold.settlement(&env, &["settle"]);
     let joined = [
-        slow(&env, &["settle"]).start(),
+        hold.call(&env, &["settle"]).start(),
         env.balance(&["settle", "--date", DAY, "--no-work"]).start(),
     ];
     joined.iter().for_each(until_joined);
+    hold.release();
     first.wait().failed(&[]);
     for process in joined {
         let outcome = process.wait().failed(&[]);
@@ -122,7 +129,7 @@ fn a_settlement_that_joins_an_execution_reports_its_failure() {
             outcome.stdout.contains("execution 1: FAILED"),
             "{outcome:#?}"
         );
-        assert!(outcome.stdout.contains("video 100"), "{outcome:#?}");
+        assert!(outcome.stdout.contains("video 20"), "{outcome:#?}");
     }
 }
 
@@ -173,15 +180,17 @@ fn a_settlement_behind_an_earlier_unsettled_day_ends_instead_of_waiting() {
 #[test]
 fn without_a_worker_a_settlement_reports_that_it_waits_for_one() {
     const MESSAGE: &str = "no worker is registered";
-    let env = imported_days(&[DAY], 400);
+    let env = imported_days(&[DAY], 20);
     let expected = undisturbed(&env);
-    let mut first = slow(&env, &["settle"]).env("LEASE_S", 3).start();
+    let hold = Hold::new(&env);
+    let mut first = hold.call(&env, &["settle"]).env("LEASE_S", 3).start();
     until_running(&env, &mut first, "%");
     let joined = env.balance(&["settle", "--no-work"]).start();
     until_joined(&joined);
     assert!(!joined.stderr().contains(MESSAGE), "{}", joined.stderr());
     first.kill();
     assert!(first.wait().was_killed());
+    hold.release();
     until("the worker to disappear", || {
         joined.stderr().contains(MESSAGE)
     });

@@ -67,6 +67,7 @@ impl Store {
             cursor: commit.cursor,
             ..state
         };
+        fault::before_chunk().await;
         let mut tx = self.db.write().await?;
         let mut counters = commit.counters;
         counters.commits = 1;

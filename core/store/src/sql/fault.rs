@@ -1,8 +1,9 @@
-//! Fault injection for the crash tests: kills the process at a chosen commit, or freezes it inside
-//! the transaction of a chunk. Compiled only with the feature `fault-injection`, never in a release.
+//! Fault injection for the crash tests: kills the process at a chosen commit, freezes it inside the
+//! transaction of a chunk, or holds it before one. Compiled only with the feature `fault-injection`,
+//! never in a release.
 
 #[cfg(feature = "fault-injection")]
-pub(crate) use injected::{after_commit, before_chunk_commit, before_commit};
+pub(crate) use injected::{after_commit, before_chunk, before_chunk_commit, before_commit};
 
 #[cfg(not(feature = "fault-injection"))]
 pub(crate) const fn before_commit() {}
@@ -13,14 +14,21 @@ pub(crate) const fn after_commit() {}
 #[cfg(not(feature = "fault-injection"))]
 pub(crate) const fn before_chunk_commit() {}
 
+#[cfg(not(feature = "fault-injection"))]
+pub(crate) fn before_chunk() -> std::future::Ready<()> {
+    std::future::ready(())
+}
+
 #[cfg(feature = "fault-injection")]
 mod injected {
     use std::{
         io::Write,
+        path::PathBuf,
         sync::{
             OnceLock,
             atomic::{AtomicU64, Ordering},
         },
+        time::Duration,
     };
 
     static COMMITS: AtomicU64 = AtomicU64::new(0);
@@ -78,6 +86,16 @@ mod injected {
         let freeze_at = FREEZE_AT.get_or_init(|| variable("BALANCE_FREEZE_AT_CHUNK")?.parse().ok());
         if *freeze_at == Some(chunk) {
             signal_to_self("-STOP");
+        }
+    }
+
+    /// Waits before the transaction of a chunk, while the file exists that `BALANCE_HOLD_CHUNKS`
+    /// names. Leases are renewed meanwhile.
+    pub(crate) async fn before_chunk() {
+        static HOLD: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let hold = HOLD.get_or_init(|| variable("BALANCE_HOLD_CHUNKS").map(PathBuf::from));
+        while hold.as_ref().is_some_and(|path| path.exists()) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
