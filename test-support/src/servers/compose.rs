@@ -1,8 +1,15 @@
-//! `docker-compose.yml` with its variables replaced: command, environment and health check of each
-//! service. An unknown key is an error.
+//! `docker-compose.yml` as Docker Compose resolves it: command, environment and health check of each
+//! service.
 
-use serde::{Deserialize, de::IgnoredAny};
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    env,
+    io::ErrorKind,
+    path::Path,
+    process::{Command, Output},
+    time::Duration,
+};
 
 /// The default of `stop_grace_period`.
 const STOP_GRACE: &str = "10s";
@@ -13,7 +20,6 @@ pub struct Compose {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Service {
     pub image: String,
     /// Whether process 1 is an init process that forwards signals and reaps orphans.
@@ -22,51 +28,81 @@ pub struct Service {
     pub command: Vec<String>,
     pub environment: BTreeMap<String, String>,
     #[serde(default)]
-    pub ports: Vec<String>,
+    ports: Vec<Port>,
     pub healthcheck: HealthCheck,
     stop_grace_period: Option<String>,
-    // Keys that only a container engine uses.
-    #[serde(rename = "build")]
-    _build: Option<IgnoredAny>,
-    #[serde(rename = "restart")]
-    _restart: IgnoredAny,
-    #[serde(rename = "volumes")]
-    _volumes: Option<IgnoredAny>,
-    #[serde(rename = "depends_on")]
-    _depends_on: Option<IgnoredAny>,
+}
+
+/// A published port, as version 1 and version 2 of Docker Compose write it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Port {
+    /// `address:published:target/protocol`
+    Short(String),
+    Long {
+        target: u16,
+    },
+}
+
+impl Port {
+    fn target(&self) -> u16 {
+        match self {
+            Self::Short(text) => {
+                let port = text
+                    .rsplit(':')
+                    .next()
+                    .and_then(|end| end.split('/').next());
+                port.and_then(|port| port.parse().ok()).expect(text)
+            }
+            Self::Long { target } => *target,
+        }
+    }
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct HealthCheck {
     #[serde(default)]
     pub test: Vec<String>,
-    /// Whether the service has no health check.
     #[serde(default)]
-    pub disable: bool,
+    disable: bool,
     timeout: Option<String>,
-    #[serde(rename = "interval")]
-    _interval: Option<IgnoredAny>,
-    #[serde(rename = "start_period")]
-    _start_period: Option<IgnoredAny>,
-    #[serde(rename = "retries")]
-    _retries: Option<IgnoredAny>,
 }
 
 impl Compose {
-    /// Reads the file, and replaces its variables with these values.
+    /// Resolves the file with these values of its variables. A file `.env` has no effect.
     pub fn read(values: &[(&str, &str)]) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker-compose.yml");
-        let text = fs::read_to_string(path).expect("docker-compose.yml");
-        let mut compose: Self = serde_saphyr::from_str(&text).expect("docker-compose.yml");
-        for service in compose.services.values_mut() {
-            let texts = service.command.iter_mut();
-            let texts = texts.chain(service.environment.values_mut());
-            for text in texts.chain(&mut service.healthcheck.test) {
-                *text = interpolate(text, values);
-            }
-        }
-        compose
+        let resolved = config(&["docker-compose"], values)
+            .or_else(|| config(&["docker", "compose"], values))
+            .expect("Docker Compose is installed: apt-get install docker-compose");
+        let text = String::from_utf8(resolved.stdout).expect("docker-compose.yml");
+        assert!(
+            resolved.status.success(),
+            "docker-compose.yml: {}",
+            String::from_utf8_lossy(&resolved.stderr)
+        );
+        // The output is a Compose file again: a dollar is doubled.
+        serde_saphyr::from_str(&text.replace("$$", "$")).expect("docker-compose.yml")
+    }
+}
+
+/// Runs `config` of Docker Compose. Returns `None` if the program is not installed.
+fn config(program: &[&str], values: &[(&str, &str)]) -> Option<Output> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker-compose.yml");
+    let no_variables = tempfile::NamedTempFile::new().expect("a temporary file");
+    let output = Command::new(program[0])
+        .args(&program[1..])
+        .arg("--env-file")
+        .arg(no_variables.path())
+        .arg("--file")
+        .arg(file)
+        .arg("config")
+        .env_clear()
+        .envs(env::vars().filter(|(name, _)| name == "PATH" || name == "HOME"))
+        .envs(values.iter().copied())
+        .output();
+    match output {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        output => Some(output.expect("Docker Compose")),
     }
 }
 
@@ -91,6 +127,11 @@ impl Service {
         &self.command[usize::from(program)..]
     }
 
+    /// Returns the ports of the container that are published.
+    pub fn published(&self) -> Vec<u16> {
+        self.ports.iter().map(Port::target).collect()
+    }
+
     /// Returns the time between SIGTERM and SIGKILL.
     pub fn stop_grace(&self) -> Duration {
         duration(self.stop_grace_period.as_deref().unwrap_or(STOP_GRACE))
@@ -98,6 +139,11 @@ impl Service {
 }
 
 impl HealthCheck {
+    /// Returns whether the service has no health check.
+    pub fn is_disabled(&self) -> bool {
+        self.disable || self.test == ["NONE"]
+    }
+
     /// Returns the program of the check and its arguments.
     pub fn call(&self) -> Vec<&str> {
         let words: Vec<&str> = self.test.iter().map(String::as_str).collect();
@@ -114,33 +160,7 @@ impl HealthCheck {
     }
 }
 
-/// Replaces the variables of a text: `${NAME}`, `${NAME:-default}`, `${NAME:?reason}`, and `$$` for
-/// a dollar.
-fn interpolate(text: &str, values: &[(&str, &str)]) -> String {
-    let Some((before, rest)) = text.split_once('$') else {
-        return text.to_owned();
-    };
-    if let Some(rest) = rest.strip_prefix('$') {
-        return format!("{before}${}", interpolate(rest, values));
-    }
-    let variable = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
-    let (variable, rest) = variable.unwrap_or_else(|| panic!("{text}"));
-    let (name, otherwise) = variable.split_once(':').unwrap_or((variable, "?"));
-    let given = values.iter().find(|(given, _)| *given == name);
-    let value = given
-        .map(|(_, value)| *value)
-        .or_else(|| otherwise.strip_prefix('-'));
-    let value = value.unwrap_or_else(|| panic!("{name} is not given"));
-    format!("{before}{value}{}", interpolate(rest, values))
-}
-
-/// Parses a duration such as 40s or 1m.
+/// Parses a duration such as 40s or 1m0s.
 fn duration(text: &str) -> Duration {
-    let (number, unit) = text.split_at(text.len() - 1);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        other => panic!("{other} in {text}"),
-    };
-    Duration::from_secs(number.parse::<u64>().expect(text) * seconds)
+    humantime::parse_duration(text).expect(text)
 }
