@@ -175,6 +175,8 @@ fn a_settlement_behind_an_earlier_unsettled_day_ends_instead_of_waiting() {
     }
     env.balance(&["settle"]).run().succeeded();
     assert_all_complete(&env, 2);
+    // The later day was launched before the earlier one, and settled after it.
+    env.balance(&["verify"]).run().succeeded();
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::verification::{
     total,
 };
 use balance_batch::{
-    execution::{JobExecutionId, JobInstanceId},
+    execution::{JobInstanceId, StepExecutionId},
     job::{Job, Step},
 };
 use balance_domain::{
@@ -80,8 +80,8 @@ struct Verifier<'a> {
     store: &'a Store,
     timezone: BusinessTimezone,
     options: Options,
-    /// The active day that was settled last, and its execution.
-    newest: Option<(NaiveDate, JobExecutionId)>,
+    /// The active day that was settled last, and its last step execution.
+    newest: Option<(NaiveDate, StepExecutionId)>,
     verified: Verified,
 }
 
@@ -134,7 +134,7 @@ impl Verifier<'_> {
             let findings = &mut self.verified.findings;
             events::verify(self.store, self.timezone, day.date, findings).await?;
         }
-        let settled_by = day.settled_by.last().map(|(_, instance)| *instance);
+        let settled_by = day.settled_by.last().map(|settled| settled.instance);
         let mut expected_writes = None;
         for instance in self.store.instances(day.date).await? {
             let of_settled = settled_by == Some(instance.id);
@@ -179,17 +179,17 @@ impl Verifier<'_> {
             let expected = "a COMPLETED execution: a later day is closed";
             findings.add(at("BATCH_JOB_EXECUTION"), "STATUS", expected, "none");
         }
-        if let (true, Some((execution, _))) = (day.is_active, day.settled_by.last()) {
-            if let Some((earlier, by)) = self.newest.filter(|(_, by)| by > execution) {
-                let expected = format!("after {by}, which settled {earlier}");
-                findings.add(
-                    at("BATCH_JOB_EXECUTION"),
-                    "JOB_EXECUTION_ID",
-                    expected,
-                    execution,
-                );
+        // A later day can be launched first, and wait in its first step. IDs need no exact clock.
+        if let (true, Some(settled)) = (day.is_active, day.settled_by.last()) {
+            let overlap = self.newest.zip(settled.first_step);
+            if let Some(((earlier, last), first)) =
+                overlap.filter(|((_, last), first)| last > first)
+            {
+                let expected = format!("after {last}, which settled {earlier}");
+                let at = at("BATCH_STEP_EXECUTION");
+                findings.add(at, "STEP_EXECUTION_ID", expected, first);
             }
-            self.newest = Some((day.date, *execution));
+            self.newest = settled.last_step.map(|last| (day.date, last));
         }
     }
 

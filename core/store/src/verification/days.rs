@@ -5,13 +5,13 @@ use crate::{
     settlement::days::closed_through,
     sql::{statement::params, statuses, tx::Tx},
     verification::{
-        DayFacts, DayPage, RevenueFacts, StatisticsFacts, VideoDayFacts,
+        DayFacts, DayPage, RevenueFacts, SettledBy, StatisticsFacts, VideoDayFacts,
         page::{before_all_dates, full_page_end},
         plays::plays,
     },
 };
 use balance_batch::{
-    execution::{JobExecutionId, JobInstanceId},
+    execution::{JobExecutionId, JobInstanceId, StepExecutionId},
     job::{Job, Step},
     status::BatchStatus,
 };
@@ -85,29 +85,44 @@ async fn day(tx: &mut Tx, date: NaiveDate) -> StoreResult<DayFacts> {
             &params![date],
         )
         .await?;
-    let completed = statuses::literal(BatchStatus::Completed);
-    let settled: Vec<(i64, i64)> = tx
-        .fetch_all(
-            AssertSqlSafe(format!(
-                "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID FROM job_date_instance d \
-                 JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
-                 WHERE d.job_name = ? AND d.date = ? AND e.STATUS = {completed} \
-                 ORDER BY e.JOB_EXECUTION_ID"
-            )),
-            &params![Job::DayStatistics.name(), date],
-        )
-        .await?;
     Ok(DayFacts {
         date,
         is_active: played.is_some(),
         has_results: has_results(tx, date).await?,
         is_launched: is_launched(tx, date).await?,
-        settled_by: settled
-            .into_iter()
-            .map(|(execution, instance)| (JobExecutionId(execution), JobInstanceId(instance)))
-            .collect(),
+        settled_by: settled_by(tx, date).await?,
         closed_through: closed_through(tx, "").await?,
     })
+}
+
+async fn settled_by(tx: &mut Tx, date: NaiveDate) -> StoreResult<Vec<SettledBy>> {
+    let completed = statuses::literal(BatchStatus::Completed);
+    let job = Job::DayStatistics;
+    let rows: Vec<(i64, i64, Option<i64>, Option<i64>)> = tx
+        .fetch_all(
+            AssertSqlSafe(format!(
+                "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID, \
+                 (SELECT MIN(s.STEP_EXECUTION_ID) FROM BATCH_JOB_EXECUTION x \
+                 JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = x.JOB_EXECUTION_ID \
+                 WHERE x.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID AND s.STEP_NAME = ?), \
+                 (SELECT MAX(l.STEP_EXECUTION_ID) FROM BATCH_STEP_EXECUTION l \
+                 WHERE l.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID) \
+                 FROM job_date_instance d \
+                 JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = d.job_instance_id \
+                 WHERE d.job_name = ? AND d.date = ? AND e.STATUS = {completed} \
+                 ORDER BY e.JOB_EXECUTION_ID"
+            )),
+            &params![Step::DayStatistics.name(), job.name(), date],
+        )
+        .await?;
+    let settled_by =
+        |(execution, instance, first, last): (i64, i64, Option<i64>, Option<i64>)| SettledBy {
+            execution: JobExecutionId(execution),
+            instance: JobInstanceId(instance),
+            first_step: first.map(StepExecutionId),
+            last_step: last.map(StepExecutionId),
+        };
+    Ok(rows.into_iter().map(settled_by).collect())
 }
 
 async fn has_results(tx: &mut Tx, date: NaiveDate) -> StoreResult<bool> {

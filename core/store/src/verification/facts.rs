@@ -4,7 +4,7 @@
 //! Each method reads one snapshot. Settled rows never change, so the pages of a settled day may come
 //! from different snapshots.
 
-use balance_batch::execution::{JobExecutionId, JobInstanceId};
+use balance_batch::execution::{JobExecutionId, JobInstanceId, StepExecutionId};
 use balance_domain::playback::EventId;
 use chrono::NaiveDate;
 use std::ops::AddAssign;
@@ -19,10 +19,21 @@ pub struct DayFacts {
     pub has_results: bool,
     /// Whether the day was ever launched.
     pub is_launched: bool,
-    /// The COMPLETED executions with their instances, oldest first. A settled day has one.
-    pub settled_by: Vec<(JobExecutionId, JobInstanceId)>,
+    /// The COMPLETED executions, oldest first. A settled day has one.
+    pub settled_by: Vec<SettledBy>,
     /// The last closed day.
     pub closed_through: Option<NaiveDate>,
+}
+
+/// A COMPLETED execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettledBy {
+    pub execution: JobExecutionId,
+    pub instance: JobInstanceId,
+    /// The first step execution of the instance after the day was closed. `None` if it was deleted.
+    pub first_step: Option<StepExecutionId>,
+    /// The last step execution of the execution. `None` if it was deleted.
+    pub last_step: Option<StepExecutionId>,
 }
 
 /// The plays of one video on a day. 128-bit sums cannot overflow.

@@ -11,5 +11,5 @@ mod plays;
 pub use facts::{
     COUNTERS, ContextFacts, CounterFacts, DayFacts, DayPage, EventFacts, ExecutionFacts,
     InstanceFacts, OrphanFacts, ParameterFacts, PeriodFacts, PlayFacts, RevenueFacts, RollupFacts,
-    RollupPage, RunFacts, Skips, StatisticsFacts, StepFacts, TotalFacts, VideoDayFacts,
+    RollupPage, RunFacts, SettledBy, Skips, StatisticsFacts, StepFacts, TotalFacts, VideoDayFacts,
 };

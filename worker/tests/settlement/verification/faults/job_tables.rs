@@ -257,3 +257,24 @@ async fn faults_of_identities_are_found_and_named() {
     ];
     assert_found(&env, &faults).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_was_settled_before_an_earlier_day_is_found() {
+    let env = settled().await;
+    // The instance of 2024-05-27 has a step that began after those of the next day.
+    let columns = "VERSION, STEP_NAME, JOB_EXECUTION_ID, CREATE_TIME, START_TIME, END_TIME, STATUS, \
+                   COMMIT_COUNT, READ_COUNT, FILTER_COUNT, WRITE_COUNT, READ_SKIP_COUNT, \
+                   WRITE_SKIP_COUNT, PROCESS_SKIP_COUNT, ROLLBACK_COUNT, EXIT_CODE, EXIT_MESSAGE, \
+                   LAST_UPDATED";
+    let faults = [fault(
+        "BATCH_STEP_EXECUTION",
+        format!(
+            "INSERT INTO BATCH_STEP_EXECUTION (STEP_EXECUTION_ID, {columns}) \
+             SELECT 1000, {columns} FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = 1"
+        ),
+        "job tables: BATCH_STEP_EXECUTION_CONTEXT (step execution 1000 (closeDayStep of execution 1)) row: a context / no row
+         job tables: BATCH_STEP_EXECUTION_SEQ (the last id given) ID: 1000 or more / 48
+         order: BATCH_STEP_EXECUTION (date 2024-05-28) STEP_EXECUTION_ID: after 1000, which settled 2024-05-27",
+    )];
+    assert_found(&env, &faults).await;
+}
