@@ -4,15 +4,19 @@
 -- KEYS[1]  stream
 -- ARGV[1]  consumer group
 -- ARGV[2]  end of the day, in milliseconds since 1970
--- Returns 'drained', 'not over' (by this server's clock) or 'waiting'.
+-- Returns 'drained', 'not over' (by this server's clock), 'waiting', or 'missing' (the stream).
 local stream, group, end_ms = KEYS[1], ARGV[1], ARGV[2]
 
 local function ms_of(id)
     return tonumber(string.match(id, '^(%d+)-'))
 end
 
--- A missing stream or group is created at ID 0 and sealed. It is never treated as an empty one.
-local made = redis.pcall('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
+-- A missing stream is lost, or on another server. It is never treated as an empty one. A missing
+-- group is created at ID 0.
+if redis.call('EXISTS', stream) == 0 then
+    return 'missing'
+end
+local made = redis.pcall('XGROUP', 'CREATE', stream, group, '0')
 if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP') then
     return made
 end

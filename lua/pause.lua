@@ -18,11 +18,16 @@
 -- ARGV[11]  lifetime of stored replies, in seconds
 -- ARGV[12]  maximum number of entries that may wait to be persisted
 -- ARGV[13]  consumer group of the event writers
--- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries} or {'reused'}.
+-- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries}, {'reused'} or {'missing'}
+-- (the stream).
 local GRACE_S = 5
 -- Above this limit the product below is not exact. No video is that long.
 local EXACT = 9000000000000000
 
+-- A missing stream is lost, or on another server.
+if redis.call('EXISTS', KEYS[1]) == 0 then
+    return {'missing'}
+end
 if ARGV[10] ~= '' then
     local known = redis.call('HMGET', KEYS[4], 'request', 'credited', 'finished')
     if known[1] then
@@ -40,17 +45,14 @@ end
 
 -- Counts unread entries and entries that were read but not acknowledged, as view_increment.lua does.
 -- A rejected pause leaves the session unchanged: a later pause credits the same seconds.
-local waiting = 0
-if redis.call('EXISTS', KEYS[1]) == 1 then
-    waiting = redis.call('XLEN', KEYS[1])
-    for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-        local group = {}
-        for i = 1, #of_group, 2 do
-            group[of_group[i]] = of_group[i + 1]
-        end
-        if group['name'] == ARGV[13] and group['lag'] then
-            waiting = group['lag'] + group['pending']
-        end
+local waiting = redis.call('XLEN', KEYS[1])
+for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    local group = {}
+    for i = 1, #of_group, 2 do
+        group[of_group[i]] = of_group[i + 1]
+    end
+    if group['name'] == ARGV[13] and group['lag'] then
+        waiting = group['lag'] + group['pending']
     end
 end
 if waiting >= tonumber(ARGV[12]) then

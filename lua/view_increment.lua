@@ -22,13 +22,17 @@
 -- ARGV[10]  lifetime of stored replies, in seconds
 -- ARGV[11]  maximum number of entries that may wait to be persisted
 -- ARGV[12]  consumer group of the event writers
--- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries} or
--- {'reused'}.
+-- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries},
+-- {'reused'} or {'missing'} (the stream).
 local is_whole = #KEYS > 2
 local is_own = ARGV[1] == ARGV[2]
 
 if not is_whole and is_own then
     return -1
+end
+-- A missing stream is lost, or on another server.
+if is_whole and redis.call('EXISTS', KEYS[3]) == 0 then
+    return {'missing'}
 end
 if is_whole and ARGV[9] ~= '' then
     local known = redis.call('HMGET', KEYS[6], 'request', 'position', 'counted')
@@ -52,19 +56,16 @@ end
 local position = '0'
 if is_whole then
     -- Counts unread entries and entries that were read but not acknowledged, as pause.lua does.
-    local waiting = 0
-    if redis.call('EXISTS', KEYS[3]) == 1 then
-        waiting = redis.call('XLEN', KEYS[3])
-        for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[3])) do
-            local group = {}
-            for i = 1, #of_group, 2 do
-                group[of_group[i]] = of_group[i + 1]
-            end
-            -- The lag is unknown while a deleted entry lies ahead of the group: then every entry of
-            -- the stream counts as waiting.
-            if group['name'] == ARGV[12] and group['lag'] then
-                waiting = group['lag'] + group['pending']
-            end
+    local waiting = redis.call('XLEN', KEYS[3])
+    for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[3])) do
+        local group = {}
+        for i = 1, #of_group, 2 do
+            group[of_group[i]] = of_group[i + 1]
+        end
+        -- The lag is unknown while a deleted entry lies ahead of the group: then every entry of the
+        -- stream counts as waiting.
+        if group['name'] == ARGV[12] and group['lag'] then
+            waiting = group['lag'] + group['pending']
         end
     end
     if waiting >= tonumber(ARGV[11]) then

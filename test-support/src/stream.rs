@@ -1,16 +1,27 @@
 //! An event stream without entries.
 
 use async_trait::async_trait;
-use balance_service::events::stream::{Closed, EventStream, Retained, StreamError, SuppressedPage};
-use balance_store::events::{Entry, EntryId};
+use balance_service::events::stream::{
+    Closed, EventStream, Found, Retained, StreamError, SuppressedPage,
+};
+use balance_store::events::{Entry, EntryId, StreamIdentity};
 use chrono::NaiveDate;
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
+/// The identity of the streams of tests.
+pub const IDENTITY: &str = "0123456789abcdef";
+
+/// Returns the identity of the streams of tests.
+pub fn identity() -> StreamIdentity {
+    IDENTITY.parse().expect("an identity")
+}
+
 /// An event stream without entries, whose state a test sets.
 pub struct FakeStream {
+    identity: StreamIdentity,
     waiting: Option<Vec<u64>>,
     waiting_calls: AtomicU64,
     closed: Mutex<Result<Closed, &'static str>>,
@@ -21,6 +32,7 @@ impl FakeStream {
     /// that never answers.
     pub fn with_waiting(waiting: Option<Vec<u64>>) -> Arc<Self> {
         Arc::new(Self {
+            identity: identity(),
             waiting,
             waiting_calls: AtomicU64::new(0),
             closed: Mutex::new(Ok(Closed::Drained)),
@@ -47,6 +59,22 @@ impl FakeStream {
 
 #[async_trait]
 impl EventStream for FakeStream {
+    fn identity(&self) -> &StreamIdentity {
+        &self.identity
+    }
+
+    async fn found(&self) -> Result<Found, StreamError> {
+        Ok(Found::default())
+    }
+
+    async fn create(&self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    async fn rename_unnamed(&self) -> Result<bool, StreamError> {
+        Ok(false)
+    }
+
     async fn waiting(&self) -> Result<Vec<u64>, StreamError> {
         self.waiting_calls.fetch_add(1, Ordering::SeqCst);
         match &self.waiting {

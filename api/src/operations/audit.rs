@@ -20,6 +20,7 @@ enum AuditActionView {
     Stop,
     Abandon,
     SetRates,
+    AdoptStream,
 }
 
 /// An entry of the audit log.

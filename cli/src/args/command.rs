@@ -4,6 +4,7 @@ use crate::{
     args::{accounts::Admin, jobs::Jobs, reports::Report, values::business_date},
     settings::Settings,
 };
+use balance_store::events::StreamIdentity;
 use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -169,6 +170,18 @@ pub(crate) struct Settle {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Events {
+    /// Adopt an event stream: create one that Redis lost, or take over that of a lost database
+    ///
+    /// Without an identity: the events that Redis lost before they were persisted are lost. With an
+    /// identity: the new database continues the stream of a lost one. The audit log records both.
+    Adopt {
+        /// The identity of an existing stream, 16 hexadecimal digits
+        #[arg(long)]
+        identity: Option<StreamIdentity>,
+        /// Accept a server that holds streams of other databases
+        #[arg(long, conflicts_with = "identity")]
+        shared_server: bool,
+    },
     /// Persist all events that the stream retains again, into a restored database
     ///
     /// Events that are already in the database stay unchanged. Plays of closed days become late

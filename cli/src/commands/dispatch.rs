@@ -83,6 +83,13 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
         } => verify::run(app, Options { from, to, limit }, json).await,
         Command::Jobs { jobs } => jobs::run(app, jobs).await,
         Command::Events {
+            events:
+                Events::Adopt {
+                    identity,
+                    shared_server,
+                },
+        } => events::adopt(app, identity, shared_server).await,
+        Command::Events {
             events: Events::Replay { without_ads, json },
         } => events::replay(app, without_ads, json).await,
         Command::Rates { rates } => rates::run(app, rates).await,

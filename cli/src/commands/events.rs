@@ -1,9 +1,63 @@
 //! `balance events`.
 
-use crate::{output, progress, wiring::App};
+use crate::{
+    output, progress,
+    wiring::{App, open_stream},
+};
 use anyhow::{Context, anyhow, bail};
-use balance_service::events::replay::{self, EventRules, ReplayError};
+use balance_service::events::{
+    identity::{self, IdentityError},
+    replay::{self, EventRules, ReplayError},
+    stream::EventStream,
+};
+use balance_store::{events::StreamIdentity, operations::Actor};
 use std::{process::ExitCode, time::Instant};
+
+/// Adopts an event stream: an empty one, or an existing one of another identity.
+pub(super) async fn adopt(
+    app: &App,
+    identity: Option<StreamIdentity>,
+    is_shared: bool,
+) -> anyhow::Result<ExitCode> {
+    let Some(events) = &app.events else {
+        bail!("REDIS_URL: required to adopt an event stream");
+    };
+    let store = app.store.as_ref();
+    let identity = match identity {
+        Some(identity) => {
+            let stream = open_stream(&app.settings, identity.clone())?;
+            // Checked before the number of shards is stored.
+            let retained = stream.retained().await.context("REDIS_URL")?;
+            replay::check_shards(&stream, &retained).map_err(with_advice)?;
+            identity::adopt_existing(store, &stream, &Actor::Console)
+                .await
+                .context("REDIS_URL")?;
+            app.check_shards().await?;
+            identity
+        }
+        None => {
+            app.check_shards().await?;
+            adopt_empty(app, events.stream.as_ref(), is_shared).await?
+        }
+    };
+    output::line(&format!("adopted the event stream {identity}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn adopt_empty(
+    app: &App,
+    stream: &dyn EventStream,
+    is_shared: bool,
+) -> anyhow::Result<StreamIdentity> {
+    let adopted = identity::adopt_empty(app.store.as_ref(), stream, is_shared, &Actor::Console);
+    match adopted.await {
+        Err(error @ IdentityError::Missing { .. }) => bail!(
+            "REDIS_URL: {error}; correct the URL, or use --shared-server if the databases share this \
+             server"
+        ),
+        adopted => adopted.context("REDIS_URL"),
+    }
+}
 
 /// Persists all events that the stream retains again.
 pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::Result<ExitCode> {
@@ -16,6 +70,9 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
     // permanently.
     let retained = stream.retained().await.context("REDIS_URL")?;
     replay::check_shards(stream, &retained).map_err(with_advice)?;
+    identity::require_adopted(app.store.as_ref(), stream)
+        .await
+        .context("REDIS_URL")?;
     app.check_stream().await?;
     if app.store.slots().await? > 0 {
         progress::line(

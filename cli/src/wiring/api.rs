@@ -53,12 +53,13 @@ async fn intake(app: &App) -> anyhow::Result<Arc<dyn Intake>> {
         let store = Arc::clone(&app.store);
         return Ok(Arc::new(EmbeddedIntake::start(store, rules, app.timezone)));
     }
-    let Some(url) = &app.settings.database.redis_url else {
+    let (Some(url), Some(events)) = (&app.settings.database.redis_url, &app.events) else {
         anyhow::bail!("REDIS_URL: required for a database on a server");
     };
     app.check_stream().await?;
     let intake = RedisIntake::open(
         url,
+        events.stream.identity().clone(),
         playback.intake_shards,
         playback.intake_backlog_max.into(),
         rules,

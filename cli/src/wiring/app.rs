@@ -2,7 +2,7 @@
 
 use crate::{
     settings::{DEFAULT_TIMEZONE, Database, Settings},
-    wiring::connect::{open_event_stream, open_notifier, open_store},
+    wiring::connect::{check_redis_urls, open_event_stream, open_notifier, open_store},
 };
 use balance_domain::{
     calendar::BusinessTimezone,
@@ -53,12 +53,21 @@ impl App {
     pub(crate) async fn open_at(settings: Settings, database: &Database) -> anyhow::Result<Self> {
         // Invalid settings are reported before a database is created.
         settings.processing.worker()?;
-        let (fleet_notifier, events) = match database {
-            Database::Sqlite(_) => (None, None),
-            Database::MySql(_) => (open_notifier(&settings)?, open_event_stream(&settings)?),
+        let has_redis = match database {
+            Database::Sqlite(_) => false,
+            Database::MySql(_) => check_redis_urls(&settings)?,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Arc::new(open_store(&settings, database, &clock).await?);
+        let (fleet_notifier, events) = if has_redis {
+            let (identity, _) = store.stream_identity().await?;
+            (
+                open_notifier(&settings, &identity)?,
+                open_event_stream(&settings, identity)?,
+            )
+        } else {
+            (None, None)
+        };
         let requested = settings.database.business_timezone;
         let timezone = business_timezone(store.as_ref(), requested, DEFAULT_TIMEZONE).await?;
         Ok(Self {

@@ -1,16 +1,37 @@
 //! Checks of a fleet's Redis before work starts.
 
 use crate::wiring::{App, connect};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use balance_service::{
+    events::identity::{IdentityError, require_stream},
     jobs::notifier::NotifierError,
     settings::{intake_shards, stored_intake_shards},
 };
 
 impl App {
-    /// Rejects a database with an event stream if `REDIS_URL` is missing or `INTAKE_SHARDS`
-    /// differs: a day could be closed before all its events are persisted.
+    /// Rejects a database with an event stream if `REDIS_URL` is missing or names a server without
+    /// that stream: a day could be closed before all its events are persisted. Creates the stream of
+    /// a new database. Accepts a server that is unavailable.
     pub(crate) async fn check_stream(&self) -> anyhow::Result<()> {
+        self.check_shards().await?;
+        let Some(events) = &self.events else {
+            return Ok(());
+        };
+        match require_stream(self.store.as_ref(), events.stream.as_ref()).await {
+            // The event writers and the step that closes a day check again.
+            Err(IdentityError::Stream(_)) => Ok(()),
+            Err(error @ IdentityError::Missing { .. }) => Err(anyhow!(
+                "{error}; correct REDIS_URL, or run `balance events adopt` if the events are lost \
+                 for good"
+            )
+            .context("REDIS_URL")),
+            checked => checked.context("REDIS_URL"),
+        }
+    }
+
+    /// Rejects a database with an event stream if `REDIS_URL` is missing or `INTAKE_SHARDS`
+    /// differs.
+    pub(crate) async fn check_shards(&self) -> anyhow::Result<()> {
         let shards = self.settings.playback.intake_shards;
         let stored = match &self.events {
             Some(_) => Some(intake_shards(self.store.as_ref(), shards).await?),

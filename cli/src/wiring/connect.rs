@@ -4,37 +4,68 @@ use crate::{
     progress,
     settings::{Database, Settings},
 };
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use backon::{ExponentialBuilder, Retryable};
 use balance_domain::clock::Clock;
 use balance_redis::{RedisNotifier, RedisStream};
-use balance_store::{Store, StoreError};
+use balance_store::{Store, StoreError, events::StreamIdentity};
 use balance_worker::settings::EventStreamSettings;
 use std::{sync::Arc, time::Duration};
 
+/// Checks the URLs of a fleet's Redis before the database is opened. Returns whether there are any.
+pub(super) fn check_redis_urls(settings: &Settings) -> anyhow::Result<bool> {
+    let urls = [
+        settings.database.notifier_url(),
+        settings
+            .database
+            .redis_url
+            .as_deref()
+            .map(|url| ("REDIS_URL", url)),
+    ];
+    for (name, url) in urls.into_iter().flatten() {
+        balance_redis::check_url(url).map_err(|reason| anyhow!("{name}: {reason}"))?;
+    }
+    Ok(urls.iter().any(Option::is_some))
+}
+
 /// Creates the notifier of a fleet, if its Redis is configured. It connects at the first use.
-pub(super) fn open_notifier(settings: &Settings) -> anyhow::Result<Option<RedisNotifier>> {
+pub(super) fn open_notifier(
+    settings: &Settings,
+    identity: &StreamIdentity,
+) -> anyhow::Result<Option<RedisNotifier>> {
     let Some((name, url)) = settings.database.notifier_url() else {
         return Ok(None);
     };
-    RedisNotifier::open(url).map(Some).context(name)
+    RedisNotifier::open(url, identity).map(Some).context(name)
 }
 
 /// Creates the event stream of a fleet, if its Redis is configured. It connects at the first use.
 pub(super) fn open_event_stream(
     settings: &Settings,
+    identity: StreamIdentity,
 ) -> anyhow::Result<Option<EventStreamSettings>> {
-    let Some(url) = &settings.database.redis_url else {
+    if settings.database.redis_url.is_none() {
         return Ok(None);
-    };
+    }
     let playback = &settings.playback;
-    let stream = RedisStream::open(url, playback.intake_shards).context("REDIS_URL")?;
+    let stream = open_stream(settings, identity)?;
     Ok(Some(EventStreamSettings {
         stream: Arc::new(stream),
         ad_interval_s: playback.ad_interval_s,
         retention_h: playback.stream_retention_h,
         close_timeout_s: playback.close_timeout_s,
     }))
+}
+
+/// Creates the stream of an identity. It connects at the first use.
+pub(crate) fn open_stream(
+    settings: &Settings,
+    identity: StreamIdentity,
+) -> anyhow::Result<RedisStream> {
+    let Some(url) = &settings.database.redis_url else {
+        anyhow::bail!("REDIS_URL: required to open an event stream");
+    };
+    RedisStream::open(url, identity, settings.playback.intake_shards).context("REDIS_URL")
 }
 
 /// Opens a database. Retries a server that is unavailable.

@@ -10,5 +10,5 @@ mod secret;
 
 pub(crate) use api::ApiParts;
 pub(crate) use app::App;
-pub(crate) use connect::connect;
+pub(crate) use connect::{connect, open_stream};
 pub(crate) use local_worker::LocalWorker;

@@ -178,11 +178,14 @@ fn foreign_messages_are_logged_and_dropped() {
         "99999999999999999999",
         &long,
     ];
+    let identity = env.identity();
+    let queue_key = |name: &str| format!("{{balance:{identity}}}:steps:{name}");
+    let active = queue_key("active");
     for (number, payload) in (0..).zip(foreign) {
         // The format of a message of the queue.
         let id = format!("01ARZ3NDEKTSV4RRFFQ69G5FA{number}");
-        let metadata = format!("{{balance}}:steps:meta:{id}");
-        redis_command(&["HSET", "{balance}:steps:data", &id, payload]);
+        let metadata = queue_key(&format!("meta:{id}"));
+        redis_command(&["HSET", &queue_key("data"), &id, payload]);
         redis_command(&[
             "HSET",
             &metadata,
@@ -195,21 +198,16 @@ fn foreign_messages_are_logged_and_dropped() {
             "idempotency_key",
             "",
         ]);
-        redis_command(&["RPUSH", "{balance}:steps:active", &id]);
+        redis_command(&["RPUSH", &active, &id]);
     }
     // Two IDs without data.
-    redis_command(&[
-        "RPUSH",
-        "{balance}:steps:active",
-        "01ARZ3NDEKTSV4RRFFQ69G5FAX",
-        "not an id",
-    ]);
+    redis_command(&["RPUSH", &active, "01ARZ3NDEKTSV4RRFFQ69G5FAX", "not an id"]);
     let log = || fleet.workers[0].stderr();
     until("each foreign message to be logged", || {
         log().matches("foreign message").count() >= foreign.len()
     });
     until("the queue to be empty", || {
-        redis_command(&["LLEN", "{balance}:steps:active"]) == ["0"]
+        redis_command(&["LLEN", &active]) == ["0"]
     });
     assert!(log().len() < 50_000, "a long message is truncated");
 

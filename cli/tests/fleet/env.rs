@@ -68,6 +68,17 @@ impl TestEnv {
         self
     }
 
+    /// Returns the identity of the event stream.
+    pub(crate) fn identity(&self) -> String {
+        self.database
+            .value("SELECT value FROM setting WHERE name = 'stream_identity'")
+    }
+
+    /// Returns the key of a shard's stream in Redis.
+    pub(crate) fn stream(&self, shard: u16) -> String {
+        format!("{{{}:s{shard}}}:events", self.identity())
+    }
+
     /// Returns a call of the program with only the settings of this environment.
     pub(crate) fn balance(&self, args: &[&str]) -> Call {
         let mut command = bound(env!("CARGO_BIN_EXE_balance"));

@@ -30,6 +30,14 @@ pub(crate) enum ConnectionError {
     Unavailable(String),
 }
 
+/// Checks the form of a URL.
+///
+/// # Errors
+/// The reason. It does not repeat the URL, which may contain a password.
+pub fn check_url(url: &str) -> Result<(), &'static str> {
+    Client::open(url).map(|_| ()).map_err(|_| INVALID_URL)
+}
+
 /// Opens a connection to the server at `url`. Does not connect yet.
 pub(crate) fn open(url: &str, timeouts: Timeouts) -> Result<ConnectionManager, ConnectionError> {
     let client = Client::open(url).map_err(|_| ConnectionError::Rejected(INVALID_URL))?;

@@ -1,12 +1,12 @@
 //! Conversion between entries of a Redis stream and [`Entry`].
 
-use crate::{event, keys::Shard};
+use crate::event;
 use ::redis::{FromRedisValue, Value, streams::StreamId};
 use balance_store::events::{Entry, EntryId};
 use std::collections::BTreeMap;
 
 /// Decodes entries. An entry that was trimmed while it was pending has no fields.
-pub(crate) fn decode(shard: Shard, ids: &[StreamId]) -> Vec<Entry> {
+pub(crate) fn decode(shard: u16, ids: &[StreamId]) -> Vec<Entry> {
     ids.iter()
         .filter_map(|id| {
             let fields: BTreeMap<String, String> = id
@@ -35,10 +35,10 @@ pub(crate) fn stream_id(id: EntryId) -> String {
 }
 
 /// Parses an entry's id.
-pub(crate) fn entry_id(shard: Shard, id: &str) -> Option<EntryId> {
+pub(crate) fn entry_id(shard: u16, id: &str) -> Option<EntryId> {
     let (ms, sequence) = id.split_once('-')?;
     Some(EntryId {
-        shard: shard.0,
+        shard,
         ms: ms.parse().ok()?,
         sequence: sequence.parse().ok()?,
     })

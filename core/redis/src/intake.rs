@@ -4,16 +4,22 @@
 use crate::{
     connection::{self, ConnectionError, Timeouts},
     event,
-    keys::RequestKeys,
-    stream::CONSUMER_GROUP,
+    identity::{self, missing_reason},
+    keys::{CONSUMER_GROUP, RequestKeys},
 };
 use ::redis::{RedisError, Script, ScriptInvocation, aio::ConnectionManager};
 use async_trait::async_trait;
 use balance_domain::{
     calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate, units::SECONDS_PER_DAY,
 };
-use balance_service::playback::intake::{Intake, IntakeError};
-use balance_store::playback::{Command, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS};
+use balance_service::{
+    events::identity::list,
+    playback::intake::{Intake, IntakeError},
+};
+use balance_store::{
+    events::StreamIdentity,
+    playback::{Command, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS},
+};
 use std::{
     sync::{
         Arc, LazyLock,
@@ -40,6 +46,7 @@ static PAUSE: LazyLock<Script> =
 /// The intake of a fleet.
 pub struct RedisIntake {
     connection: ConnectionManager,
+    identity: StreamIdentity,
     shards: u16,
     backlog_max: u64,
     rules: IntakeRules,
@@ -60,6 +67,7 @@ impl RedisIntake {
     /// password.
     pub fn open(
         url: &str,
+        identity: StreamIdentity,
         shards: u16,
         backlog_max: u64,
         rules: IntakeRules,
@@ -69,6 +77,7 @@ impl RedisIntake {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self {
             connection,
+            identity,
             shards,
             backlog_max,
             rules,
@@ -80,7 +89,7 @@ impl RedisIntake {
 
     /// Calls `lua/view_increment.lua` with all its keys.
     async fn play(&self, request: &IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
-        let keys = RequestKeys::new(request, self.shards);
+        let keys = RequestKeys::new(request, &self.identity, self.shards);
         let mut call = PLAY.key(keys.view_count());
         call.key(keys.view_window())
             .key(keys.shard.stream())
@@ -110,6 +119,7 @@ impl RedisIntake {
             }),
             ["backlog", entries] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
+            ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
             _ => Err(unexpected_reply(&reply)),
         }
     }
@@ -120,7 +130,7 @@ impl RedisIntake {
         request: &IntakeRequest,
         current_s: i64,
     ) -> Result<IntakeAnswer, IntakeError> {
-        let keys = RequestKeys::new(request, self.shards);
+        let keys = RequestKeys::new(request, &self.identity, self.shards);
         let PlaybackRate(rate) = self.rules.playback_rate;
         let mut call = PAUSE.key(keys.shard.stream());
         call.key(keys.session())
@@ -148,6 +158,7 @@ impl RedisIntake {
             ["no session"] => Ok(IntakeAnswer::NoSession),
             ["backlog", entries] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
+            ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
             _ => Err(unexpected_reply(&reply)),
         }
     }
@@ -165,7 +176,7 @@ impl RedisIntake {
     }
 
     /// Returns the key of today's suppressed counts.
-    fn suppressed(&self, keys: &RequestKeys) -> Result<String, IntakeError> {
+    fn suppressed(&self, keys: &RequestKeys<'_>) -> Result<String, IntakeError> {
         let day = self.timezone.day_of(self.clock.now_micros());
         let day = day.map_err(|error| IntakeError::Unusable(error.to_string()))?;
         Ok(keys.shard.suppressed(day.date))
@@ -229,6 +240,17 @@ impl Intake for RedisIntake {
             )));
         }
         self.warn_of_delay().await;
+        let mut connection = self.connection.clone();
+        let found = identity::found(&mut connection, &self.identity, self.shards)
+            .await
+            .map_err(intake_error)?;
+        if !found.missing.is_empty() {
+            return Err(IntakeError::Unusable(format!(
+                "{}; this server has the event streams of other databases: {}",
+                missing_reason(&self.identity),
+                list(&found.others)
+            )));
+        }
         Ok(())
     }
 }

@@ -1,31 +1,47 @@
-//! Keys of the intake in Redis. A video's shard, and so its keys, never change.
+//! Keys of the intake in Redis. A video's shard, and so its keys, never change. Each key begins with
+//! the identity of the event stream, so that fleets on one server do not meet.
 //!
 //! Stored names: `gate` is the view window, `refused` the suppressed counts, and `answer` the stored
 //! reply. The consumer group `drain` is that of the event writers.
 
 use balance_domain::{accounts::UserId, videos::VideoId};
-use balance_store::playback::{IdempotencyKey, IntakeRequest};
+use balance_store::{
+    events::StreamIdentity,
+    playback::{IdempotencyKey, IntakeRequest},
+};
 use chrono::NaiveDate;
 
-/// A shard of the intake, 0 and up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Shard(pub(crate) u16);
+/// The consumer group of the event writers. Existing streams contain this name, so it cannot change.
+pub(crate) const CONSUMER_GROUP: &str = "drain";
+/// The set of the identities whose streams were created on a server.
+pub(crate) const IDENTITIES: &str = "balance:streams";
 
-impl Shard {
+/// A shard of the intake.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shard<'a> {
+    pub(crate) identity: &'a StreamIdentity,
+    /// 0 and up.
+    pub(crate) number: u16,
+}
+
+impl<'a> Shard<'a> {
     /// Returns the first `count` shards.
-    pub(crate) fn all(count: u16) -> impl Iterator<Item = Self> {
-        (0..count).map(Self)
+    pub(crate) fn all(identity: &'a StreamIdentity, count: u16) -> impl Iterator<Item = Self> {
+        (0..count).map(move |number| Self { identity, number })
     }
 
     /// Returns the shard of a video among `count` shards (1 and up).
-    pub(crate) fn of(video: VideoId, count: u16) -> Self {
+    pub(crate) fn of(identity: &'a StreamIdentity, video: VideoId, count: u16) -> Self {
         let shard = video.0.rem_euclid(i64::from(count.max(1)));
-        Self(u16::try_from(shard).unwrap_or(0))
+        Self {
+            identity,
+            number: u16::try_from(shard).unwrap_or(0),
+        }
     }
 
     /// Returns a key of the shard. The hash tag places all keys of a call in one slot of a cluster.
-    fn key(self, name: &str) -> String {
-        format!("{{s{}}}:{name}", self.0)
+    pub(crate) fn key(self, name: &str) -> String {
+        format!("{{{}:s{}}}:{name}", self.identity, self.number)
     }
 
     /// Returns the key of the stream of events.
@@ -40,16 +56,16 @@ impl Shard {
 }
 
 /// The keys of one user and video.
-pub(crate) struct RequestKeys {
-    pub(crate) shard: Shard,
+pub(crate) struct RequestKeys<'a> {
+    pub(crate) shard: Shard<'a>,
     user_id: UserId,
     video_id: VideoId,
 }
 
-impl RequestKeys {
-    pub(crate) fn new(request: &IntakeRequest, shards: u16) -> Self {
+impl<'a> RequestKeys<'a> {
+    pub(crate) fn new(request: &IntakeRequest, identity: &'a StreamIdentity, shards: u16) -> Self {
         Self {
-            shard: Shard::of(request.video.id, shards),
+            shard: Shard::of(identity, request.video.id, shards),
             user_id: request.user_id,
             video_id: request.video.id,
         }

@@ -3,12 +3,14 @@
 mod connection;
 mod entry;
 mod event;
+mod identity;
 mod intake;
 mod keys;
 mod notification;
 mod notifier;
 mod stream;
 
+pub use connection::check_url;
 pub use intake::RedisIntake;
 pub use notification::NotificationCodec;
 pub use notifier::{PollInterval, RedisBackend, RedisNotifier};

@@ -15,6 +15,7 @@ use apalis_redis::{Config, RedisStorage};
 use async_trait::async_trait;
 use balance_batch::execution::StepExecutionId;
 use balance_service::jobs::notifier::{Notification, Notifier, NotifierError};
+use balance_store::events::StreamIdentity;
 use std::{
     sync::{Arc, LazyLock},
     task::{Context, Poll},
@@ -31,11 +32,11 @@ use ulid::Ulid;
 pub type RedisBackend =
     WithCodec<PollWith<RedisStorage<Notification>, PollInterval>, NotificationCodec>;
 
-/// The queue's name and the prefix of its keys. The hash tag places all keys in one slot of a
-/// cluster.
-const QUEUE: &str = "{balance}:steps";
-/// The prefix of the keys of consumer metadata.
-const CONSUMER_METADATA: &str = "{balance}:steps:workers:metadata";
+/// Returns the queue's name, which is the prefix of its keys. The hash tag places all keys in one slot
+/// of a cluster.
+fn queue(identity: &StreamIdentity) -> String {
+    format!("{{balance:{identity}}}:steps")
+}
 
 /// The poll interval of an idle consumer. Measured: half of all tasks start within 11 ms, at 51
 /// script calls per second and idle worker. Without it, an idle queue starts a task after 28 s.
@@ -69,24 +70,27 @@ static NOTIFY: LazyLock<Script> =
 pub struct RedisNotifier {
     connection: ConnectionManager,
     config: Config,
+    /// The prefix of the keys of consumer metadata.
+    consumer_metadata: String,
     /// Notifications that are being sent.
     notifications: TaskTracker,
     permits: Arc<Semaphore>,
 }
 
 impl RedisNotifier {
-    /// Opens the queue on the server at `url`. Connects on first use, so that a process can start
+    /// Opens the queue of a database on the server at `url`. Connects on first use, so that a process can start
     /// while the server is unavailable.
     ///
     /// # Errors
     /// Returns an error if the URL is invalid. The error does not repeat the URL, which may contain a
     /// password.
-    pub fn open(url: &str) -> Result<Self, NotifierError> {
+    pub fn open(url: &str, identity: &StreamIdentity) -> Result<Self, NotifierError> {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
+        let queue = queue(identity);
         Ok(Self {
             connection,
             config: Config::default()
-                .queue(QUEUE)
+                .queue(&queue)
                 .heartbeat_interval(CONSUMER_HEARTBEAT)
                 .missed_heartbeats(MISSED_HEARTBEATS)
                 // Larger batches delay the consumer's heartbeats, and then all tasks run twice.
@@ -94,6 +98,7 @@ impl RedisNotifier {
                 // Locks would cost a third of the throughput. The leases make them unnecessary.
                 .lock_tasks(false)
                 .emit_events(false),
+            consumer_metadata: format!("{queue}:workers:metadata"),
             notifications: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(CONCURRENT_NOTIFICATIONS)),
         })
@@ -153,7 +158,7 @@ impl RedisNotifier {
             .ignore()
             .zrem(self.config.workers_set(), consumer)
             .ignore()
-            .unlink(format!("{CONSUMER_METADATA}:{consumer}"))
+            .unlink(format!("{}:{consumer}", self.consumer_metadata))
             .ignore();
         self.remove_tasks(&mut pipe, &tasks);
         pipe.query_async::<()>(&mut connection)

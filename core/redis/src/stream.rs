@@ -4,7 +4,8 @@
 use crate::{
     connection::{self, ConnectionError, Timeouts},
     entry::{self, entry_id, stream_id},
-    keys::Shard,
+    identity::{self, missing_reason},
+    keys::{CONSUMER_GROUP, Shard},
 };
 use ::redis::{
     RedisError, Script,
@@ -13,16 +14,16 @@ use ::redis::{
 };
 use async_trait::async_trait;
 use balance_domain::{units::MS_PER_HOUR, videos::VideoId};
-use balance_service::events::stream::{Closed, EventStream, Retained, StreamError, SuppressedPage};
+use balance_service::events::stream::{
+    Closed, EventStream, Found, Retained, StreamError, SuppressedPage,
+};
 use balance_store::{
-    events::{Entry, EntryId, MAX_SHARDS, SuppressedCount},
+    events::{Entry, EntryId, MAX_SHARDS, StreamIdentity, SuppressedCount},
     playback::SuppressedReason,
 };
 use chrono::NaiveDate;
 use std::{sync::LazyLock, time::Duration};
 
-/// The consumer group of the event writers. Existing streams contain this name, so it cannot change.
-pub(crate) const CONSUMER_GROUP: &str = "drain";
 /// The time after which a pending entry is claimed by another consumer, in milliseconds.
 const STALE_MS: u64 = 15_000;
 /// The idle time after which a consumer without pending entries is deleted, in milliseconds.
@@ -41,24 +42,30 @@ static TRIM: LazyLock<Script> =
 /// The event stream on a Redis server: one stream per shard.
 pub struct RedisStream {
     connection: ConnectionManager,
+    identity: StreamIdentity,
     shards: u16,
 }
 
 impl RedisStream {
-    /// Opens the streams of `shards` shards on the server at `url`. Connects on first use.
+    /// Opens the streams of `shards` shards of an identity on the server at `url`. Connects on first
+    /// use.
     ///
     /// # Errors
     /// Returns an error if the URL is invalid. The error does not repeat the URL, which may contain a
     /// password.
-    pub fn open(url: &str, shards: u16) -> Result<Self, StreamError> {
+    pub fn open(url: &str, identity: StreamIdentity, shards: u16) -> Result<Self, StreamError> {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
-        Ok(Self { connection, shards })
+        Ok(Self {
+            connection,
+            identity,
+            shards,
+        })
     }
 
     /// Reads the pending entries of dead consumers. If there are none, reads new entries.
     async fn read_shard(
         &self,
-        shard: Shard,
+        shard: Shard<'_>,
         consumer: &str,
         limit: u32,
     ) -> Result<Vec<Entry>, RedisError> {
@@ -74,7 +81,7 @@ impl RedisStream {
             .query_async(&mut connection)
             .await?;
         if !stale.claimed.is_empty() {
-            return Ok(entry::decode(shard, &stale.claimed));
+            return Ok(entry::decode(shard.number, &stale.claimed));
         }
         let new: Option<StreamReadReply> = ::redis::cmd("XREADGROUP")
             .arg("GROUP")
@@ -90,12 +97,12 @@ impl RedisStream {
         let streams = new.map_or_else(Vec::new, |reply| reply.keys);
         Ok(streams
             .iter()
-            .flat_map(|stream| entry::decode(shard, &stream.ids))
+            .flat_map(|stream| entry::decode(shard.number, &stream.ids))
             .collect())
     }
 
     /// Counts the waiting entries of a shard, as `lua/view_increment.lua` does.
-    async fn waiting_in(&self, shard: Shard) -> Result<u64, RedisError> {
+    async fn waiting_in(&self, shard: Shard<'_>) -> Result<u64, RedisError> {
         let mut connection = self.connection.clone();
         let length: u64 = ::redis::cmd("XLEN")
             .arg(shard.stream())
@@ -116,31 +123,70 @@ impl RedisStream {
         Ok(waiting.map_or(length, |waiting| u64::try_from(waiting).unwrap_or(u64::MAX)))
     }
 
-    async fn create_group(&self, shard: Shard) -> Result<(), RedisError> {
+    /// Creates the consumer group of a stream that has none. A missing stream is an error.
+    async fn create_group(&self, shard: Shard<'_>) -> Result<(), StreamError> {
         let mut connection = self.connection.clone();
         let created: Result<(), RedisError> = ::redis::cmd("XGROUP")
             .arg("CREATE")
             .arg(shard.stream())
             .arg(CONSUMER_GROUP)
             .arg("0")
-            .arg("MKSTREAM")
             .query_async(&mut connection)
             .await;
         match created {
             Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-            created => created,
+            Err(error) if error.to_string().contains("requires the key to exist") => {
+                Err(missing(&self.identity))
+            }
+            created => created.map_err(stream_error),
         }
+    }
+
+    const fn shard(&self, number: u16) -> Shard<'_> {
+        Shard {
+            identity: &self.identity,
+            number,
+        }
+    }
+
+    fn all_shards(&self) -> impl Iterator<Item = Shard<'_>> {
+        Shard::all(&self.identity, self.shards)
     }
 }
 
 #[async_trait]
 impl EventStream for RedisStream {
+    fn identity(&self) -> &StreamIdentity {
+        &self.identity
+    }
+
+    async fn found(&self) -> Result<Found, StreamError> {
+        let mut connection = self.connection.clone();
+        identity::found(&mut connection, &self.identity, self.shards)
+            .await
+            .map_err(stream_error)
+    }
+
+    async fn create(&self) -> Result<(), StreamError> {
+        let mut connection = self.connection.clone();
+        identity::create(&mut connection, &self.identity, self.shards)
+            .await
+            .map_err(stream_error)
+    }
+
+    async fn rename_unnamed(&self) -> Result<bool, StreamError> {
+        let mut connection = self.connection.clone();
+        identity::rename_unnamed(&mut connection, &self.identity)
+            .await
+            .map_err(stream_error)
+    }
+
     async fn read(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError> {
         let mut all = Vec::new();
-        for shard in Shard::all(self.shards) {
+        for shard in self.all_shards() {
             let read = match self.read_shard(shard, consumer, limit).await {
                 Err(error) if error.code() == Some("NOGROUP") => {
-                    self.create_group(shard).await.map_err(stream_error)?;
+                    self.create_group(shard).await?;
                     self.read_shard(shard, consumer, limit).await
                 }
                 read => read,
@@ -152,7 +198,7 @@ impl EventStream for RedisStream {
 
     async fn waiting(&self) -> Result<Vec<u64>, StreamError> {
         let mut all = Vec::new();
-        for shard in Shard::all(self.shards) {
+        for shard in self.all_shards() {
             all.push(self.waiting_in(shard).await.map_err(stream_error)?);
         }
         Ok(all)
@@ -160,10 +206,10 @@ impl EventStream for RedisStream {
 
     async fn acknowledge(&self, ids: &[EntryId]) -> Result<(), StreamError> {
         let mut connection = self.connection.clone();
-        for shard in Shard::all(self.shards) {
+        for shard in self.all_shards() {
             let of_shard: Vec<String> = ids
                 .iter()
-                .filter(|id| id.shard == shard.0)
+                .filter(|id| id.shard == shard.number)
                 .copied()
                 .map(stream_id)
                 .collect();
@@ -184,7 +230,7 @@ impl EventStream for RedisStream {
     async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError> {
         let mut connection = self.connection.clone();
         let mut closed = Closed::Drained;
-        for shard in Shard::all(self.shards) {
+        for shard in self.all_shards() {
             let reply: String = CLOSE_DAY
                 .key(shard.stream())
                 .arg(CONSUMER_GROUP)
@@ -198,6 +244,7 @@ impl EventStream for RedisStream {
                 ("not over", _) => Closed::NotOver,
                 ("waiting", Closed::Drained) => Closed::Waiting,
                 ("waiting" | "drained", closed) => closed,
+                ("missing", _) => return Err(missing(&self.identity)),
                 (other, _) => {
                     let reason = format!("unexpected reply of close_day.lua: '{other}'");
                     return Err(StreamError(reason));
@@ -209,7 +256,7 @@ impl EventStream for RedisStream {
 
     async fn trim(&self, before_ms: i64) -> Result<(), StreamError> {
         let mut connection = self.connection.clone();
-        for shard in Shard::all(self.shards) {
+        for shard in self.all_shards() {
             TRIM.key(shard.stream())
                 .arg(CONSUMER_GROUP)
                 .arg(before_ms)
@@ -224,7 +271,7 @@ impl EventStream for RedisStream {
     async fn retained(&self) -> Result<Vec<Retained>, StreamError> {
         let mut connection = self.connection.clone();
         let mut all = Vec::new();
-        for shard in Shard::all(MAX_SHARDS) {
+        for shard in Shard::all(&self.identity, MAX_SHARDS) {
             // One transaction, because trimming could happen between the two commands.
             let (entries, newest): (u64, StreamRangeReply) = ::redis::pipe()
                 .atomic()
@@ -239,9 +286,12 @@ impl EventStream for RedisStream {
                 .query_async(&mut connection)
                 .await
                 .map_err(stream_error)?;
-            let newest = newest.ids.first().and_then(|id| entry_id(shard, &id.id));
+            let newest = newest
+                .ids
+                .first()
+                .and_then(|id| entry_id(shard.number, &id.id));
             all.extend(newest.map(|newest| Retained {
-                shard: shard.0,
+                shard: shard.number,
                 entries,
                 newest,
             }));
@@ -256,7 +306,7 @@ impl EventStream for RedisStream {
         limit: u32,
     ) -> Result<Vec<Entry>, StreamError> {
         let mut connection = self.connection.clone();
-        let shard = Shard(upto.shard);
+        let shard = self.shard(upto.shard);
         let found: StreamRangeReply = ::redis::cmd("XRANGE")
             .arg(shard.stream())
             .arg(after.map_or_else(|| "-".to_owned(), |id| format!("({}", stream_id(id))))
@@ -266,7 +316,7 @@ impl EventStream for RedisStream {
             .query_async(&mut connection)
             .await
             .map_err(stream_error)?;
-        Ok(entry::decode(shard, &found.ids))
+        Ok(entry::decode(shard.number, &found.ids))
     }
 
     fn shards(&self) -> u16 {
@@ -282,7 +332,7 @@ impl EventStream for RedisStream {
     ) -> Result<SuppressedPage, StreamError> {
         let mut connection = self.connection.clone();
         let (next, counts): (u64, Vec<(Vec<u8>, Vec<u8>)>) = ::redis::cmd("HSCAN")
-            .arg(Shard(shard).suppressed(date))
+            .arg(self.shard(shard).suppressed(date))
             .arg(cursor)
             .arg("COUNT")
             .arg(limit)
@@ -311,6 +361,10 @@ fn suppressed_count(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<Suppr
             .find(|one| one.name() == reason)?,
         count,
     })
+}
+
+fn missing(identity: &StreamIdentity) -> StreamError {
+    StreamError(missing_reason(identity))
 }
 
 fn stream_error(error: RedisError) -> StreamError {

@@ -1,7 +1,7 @@
 //! Settings that are stored in the database, because its rows depend on them.
 
 use balance_domain::calendar::BusinessTimezone;
-use balance_store::{Store, StoreError};
+use balance_store::{Store, StoreError, settings::INTAKE_SHARDS};
 
 const TIMEZONE: &str = "business_timezone";
 
@@ -46,8 +46,6 @@ pub async fn business_timezone(
         _ => Ok(zone),
     }
 }
-
-const INTAKE_SHARDS: &str = "intake_shards";
 
 /// Returns the number of shards of a database's plays. The first start stores `given`.
 ///

@@ -18,11 +18,10 @@ pub mod operations;
 pub mod playback;
 pub mod rates;
 pub mod reports;
+pub mod settings;
 pub mod settlement;
 pub mod verification;
 pub mod videos;
-
-mod settings;
 
 pub use error::{StoreError, StoreResult};
 pub use sql::process_lock::{LockOutcome, ProcessLock};

@@ -3,6 +3,9 @@
 use crate::{Store, StoreResult, sql::statement::params};
 use sqlx::AssertSqlSafe;
 
+/// The setting that holds the number of shards of the event stream.
+pub const INTAKE_SHARDS: &str = "intake_shards";
+
 impl Store {
     /// Returns whether the database contains no users, no videos and no history.
     pub async fn is_empty(&self) -> StoreResult<bool> {

@@ -3,7 +3,10 @@
 
 use crate::{backoff::backoff, context::WorkerContext, settings::EventStreamSettings};
 use balance_domain::units::{MICROS_PER_MS, MS_PER_HOUR};
-use balance_service::events::replay::{self, EventRules, GROUP};
+use balance_service::events::{
+    identity::require_stream,
+    replay::{self, EventRules, GROUP},
+};
 use balance_store::events::{Entry, EntryId};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -53,11 +56,15 @@ async fn persist_group(
     context: &WorkerContext,
     events: &EventStreamSettings,
 ) -> Result<usize, String> {
-    let entries = events
-        .stream
-        .read(context.name(), GROUP)
-        .await
-        .map_err(|error| error.to_string())?;
+    let entries = match events.stream.read(context.name(), GROUP).await {
+        Ok(entries) => entries,
+        Err(error) => {
+            // Creates the stream of a new database, and names the reason if it is missing.
+            let store = context.launcher.store.as_ref();
+            let required = require_stream(store, events.stream.as_ref()).await;
+            return Err(required.map_or_else(|error| error.to_string(), |()| error.to_string()));
+        }
+    };
     if entries.is_empty() {
         return Ok(0);
     }

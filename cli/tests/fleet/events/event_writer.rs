@@ -34,7 +34,7 @@ fn fill(env: &TestEnv) {
     let (first, count) = (NEXT_DAY_MS.to_string(), EVENTS.to_string());
     let added = env.servers.redis.command(
         env.number,
-        &["EVAL", script, "1", "{s0}:events", &first, &count],
+        &["EVAL", script, "1", &env.stream(0), &first, &count],
     );
     assert_eq!(added, ["OK"]);
 }
@@ -71,25 +71,15 @@ fn events_are_settled_once_despite_killed_workers() {
     // A late event and a foreign entry do not count.
     let redis = &env.servers.redis;
     let redis_command = |command: &[&str]| redis.command(env.number, command);
-    redis_command(&["DEL", "{s0}:events"]);
+    let stream = env.stream(0);
+    redis_command(&["DEL", &stream]);
     let late = (NEXT_DAY_MS + 1).to_string();
     let id = "f".repeat(32);
     redis_command(&[
-        "XADD",
-        "{s0}:events",
-        &late,
-        "id",
-        &id,
-        "kind",
-        "play",
-        "user",
-        "1",
-        "video",
-        "1",
-        "counted",
+        "XADD", &stream, &late, "id", &id, "kind", "play", "user", "1", "video", "1", "counted",
         "1",
     ]);
-    redis_command(&["XADD", "{s0}:events", "*", "foreign", "field"]);
+    redis_command(&["XADD", &stream, "*", "foreign", "field"]);
     let fleet = Fleet::start(&env, 1);
     until("both dead letters", || {
         let of = |table: &str| env.database.value(&format!("SELECT COUNT(*) FROM {table}"));
@@ -159,8 +149,10 @@ fn a_slow_event_writer_beside_its_successor_writes_nothing_twice_and_nothing_lat
     let env = TestEnv::new(&Servers::shared());
     fill(&env);
     let redis = &env.servers.redis;
+    let (identity, of_shard) = (env.identity().parse().unwrap(), env.stream(0));
     block_on(async {
-        let stream = RedisStream::open(&redis.url(PASSWORD, env.number), 1).unwrap();
+        let url = redis.url(PASSWORD, env.number);
+        let stream = RedisStream::open(&url, identity, 1).unwrap();
         let clock = Arc::new(SystemClock);
         let store = Store::open_mysql(&env.database.url, 4, 15, clock).await;
         let store = store.unwrap();
@@ -179,7 +171,7 @@ fn a_slow_event_writer_beside_its_successor_writes_nothing_twice_and_nothing_lat
             .iter()
             .map(|entry| format!("{}-{}", entry.id.ms, entry.id.sequence))
             .collect();
-        let mut claim = vec!["XCLAIM", "{s0}:events", "drain", "slow", "0"];
+        let mut claim = vec!["XCLAIM", &of_shard, "drain", "slow", "0"];
         claim.extend(all.iter().map(String::as_str));
         claim.extend(["IDLE", "60000"]);
         redis.command(env.number, &claim);

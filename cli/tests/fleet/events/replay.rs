@@ -51,7 +51,7 @@ fn tables(env: &TestEnv) -> Vec<String> {
 fn streams(env: &TestEnv) -> Vec<String> {
     (0..SHARDS)
         .flat_map(|shard| {
-            let key = format!("{{s{shard}}}:events");
+            let key = env.stream(shard);
             let redis_command = |command: &[&str]| env.servers.redis.command(env.number, command);
             let mut lines = redis_command(&["XRANGE", &key, "-", "+"]);
             if redis_command(&["EXISTS", &key]) == ["1"] {
@@ -117,7 +117,7 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     let server = api(&env);
     let client = server.client();
     let events = block_on(watch(&client));
-    let key = "{s1}:events";
+    let key = &env.stream(1);
     servers
         .redis
         .command(env.number, &["XADD", key, "*", "foreign", "field"]);
@@ -143,11 +143,21 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
         (before.clone(), in_redis.clone())
     );
 
-    // A replay into an empty database requires the number of shards and the ads.
+    // A replay into an empty database requires the identity, the number of shards and the ads.
     let empty = settings(restored(&servers, &env));
-    let call = empty.balance(&["events", "replay"]);
-    let rejected = call.env("INTAKE_SHARDS", 1).run();
-    rejected.failed(&["INTAKE_SHARDS", "shard 1"]);
+    let identity = env.identity();
+    let rejected = empty.balance(&["events", "replay"]).run();
+    rejected.failed(&[&identity, "balance events adopt --identity"]);
+    let adopt = ["events", "adopt", "--identity", &identity];
+    let call = empty.balance(&adopt).env("INTAKE_SHARDS", 1);
+    call.run().failed(&["INTAKE_SHARDS", "shard 1"]);
+    let unknown = ["events", "adopt", "--identity", "fedcba9876543210"];
+    let rejected = empty.balance(&unknown).run();
+    rejected.failed(&["fedcba9876543210", &identity]);
+    let adopted = empty.balance(&adopt).run().succeeded();
+    assert!(adopted.stdout.contains(&identity), "{adopted:#?}");
+    let again = empty.balance(&adopt).run();
+    again.failed(&["only an empty database", &identity]);
     let rejected = empty.balance(&["events", "replay"]).run();
     rejected.failed(&["ads", "--without-ads"]);
     assert_eq!(tables(&empty), ["closed_through|1|NULL"]);
@@ -183,21 +193,20 @@ fn fill(env: &TestEnv, first_ms: i64, count: usize) {
                   'kind', 'play', 'user', tostring(10000 + n), 'video', tostring(1 + n % 50), \
                   'counted', '1') end return 'OK'";
     let (first, count) = (first_ms.to_string(), count.to_string());
-    let command = ["EVAL", script, "1", "{s0}:events", &first, &count];
+    let command = ["EVAL", script, "1", &env.stream(0), &first, &count];
     assert_eq!(env.servers.redis.command(env.number, &command), ["OK"]);
 }
 
 #[test]
 fn replayed_events_of_a_closed_day_are_late_unless_they_are_known() {
     let servers = Servers::shared();
-    let lost = TestEnv::new(&servers);
-    fill(&lost, DAY_MS, 700);
-    fill(&lost, NEXT_DAY_MS, 600);
-    // The day was closed with another stream.
     let env = TestEnv::new(&servers);
+    // The day was closed before an older state of the stream was restored.
     let settle = ["settle", "--date", "2024-03-31"];
     env.balance(&settle).run().succeeded();
-    let env = env.with("REDIS_URL", servers.redis.url(PASSWORD, lost.number));
+    servers.redis.command(env.number, &["DEL", &env.stream(0)]);
+    fill(&env, DAY_MS, 700);
+    fill(&env, NEXT_DAY_MS, 600);
     let text = env.balance(&["events", "replay"]).run().succeeded();
     assert!(
         text.stdout
@@ -213,8 +222,8 @@ fn replayed_events_of_a_closed_day_are_late_unless_they_are_known() {
     let before = tables(&env);
     assert_eq!(counts(&replay(&env)), [0, 1_300, 0]);
     assert_eq!(tables(&env), before);
-    let group = ["XINFO", "GROUPS", "{s0}:events"];
-    assert_eq!(servers.redis.command(lost.number, &group), [""], "no group");
+    let group = ["XINFO", "GROUPS", &env.stream(0)];
+    assert_eq!(servers.redis.command(env.number, &group), [""], "no group");
     env.balance(&["verify"]).run().succeeded();
 }
 
@@ -241,7 +250,7 @@ fn concurrent_replays_and_event_writers_write_each_event_once() {
         );
     }
     until("the event writer to acknowledge all entries", || {
-        let group = ["XINFO", "GROUPS", "{s0}:events"];
+        let group = ["XINFO", "GROUPS", &env.stream(0)];
         let lines = env.servers.redis.command(env.number, &group);
         let value = |name: &str| {
             let at = lines.iter().position(|line| line == name);
@@ -283,7 +292,7 @@ fn a_replay_without_its_stream_is_rejected() {
             assert!(!outcome.stderr.contains(password), "{outcome:#?}");
         }
     }
-    let foreign = ["SET", "{s0}:events", "no stream"];
+    let foreign = ["SET", &env.stream(0), "no stream"];
     servers.redis.command(env.number, &foreign);
     let outcome = env.balance(&replay).run();
     outcome.failed(&["REDIS_URL"]);
@@ -295,7 +304,7 @@ fn a_replay_without_its_stream_is_rejected() {
     env.balance(&replay).run().failed(&["REDIS_URL: required"]);
     assert_eq!(
         env.database.rows("SELECT name FROM setting"),
-        ["business_timezone"],
+        ["business_timezone", "stream_identity", "stream_state"],
         "no number of shards was stored"
     );
 }
@@ -313,7 +322,7 @@ fn persisted_entries_are_retained_for_the_configured_time() {
     let length = || {
         env.servers
             .redis
-            .command(env.number, &["XLEN", "{s0}:events"])
+            .command(env.number, &["XLEN", &env.stream(0)])
     };
     assert_eq!(length(), ["20"]);
     let fleet = Fleet::start(&env, 1);

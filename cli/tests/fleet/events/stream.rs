@@ -8,7 +8,10 @@ use balance_store::{
     events::{Content, Entry, EntryId},
     playback::SuppressedReason,
 };
-use balance_test_support::servers::{PASSWORD, Servers};
+use balance_test_support::{
+    servers::{PASSWORD, Servers},
+    stream::{IDENTITY, identity},
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A stream in a separate database.
@@ -21,13 +24,20 @@ struct Stream {
 /// The end of the day that the tests close, in milliseconds since 1970 (UTC).
 const END_MS: i64 = 1_700_000_000_000;
 
+/// Returns the key of a shard's stream.
+fn key(shard: u16) -> String {
+    format!("{{{IDENTITY}:s{shard}}}:events")
+}
+
 impl Stream {
     async fn new(shards: u16) -> Self {
         let servers = shared().await;
         let database = servers.next_database();
         let url = servers.redis.url(PASSWORD, database);
+        let stream = RedisStream::open(&url, identity(), shards).unwrap();
+        stream.create().await.unwrap();
         Self {
-            stream: RedisStream::open(&url, shards).unwrap(),
+            stream,
             servers,
             database,
         }
@@ -39,7 +49,7 @@ impl Stream {
 
     /// Appends a play at an instant, in milliseconds after the end of the day.
     fn add(&self, shard: u16, from_end_ms: i64) {
-        let key = format!("{{s{shard}}}:events");
+        let key = key(shard);
         let id = format!("{}-0", END_MS + from_end_ms);
         let event = format!("{:032x}", rand::random::<u128>());
         let fields = [
@@ -68,7 +78,7 @@ impl Stream {
     }
 
     fn ids(&self, shard: u16) -> Vec<String> {
-        let lines = self.command(&["XRANGE", &format!("{{s{shard}}}:events"), "-", "+"]);
+        let lines = self.command(&["XRANGE", &key(shard), "-", "+"]);
         let is_id = |line: &String| {
             line.split_once('-').is_some_and(|(ms, sequence)| {
                 ms.parse::<i64>().is_ok() && sequence.parse::<i64>().is_ok()
@@ -121,7 +131,7 @@ async fn an_idle_shard_is_sealed_once_and_nothing_can_come_before_its_seal() {
             "EVAL",
             "return redis.pcall('XADD', KEYS[1], ARGV[1], 'kind', 'play').err or 'accepted'",
             "1",
-            "{s0}:events",
+            &key(0),
             &format!("{}-5", END_MS - 1),
         ],
     );
@@ -138,29 +148,42 @@ async fn an_unfinished_day_is_not_sealed_unless_its_end_has_been_passed() {
     assert_eq!(stream.ids(0), [""; 0]);
     // After a clock change, an entry beyond the end has the effect of a seal.
     let beyond = format!("{}-3", end_ms + 5);
-    stream.command(&["XADD", "{s0}:events", &beyond, "seal", "x"]);
+    stream.command(&["XADD", &key(0), &beyond, "seal", "x"]);
     let closed = stream.stream.close(end_ms).await.unwrap();
     assert_eq!((closed, stream.ids(0)), (Closed::Drained, vec![beyond]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_group_is_created_at_the_start_and_an_emptied_shard_is_sealed_again() {
+async fn a_missing_group_is_created_at_the_start_and_a_missing_stream_is_an_error() {
     let stream = Stream::new(1).await;
     stream.add(0, -7);
     // Without a read there is no group, and the entries count as waiting.
     assert_eq!(stream.close().await, Closed::Waiting);
     let ids = stream.read().await;
     assert_eq!(ids.len(), 2);
-    stream.command(&["XGROUP", "DESTROY", "{s0}:events", "drain"]);
+    stream.command(&["XGROUP", "DESTROY", &key(0), "drain"]);
     assert_eq!(stream.close().await, Closed::Waiting, "all of it again");
     assert_eq!(stream.read().await, ids);
     stream.acknowledge(&ids).await;
     assert_eq!(stream.close().await, Closed::Drained);
+    // A stream that was lost is never taken for an empty one.
     stream.command(&["FLUSHDB"]);
+    for error in [
+        stream.stream.close(END_MS).await.unwrap_err(),
+        stream.stream.read("one", 1).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("is missing"), "{error}");
+    }
+    assert_eq!(stream.ids(0), [""; 0]);
+    stream.stream.create().await.unwrap();
     assert_eq!(stream.close().await, Closed::Drained);
     assert_eq!(stream.ids(0), [seal()]);
-    stream.command(&["FLUSHDB"]);
-    assert_eq!(stream.read().await, [], "reading creates the group too");
+    stream.command(&["XGROUP", "DESTROY", &key(0), "drain"]);
+    assert_eq!(
+        stream.read().await.len(),
+        1,
+        "reading creates the group too"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +236,8 @@ async fn entries_of_a_dead_consumer_go_to_another() {
         .iter()
         .map(|id| format!("{}-{}", id.ms, id.sequence))
         .collect();
-    let mut claim = vec!["XCLAIM", "{s0}:events", "drain", "dead", "0"];
+    let of_shard = key(0);
+    let mut claim = vec!["XCLAIM", &of_shard, "drain", "dead", "0"];
     claim.extend(all.iter().map(String::as_str));
     claim.extend(["IDLE", "60000"]);
     stream.command(&claim);
@@ -232,13 +256,13 @@ async fn idle_consumers_without_entries_are_deleted() {
     let of_two = stream.read_as("two").await;
     stream.acknowledge(&of_two).await;
     let consumers = || {
-        let lines = stream.command(&["XINFO", "CONSUMERS", "{s0}:events", "drain"]);
+        let lines = stream.command(&["XINFO", "CONSUMERS", &key(0), "drain"]);
         let is_name = |line: &&String| ["one", "two"].contains(&line.as_str());
         lines.iter().filter(is_name).cloned().collect::<Vec<_>>()
     };
     let script = include_str!("../../../../lua/trim.lua");
     let trim = |idle_ms| {
-        stream.command(&["EVAL", script, "1", "{s0}:events", "drain", "0", idle_ms]);
+        stream.command(&["EVAL", script, "1", &key(0), "drain", "0", idle_ms]);
     };
     trim("3600000");
     assert_eq!(consumers(), ["one", "two"], "not idle for long");
@@ -252,8 +276,8 @@ async fn idle_consumers_without_entries_are_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_entries_are_reported() {
     let stream = Stream::new(1).await;
-    stream.command(&["XADD", "{s0}:events", "5-1", "foreign", "field"]);
-    stream.command(&["XADD", "{s0}:events", "5-2", "kind", "play", "id", "x"]);
+    stream.command(&["XADD", &key(0), "5-1", "foreign", "field"]);
+    stream.command(&["XADD", &key(0), "5-2", "kind", "play", "id", "x"]);
     let entries: Vec<Entry> = stream.stream.read("one", 10).await.unwrap();
     for entry in entries {
         let Content::Invalid { payload, reason } = entry.content else {
@@ -266,7 +290,7 @@ async fn foreign_entries_are_reported() {
     }
     // A key of another type is an error without a panic.
     let stream = Stream::new(1).await;
-    stream.command(&["SET", "{s0}:events", "x"]);
+    stream.command(&["SET", &key(0), "x"]);
     assert!(stream.stream.read("one", 10).await.is_err());
     assert!(stream.stream.close(END_MS).await.is_err());
 }
@@ -282,7 +306,7 @@ async fn rereading_retained_entries_changes_no_state() {
     let delivered = stream.read().await;
     stream.acknowledge(&delivered[..1]).await;
     stream.add(1, -10);
-    let group = ["XINFO", "GROUPS", "{s1}:events"];
+    let group = ["XINFO", "GROUPS", &key(1)];
     let before = stream.command(&group);
     let retained = stream.stream.retained().await.unwrap();
     let of = |shard: usize| (retained[shard].shard, retained[shard].entries);
@@ -315,7 +339,7 @@ async fn suppressed_counts_are_read_page_by_page_without_foreign_fields() {
                   redis.call('HSET', KEYS[1], n .. ':repeat', n, n .. ':capped', 2 * n) end \
                   redis.call('HSET', KEYS[1], 'x:own', 1, '7:else', 1, '7:own', 'many', '8:own', 0) \
                   return 'OK'";
-    let key = "{s1}:refused:2024-06-01";
+    let key = &format!("{{{IDENTITY}:s1}}:refused:2024-06-01");
     stream.command(&["EVAL", script, "1", key, &VIDEOS.to_string()]);
     let date = "2024-06-01".parse().unwrap();
     let (mut found, mut pages, mut cursor) = (BTreeMap::new(), 0, Some(0));

@@ -31,7 +31,11 @@ fn settle(partitions: u64) -> Cost {
     env.import(&plays::day(DAY, VIDEOS));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
-    let queue = RedisNotifier::open(&servers.redis.url(PASSWORD, env.number)).unwrap();
+    let queue = RedisNotifier::open(
+        &servers.redis.url(PASSWORD, env.number),
+        &env.identity().parse().unwrap(),
+    )
+    .unwrap();
     // `Questions` would include the prepares and pings of the driver.
     let executed = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
                     WHERE VARIABLE_NAME = 'COM_STMT_EXECUTE'";

@@ -18,7 +18,10 @@ use balance_store::{
     events::{Content, EventKind},
     playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts},
 };
-use balance_test_support::servers::{PASSWORD, Servers};
+use balance_test_support::{
+    servers::{PASSWORD, Servers},
+    stream::identity,
+};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
@@ -35,16 +38,25 @@ pub(crate) fn timezone() -> BusinessTimezone {
     "Asia/Seoul".parse().unwrap()
 }
 
+/// Creates the streams of a server, without entries.
+pub(crate) async fn created_stream(url: &str, shards: u16) -> RedisStream {
+    let stream = RedisStream::open(url, identity(), shards).unwrap();
+    stream.create().await.unwrap();
+    stream
+}
+
 /// Opens the intake on a numbered database.
-pub(crate) fn on_redis(
+pub(crate) async fn on_redis(
     servers: &Servers,
     database: u32,
     shards: u16,
     rules: IntakeRules,
 ) -> RedisIntake {
     let url = servers.redis.url(PASSWORD, database);
+    created_stream(&url, shards).await;
     RedisIntake::open(
         &url,
+        identity(),
         shards,
         1_000_000,
         rules,
@@ -109,7 +121,7 @@ async fn adapters(rules: IntakeRules) -> [Adapter; 2] {
     let store: Arc<Store> = Arc::new(store.unwrap());
     let servers = shared().await;
     let database = servers.next_database();
-    let stream = RedisStream::open(&servers.redis.url(PASSWORD, database), 1).unwrap();
+    let stream = RedisStream::open(&servers.redis.url(PASSWORD, database), identity(), 1).unwrap();
     [
         Adapter {
             name: "embedded",
@@ -118,7 +130,7 @@ async fn adapters(rules: IntakeRules) -> [Adapter; 2] {
         },
         Adapter {
             name: "Redis",
-            intake: Arc::new(on_redis(&servers, database, 1, rules)),
+            intake: Arc::new(on_redis(&servers, database, 1, rules).await),
             events: Events::Stream {
                 stream,
                 _servers: servers,

@@ -59,10 +59,12 @@ async fn a_pause_alone_needs_a_session_and_stores_its_reply() {
         command.extend(["10", "drain"]);
         redis_command(&command)
     };
+    assert_eq!(pause("10", "a"), ["missing"]);
+    redis_command(&["XGROUP", "CREATE", "events", "drain", "0", "MKSTREAM"]);
     assert_eq!(pause("10", "a"), ["no session"]);
     assert_eq!(
         redis_command(&["DBSIZE"]),
-        ["0"],
+        ["1"],
         "a rejection leaves no key"
     );
     let now = redis_command(&["TIME"])[0].clone() + "000000";
@@ -104,6 +106,7 @@ fn driver() -> String {
          end }}
          local function play(KEYS, ARGV) {PLAY} end
          local function pause(KEYS, ARGV) {PAUSE} end
+         server.call('XGROUP', 'CREATE', 'events', 'drain', '0', 'MKSTREAM')
          local user, rate, lines = ARGV[1], ARGV[2], {{}}
          for i = 4, #ARGV, 3 do
              now = tonumber(ARGV[i + 1])

@@ -1,7 +1,7 @@
 //! The Redis of the intake: its shards, and a server that is unavailable, full or not durable.
 
 use crate::{
-    playback::intake::{OWNER, RULES, on_redis, request, timezone},
+    playback::intake::{OWNER, RULES, created_stream, on_redis, request, timezone},
     queue::notifier::shared,
 };
 use balance_domain::clock::SystemClock;
@@ -11,14 +11,22 @@ use balance_service::{
     playback::intake::{Intake, IntakeError},
 };
 use balance_store::playback::{Command, IntakeAnswer};
-use balance_test_support::servers::{PASSWORD, Redis, Servers};
+use balance_test_support::{
+    servers::{PASSWORD, Redis, Servers},
+    stream::{IDENTITY, identity},
+};
 use std::sync::Arc;
+
+/// Returns a key of a shard.
+fn key(shard: u16, name: &str) -> String {
+    format!("{{{IDENTITY}:s{shard}}}:{name}")
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
     let servers = shared().await;
     let database = servers.next_database();
-    let intake = on_redis(&servers, database, 3, RULES);
+    let intake = on_redis(&servers, database, 3, RULES).await;
     for video in 1..=9 {
         intake
             .accept(request(1, video, Command::Play))
@@ -32,20 +40,21 @@ async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
             .unwrap();
     }
     for key in servers.redis.command(database, &["KEYS", "*"]) {
-        assert!(key.starts_with("{s0}:") || key.starts_with("{s1}:") || key.starts_with("{s2}:"));
+        let is_of = |shard| key.starts_with(&self::key(shard, ""));
+        assert!(key == "balance:streams" || (0..3).any(is_of), "{key}");
     }
     for shard in 0..3 {
         let length = servers
             .redis
-            .command(database, &["XLEN", &format!("{{s{shard}}}:events")]);
+            .command(database, &["XLEN", &key(shard, "events")]);
         assert_eq!(length, ["9"], "shard {shard}");
         let views = servers.redis.command(
             database,
-            &["GET", &format!("{{s{shard}}}:views:{}", 3 + shard)],
+            &["GET", &key(shard, &format!("views:{}", 3 + shard))],
         );
         assert_eq!(views, ["1"]);
     }
-    let stream = RedisStream::open(&servers.redis.url(PASSWORD, database), 3).unwrap();
+    let stream = RedisStream::open(&servers.redis.url(PASSWORD, database), identity(), 3).unwrap();
     let entries = stream.read("test", 100).await.unwrap();
     assert_eq!(entries.len(), 27);
 }
@@ -55,7 +64,17 @@ async fn a_full_backlog_rejects_requests_until_entries_are_acknowledged() {
     let servers = shared().await;
     let database = servers.next_database();
     let url = servers.redis.url(PASSWORD, database);
-    let intake = RedisIntake::open(&url, 1, 5, RULES, timezone(), Arc::new(SystemClock)).unwrap();
+    let stream = created_stream(&url, 1).await;
+    let intake = RedisIntake::open(
+        &url,
+        identity(),
+        1,
+        5,
+        RULES,
+        timezone(),
+        Arc::new(SystemClock),
+    )
+    .unwrap();
     let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
     for user in 10..15 {
         play(user).await.unwrap();
@@ -65,7 +84,6 @@ async fn a_full_backlog_rejects_requests_until_entries_are_acknowledged() {
         matches!(rejected, Err(IntakeError::Backlog { backlog: 5 })),
         "{rejected:?}"
     );
-    let stream = RedisStream::open(&url, 1).unwrap();
     let ids: Vec<_> = stream.read("test", 3).await.unwrap();
     assert!(play(15).await.is_err(), "delivered entries still wait");
     let ids: Vec<_> = ids.iter().map(|entry| entry.id).collect();
@@ -99,19 +117,29 @@ async fn the_bound_holds_while_redis_cannot_compute_the_lag() {
     let servers = shared().await;
     let database = servers.next_database();
     let url = servers.redis.url(PASSWORD, database);
-    let intake = RedisIntake::open(&url, 1, 5, RULES, timezone(), Arc::new(SystemClock)).unwrap();
+    let stream = created_stream(&url, 1).await;
+    let intake = RedisIntake::open(
+        &url,
+        identity(),
+        1,
+        5,
+        RULES,
+        timezone(),
+        Arc::new(SystemClock),
+    )
+    .unwrap();
     let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
-    let stream = RedisStream::open(&url, 1).unwrap();
     stream.read("test", 1).await.unwrap();
     for user in 10..15 {
         play(user).await.unwrap();
     }
     // An entry that is not delivered is deleted, so that Redis cannot compute the lag.
-    let entries = servers
-        .redis
-        .command(database, &["XRANGE", "{s0}:events", "-", "+", "COUNT", "2"]);
+    let entries = servers.redis.command(
+        database,
+        &["XRANGE", &key(0, "events"), "-", "+", "COUNT", "2"],
+    );
     let second = entries.iter().filter(|line| line.contains('-')).nth(1);
-    let deleted = ["XDEL", "{s0}:events", second.unwrap()];
+    let deleted = ["XDEL", &key(0, "events"), second.unwrap()];
     assert_eq!(servers.redis.command(database, &deleted), ["1"]);
     play(15).await.unwrap();
     let rejected = play(16).await;
@@ -131,7 +159,18 @@ fn acknowledged_plays_survive_a_kill_of_the_server() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     let url = redis.url(PASSWORD, 0);
-    let open = || RedisIntake::open(&url, 1, 1_000, RULES, timezone(), Arc::new(SystemClock));
+    let open = || {
+        RedisIntake::open(
+            &url,
+            identity(),
+            1,
+            1_000,
+            RULES,
+            timezone(),
+            Arc::new(SystemClock),
+        )
+    };
+    runtime.block_on(created_stream(&url, 1));
     let intake = open().unwrap();
     let play = |user| runtime.block_on(intake.accept(request(user, 1, Command::Play)));
     for user in 10..60 {
@@ -154,7 +193,7 @@ fn acknowledged_plays_survive_a_kill_of_the_server() {
         matches!(answer, Ok(IntakeAnswer::Repeat { .. })),
         "{answer:?}"
     );
-    assert_eq!(redis.command(0, &["XLEN", "{s0}:events"]), ["50"]);
+    assert_eq!(redis.command(0, &["XLEN", &key(0, "events")]), ["50"]);
     // A frozen server causes a time-out.
     redis.daemon.signal("STOP");
     let frozen = play(61);
@@ -172,7 +211,16 @@ fn a_server_that_is_not_durable_is_not_ready() {
     let _entered = runtime.enter();
     let url = redis.url(PASSWORD, 0);
     let open = |url: &str| {
-        RedisIntake::open(url, 1, 1_000, RULES, timezone(), Arc::new(SystemClock)).unwrap()
+        RedisIntake::open(
+            url,
+            identity(),
+            1,
+            1_000,
+            RULES,
+            timezone(),
+            Arc::new(SystemClock),
+        )
+        .unwrap()
     };
     let readiness = |intake: &RedisIntake| {
         runtime
@@ -180,6 +228,12 @@ fn a_server_that_is_not_durable_is_not_ready() {
             .map_err(|error| error.to_string())
     };
     let intake = open(&url);
+    let missing = readiness(&intake).unwrap_err();
+    assert!(
+        missing.contains(IDENTITY) && missing.contains("other databases: none"),
+        "{missing}"
+    );
+    runtime.block_on(created_stream(&url, 1));
     assert_eq!(readiness(&intake), Ok(()));
     redis.command(0, &["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     assert!(readiness(&intake).is_err_and(|error| error.contains("allkeys-lru")));
@@ -193,7 +247,15 @@ fn a_server_that_is_not_durable_is_not_ready() {
         readiness(&unauthorized)
             .is_err_and(|error| error.contains("rejected the user or password"))
     );
-    let none = RedisIntake::open("http://x", 1, 1, RULES, timezone(), Arc::new(SystemClock));
+    let none = RedisIntake::open(
+        "http://x",
+        identity(),
+        1,
+        1,
+        RULES,
+        timezone(),
+        Arc::new(SystemClock),
+    );
     assert!(matches!(none, Err(IntakeError::Unusable(_))));
 }
 
@@ -201,14 +263,16 @@ fn a_server_that_is_not_durable_is_not_ready() {
 async fn suppressed_plays_are_counted_by_day_video_and_reason() {
     let servers: Arc<Servers> = shared().await;
     let database = servers.next_database();
-    let intake = on_redis(&servers, database, 1, RULES);
+    let intake = on_redis(&servers, database, 1, RULES).await;
     for user in [1, 1, 1, OWNER] {
         intake
             .accept(request(user, 1, Command::Play))
             .await
             .unwrap();
     }
-    let key = servers.redis.command(database, &["KEYS", "{s0}:refused:*"]);
+    let key = servers
+        .redis
+        .command(database, &["KEYS", &key(0, "refused:*")]);
     assert_eq!(key.len(), 1, "{key:?}");
     let counts = servers.redis.command(database, &["HGETALL", &key[0]]);
     assert_eq!(counts, ["1:repeat", "2", "1:own", "1"]);

@@ -42,7 +42,7 @@ pub(crate) fn until_drained(env: &TestEnv, intake: &Redis, acknowledged: usize) 
         env.database.number(written) >= acknowledged as u64
     });
     until("all entries to be acknowledged", || {
-        let group = ["XINFO", "GROUPS", "{s0}:events"];
+        let group = ["XINFO", "GROUPS", &env.stream(0)];
         let lines = intake.command(env.number, &group);
         let value = |name: &str| {
             let at = lines.iter().position(|line| line == name).unwrap();

@@ -4,7 +4,10 @@ use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use balance_batch::execution::StepExecutionId;
 use balance_redis::RedisNotifier;
 use balance_service::jobs::notifier::{Notification, Notifier};
-use balance_test_support::servers::{PASSWORD, Servers};
+use balance_test_support::{
+    servers::{PASSWORD, Servers},
+    stream::identity,
+};
 use balance_worker::queue::{MemoryNotifier, NotificationBackend};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{sync::Arc, time::Duration};
@@ -97,7 +100,7 @@ struct Adapter {
 fn adapters(servers: &Servers) -> [Adapter; 2] {
     let (embedded, backend) = MemoryNotifier::new();
     let url = servers.redis.url(PASSWORD, servers.next_database());
-    let redis = RedisNotifier::open(&url).unwrap();
+    let redis = RedisNotifier::open(&url, &identity()).unwrap();
     [
         Adapter {
             name: "in process",
@@ -192,7 +195,7 @@ async fn never_more_notifications_than_the_window_wait() {
 async fn two_consumers_receive_each_notification_once() {
     let servers = shared().await;
     let url = servers.redis.url(PASSWORD, servers.next_database());
-    let queue = RedisNotifier::open(&url).unwrap();
+    let queue = RedisNotifier::open(&url, &identity()).unwrap();
     let mut one = Consumer::start("one", NotificationBackend::Redis(queue.clone()));
     let mut two = Consumer::start("two", NotificationBackend::Redis(queue.clone()));
     queue.notify(&ids(1..=200), 1_000);

@@ -4,7 +4,10 @@
 use crate::queue::notifier::{Consumer, ids, notification_of, shared};
 use balance_redis::RedisNotifier;
 use balance_service::jobs::notifier::{Notification, Notifier, NotifierError};
-use balance_test_support::servers::{PASSWORD, Redis};
+use balance_test_support::{
+    servers::{PASSWORD, Redis},
+    stream::{IDENTITY, identity},
+};
 use balance_worker::queue::NotificationBackend;
 use std::time::{Duration, Instant};
 
@@ -33,7 +36,7 @@ async fn a_hundred_thousand_tasks_leave_nothing_behind() {
     let redis = tokio::task::spawn_blocking(Redis::start).await.unwrap();
     // The test measures the remaining keys, not the durability.
     redis.command(0, &["CONFIG", "SET", "appendfsync", "no"]);
-    let queue = RedisNotifier::open(&redis.url(PASSWORD, 0)).unwrap();
+    let queue = RedisNotifier::open(&redis.url(PASSWORD, 0), &identity()).unwrap();
     let mut consumer = Consumer::start("one", NotificationBackend::Redis(queue.clone()));
     // A first round creates the permanent keys and loads the scripts.
     queue.notify(&ids(1..=100), 1_000);
@@ -85,7 +88,7 @@ async fn until_purged(queue: &RedisNotifier, redis: &Redis, expected: Option<&[S
 async fn an_idle_queue_starts_a_task_at_once() {
     let servers = shared().await;
     let url = servers.redis.url(PASSWORD, servers.next_database());
-    let queue = RedisNotifier::open(&url).unwrap();
+    let queue = RedisNotifier::open(&url, &identity()).unwrap();
     let mut consumer = Consumer::start("one", NotificationBackend::Redis(queue.clone()));
     queue.notify(&ids(1..=1), 10);
     consumer.next().await;
@@ -109,7 +112,7 @@ async fn an_idle_queue_starts_a_task_at_once() {
 async fn a_foreign_payload_is_reported_and_the_consumer_survives() {
     let servers = shared().await;
     let database = servers.next_database();
-    let queue = RedisNotifier::open(&servers.redis.url(PASSWORD, database)).unwrap();
+    let queue = RedisNotifier::open(&servers.redis.url(PASSWORD, database), &identity()).unwrap();
     let mut consumer = Consumer::start("one", NotificationBackend::Redis(queue.clone()));
     queue.notify(&ids(1..=1), 10);
     assert_eq!(consumer.next().await, notification_of(1));
@@ -129,14 +132,19 @@ async fn a_foreign_payload_is_reported_and_the_consumer_survives() {
     assert!(!consumer.has_ended());
 }
 
+/// Returns a key of the queue.
+fn queue_key(name: &str) -> String {
+    format!("{{balance:{IDENTITY}}}:steps:{name}")
+}
+
 /// Adds a task with raw commands.
 fn put(redis: &Redis, database: u32, id: &str, payload: &str) {
-    redis.command(database, &["HSET", "{balance}:steps:data", id, payload]);
+    redis.command(database, &["HSET", &queue_key("data"), id, payload]);
     redis.command(
         database,
         &[
             "HSET",
-            &format!("{{balance}}:steps:meta:{id}"),
+            &queue_key(&format!("meta:{id}")),
             "attempts",
             "0",
             "max_attempts",
@@ -145,19 +153,19 @@ fn put(redis: &Redis, database: u32, id: &str, payload: &str) {
             "Pending",
         ],
     );
-    redis.command(database, &["RPUSH", "{balance}:steps:active", id]);
+    redis.command(database, &["RPUSH", &queue_key("active"), id]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_ends_its_consumer_is_deleted() {
     let servers = shared().await;
     let database = servers.next_database();
-    let queue = RedisNotifier::open(&servers.redis.url(PASSWORD, database)).unwrap();
+    let queue = RedisNotifier::open(&servers.redis.url(PASSWORD, database), &identity()).unwrap();
     let consumer = Consumer::start("one", NotificationBackend::Redis(queue.clone()));
     // Without payload and metadata the consumer of apalis ends.
     servers
         .redis
-        .command(database, &["RPUSH", "{balance}:steps:active", "nonsense"]);
+        .command(database, &["RPUSH", &queue_key("active"), "nonsense"]);
     while !consumer.has_ended() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -173,36 +181,31 @@ async fn a_task_that_ends_its_consumer_is_deleted() {
 async fn keys_of_dead_consumers_are_deleted() {
     let servers = shared().await;
     let database = servers.next_database();
-    let queue = RedisNotifier::open(&servers.redis.url(PASSWORD, database)).unwrap();
+    let queue = RedisNotifier::open(&servers.redis.url(PASSWORD, database), &identity()).unwrap();
     // The keys of a process that was killed two minutes ago, with a task in progress.
     let redis = &servers.redis;
     let now: i64 = redis.command(database, &["TIME"])[0].parse().unwrap();
     let long_ago = (now - 120).to_string();
     redis.command(
         database,
-        &["ZADD", "{balance}:steps:workers", &long_ago, "dead"],
+        &["ZADD", &queue_key("workers"), &long_ago, "dead"],
     );
     redis.command(
         database,
-        &[
-            "HSET",
-            "{balance}:steps:workers:metadata:dead",
-            "service",
-            "x",
-        ],
+        &["HSET", &queue_key("workers:metadata:dead"), "service", "x"],
     );
     let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     put(redis, database, id, "5");
-    redis.command(database, &["DEL", "{balance}:steps:active"]);
-    redis.command(database, &["SADD", "{balance}:steps:inflight:dead", id]);
+    redis.command(database, &["DEL", &queue_key("active")]);
+    redis.command(database, &["SADD", &queue_key("inflight:dead"), id]);
     // A consumer that is alive.
     redis.command(
         database,
-        &["ZADD", "{balance}:steps:workers", &now.to_string(), "alive"],
+        &["ZADD", &queue_key("workers"), &now.to_string(), "alive"],
     );
     queue.purge().await.unwrap();
-    assert_eq!(keys(redis, database), ["{balance}:steps:workers"]);
-    let left = redis.command(database, &["ZRANGE", "{balance}:steps:workers", "0", "-1"]);
+    assert_eq!(keys(redis, database), [queue_key("workers")]);
+    let left = redis.command(database, &["ZRANGE", &queue_key("workers"), "0", "-1"]);
     assert_eq!(left, ["alive"]);
 }
 
@@ -211,7 +214,7 @@ async fn no_caller_waits_for_an_unavailable_server() {
     // A bound port without answers: a frozen server.
     let frozen = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}/0", frozen.local_addr().unwrap());
-    let queue = RedisNotifier::open(&url).unwrap();
+    let queue = RedisNotifier::open(&url, &identity()).unwrap();
     for _ in 0..1_000 {
         queue.notify(&ids(1..=10), 10);
     }
@@ -232,17 +235,20 @@ async fn an_invalid_address_and_a_wrong_password_are_distinguished() {
         "mysql://127.0.0.1/0",
     ] {
         assert!(
-            matches!(RedisNotifier::open(url), Err(NotifierError::Unusable(_))),
+            matches!(
+                RedisNotifier::open(url, &identity()),
+                Err(NotifierError::Unusable(_))
+            ),
             "{url}"
         );
     }
     let servers = shared().await;
-    let queue = RedisNotifier::open(&servers.redis.url("wrong", 0)).unwrap();
+    let queue = RedisNotifier::open(&servers.redis.url("wrong", 0), &identity()).unwrap();
     let Err(NotifierError::Unusable(reason)) = queue.ping().await else {
         panic!("a wrong password was accepted");
     };
     assert!(!reason.contains("wrong"), "{reason}");
-    let queue = RedisNotifier::open("redis://127.0.0.1:1/0").unwrap();
+    let queue = RedisNotifier::open("redis://127.0.0.1:1/0", &identity()).unwrap();
     assert!(matches!(
         queue.ping().await,
         Err(NotifierError::Unavailable(_))

@@ -1,7 +1,7 @@
 //! The port of the event stream: the events that the intake appended, and the suppressed counts.
 
 use async_trait::async_trait;
-use balance_store::events::{Entry, EntryId, SuppressedCount};
+use balance_store::events::{Entry, EntryId, StreamIdentity, SuppressedCount};
 use chrono::NaiveDate;
 
 /// A page of a shard's suppressed counts of a day.
@@ -23,6 +23,15 @@ pub struct Retained {
     pub newest: EntryId,
 }
 
+/// The streams that a server holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// The configured shards without a stream of this identity.
+    pub missing: Vec<u16>,
+    /// The identities of other databases whose streams were created on the server.
+    pub others: Vec<StreamIdentity>,
+}
+
 /// The state of a day in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
@@ -37,6 +46,19 @@ pub enum Closed {
 /// The event stream, as its readers see it. It consists of numbered shards.
 #[async_trait]
 pub trait EventStream: Send + Sync {
+    /// Returns the identity of the stream.
+    fn identity(&self) -> &StreamIdentity;
+
+    /// Returns which streams exist.
+    async fn found(&self) -> Result<Found, StreamError>;
+
+    /// Creates the streams of all shards that are missing, without entries.
+    async fn create(&self) -> Result<(), StreamError>;
+
+    /// Takes over the streams and sessions of a version without identities: renames their keys.
+    /// Returns whether the server had such streams.
+    async fn rename_unnamed(&self) -> Result<bool, StreamError>;
+
     /// Reads the next entries for a consumer, at most `limit` of each shard. Entries that dead
     /// consumers left come first. Waits a moment if the stream is empty.
     async fn read(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError>;

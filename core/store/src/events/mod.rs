@@ -2,9 +2,14 @@
 
 mod dead_letters;
 mod history;
+mod identity;
 mod suppressed;
 mod types;
 
 pub use dead_letters::{LateEvent, RejectedEvent};
+pub use identity::StreamState;
 pub use suppressed::SuppressedCount;
-pub use types::{Content, Entry, EntryId, EventKind, MAX_SHARDS, PlaybackEvent, WrittenEntries};
+pub use types::{
+    Content, Entry, EntryId, EventKind, InvalidIdentity, MAX_SHARDS, PlaybackEvent, StreamIdentity,
+    WrittenEntries,
+};

@@ -5,9 +5,52 @@ use balance_domain::{
     playback::EventId,
     videos::{AdInterval, VideoId},
 };
+use std::{fmt, str::FromStr};
 
 /// The maximum number of shards. The first start stores the number, which never changes.
 pub const MAX_SHARDS: u16 = 64;
+
+/// The random identity of a database's event stream: 16 lower-case hexadecimal digits. It is a part of
+/// each key in Redis, so that no process takes the stream of another database for its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamIdentity(String);
+
+impl StreamIdentity {
+    /// Returns a new identity.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(format!("{:016x}", rand::random::<u64>()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StreamIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for StreamIdentity {
+    type Err = InvalidIdentity;
+
+    fn from_str(text: &str) -> Result<Self, InvalidIdentity> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() == 16 && text.bytes().all(is_digit) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidIdentity)
+        }
+    }
+}
+
+/// A text is no [`StreamIdentity`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a stream identity has 16 lower-case hexadecimal digits")]
+pub struct InvalidIdentity;
 
 /// An event that the intake recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

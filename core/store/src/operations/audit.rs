@@ -30,16 +30,19 @@ pub enum AuditAction {
     Stop,
     Abandon,
     SetRates,
+    /// The event stream of a Redis server was adopted.
+    AdoptStream,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Launch,
         Self::Restart,
         Self::Retry,
         Self::Stop,
         Self::Abandon,
         Self::SetRates,
+        Self::AdoptStream,
     ];
 
     /// Returns the stored name.
@@ -52,6 +55,7 @@ impl AuditAction {
             Self::Stop => "STOP",
             Self::Abandon => "ABANDON",
             Self::SetRates => "SET_RATES",
+            Self::AdoptStream => "ADOPT_STREAM",
         }
     }
 

@@ -1,0 +1,151 @@
+//! The streams of an identity on a server: which exist, their creation, and those of a version without
+//! identities.
+
+use crate::keys::{CONSUMER_GROUP, IDENTITIES, Shard};
+use ::redis::{AsyncIter, RedisError, aio::ConnectionManager};
+use balance_service::events::stream::Found;
+use balance_store::events::StreamIdentity;
+
+/// The keys of a version without identities: `{s0}:events`, `{s0}:session:7:9`.
+const UNNAMED: &str = "{s[0-9]*}:*";
+/// Keys that one SCAN reads.
+const SCAN_BATCH: usize = 1_000;
+
+/// Returns the reason for a stream that is missing on the server.
+pub(crate) fn missing_reason(identity: &StreamIdentity) -> String {
+    format!(
+        "the event stream {identity} is missing on this server; if its events are lost for good, \
+         `balance events adopt` creates it"
+    )
+}
+
+pub(crate) async fn found(
+    connection: &mut ConnectionManager,
+    identity: &StreamIdentity,
+    shards: u16,
+) -> Result<Found, RedisError> {
+    let mut pipe = ::redis::pipe();
+    pipe.smembers(IDENTITIES);
+    for shard in Shard::all(identity, shards) {
+        pipe.exists(shard.stream());
+    }
+    let (identities, exist): (Vec<String>, Vec<bool>) = {
+        let mut replies: Vec<::redis::Value> = pipe.query_async(connection).await?;
+        let identities = replies.remove(0);
+        let exist = replies.into_iter().map(::redis::from_redis_value);
+        (
+            ::redis::from_redis_value(identities)?,
+            exist.collect::<Result<_, _>>()?,
+        )
+    };
+    let others = identities.iter().filter_map(|text| text.parse().ok());
+    Ok(Found {
+        missing: (0..shards)
+            .zip(exist)
+            .filter_map(|(shard, exists)| (!exists).then_some(shard))
+            .collect(),
+        others: others.filter(|other| other != identity).collect(),
+    })
+}
+
+/// Creates the streams that are missing, and their consumer groups.
+pub(crate) async fn create(
+    connection: &mut ConnectionManager,
+    identity: &StreamIdentity,
+    shards: u16,
+) -> Result<(), RedisError> {
+    for shard in Shard::all(identity, shards) {
+        let created: Result<(), RedisError> = ::redis::cmd("XGROUP")
+            .arg("CREATE")
+            .arg(shard.stream())
+            .arg(CONSUMER_GROUP)
+            .arg("0")
+            .arg("MKSTREAM")
+            .query_async(connection)
+            .await;
+        match created {
+            Err(error) if error.code() == Some("BUSYGROUP") => {}
+            created => created?,
+        }
+    }
+    ::redis::cmd("SADD")
+        .arg(IDENTITIES)
+        .arg(identity.as_str())
+        .query_async(connection)
+        .await
+}
+
+/// Renames the keys of a version without identities, the streams last: until then a crash leaves the
+/// rest to the next call. Returns whether there was a stream.
+pub(crate) async fn rename_unnamed(
+    connection: &mut ConnectionManager,
+    identity: &StreamIdentity,
+) -> Result<bool, RedisError> {
+    let mut scan = ::redis::cmd("SCAN");
+    scan.cursor_arg(0)
+        .arg("MATCH")
+        .arg(UNNAMED)
+        .arg("COUNT")
+        .arg(SCAN_BATCH);
+    let mut reader = connection.clone();
+    let mut keys: AsyncIter<'_, String> = scan.iter_async(&mut reader).await?;
+    let mut streams = Vec::new();
+    while let Some(key) = keys.next_item().await {
+        let key = key?;
+        let Some((number, name)) = unnamed(&key) else {
+            continue;
+        };
+        let renamed = Shard { identity, number }.key(name);
+        if name == "events" {
+            streams.push((key, renamed));
+        } else {
+            rename(connection, &key, &renamed).await?;
+        }
+    }
+    for (key, renamed) in &streams {
+        rename(connection, key, renamed).await?;
+    }
+    Ok(!streams.is_empty())
+}
+
+/// Returns the shard and the name of a key of a version without identities.
+fn unnamed(key: &str) -> Option<(u16, &str)> {
+    let (shard, name) = key.strip_prefix("{s")?.split_once("}:")?;
+    Some((shard.parse().ok()?, name))
+}
+
+/// Renames a key. Another process may have renamed it, or its lifetime may have ended.
+async fn rename(
+    connection: &mut ConnectionManager,
+    from: &str,
+    to: &str,
+) -> Result<(), RedisError> {
+    let renamed: Result<(), RedisError> = ::redis::cmd("RENAMENX")
+        .arg(from)
+        .arg(to)
+        .query_async(connection)
+        .await;
+    match renamed {
+        Err(error) if error.to_string().contains("no such key") => Ok(()),
+        renamed => renamed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unnamed;
+
+    #[test]
+    fn keys_without_an_identity_are_recognized() {
+        assert_eq!(unnamed("{s12}:session:7:9"), Some((12, "session:7:9")));
+        assert_eq!(unnamed("{s0}:events"), Some((0, "events")));
+        for other in [
+            "{balance}:steps",
+            "{0123456789abcdef:s0}:events",
+            "{sx}:events",
+            "s0:events",
+        ] {
+            assert_eq!(unnamed(other), None, "{other}");
+        }
+    }
+}

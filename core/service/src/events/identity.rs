@@ -1,0 +1,142 @@
+//! The check that a server holds the event stream of the database. Without it a day could be settled
+//! without its events, or with those of another database.
+
+use crate::events::stream::{EventStream, StreamError};
+use balance_store::{
+    Store, StoreError,
+    events::{StreamIdentity, StreamState},
+    operations::Actor,
+};
+
+/// The reason why an event stream cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The server lost the streams, or it is the server of another database.
+    #[error(
+        "this server has no event stream {identity}, the identity in the database; it has {}",
+        list(others)
+    )]
+    Missing {
+        identity: StreamIdentity,
+        others: Vec<StreamIdentity>,
+    },
+    /// The database is new, and the server holds streams of others.
+    #[error(
+        "the database has no event stream yet; this server has {}; `balance events adopt --identity` \
+         continues one",
+        list(others)
+    )]
+    Unadopted { others: Vec<StreamIdentity> },
+    /// There is nothing to adopt.
+    #[error("the event stream {0} is complete")]
+    Complete(StreamIdentity),
+    /// The database has received events of its own stream.
+    #[error("the database has the event stream {0}; only an empty database can adopt another one")]
+    InUse(StreamIdentity),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Returns the text for the identities of other databases.
+#[must_use]
+pub fn list(others: &[StreamIdentity]) -> String {
+    match others {
+        [] => "none".to_owned(),
+        others => {
+            let others: Vec<&str> = others.iter().map(StreamIdentity::as_str).collect();
+            others.join(", ")
+        }
+    }
+}
+
+/// Checks that the server holds the stream of the database. The first call for a database creates the
+/// stream.
+///
+/// # Errors
+/// If the stream is missing, or the server or the store is unavailable.
+pub async fn require_stream(store: &Store, stream: &dyn EventStream) -> Result<(), IdentityError> {
+    let (identity, state) = store.stream_identity().await?;
+    let is_renamed = state == StreamState::Unnamed && stream.rename_unnamed().await?;
+    let found = stream.found().await?;
+    if !found.missing.is_empty() {
+        if state != StreamState::New && !is_renamed {
+            return Err(IdentityError::Missing {
+                identity,
+                others: found.others,
+            });
+        }
+        stream.create().await?;
+    }
+    if state != StreamState::Created {
+        store.record_stream_created().await?;
+    }
+    Ok(())
+}
+
+/// Checks that a new database has adopted the stream that it is to receive again.
+///
+/// # Errors
+/// If it has not, or the server or the store is unavailable.
+pub async fn require_adopted(store: &Store, stream: &dyn EventStream) -> Result<(), IdentityError> {
+    let (_, state) = store.stream_identity().await?;
+    let found = stream.found().await?;
+    if state == StreamState::New && !found.missing.is_empty() && !found.others.is_empty() {
+        return Err(IdentityError::Unadopted {
+            others: found.others,
+        });
+    }
+    Ok(())
+}
+
+/// Creates the streams that a server lost, without entries. The events that were not persisted are
+/// lost. A server that holds streams of other databases is rejected, unless `is_shared` is set.
+///
+/// # Errors
+/// If no stream is missing, or the server or the store is unavailable.
+pub async fn adopt_empty(
+    store: &Store,
+    stream: &dyn EventStream,
+    is_shared: bool,
+    by: &Actor,
+) -> Result<StreamIdentity, IdentityError> {
+    let (identity, _) = store.stream_identity().await?;
+    let found = stream.found().await?;
+    if found.missing.is_empty() {
+        return Err(IdentityError::Complete(identity));
+    }
+    if !found.others.is_empty() && !is_shared {
+        return Err(IdentityError::Missing {
+            identity,
+            others: found.others,
+        });
+    }
+    store.adopt_stream(&identity, by).await?;
+    stream.create().await?;
+    Ok(identity)
+}
+
+/// Adopts the stream of a database that was lost, into a new database. `stream` has its identity.
+///
+/// # Errors
+/// If the database has received events, the server lacks the stream, or the server or the store is
+/// unavailable.
+pub async fn adopt_existing(
+    store: &Store,
+    stream: &dyn EventStream,
+    by: &Actor,
+) -> Result<(), IdentityError> {
+    let (identity, state) = store.stream_identity().await?;
+    if state != StreamState::New {
+        return Err(IdentityError::InUse(identity));
+    }
+    let found = stream.found().await?;
+    if !found.missing.is_empty() {
+        return Err(IdentityError::Missing {
+            identity: stream.identity().clone(),
+            others: found.others,
+        });
+    }
+    Ok(store.adopt_stream(stream.identity(), by).await?)
+}
