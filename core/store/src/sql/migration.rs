@@ -122,9 +122,55 @@ async fn migrate_mysql(pool: &MySqlPool) -> StoreResult<()> {
             "another process has been migrating the database for {LOCK_TIMEOUT_S} s"
         )));
     }
-    let result = MYSQL.run(&mut *connection).await.map_err(migrate_error);
+    let result = match permit_missing_keys(&mut connection).await {
+        Ok(()) => MYSQL.run(&mut *connection).await.map_err(migrate_error),
+        Err(error) => Err(error),
+    };
     release(&mut connection).await?;
     result
+}
+
+/// Lets the session create tables without a primary key, if the schema is new and the server rejects
+/// such tables. Migration 13 adds the keys. MariaDB has no such variable.
+async fn permit_missing_keys(connection: &mut MySqlConnection) -> StoreResult<()> {
+    let rejects: Option<(String, String)> = sqlx::query_as(
+        "SHOW SESSION VARIABLES WHERE Variable_name = 'sql_require_primary_key' AND Value = 'ON'",
+    )
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    let (tables,): (i64,) = sqlx::query_as(
+        "SELECT COUNT(*) FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_name = 'BATCH_JOB_EXECUTION_PARAMS'",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if rejects.is_none() || tables > 0 {
+        return Ok(());
+    }
+    sqlx::raw_sql("SET SESSION sql_require_primary_key = OFF")
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .map_err(|error| match error {
+            sqlx::Error::Database(ref cause) if is_missing_right(cause.as_ref()) => {
+                StoreError::Unusable(
+                    "the server rejects tables without a primary key (sql_require_primary_key = ON), \
+                     and the first migration creates some; grant SESSION_VARIABLES_ADMIN to the user \
+                     of `balance migrate`, or set the variable OFF until the command has finished"
+                        .to_owned(),
+                )
+            }
+            error => store_error(error),
+        })
+}
+
+/// Returns whether a server rejected a statement because the user lacks a right.
+fn is_missing_right(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .is_some_and(|error| error.number() == 1227)
 }
 
 async fn release(connection: &mut MySqlConnection) -> StoreResult<()> {
