@@ -2,6 +2,7 @@
 //! never advances them.
 
 use crate::{
+    jobs::spring::recover_by_spring,
     test_worker::undisturbed,
     verification::fixtures::{assert_clean, settle},
 };
@@ -228,6 +229,23 @@ async fn an_execution_that_spring_failed_is_restarted_by_an_operator_only() {
     let launcher = env.launcher(4);
     assert_eq!(launcher.launch_due().await.unwrap(), None);
     assert_clean(&env, "failed by Spring").await;
+
+    settle(&env, DAY, 0).await;
+    assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
+    assert_clean(&env, "restarted").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_of_spring_that_spring_recovered_restarts_while_workers_are_alive() {
+    let (env, failed) = failed().await;
+    let id = restart_by_spring(&env, &failed, "STARTED", &AT_PARTITION).await;
+    recover_by_spring(&env, id).await;
+    run_rescuer(&env, &failed).await;
+    assert_eq!(
+        env.store.execution_status(id).await.unwrap(),
+        BatchStatus::Failed
+    );
+    assert_clean(&env, "recovered").await;
 
     settle(&env, DAY, 0).await;
     assert_eq!(env.results().await, undisturbed(&plays(), DAY).await);
