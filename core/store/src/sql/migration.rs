@@ -122,16 +122,47 @@ async fn migrate_mysql(pool: &MySqlPool) -> StoreResult<()> {
             "another process has been migrating the database for {LOCK_TIMEOUT_S} s"
         )));
     }
-    let result = match permit_missing_keys(&mut connection).await {
-        Ok(()) => MYSQL.run(&mut *connection).await.map_err(migrate_error),
-        Err(error) => Err(error),
-    };
+    let result = run_mysql(&mut connection).await;
     release(&mut connection).await?;
     result
 }
 
-/// Lets the session create tables without a primary key, if the schema is new and the server rejects
-/// such tables. Migration 13 adds the keys. MariaDB has no such variable.
+async fn run_mysql(connection: &mut MySqlConnection) -> StoreResult<()> {
+    if is_new(connection).await? {
+        permit_missing_keys(connection).await?;
+    }
+    MYSQL.run(connection).await.map_err(migrate_error)
+}
+
+/// Returns whether no migration was applied to a database. Rejects a database with the tables of another
+/// program, before the first statement: a server does not roll back a failed migration.
+async fn is_new(connection: &mut MySqlConnection) -> StoreResult<bool> {
+    let (own, first): (i64, Option<String>) = sqlx::query_as(
+        "SELECT COUNT(CASE WHEN table_name = '_sqlx_migrations' THEN 1 END), \
+         CAST(MIN(table_name) AS CHAR) FROM information_schema.tables \
+         WHERE table_schema = DATABASE()",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if own > 0 {
+        let applied: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM _sqlx_migrations")
+            .fetch_one(connection)
+            .await
+            .map_err(store_error)?;
+        return Ok(applied == (0,));
+    }
+    match first {
+        None => Ok(true),
+        Some(table) => Err(StoreError::Unusable(format!(
+            "the database has tables of another program, such as {table}; create an empty database \
+             for Balance, and name it in DATABASE_URL"
+        ))),
+    }
+}
+
+/// Lets the session create tables without a primary key, if the server rejects such tables. Migration 13
+/// adds the keys. MariaDB has no such variable.
 async fn permit_missing_keys(connection: &mut MySqlConnection) -> StoreResult<()> {
     let rejects: Option<(String, String)> = sqlx::query_as(
         "SHOW SESSION VARIABLES WHERE Variable_name = 'sql_require_primary_key' AND Value = 'ON'",
@@ -139,14 +170,7 @@ async fn permit_missing_keys(connection: &mut MySqlConnection) -> StoreResult<()
     .fetch_optional(&mut *connection)
     .await
     .map_err(store_error)?;
-    let (tables,): (i64,) = sqlx::query_as(
-        "SELECT COUNT(*) FROM information_schema.tables \
-         WHERE table_schema = DATABASE() AND table_name = 'BATCH_JOB_EXECUTION_PARAMS'",
-    )
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(store_error)?;
-    if rejects.is_none() || tables > 0 {
+    if rejects.is_none() {
         return Ok(());
     }
     sqlx::raw_sql("SET SESSION sql_require_primary_key = OFF")
