@@ -64,7 +64,7 @@ async fn strict_database() -> Option<String> {
         .iter()
         .any(|(grant,)| grant.ends_with("WITH GRANT OPTION"));
     if value != "ON" || !can_grant {
-        println!(
+        eprintln!(
             "SKIPPED: migrations by a user without rights; they need a server with \
              sql_require_primary_key = ON and a user WITH GRANT OPTION"
         );
