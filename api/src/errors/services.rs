@@ -116,7 +116,9 @@ impl From<JobError> for ApiError {
         let code = match error {
             JobError::Store(error) => return error.into(),
             JobError::AlreadyComplete { .. } => Code::AlreadyComplete,
-            JobError::AlreadyRunning { .. } => Code::AlreadyRunning,
+            JobError::AlreadyRunning { .. } | JobError::ForeignRunning { .. } => {
+                Code::AlreadyRunning
+            }
             JobError::Unknown { .. } => Code::UnknownExecution,
             JobError::NotRestartable { .. } => Code::NotRestartable,
             JobError::NotRunning { .. } => Code::NotRunning,

@@ -36,6 +36,8 @@ pub struct ExecutionView {
     start_time: Option<DateTime<Utc>>,
     /// The time of the end.
     end_time: Option<DateTime<Utc>>,
+    /// Whether another program launched it, such as Spring Batch. That program runs it.
+    is_foreign: bool,
 }
 
 impl Example for ExecutionView {
@@ -52,6 +54,7 @@ impl Example for ExecutionView {
             create_time: moment(1),
             start_time: Some(moment(1)),
             end_time: None,
+            is_foreign: false,
         }
     }
 }
@@ -77,6 +80,7 @@ impl From<JobExecution> for ExecutionView {
             create_time: execution.create_time.and_utc(),
             start_time: execution.start_time.as_ref().map(NaiveDateTime::and_utc),
             end_time: execution.end_time.as_ref().map(NaiveDateTime::and_utc),
+            is_foreign: execution.is_foreign,
         }
     }
 }

@@ -113,12 +113,13 @@ async fn stop(app: &App, id: JobExecutionId) -> anyhow::Result<ExitCode> {
     }
     let (launcher, _backend) = app.launcher();
     launcher.stop(id).await?;
-    let status = app
-        .store
-        .execution(id)
-        .await?
-        .map_or_else(String::new, |execution| execution.status.to_string());
+    let execution = app.store.execution(id).await?;
+    let execution = execution.ok_or(JobError::NoSuchExecution(id))?;
+    let status = execution.status;
     output::line(&match outcome {
+        _ if execution.is_foreign => {
+            format!("execution {id} is {status}; the program that launched it stops it")
+        }
         LockOutcome::Exclusive => format!("execution {id} is {status}"),
         LockOutcome::Shared => {
             format!("execution {id} is {status}; it stops after the running chunks")

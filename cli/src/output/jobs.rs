@@ -22,23 +22,25 @@ fn took(start: Option<NaiveDateTime>, end: Option<NaiveDateTime>) -> String {
     })
 }
 
-/// Prints executions as a table.
+/// Prints executions as a table. It names the launching program if one of them is foreign.
 pub(crate) fn executions(executions: &[JobExecution]) {
-    let mut table = table(
-        &[
-            "execution",
-            "job",
-            "date",
-            "run",
-            "status",
-            "exit code",
-            "started",
-            "took",
-        ],
-        7,
-    );
+    let mut header = vec![
+        "execution",
+        "job",
+        "date",
+        "run",
+        "status",
+        "exit code",
+        "started",
+        "took",
+    ];
+    let has_foreign = executions.iter().any(|one| one.is_foreign);
+    if has_foreign {
+        header.push("launched by");
+    }
+    let mut table = table(&header, 7);
     for one in executions {
-        table.add_row([
+        let mut row = vec![
             one.id.to_string(),
             one.job.to_string(),
             one.date.to_string(),
@@ -48,7 +50,16 @@ pub(crate) fn executions(executions: &[JobExecution]) {
             one.start_time
                 .map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M:%S").to_string()),
             took(one.start_time, one.end_time),
-        ]);
+        ];
+        if has_foreign {
+            let program = if one.is_foreign {
+                "another program"
+            } else {
+                "Balance"
+            };
+            row.push(program.to_owned());
+        }
+        table.add_row(row);
     }
     line(&table.to_string());
 }
@@ -81,6 +92,9 @@ fn outcome(execution: &JobExecution) {
         execution.exit_code,
         took(execution.start_time, execution.end_time),
     ));
+    if execution.is_foreign {
+        line("  launched by another program, such as Spring Batch");
+    }
 }
 
 /// Prints why the execution did not complete.

@@ -79,6 +79,12 @@ impl TestEnv {
         format!("{{{}:s{shard}}}:events", self.identity())
     }
 
+    /// Returns the settings of this environment.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let settings = self.settings.iter();
+        settings.map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// Returns a call of the program with only the settings of this environment.
     pub(crate) fn balance(&self, args: &[&str]) -> Call {
         let mut command = bound(env!("CARGO_BIN_EXE_balance"));
@@ -88,7 +94,7 @@ impl TestEnv {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("TMPDIR", self.folder.path())
-            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+            .envs(self.settings());
         Call::new(command)
     }
 

@@ -13,6 +13,7 @@ mod containers;
 mod env;
 mod events;
 mod figures;
+mod from_spring;
 mod jobs;
 mod operations;
 mod playback;

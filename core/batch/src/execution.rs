@@ -52,6 +52,8 @@ pub struct JobExecution {
     pub create_time: NaiveDateTime,
     pub start_time: Option<NaiveDateTime>,
     pub end_time: Option<NaiveDateTime>,
+    /// Whether another program launched it, such as Spring Batch. Balance never advances it.
+    pub is_foreign: bool,
 }
 
 /// Maximum length of an exit message, in characters.

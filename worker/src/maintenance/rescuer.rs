@@ -5,7 +5,7 @@ use crate::context::WorkerContext;
 use balance_store::StoreResult;
 use std::sync::Arc;
 
-/// Releases dropped claims, then advances every running execution, in case a worker crashed between
+/// Releases dropped claims, then advances every running execution of Balance, in case a worker crashed between
 /// its commit and the next advance. Then closes the executions that another program ended.
 pub(crate) async fn rescue(context: Arc<WorkerContext>) -> StoreResult<()> {
     let store = &context.launcher.store;

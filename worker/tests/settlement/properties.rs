@@ -276,7 +276,7 @@ proptest! {
             env.import(&plays, 2).await.unwrap();
             // The run is stopped after a number of changes of its steps.
             env.execute(
-                "CREATE TABLE until_stop (changes INTEGER NOT NULL)",
+                "CREATE TABLE until_stop (changes INTEGER NOT NULL PRIMARY KEY)",
             ).await;
             env.execute(&format!("INSERT INTO until_stop VALUES ({changes})")).await;
             env.trigger(

@@ -21,7 +21,8 @@ const MAX_RESTART_WAIT_S: u32 = 3_600;
 
 impl Launcher {
     /// Launches the oldest unsettled day that is over and has plays, or restarts its failed
-    /// `closeDayStep`. A day that was stopped or failed in another step waits for an operator.
+    /// `closeDayStep`. A day that was stopped, failed in another step or was last run by another
+    /// program waits for an operator.
     /// Returns the execution that this call started.
     ///
     /// # Errors
@@ -74,7 +75,7 @@ impl Launcher {
         newest: &JobExecution,
         executions: usize,
     ) -> StoreResult<bool> {
-        if newest.status != BatchStatus::Failed {
+        if newest.status != BatchStatus::Failed || newest.is_foreign {
             return Ok(false);
         }
         let steps = self.store.steps(newest.id, None, 2).await?;

@@ -127,7 +127,7 @@ fn verify_step<'a>(
     }
     let is_claimable = name.partition.is_some() || !name.step.is_partitioned();
     let needs_lease = is_claimable && status.is_running();
-    let is_foreign = foreign::is_created(step) || foreign::is_ended(step, status);
+    let is_foreign = foreign::is_created(execution, step) || foreign::is_ended(step, status);
     if needs_lease != step.has_lease && !is_foreign {
         let lease = |exists| if exists { "a lease" } else { "no lease" };
         let expected = format!("{}: it is {status}", lease(needs_lease));
@@ -185,7 +185,7 @@ fn managers(execution: &ExecutionFacts, steps: &[ValidStep<'_>], findings: &mut 
         let has_partitions = partitions.clone().next().is_some();
         // Another program ended it without the sums of its partitions, or before it had any.
         if foreign::is_ended(manager.facts, manager.status)
-            || (!has_partitions && foreign::is_created(manager.facts))
+            || (!has_partitions && foreign::is_created(execution, manager.facts))
         {
             continue;
         }

@@ -7,8 +7,12 @@ use balance_batch::{
 };
 use balance_store::verification::{ExecutionFacts, StepFacts};
 
-/// Returns whether Spring Batch created a step execution: its context has keys of Spring.
-pub(super) fn is_created(step: &StepFacts) -> bool {
+/// Returns whether another program created a step execution: it launched the execution, or the context
+/// has keys of Spring Batch. Executions that are older than the record of launches have only the keys.
+pub(super) fn is_created(execution: &ExecutionFacts, step: &StepFacts) -> bool {
+    if execution.is_foreign {
+        return true;
+    }
     let context = step.run.context.as_ref().and_then(|(short, serialized)| {
         ExecutionContext::from_columns(short, serialized.as_deref()).ok()
     });
@@ -26,7 +30,7 @@ pub(super) fn count(execution: &ExecutionFacts) -> u64 {
     let is_foreign = |step: &&StepFacts| {
         let status = step.run.status.as_deref();
         let status = status.and_then(|word| word.parse().ok());
-        is_created(step) || status.is_some_and(|status| is_ended(step, status))
+        is_created(execution, step) || status.is_some_and(|status| is_ended(step, status))
     };
     u64::try_from(execution.steps.iter().filter(is_foreign).count()).unwrap_or(u64::MAX)
 }

@@ -29,7 +29,7 @@ struct Partition {
     range: Option<IdRange>,
     /// The status of the newest row.
     status: Option<BatchStatus>,
-    /// Whether Spring Batch wrote one of the rows. Its steps count nothing and move no cursor.
+    /// Whether another program created one of the rows. Its steps count nothing and move no cursor.
     is_foreign: bool,
     written: i128,
     skipped: i128,
@@ -88,7 +88,7 @@ impl InstancePartitions {
             ExecutionContext::from_columns(short, serialized.as_deref()).ok()
         });
         let key = step_key(execution, facts);
-        let is_foreign = foreign::is_created(facts);
+        let is_foreign = foreign::is_created(execution, facts);
         let Some(number) = name.partition else {
             if status == Some(BatchStatus::Completed) {
                 self.completed.push(name.step);

@@ -1,5 +1,6 @@
 //! Advancing an execution: starts its next step, ends a step whose partitions have ended, ends the
-//! execution, and closes the steps of an execution that another program ended. Idempotent. Each transaction locks the execution's row first.
+//! execution, and closes the steps of an execution that another program ended. Idempotent. Each
+//! transaction locks the execution's row first.
 
 use crate::{
     Store, StoreResult,
@@ -26,7 +27,7 @@ use sqlx::AssertSqlSafe;
 /// The outcome of [`Store::advance`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advance {
-    /// Nothing changed: partitions are unfinished, or the execution has ended.
+    /// Nothing changed: partitions are unfinished, the execution has ended, or another program runs it.
     Waiting,
     /// The next step is partitioned and has no plan yet. The caller must call again with a plan.
     NeedsPlan { step: Step, date: NaiveDate },
@@ -92,6 +93,8 @@ async fn attempt(
         return Ok(Attempt::Advanced(Advance::Waiting));
     };
     let advanced = match execution.status {
+        // The program that launched it advances it.
+        _ if execution.is_foreign => Advance::Waiting,
         BatchStatus::Starting | BatchStatus::Started => {
             start_next_step(&mut tx, &execution, plan).await?
         }

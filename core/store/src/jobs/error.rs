@@ -27,6 +27,16 @@ pub enum JobError {
         execution: JobExecutionId,
         status: BatchStatus,
     },
+    /// An execution that another program launched is running.
+    #[error(
+        "JobExecutionAlreadyRunning: execution {execution} of {date} is {status}; another program \
+         launched it: wait for its end, or stop it"
+    )]
+    ForeignRunning {
+        date: NaiveDate,
+        execution: JobExecutionId,
+        status: BatchStatus,
+    },
     /// The outcome of an earlier execution is unknown.
     #[error("JobRestart: execution {execution} is UNKNOWN; abandon it first")]
     Unknown { execution: JobExecutionId },

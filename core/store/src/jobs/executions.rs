@@ -15,15 +15,16 @@ use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
 impl Store {
-    /// Returns all running executions, oldest first.
+    /// Returns all running executions that Balance launched, oldest first.
     pub async fn running(&self) -> StoreResult<Vec<JobExecutionId>> {
         let running = statuses::running();
         let mut tx = self.db.read().await?;
         let rows: Vec<(i64,)> = tx
             .fetch_all(
                 AssertSqlSafe(format!(
-                    "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION \
-                     WHERE STATUS IN {running} ORDER BY JOB_EXECUTION_ID"
+                    "SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e \
+                     JOIN job_execution_launch n ON n.job_execution_id = e.JOB_EXECUTION_ID \
+                     WHERE e.STATUS IN {running} ORDER BY e.JOB_EXECUTION_ID"
                 )),
                 &[],
             )

@@ -87,6 +87,12 @@ pub(crate) async fn insert_execution(
         ],
     )
     .await?;
+    // Spring Batch has no row here, so that Balance never advances its executions.
+    tx.execute(
+        "INSERT INTO job_execution_launch (job_execution_id) VALUES (?)",
+        &params![id],
+    )
+    .await?;
     for parameter in parameters(date, run_id).iter() {
         tx.execute(
             "INSERT INTO BATCH_JOB_EXECUTION_PARAMS (JOB_EXECUTION_ID, PARAMETER_NAME, \

@@ -141,10 +141,19 @@ fn decide(job: Job, date: NaiveDate, executions: &[JobExecution]) -> Result<Laun
         });
     }
     if let Some(running) = executions.iter().find(|one| one.status.is_running()) {
-        return Err(JobError::AlreadyRunning {
-            date,
-            execution: running.id,
-            status: running.status,
+        let (execution, status) = (running.id, running.status);
+        return Err(if running.is_foreign {
+            JobError::ForeignRunning {
+                date,
+                execution,
+                status,
+            }
+        } else {
+            JobError::AlreadyRunning {
+                date,
+                execution,
+                status,
+            }
         });
     }
     let Some(newest) = executions.first() else {

@@ -28,13 +28,16 @@ struct JobRow {
     create_time: NaiveDateTime,
     start_time: Option<NaiveDateTime>,
     end_time: Option<NaiveDateTime>,
+    /// 1 if Balance launched the execution, else 0.
+    launches: i64,
 }
 
 const JOB_SELECT: &str = "SELECT e.JOB_EXECUTION_ID AS job_execution_id, \
      e.JOB_INSTANCE_ID AS job_instance_id, d.job_name AS job_name, d.date AS date, \
      d.run_id AS run_id, e.STATUS AS status, e.EXIT_CODE AS exit_code, \
      e.EXIT_MESSAGE AS exit_message, e.CREATE_TIME AS create_time, e.START_TIME AS start_time, \
-     e.END_TIME AS end_time \
+     e.END_TIME AS end_time, (SELECT COUNT(*) FROM job_execution_launch n \
+       WHERE n.job_execution_id = e.JOB_EXECUTION_ID) AS launches \
      FROM BATCH_JOB_EXECUTION e \
      JOIN job_date_instance d ON d.job_instance_id = e.JOB_INSTANCE_ID";
 
@@ -56,6 +59,7 @@ impl TryFrom<JobRow> for JobExecution {
             create_time: row.create_time,
             start_time: row.start_time,
             end_time: row.end_time,
+            is_foreign: row.launches == 0,
         })
     }
 }

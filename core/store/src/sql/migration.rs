@@ -122,9 +122,79 @@ async fn migrate_mysql(pool: &MySqlPool) -> StoreResult<()> {
             "another process has been migrating the database for {LOCK_TIMEOUT_S} s"
         )));
     }
-    let result = MYSQL.run(&mut *connection).await.map_err(migrate_error);
+    let result = run_mysql(&mut connection).await;
     release(&mut connection).await?;
     result
+}
+
+async fn run_mysql(connection: &mut MySqlConnection) -> StoreResult<()> {
+    if is_new(connection).await? {
+        permit_missing_keys(connection).await?;
+    }
+    MYSQL.run(connection).await.map_err(migrate_error)
+}
+
+/// Returns whether no migration was applied to a database. Rejects a database with the tables of another
+/// program, before the first statement: a server does not roll back a failed migration.
+async fn is_new(connection: &mut MySqlConnection) -> StoreResult<bool> {
+    let (own, first): (i64, Option<String>) = sqlx::query_as(
+        "SELECT COUNT(CASE WHEN table_name = '_sqlx_migrations' THEN 1 END), \
+         CAST(MIN(table_name) AS CHAR) FROM information_schema.tables \
+         WHERE table_schema = DATABASE()",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if own > 0 {
+        let applied: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM _sqlx_migrations")
+            .fetch_one(connection)
+            .await
+            .map_err(store_error)?;
+        return Ok(applied == (0,));
+    }
+    match first {
+        None => Ok(true),
+        Some(table) => Err(StoreError::Unusable(format!(
+            "the database has tables of another program, such as {table}; create an empty database \
+             for Balance, and name it in DATABASE_URL"
+        ))),
+    }
+}
+
+/// Lets the session create tables without a primary key, if the server rejects such tables. Migration 13
+/// adds the keys. MariaDB has no such variable.
+async fn permit_missing_keys(connection: &mut MySqlConnection) -> StoreResult<()> {
+    let rejects: Option<(String, String)> = sqlx::query_as(
+        "SHOW SESSION VARIABLES WHERE Variable_name = 'sql_require_primary_key' AND Value = 'ON'",
+    )
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(store_error)?;
+    if rejects.is_none() {
+        return Ok(());
+    }
+    sqlx::raw_sql("SET SESSION sql_require_primary_key = OFF")
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .map_err(|error| match error {
+            sqlx::Error::Database(ref cause) if is_missing_right(cause.as_ref()) => {
+                StoreError::Unusable(
+                    "the server rejects tables without a primary key (sql_require_primary_key = ON), \
+                     and the first migration creates some; grant SESSION_VARIABLES_ADMIN to the user \
+                     of `balance migrate`, or set the variable OFF until the command has finished"
+                        .to_owned(),
+                )
+            }
+            error => store_error(error),
+        })
+}
+
+/// Returns whether a server rejected a statement because the user lacks a right.
+fn is_missing_right(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .is_some_and(|error| error.number() == 1227)
 }
 
 async fn release(connection: &mut MySqlConnection) -> StoreResult<()> {

@@ -265,6 +265,8 @@ pub struct StepFacts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutionFacts {
     pub id: JobExecutionId,
+    /// Whether another program launched it.
+    pub is_foreign: bool,
     pub run: RunFacts,
     pub parameters: Vec<ParameterFacts>,
     /// All step executions in the order of their ids.

@@ -165,6 +165,12 @@ async fn execution(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Option<Execut
         )
         .await?;
     let Some(run) = run else { return Ok(None) };
+    let (launches,): (i64,) = tx
+        .fetch_one(
+            "SELECT COUNT(*) FROM job_execution_launch WHERE job_execution_id = ?",
+            &params![id.0],
+        )
+        .await?;
     let steps: Vec<StepRow> = tx
         .fetch_all(
             AssertSqlSafe(format!(
@@ -184,6 +190,7 @@ async fn execution(tx: &mut Tx, id: JobExecutionId) -> StoreResult<Option<Execut
         .await?;
     Ok(Some(ExecutionFacts {
         id,
+        is_foreign: launches == 0,
         run: run.into(),
         parameters: parameters(tx, id).await?,
         steps: steps.into_iter().map(StepFacts::from).collect(),

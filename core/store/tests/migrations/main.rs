@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod database;
+mod keys;
 
 use balance_batch::{execution::JobExecutionId, job::Job, status::BatchStatus};
 use balance_domain::{
@@ -128,6 +129,7 @@ async fn the_store_reads_what_an_older_program_wrote() {
         .unwrap();
     assert_eq!(executions.len(), 1);
     assert_eq!(executions[0].status, BatchStatus::Failed);
+    assert!(!executions[0].is_foreign);
     let steps = store.steps(JobExecutionId(2), None, 10).await.unwrap();
     let names: Vec<String> = steps.iter().map(|step| step.name.to_string()).collect();
     let expected = [

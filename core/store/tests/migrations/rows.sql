@@ -128,3 +128,7 @@ INSERT INTO period_total (period, start_date, video_count, view_count, total_pla
 -- version 12
 INSERT INTO job_execution_trace (job_execution_id, traceparent) VALUES
     (1, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');
+
+-- version 13
+INSERT INTO job_execution_launch (job_execution_id)
+    SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION;

@@ -2,6 +2,7 @@
 //! that write to them.
 
 mod control;
+mod foreign;
 mod metadata;
 mod planning;
 mod rejected_launches;

@@ -44,7 +44,7 @@ async fn stop_by_spring(env: &TestEnv, id: JobExecutionId) {
 }
 
 /// Fails an execution and its running steps as `recover` of Spring Batch 6 does. It keeps the exit codes.
-async fn recover_by_spring(env: &TestEnv, id: JobExecutionId) {
+pub(crate) async fn recover_by_spring(env: &TestEnv, id: JobExecutionId) {
     for (table, exit) in [
         ("BATCH_STEP_EXECUTION", ""),
         ("BATCH_JOB_EXECUTION", ", EXIT_CODE = 'FAILED'"),

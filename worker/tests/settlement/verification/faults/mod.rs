@@ -23,8 +23,13 @@ pub(crate) async fn inject(env: &TestEnv, table: &str, fault: &str) -> Vec<Strin
     } else {
         "PRAGMA foreign_keys = OFF"
     };
-    env.execute(&format!("CREATE TABLE kept AS SELECT * FROM {table}"))
-        .await;
+    // A server may reject tables without a primary key.
+    let create = if env.is_server() {
+        format!("CREATE TABLE kept LIKE {table}; INSERT INTO kept SELECT * FROM {table}")
+    } else {
+        format!("CREATE TABLE kept AS SELECT * FROM {table}")
+    };
+    env.execute(&create).await;
     env.execute(&format!("{unchecked}; {fault}")).await;
     let found = differences(env).await;
     env.execute(&format!(

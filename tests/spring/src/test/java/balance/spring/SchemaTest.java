@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -29,6 +30,14 @@ class SchemaTest extends TestEnv {
         assertTrue(message.contains("is not a SEQUENCE"), message);
 
         assertEquals("COMPLETED", status(spring.restart(failed)));
+    }
+
+    @Test
+    void every_table_has_a_primary_key() throws Exception {
+        List<String> keyed = database.rows("SELECT table_name FROM information_schema.table_constraints "
+                + "WHERE table_schema = DATABASE() AND constraint_type = 'PRIMARY KEY' "
+                + "AND table_name NOT LIKE 'saved\\_%' AND table_name <> '_sqlx_migrations' ORDER BY table_name");
+        assertEquals(database.tables(), keyed);
     }
 
     private static String messages(Throwable error) {

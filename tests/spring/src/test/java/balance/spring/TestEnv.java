@@ -71,6 +71,17 @@ abstract class TestEnv {
         assertVerified();
     }
 
+    /**
+     * Waits until the rescuer of a running worker has processed all executions. It closes an ended execution that
+     * has a lease after it advanced the running ones.
+     */
+    void awaitRescuer(long ended) throws Exception {
+        database.execute("INSERT INTO step_lease (step_execution_id, job_execution_id, lease_until_micros) "
+                + "SELECT STEP_EXECUTION_ID, JOB_EXECUTION_ID, 0 FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = "
+                + ended + " AND STEP_NAME = '" + Work.CLOSE_DAY + "'");
+        Waiting.until("no lease", () -> database.number("SELECT COUNT(*) FROM step_lease") == 0);
+    }
+
     List<String> openSteps() throws Exception {
         return database.rows(OPEN_STEPS);
     }

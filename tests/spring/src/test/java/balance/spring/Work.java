@@ -6,6 +6,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /** What Spring's steps do: they record that they ran and with which context, and fail on request. */
 final class Work {
@@ -30,8 +32,23 @@ final class Work {
     /** Whether the partitioner fails. */
     boolean failsToPartition;
 
-    void run(String step, Map<String, Object> context) {
+    private final Map<String, CountDownLatch> holds = new ConcurrentSkipListMap<>();
+
+    /** Holds up a step that runs from now on, until it is released. */
+    void hold(String step) {
+        holds.put(step, new CountDownLatch(1));
+    }
+
+    void release(String step) {
+        holds.get(step).countDown();
+    }
+
+    void run(String step, Map<String, Object> context) throws InterruptedException {
         ran.put(step, new TreeMap<>(context));
+        CountDownLatch hold = holds.get(step);
+        if (hold != null && !hold.await(50, TimeUnit.SECONDS)) {
+            throw new IllegalStateException("still held after 50 s");
+        }
         if (failing.contains(step.split(":")[0])) {
             throw new IllegalStateException("failed on request");
         }
