@@ -7,6 +7,7 @@
 )]
 
 pub mod clock;
+pub mod day_job;
 pub mod http;
 pub mod intake;
 pub mod midnight;

@@ -9,8 +9,12 @@
     reason = "a benchmark prints its results and panics on failure"
 )]
 
+use balance_batch::job::Job;
 use balance_domain::playback::Play;
-use balance_test_support::settlement::{MICROS, Shape, TestEnv, at, date, play};
+use balance_test_support::{
+    day_job::RESULT_TABLES,
+    settlement::{MICROS, Shape, TestEnv, at, date, play},
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::time::Instant;
 
@@ -67,11 +71,12 @@ async fn main() {
         let execution = env.settle(date("2024-06-01"), shape).await.unwrap();
         let took = began.elapsed();
         println!(
-            "four steps, {partitions} partitions, {concurrency} workers: {took:?}, x limit {:.2}",
+            "{} steps, {partitions} partitions, {concurrency} workers: {took:?}, x limit {:.2}",
+            Job::DayStatistics.steps().len(),
             took.as_secs_f64() / limit.as_secs_f64()
         );
         // Resets the tables, so that the same day can be settled again.
-        for table in ["video_statistics", "video_revenue", "period_rollup"] {
+        for (table, _) in RESULT_TABLES {
             env.execute(&format!("DELETE FROM {table}")).await;
         }
         let id = execution.id;

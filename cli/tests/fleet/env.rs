@@ -1,19 +1,14 @@
 //! The environment of a fleet test: separate databases on MariaDB and Redis, a folder, and calls of
 //! the program with their addresses.
 
+use balance_batch::job::Job;
 use balance_test_support::{
+    day_job::RESULT_TABLES,
     process::{Call, until},
     servers::{Database, PASSWORD, Servers, bound},
 };
 use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
-
-/// The tables with the results of settlements, each with its key.
-pub(crate) const RESULTS: [(&str, &str); 3] = [
-    ("video_statistics", "video_id, date"),
-    ("video_revenue", "video_id, date"),
-    ("period_rollup", "period, start_date, video_id"),
-];
 
 pub(crate) struct TestEnv {
     pub(crate) servers: Arc<Servers>,
@@ -106,7 +101,7 @@ impl TestEnv {
         call.run().succeeded();
     }
 
-    /// Returns the results of settlements: statistics, revenue, weeks and months.
+    /// Returns the results of settlements.
     pub(crate) fn results(&self) -> Vec<String> {
         let of_table = |(table, order): (&str, &str)| {
             let rows = self
@@ -115,7 +110,7 @@ impl TestEnv {
             let named = rows.into_iter().map(move |row| format!("{table}|{row}"));
             named.collect::<Vec<_>>()
         };
-        RESULTS.into_iter().flat_map(of_table).collect()
+        RESULT_TABLES.into_iter().flat_map(of_table).collect()
     }
 
     /// Drops the database, for servers that outlive the tests.
@@ -185,13 +180,14 @@ impl TestEnv {
 
     /// Deletes all executions and results; the plays stay.
     pub(crate) fn reset_settlements(&self) {
-        let tables = self.database.rows(
+        let mut tables = self.database.rows(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
              AND table_name NOT LIKE '%\\_SEQ' AND (table_name LIKE 'BATCH\\_%' \
-             OR table_name LIKE 'job\\_date%' OR table_name LIKE 'step\\_%' \
-             OR table_name IN ('rejected_item', 'video_statistics', 'video_revenue', 'period_rollup'))",
+             OR table_name LIKE 'job\\_%' OR table_name LIKE 'step\\_%' \
+             OR table_name = 'rejected_item')",
         );
-        assert!(tables.len() >= 14, "{tables:?}");
+        assert!(tables.len() >= 13, "{tables:?}");
+        tables.extend(RESULT_TABLES.map(|(table, _)| table.to_owned()));
         let empty: String = tables
             .iter()
             .map(|table| format!("TRUNCATE TABLE {table};"))
@@ -202,7 +198,7 @@ impl TestEnv {
         ));
     }
 
-    /// Asserts that each day has one COMPLETED execution with four completed steps. No partition is
+    /// Asserts that each day has one COMPLETED execution with all steps completed. No partition is
     /// unfinished, no lease is left, and no partition or video is set aside.
     #[track_caller]
     pub(crate) fn assert_all_complete(&self, days: usize, what: &str) {
@@ -219,7 +215,8 @@ impl TestEnv {
             "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME NOT LIKE '%:%' \
              GROUP BY JOB_EXECUTION_ID",
         );
-        assert_eq!(steps, vec!["4"; days], "{what}");
+        let expected = Job::DayStatistics.steps().len().to_string();
+        assert_eq!(steps, vec![expected; days], "{what}");
         for table in [
             "step_lease",
             "step_expiry",

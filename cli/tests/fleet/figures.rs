@@ -1,11 +1,9 @@
 //! The results of a real log are equal on each database: a file, MariaDB, and the MySQL server of
 //! `TEST_MYSQL_URL`.
 
-use crate::{
-    env::{RESULTS, TestEnv},
-    worker::Fleet,
-};
+use crate::{env::TestEnv, worker::Fleet};
 use balance_test_support::{
+    day_job::RESULT_TABLES,
     process::{Call, block_on, variable_or_skip},
     rows::assert_same,
     servers::{PASSWORD, Servers, bound},
@@ -39,7 +37,7 @@ async fn rows_of_file(path: &Path) -> Vec<String> {
         .await
         .unwrap();
     let mut all = Vec::new();
-    for (table, order) in RESULTS {
+    for (table, order) in RESULT_TABLES {
         let sql = format!("SELECT * FROM {table} ORDER BY {order}");
         let rows = raw_sql(AssertSqlSafe(sql)).fetch_all(&mut connection);
         for row in rows.await.unwrap() {

@@ -2,6 +2,7 @@
 
 use crate::{env::TestEnv, playback::service as playback};
 use balance_test_support::{
+    day_job::RESULT_TABLES,
     http::Client,
     process::{block_on, variable},
     servers::Servers,
@@ -64,12 +65,10 @@ fn fill(env: &TestEnv, from: u64, to: u64) {
     env.database
         .execute("UPDATE closed_through SET date = '2026-01-31'");
     // Updates the index statistics. Otherwise a query plan may be that of an empty table.
-    for table in [
-        "video",
-        "video_statistics",
-        "video_revenue",
-        "period_rollup",
-    ] {
+    for table in ["video"]
+        .into_iter()
+        .chain(RESULT_TABLES.map(|(table, _)| table))
+    {
         env.database.execute(&format!("ANALYZE TABLE {table}"));
     }
 }

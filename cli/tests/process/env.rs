@@ -5,6 +5,7 @@ pub(crate) use balance_test_support::process::{
 };
 
 use crate::rows::rows;
+use balance_test_support::day_job::RESULT_TABLES;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions,
 };
@@ -134,9 +135,9 @@ impl TestEnv {
         rows.remove(0)
     }
 
-    /// Returns the results of settlements: statistics, revenue, weeks and months.
+    /// Returns the results of settlements.
     pub(crate) fn results(&self) -> Vec<String> {
-        self.tables(&["video_statistics", "video_revenue", "period_rollup"])
+        self.tables(&RESULT_TABLES.map(|(table, _)| table))
     }
 
     /// Returns all rows of all tables.

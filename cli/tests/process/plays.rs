@@ -1,6 +1,7 @@
 //! Generated plays, and environments with them.
 
 use crate::env::TestEnv;
+use balance_batch::job::Job;
 use std::fmt::Write;
 
 pub(crate) const HEADER: &str = "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s";
@@ -61,7 +62,7 @@ pub(crate) fn undisturbed(env: &TestEnv) -> Vec<String> {
     results
 }
 
-/// Asserts that each day has one COMPLETED execution with four completed steps and no lease.
+/// Asserts that each day has one COMPLETED execution with all steps completed and no lease.
 #[track_caller]
 pub(crate) fn assert_all_complete(env: &TestEnv, days: usize) {
     let executions = env.rows("SELECT STATUS FROM BATCH_JOB_EXECUTION");
@@ -73,6 +74,7 @@ pub(crate) fn assert_all_complete(env: &TestEnv, days: usize) {
         "SELECT COUNT(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME NOT LIKE '%:%' \
          GROUP BY JOB_EXECUTION_ID",
     );
-    assert_eq!(steps, vec!["4"; days], "the steps of each execution");
+    let expected = Job::DayStatistics.steps().len().to_string();
+    assert_eq!(steps, vec![expected; days], "the steps of each execution");
     assert_eq!(env.value("SELECT COUNT(*) FROM step_lease"), "0");
 }

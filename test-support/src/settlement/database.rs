@@ -2,6 +2,7 @@
 //! `TEST_SERVER_URL`.
 
 use super::TestEnv;
+use crate::day_job::RESULT_TABLES;
 use chrono::NaiveDate;
 use sqlx::{Connection, MySqlConnection, Row, SqliteConnection, TypeInfo, ValueRef};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -162,14 +163,10 @@ impl TestEnv {
         }
     }
 
-    /// Returns all results of settlements: statistics, revenue, weeks and months.
+    /// Returns all results of settlements.
     pub async fn results(&self) -> Vec<String> {
         let mut all = Vec::new();
-        for (table, order) in [
-            ("video_statistics", "video_id, date"),
-            ("video_revenue", "video_id, date"),
-            ("period_rollup", "period, start_date, video_id"),
-        ] {
+        for (table, order) in RESULT_TABLES {
             let rows = self
                 .rows(&format!("SELECT * FROM {table} ORDER BY {order}"))
                 .await;

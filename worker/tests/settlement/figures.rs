@@ -1,6 +1,9 @@
 //! Statistics and revenue of settled days.
 
-use balance_batch::status::{BatchStatus, ExitCode};
+use balance_batch::{
+    job::{Job, Step},
+    status::{BatchStatus, ExitCode},
+};
 use balance_domain::{
     accounts::UserId,
     playback::Play,
@@ -11,7 +14,7 @@ use balance_store::{operations::Actor, rates::SetRatesError};
 use balance_test_support::settlement::{MICROS, Shape, TestEnv, at, date, day_of_plays, play};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_day_settles_with_four_steps() {
+async fn a_day_settles_with_all_steps() {
     let env = TestEnv::new().await;
     env.import(&day_of_plays("2024-06-01", 500, 50), 0)
         .await
@@ -23,12 +26,14 @@ async fn a_day_settles_with_four_steps() {
     assert_eq!(execution.status, BatchStatus::Completed);
     assert_eq!(execution.exit_code, ExitCode::COMPLETED);
     let steps = env.steps(execution.id).await;
-    let own = steps.iter().filter(|step| step.name.partition.is_none());
-    assert_eq!(own.clone().count(), 4);
     assert!(
-        own.clone()
+        steps
+            .iter()
             .all(|step| step.status == BatchStatus::Completed)
     );
+    let own = steps.iter().filter(|step| step.name.partition.is_none());
+    let own: Vec<Step> = own.map(|step| step.name.step).collect();
+    assert_eq!(own, Job::DayStatistics.steps());
     let total = env
         .rows("SELECT SUM(view_count), SUM(total_play_time) FROM video_statistics")
         .await;

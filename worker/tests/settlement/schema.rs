@@ -1,7 +1,14 @@
 //! The schema is the same on all databases.
 
-use balance_test_support::settlement::TestEnv;
-use std::{collections::BTreeSet, fs, path::Path};
+use balance_test_support::{
+    day_job::RESULT_TABLES,
+    settlement::{Shape, TestEnv, date, even_day},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 fn migrations(database: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -34,4 +41,37 @@ async fn a_server_has_the_tables_and_columns_of_a_file() {
             "{table}"
         );
     }
+}
+
+/// Returns the rows of each table.
+async fn rows_of_tables(env: &TestEnv) -> BTreeMap<String, Vec<String>> {
+    let mut all = BTreeMap::new();
+    for table in env.tables().await {
+        let mut rows = env.rows(&format!("SELECT * FROM {table}")).await;
+        rows.sort_unstable();
+        all.insert(table, rows);
+    }
+    all
+}
+
+/// Every table that a settlement changes has results, except those that record its course.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_result_tables_is_complete() {
+    const DAY: &str = "2024-06-03";
+    let env = TestEnv::new().await;
+    env.import(&even_day(DAY, 40, 8), 1).await.unwrap();
+    let before = rows_of_tables(&env).await;
+    env.settle(date(DAY), Shape::default()).await.unwrap();
+    let after = rows_of_tables(&env).await;
+    let is_of_jobs = |table: &str| {
+        let prefixes = ["BATCH_", "job_", "step_"];
+        prefixes.iter().any(|prefix| table.starts_with(prefix))
+            || ["audit", "closed_through", "worker"].contains(&table)
+    };
+    let changed = after
+        .iter()
+        .filter(|(table, rows)| before[*table] != **rows && !is_of_jobs(table));
+    let changed: BTreeSet<&str> = changed.map(|(table, _)| table.as_str()).collect();
+    let listed: BTreeSet<&str> = RESULT_TABLES.into_iter().map(|(table, _)| table).collect();
+    assert_eq!(changed, listed);
 }

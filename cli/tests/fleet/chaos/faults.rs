@@ -5,7 +5,7 @@ use crate::{
     takeovers,
     worker::{Fleet, KilledWorker, OwnedClaim, Worker},
 };
-use balance_test_support::{process::until, servers::Daemon};
+use balance_test_support::{day_job::partitioned_steps, process::until, servers::Daemon};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::{sync::Arc, thread::sleep, time::Duration};
@@ -45,8 +45,6 @@ pub(crate) const KINDS: [Kind; 9] = [
     Kind::Everything,
 ];
 
-const STEPS: [&str; 3] = ["dayStatisticsStep", "dayRevenueStep", "periodRollupStep"];
-
 /// The fault affected no running partition: the day was settled before.
 pub(crate) struct Missed;
 
@@ -65,7 +63,8 @@ impl Fault<'_> {
         if kind == Kind::WorkerFrozen {
             return self.freeze_worker();
         }
-        let step = STEPS[self.rng.random_range(0..STEPS.len())];
+        let steps = partitioned_steps();
+        let step = steps[self.rng.random_range(0..steps.len())];
         self.until_running(step)?;
         self.pause(300);
         let servers = Arc::clone(&self.env.servers);

@@ -6,6 +6,7 @@ use crate::{
     plays::{assert_all_complete, imported, imported_days, undisturbed},
     rows::{assert_same, rows},
 };
+use balance_test_support::day_job::partitioned_steps;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sqlx::Connection;
@@ -103,8 +104,6 @@ pub(crate) fn until_running(env: &TestEnv, child: &mut Running, step: &str) {
     });
 }
 
-const STEPS: [&str; 3] = ["dayStatisticsStep", "dayRevenueStep", "periodRollupStep"];
-
 #[test]
 fn killed_fifty_times_while_a_partition_is_started() {
     const KILLS: usize = 50;
@@ -116,6 +115,7 @@ fn killed_fifty_times_while_a_partition_is_started() {
     eprintln!("TEST_SEED={seed}");
     let unsettled = imported_days(&["2024-03-30"], 150);
     let expected = undisturbed(&unsettled);
+    let steps = partitioned_steps();
     let (attempts, landed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -126,7 +126,7 @@ fn killed_fifty_times_while_a_partition_is_started() {
                     let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(attempt));
                     let chunk_size = rng.random_range(1..=2);
                     let wait = Duration::from_micros(rng.random_range(0..=200_000));
-                    let step = STEPS[rng.random_range(0..STEPS.len())];
+                    let step = steps[rng.random_range(0..steps.len())];
                     let env = unsettled.copy();
                     let mut child = settle(&env, chunk_size).start();
                     until_running(&env, &mut child, step);
@@ -136,14 +136,15 @@ fn killed_fifty_times_while_a_partition_is_started() {
                     if !outcome.was_killed() {
                         assert!(outcome.is_ok(), "seed {seed}: {outcome:#?}");
                     }
-                    let steps = env.rows(
+                    let started = env.rows(
                         "SELECT STEP_NAME FROM BATCH_STEP_EXECUTION \
                          WHERE STATUS = 'STARTED' AND STEP_NAME LIKE '%:partition%'",
                     );
-                    let what = format!("seed {seed}, attempt {attempt}, after {wait:?}, {steps:?}");
+                    let what =
+                        format!("seed {seed}, attempt {attempt}, after {wait:?}, {started:?}");
                     assert_recovers(&env, &expected, 1, &what);
-                    if !steps.is_empty() {
-                        landed.lock().unwrap().push(steps[0].clone());
+                    if let Some(name) = started.into_iter().next() {
+                        landed.lock().unwrap().push(name);
                     }
                 }
             });
@@ -151,13 +152,15 @@ fn killed_fifty_times_while_a_partition_is_started() {
     });
     let landed = landed.into_inner().unwrap();
     let of = |step: &str| landed.iter().filter(|name| name.starts_with(step)).count();
+    let by_step: Vec<String> = steps
+        .iter()
+        .map(|step| format!("{} {step}", of(step)))
+        .collect();
     eprintln!(
-        "{} kills in {} attempts: {} statistics, {} revenue, {} rollup",
+        "{} kills in {} attempts: {}",
         landed.len(),
         attempts.into_inner(),
-        of(STEPS[0]),
-        of(STEPS[1]),
-        of(STEPS[2]),
+        by_step.join(", "),
     );
     assert!(landed.len() >= KILLS);
 }

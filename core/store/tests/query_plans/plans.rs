@@ -49,7 +49,8 @@ pub(crate) async fn large_tables(env: &TestEnv) -> Tables {
             let rows: i64 = rows[0].parse().unwrap();
             assert!(
                 rows >= 500,
-                "{table} has {rows} rows: its plans prove nothing"
+                "{table} has {rows} rows, so that its plans prove nothing: add 500 in query_plans.sql, \
+                 or add the table to SMALL"
             );
             if env.is_server() {
                 env.execute(&format!("ANALYZE TABLE {table}")).await;
@@ -65,6 +66,15 @@ pub(crate) async fn excesses(env: &TestEnv, sql: &str, tables: &Tables) -> Vec<S
     match &env.server {
         None => of_sqlite(env, sql, tables).await,
         Some(url) => of_server(url, sql, tables).await,
+    }
+}
+
+/// Names what a statement does with the rows of a large table.
+const fn complaint(scans: bool, sorts: bool) -> &'static str {
+    match (scans, sorts) {
+        (true, true) => "scans a large table, and sorts its rows before a limit",
+        (true, false) => "scans a large table",
+        (false, _) => "sorts the rows of a large table before a limit",
     }
 }
 
@@ -88,7 +98,8 @@ async fn of_sqlite(env: &TestEnv, sql: &str, tables: &Tables) -> Vec<String> {
         // The rows of a subquery are few: it has a limit of its own, or groups.
         let sorts_all = has_limit && sorts && !has("CO-ROUTINE") && !has("MATERIALIZE");
         if is_large && (scans || sorts_all) {
-            found.push((*line).to_owned());
+            let complaint = complaint(scans, sorts_all);
+            found.push(format!("{complaint}: {line}"));
         }
     }
     found
@@ -120,8 +131,9 @@ async fn of_server(url: &str, sql: &str, tables: &Tables) -> Vec<String> {
         let stops_early = access != "ALL" && has_limit && !sorts;
         let sorts_many = has_limit && extra.contains("filesort") && estimate >= MANY;
         if (is_whole && !stops_early) || sorts_many {
+            let complaint = complaint(is_whole && !stops_early, sorts_many);
             found.push(format!(
-                "{access} {name}, {estimate} of {all} rows, {extra}"
+                "{complaint}: {access} {name}, {estimate} of {all} rows, {extra}"
             ));
         }
     }

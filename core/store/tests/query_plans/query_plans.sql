@@ -48,6 +48,10 @@ INSERT INTO opening_balance (video_id, view_count, ad_view_count)
 INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, counted, play_time,
     reported_time)
     SELECT date, b16, 100000 + i, i, 0, 1, 1, 1 FROM n;
+-- A play of a video that is not registered. The settlement of its day skips it.
+INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, counted, play_time,
+    reported_time)
+    SELECT '2024-06-05', b16, 999, 7, 0, 1, 1, 1 FROM n WHERE i = 1;
 INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id)
     SELECT date, 100000 + i, i, 300, 1 FROM n;
 INSERT INTO video_statistics (video_id, date, view_count, total_play_time, ad_view_count,

@@ -76,18 +76,29 @@ pub(crate) async fn recorded(env: &TestEnv) -> Vec<String> {
             reopened.store.close().await;
             env.execute("SET GLOBAL general_log = 0").await;
             let (_, database) = url.rsplit_once('/').unwrap();
-            env.rows(&format!(
-                "SELECT DISTINCT CONVERT(argument USING utf8mb4) FROM mysql.general_log \
-                 WHERE command_type = 'Execute' AND thread_id IN \
+            let sql = format!(
+                "SELECT DISTINCT HEX(argument) FROM mysql.general_log \
+                 WHERE command_type = 'Execute' AND argument NOT LIKE 'INSERT %' AND thread_id IN \
                  (SELECT thread_id FROM mysql.general_log \
                   WHERE command_type = 'Connect' AND argument LIKE '% on {database} using %')"
-            ))
-            .await
+            );
+            env.rows(&sql)
+                .await
+                .iter()
+                .map(|hex| text_of(hex))
+                .collect()
         }
     };
     let explainable = statements.into_iter().filter(|sql| is_explainable(sql));
     let shapes: BTreeMap<String, String> = explainable.map(|sql| (shape(&sql), sql)).collect();
     shapes.into_values().collect()
+}
+
+/// Returns the text with these bytes. Binary values in statements are not always valid UTF-8.
+fn text_of(hex: &str) -> String {
+    let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
+    let bytes = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap());
+    String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
 }
 
 fn is_explainable(sql: &str) -> bool {

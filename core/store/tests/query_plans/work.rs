@@ -1,6 +1,11 @@
 //! The calls whose statements are explained, and the rows that they need.
 
-use balance_batch::{execution::JobExecutionId, job::Job};
+use balance_batch::{
+    chunk::ClaimToken,
+    execution::JobExecutionId,
+    job::{Job, Step},
+    status::{BatchStatus, ExitCode},
+};
 use balance_domain::{
     accounts::{Role, UserId, Username},
     period::PeriodKind,
@@ -10,8 +15,9 @@ use balance_domain::{
 use balance_service::verification::{self, Options};
 use balance_store::{
     accounts::{NewToken, PasswordHash, TokenHash},
+    claims::{Claimed, Ending, Reloaded},
     events::{Content, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
-    operations::AuditId,
+    operations::{Actor, AuditId},
     playback::{Command, IdempotencyKey, IntakeRequest, IntakeRules, SuppressedReason},
     reports::{RevenuePage, TopBy},
     videos::{Creation, NewVideo, VideoOrder, VideoQuery},
@@ -60,6 +66,8 @@ pub(crate) async fn work(env: &TestEnv) {
         env.settle(date(day), Shape::default()).await.unwrap();
     }
     jobs(env).await;
+    claims(env).await;
+    plans(env).await;
     events(env).await;
     playback(env).await;
     accounts(env).await;
@@ -102,6 +110,65 @@ async fn jobs(env: &TestEnv) {
     store.active_days(Some(date(DAY)), 10).await.unwrap();
     let ended_before = date("2024-01-01").and_hms_opt(0, 0, 0).unwrap();
     assert!(store.prune_oldest(ended_before).await.unwrap());
+}
+
+/// Settles [`THIRD`] with a partition whose workers crash, a retry, and a skipped video.
+async fn claims(env: &TestEnv) {
+    const LEASE_S: u32 = 15;
+    let store = &env.store;
+    let claim = async |id, token| {
+        let claimed = store.claim(id, ClaimToken(token), "worker", LEASE_S).await;
+        match claimed.unwrap() {
+            Claimed::Owned(claim) => Some(*claim),
+            _ => None,
+        }
+    };
+    let (launcher, worker) = env.worker(Shape::default()).await;
+    assert!(worker.stop().await);
+    let id = launcher.launch(date(THIRD)).await.unwrap().id;
+    let close = store.claimable(1).await.unwrap()[0];
+    assert_eq!(store.execution_of_step(close).await.unwrap(), Some(id));
+    let claimed = claim(close, 1).await.unwrap();
+    store.renew(&[ClaimToken(1)], LEASE_S).await.unwrap();
+    store.reload(&claimed).await.unwrap();
+    store.release_unstarted(&claimed, 0).await.unwrap();
+    let lost = store.reload(&claimed).await.unwrap();
+    assert_eq!(lost, Reloaded::Lost);
+    let claimed = claim(close, 2).await.unwrap();
+    store.close_day(date(THIRD)).await.unwrap();
+    store.end(&claimed, Ending::Completed).await.unwrap();
+    launcher.advance(id).await.unwrap();
+    let partition = store.claimable(1).await.unwrap()[0];
+    for token in 3..=5 {
+        claim(partition, token).await.unwrap();
+        store.expire_all_leases().await.unwrap();
+    }
+    assert!(claim(partition, 6).await.is_none(), "quarantined");
+    let (launcher, worker) = env.worker(Shape::default()).await;
+    let failed = env.wait(id).await;
+    assert_eq!(failed.status, BatchStatus::Failed);
+    let again = launcher.restart(id).await.unwrap().id;
+    env.wait(again).await;
+    assert!(worker.stop().await);
+    let shape = Shape {
+        skip_limit: 1,
+        ..Shape::default()
+    };
+    let (launcher, worker) = env.worker(shape).await;
+    let steps = env.steps(again).await;
+    let quarantined = steps.iter().find(|step| step.name.partition == Some(0));
+    let retried = launcher.retry(quarantined.unwrap().id).await.unwrap().id;
+    let ended = env.wait(retried).await;
+    assert_eq!(ended.exit_code, ExitCode::COMPLETED_WITH_SKIPS);
+    assert!(worker.stop().await);
+}
+
+/// Plans the partitions of a day whose plays are sampled.
+async fn plans(env: &TestEnv) {
+    const LARGE: &str = "2024-06-08";
+    env.import(&even_day(LARGE, 21_000, 100), 0).await.unwrap();
+    let ranges = env.store.plan(Step::DayStatistics, date(LARGE), 8).await;
+    assert_eq!(ranges.unwrap().len(), 8);
 }
 
 /// Writes one event of an open day, one of a closed day and one that cannot be read.
@@ -147,6 +214,8 @@ async fn events(env: &TestEnv) {
         count: 2,
     };
     store.save_suppressed(&[count]).await.unwrap();
+    let known = [EventId([1; 16])];
+    store.known_events(date(DAY), &known).await.unwrap();
     store.late_events(None, None, 10).await.unwrap();
     let before = Some(EventId([0x7f; 16]));
     store
@@ -285,5 +354,9 @@ async fn operations(env: &TestEnv) {
     store.remove_dead_workers(86_400).await.unwrap();
     store.audit(None, 10).await.unwrap();
     store.audit(Some(AuditId([0x7f; 16])), 10).await.unwrap();
-    store.rates_on(date(DAY)).await.unwrap();
+    let mut rates = store.rates_on(date(DAY)).await.unwrap().unwrap();
+    rates.effective_from = date("2024-07-01");
+    store.set_rates(&rates, &Actor::Console).await.unwrap();
+    store.rate_versions().await.unwrap();
+    store.setting_or_insert("name", "value").await.unwrap();
 }

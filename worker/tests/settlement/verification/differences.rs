@@ -10,7 +10,10 @@ use crate::{
 use balance_batch::status::BatchStatus;
 use balance_domain::clock::Clock;
 use balance_service::verification::Options;
-use balance_test_support::settlement::{MICROS, Shape, TestEnv, date};
+use balance_test_support::{
+    day_job::partitioned_steps,
+    settlement::{MICROS, Shape, TestEnv, date},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_database_is_clean() {
@@ -76,7 +79,7 @@ async fn an_execution_is_clean_at_each_of_its_moments() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_in_each_step_is_clean_and_so_is_what_follows() {
-    for step in ["dayStatisticsStep", "dayRevenueStep", "periodRollupStep"] {
+    for step in partitioned_steps() {
         for abandons in [false, true] {
             let env = imported(&[DAY, NEXT]).await;
             settle(&env, DAY, 0).await;

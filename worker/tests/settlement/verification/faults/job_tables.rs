@@ -6,12 +6,21 @@ use balance_batch::{
     partition::{IdRange, PartitionState},
     spring::context::ExecutionContext,
 };
+use balance_test_support::settlement::TestEnv;
 
 const PARTITION: &str = "STEP_NAME = 'dayRevenueStep:partition1' AND JOB_EXECUTION_ID = 2";
 const MANAGER: &str = "STEP_NAME = 'partitionedDayRevenueStep' AND JOB_EXECUTION_ID = 2";
-/// The keys of their differences.
-const OF_PARTITION: &str = "(step execution 25 (dayRevenueStep:partition1 of execution 2))";
-const OF_MANAGER: &str = "(step execution 23 (partitionedDayRevenueStep of execution 2))";
+/// The keys of their differences. The name of a step in angle brackets stands for its ID.
+const OF_PARTITION: &str =
+    "(step execution <dayRevenueStep:partition1> (dayRevenueStep:partition1 of execution 2))";
+const OF_MANAGER: &str =
+    "(step execution <partitionedDayRevenueStep> (partitionedDayRevenueStep of execution 2))";
+
+/// Returns the highest ID of a step execution.
+async fn newest_step(env: &TestEnv) -> String {
+    let sql = "SELECT MAX(STEP_EXECUTION_ID) FROM BATCH_STEP_EXECUTION";
+    env.rows(sql).await.remove(0)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_counters_are_found_and_named() {
@@ -19,7 +28,7 @@ async fn faults_of_counters_are_found_and_named() {
     let set =
         |change: &str, rows: &str| format!("UPDATE BATCH_STEP_EXECUTION SET {change} WHERE {rows}");
     let steps = "BATCH_STEP_EXECUTION";
-    let partition = "partitions: BATCH_STEP_EXECUTION (instance 2, dayRevenueStep:partition1 (step executions 25))";
+    let partition = "partitions: BATCH_STEP_EXECUTION (instance 2, dayRevenueStep:partition1 (step executions <dayRevenueStep:partition1>))";
     let manager = format!("managers: BATCH_STEP_EXECUTION {OF_MANAGER}");
     let both = "STEP_NAME IN ('dayRevenueStep:partition1', 'partitionedDayRevenueStep') AND JOB_EXECUTION_ID = 2";
     let faults = [
@@ -62,8 +71,8 @@ async fn faults_of_counters_are_found_and_named() {
         fault(
             "rejected_item",
             "INSERT INTO rejected_item VALUES (2, 'partitionedPeriodRollupStep', 3, '2024-05-28', 'x', '2024-06-30 12:00:00')",
-            "partitions: BATCH_STEP_EXECUTION (instance 2, periodRollupStep:partition0 (step executions 29)) WRITE_COUNT: 9 / 10
-             partitions: BATCH_STEP_EXECUTION (instance 2, periodRollupStep:partition0 (step executions 29)) skip counts: 1 / 0
+            "partitions: BATCH_STEP_EXECUTION (instance 2, periodRollupStep:partition0 (step executions <periodRollupStep:partition0>)) WRITE_COUNT: 9 / 10
+             partitions: BATCH_STEP_EXECUTION (instance 2, periodRollupStep:partition0 (step executions <periodRollupStep:partition0>)) skip counts: 1 / 0
              job tables: BATCH_JOB_EXECUTION (execution 2) EXIT_CODE: COMPLETED_WITH_SKIPS",
         ),
     ];
@@ -107,8 +116,8 @@ async fn faults_of_contexts_and_ranges_are_found_and_named() {
             set(&range(10, 19, 19), PARTITION),
             &format!(
                 "partitions: {table} {of_step} SHORT_CONTEXT: a range after 19 / the next begins after 20
-                 partitions: BATCH_STEP_EXECUTION (instance 2, dayRevenueStep:partition1 (step executions 25)) WRITE_COUNT: 9 / 10
-                 partitions: BATCH_STEP_EXECUTION (instance 2, dayRevenueStep:partition2 (step executions 26)) WRITE_COUNT: 11 / 10"
+                 partitions: BATCH_STEP_EXECUTION (instance 2, dayRevenueStep:partition1 (step executions <dayRevenueStep:partition1>)) WRITE_COUNT: 9 / 10
+                 partitions: BATCH_STEP_EXECUTION (instance 2, dayRevenueStep:partition2 (step executions <dayRevenueStep:partition2>)) WRITE_COUNT: 11 / 10"
             ),
         ),
         fault(
@@ -118,7 +127,7 @@ async fn faults_of_contexts_and_ranges_are_found_and_named() {
         ),
         fault(
             table,
-            format!("DELETE FROM {table} WHERE STEP_EXECUTION_ID = 25"),
+            format!("DELETE FROM {table} WHERE STEP_EXECUTION_ID = <dayRevenueStep:partition1>"),
             &format!("job tables: {table} {OF_PARTITION} row: a context / no row"),
         ),
         fault(
@@ -203,11 +212,7 @@ async fn faults_of_identities_are_found_and_named() {
     let set = |what: &str| format!("UPDATE {parameters} SET {what} WHERE JOB_EXECUTION_ID = 2");
     let of_parameter = format!("job tables: {parameters} (execution 2, parameter date)");
     let key = "job tables: BATCH_JOB_INSTANCE (instance 2 of 2024-05-28) JOB_KEY:";
-    let ids: i64 = env
-        .rows("SELECT MAX(STEP_EXECUTION_ID) FROM BATCH_STEP_EXECUTION")
-        .await[0]
-        .parse()
-        .unwrap();
+    let newest = newest_step(&env).await;
     let faults = [
         fault(
             "BATCH_JOB_INSTANCE",
@@ -251,7 +256,7 @@ async fn faults_of_identities_are_found_and_named() {
             "BATCH_STEP_EXECUTION_SEQ",
             "UPDATE BATCH_STEP_EXECUTION_SEQ SET ID = 5",
             &format!(
-                "job tables: BATCH_STEP_EXECUTION_SEQ (the last id given) ID: {ids} or more / 5"
+                "job tables: BATCH_STEP_EXECUTION_SEQ (the last id given) ID: {newest} or more / 5"
             ),
         ),
     ];
@@ -261,6 +266,7 @@ async fn faults_of_identities_are_found_and_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_that_was_settled_before_an_earlier_day_is_found() {
     let env = settled().await;
+    let newest = newest_step(&env).await;
     // The instance of 2024-05-27 has a step that began after those of the next day.
     let columns = "VERSION, STEP_NAME, JOB_EXECUTION_ID, CREATE_TIME, START_TIME, END_TIME, STATUS, \
                    COMMIT_COUNT, READ_COUNT, FILTER_COUNT, WRITE_COUNT, READ_SKIP_COUNT, \
@@ -272,9 +278,11 @@ async fn a_day_that_was_settled_before_an_earlier_day_is_found() {
             "INSERT INTO BATCH_STEP_EXECUTION (STEP_EXECUTION_ID, {columns}) \
              SELECT 1000, {columns} FROM BATCH_STEP_EXECUTION WHERE STEP_EXECUTION_ID = 1"
         ),
-        "job tables: BATCH_STEP_EXECUTION_CONTEXT (step execution 1000 (closeDayStep of execution 1)) row: a context / no row
-         job tables: BATCH_STEP_EXECUTION_SEQ (the last id given) ID: 1000 or more / 48
-         order: BATCH_STEP_EXECUTION (date 2024-05-28) STEP_EXECUTION_ID: after 1000, which settled 2024-05-27",
+        &format!(
+            "job tables: BATCH_STEP_EXECUTION_CONTEXT (step execution 1000 (closeDayStep of execution 1)) row: a context / no row
+             job tables: BATCH_STEP_EXECUTION_SEQ (the last id given) ID: 1000 or more / {newest}
+             order: BATCH_STEP_EXECUTION (date 2024-05-28) STEP_EXECUTION_ID: after 1000, which settled 2024-05-27"
+        ),
     )];
     assert_found(&env, &faults).await;
 }

@@ -40,14 +40,26 @@ pub(crate) async fn inject(env: &TestEnv, table: &str, fault: &str) -> Vec<Strin
     found
 }
 
+/// Asserts that each fault leads to its differences. In statements and differences, the name of a
+/// step in angle brackets stands for the ID of that step of execution 2.
 pub(crate) async fn assert_found(env: &TestEnv, faults: &[Fault<'_>]) {
     assert_clean(env, "before").await;
+    let steps = "SELECT STEP_NAME, STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION \
+                 WHERE JOB_EXECUTION_ID = 2";
+    let steps = env.rows(steps).await;
+    let with_ids = |text: &String| {
+        steps.iter().fold(text.clone(), |text, row| {
+            let (name, id) = row.split_once('|').unwrap();
+            text.replace(&format!("<{name}>"), id)
+        })
+    };
     for (table, sql, expected) in faults {
-        let found = inject(env, table, sql).await;
+        let expected: Vec<String> = expected.iter().map(with_ids).collect();
+        let found = inject(env, table, &with_ids(sql)).await;
         let is_expected = found.len() == expected.len()
             && found
                 .iter()
-                .zip(expected)
+                .zip(&expected)
                 .all(|(one, start)| one.starts_with(start));
         assert!(is_expected, "{sql}: {found:#?} are not {expected:#?}");
     }
