@@ -26,4 +26,4 @@ mod settings;
 
 pub use error::{StoreError, StoreResult};
 pub use sql::process_lock::{LockOutcome, ProcessLock};
-pub use store::Store;
+pub use store::{FileUse, Store};
