@@ -10,5 +10,6 @@ mod secret;
 
 pub(crate) use api::ApiParts;
 pub(crate) use app::App;
+pub(crate) use checks::check_settings;
 pub(crate) use connect::connect;
 pub(crate) use local_worker::LocalWorker;

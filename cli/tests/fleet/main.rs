@@ -7,6 +7,9 @@
     reason = "a panic fails the test"
 )]
 
+#[path = "../inventory/mod.rs"]
+mod inventory;
+
 mod bad_input;
 mod chaos;
 mod containers;
@@ -14,6 +17,7 @@ mod env;
 mod events;
 mod figures;
 mod jobs;
+mod migrations;
 mod operations;
 mod playback;
 mod plays;

@@ -6,6 +6,9 @@
     reason = "a panic fails the test"
 )]
 
+#[path = "../inventory/mod.rs"]
+mod inventory;
+
 mod commands;
 mod env;
 mod jobs;
