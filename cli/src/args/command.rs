@@ -94,6 +94,11 @@ pub(crate) enum Command {
     },
     /// Create or update the schema of the database
     Migrate,
+    /// Copy the SQLite database to a new file, also while other processes use it
+    Backup {
+        /// The new file; an existing file is not replaced
+        file: PathBuf,
+    },
     /// Print the OpenAPI document of the API
     Openapi,
     /// Run the API and a worker in one process
@@ -131,7 +136,7 @@ pub(crate) enum Command {
 pub(crate) enum DatabaseUse {
     /// Nothing, and it reads no settings.
     None,
-    /// It opens a database of its own.
+    /// It opens a database of its own, or opens the configured one in its own way.
     Own,
     /// It opens the configured database.
     Open(FileUse),
@@ -143,7 +148,7 @@ impl Command {
     pub(crate) const fn database_use(&self) -> DatabaseUse {
         match self {
             Self::Openapi | Self::Completions { .. } | Self::Help { .. } => DatabaseUse::None,
-            Self::Demo(_) => DatabaseUse::Own,
+            Self::Demo(_) | Self::Backup { .. } => DatabaseUse::Own,
             Self::Import { .. } | Self::ImportBalances { .. } | Self::Migrate | Self::Serve => {
                 DatabaseUse::Open(FileUse::Create)
             }

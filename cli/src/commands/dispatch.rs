@@ -3,7 +3,7 @@
 use crate::{
     args::{self, Args, Command, DatabaseUse, Events},
     commands::{
-        admin, demo, events, import, jobs, rates, report, serve, settle, verify, workers,
+        admin, backup, demo, events, import, jobs, rates, report, serve, settle, verify, workers,
     },
     output,
     settings::{Database, Settings},
@@ -22,6 +22,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     match command {
         Command::Demo(demo) => return demo::run(settings, demo).await,
+        Command::Backup { file } => return backup::run(&settings, &file).await,
         Command::Openapi => output::text(&balance_api::document()),
         Command::Completions { shell } => output::text(&args::completion_script(shell)),
         Command::Help { topic, markdown } => output::text(&args::help_page(&topic, markdown)?),
@@ -85,6 +86,7 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(_)
+        | Command::Backup { .. }
         | Command::Openapi
         | Command::Completions { .. }
         | Command::Help { .. } => bail!("the command does not use a database"),

@@ -22,7 +22,7 @@ use std::{
 };
 
 /// Rejects an SQLite file that does not exist.
-fn require_file(database: &Database) -> anyhow::Result<()> {
+pub(crate) fn require_file(database: &Database) -> anyhow::Result<()> {
     match database {
         Database::Sqlite(path) if !path.exists() => anyhow::bail!(
             "DATABASE_URL: the database {} does not exist; `balance import`, `balance serve` or \

@@ -3,7 +3,7 @@
 
 /// The arguments of each command after its name. `CSV` is a file of plays, `NEW` a new file, `DIR` the
 /// folder of the database.
-const ARGUMENTS: [(&str, &[&str]); 27] = [
+const ARGUMENTS: [(&str, &[&str]); 28] = [
     ("demo", &["--dir", "DIR", "--reset"]),
     ("import", &["CSV"]),
     ("import-balances", &["CSV"]),
@@ -25,6 +25,7 @@ const ARGUMENTS: [(&str, &[&str]); 27] = [
     ("admin grant", &["boss"]),
     ("admin password", &["boss", "--password-file", "CSV"]),
     ("migrate", &[]),
+    ("backup", &["NEW"]),
     ("serve", &[]),
     ("api", &[]),
     ("worker", &[]),

@@ -9,6 +9,7 @@
 #[path = "../inventory/mod.rs"]
 mod inventory;
 
+mod backup;
 mod commands;
 mod env;
 mod jobs;

@@ -1,6 +1,7 @@
 //! Opening, migrating and closing a database.
 
 use crate::sql::{
+    backup,
     db::Db,
     fault,
     journal::beside,
@@ -101,6 +102,20 @@ impl Store {
             Some(schema) => schema.check_file(),
             None => Ok(()),
         }
+    }
+
+    /// Copies the last committed state of an SQLite file to an empty file, and checks the copy. Other
+    /// processes can use the file meanwhile. Its schema can be older than this program's.
+    ///
+    /// # Errors
+    /// If the file has no schema or the one of another program, cannot be read, or its copy is damaged.
+    pub async fn backup_sqlite(path: &Path, copy: &Path) -> StoreResult<()> {
+        match Self::file_schema(path).await? {
+            Some(schema @ Schema::Foreign(_)) => schema.check_file()?,
+            Some(Schema::Own(_)) => return backup::backup(path, copy).await,
+            Some(Schema::Empty) | None => {}
+        }
+        Err(StoreError::Unusable("the file has no tables".to_owned()))
     }
 
     /// Returns the schema of a file, `None` if there is no file.

@@ -1,5 +1,6 @@
 //! Connections, transactions, statements, and the differences between the databases.
 
+pub(crate) mod backup;
 pub(crate) mod db;
 pub(crate) mod dialect;
 pub(crate) mod errors;
