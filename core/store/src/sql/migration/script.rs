@@ -85,7 +85,8 @@ mod tests {
                 let is_known = matches!(
                     words[..],
                     ["CREATE", "TABLE" | "INDEX" | "UNIQUE"]
-                        | ["ALTER" | "DROP", "TABLE"]
+                        | ["DROP", "TABLE" | "INDEX"]
+                        | ["ALTER", "TABLE"]
                         | ["INSERT" | "REPLACE", "INTO"]
                         | ["DELETE", "FROM"]
                         | ["UPDATE", _]

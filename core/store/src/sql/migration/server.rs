@@ -266,10 +266,11 @@ async fn commit(tx: sqlx::Transaction<'_, sqlx::MySql>) -> sqlx::Result<()> {
 /// Returns whether an error of a repeated statement means that the first one has succeeded. Each
 /// statement that changes the schema is atomic.
 fn is_done(error: &sqlx::Error) -> bool {
-    // A table, column, index, foreign key or CHECK exists; a table, or a column or index, is gone.
+    // A table, column, index, primary key, foreign key or CHECK exists; a table, or a column or index,
+    // is gone.
     matches!(
         number(error),
-        Some(1050 | 1060 | 1061 | 1826 | 3822 | 1051 | 1091)
+        Some(1050 | 1060 | 1061 | 1068 | 1826 | 3822 | 1051 | 1091)
     )
 }
 
