@@ -4,7 +4,7 @@ use crate::{
     args::{accounts::Admin, jobs::Jobs, reports::Report, values::business_date},
     settings::Settings,
 };
-use balance_store::events::StreamIdentity;
+use balance_store::{FileUse, events::StreamIdentity};
 use chrono::NaiveDate;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -94,6 +94,11 @@ pub(crate) enum Command {
     },
     /// Create or update the schema of the database
     Migrate,
+    /// Copy the SQLite database to a new file, also while other processes use it
+    Backup {
+        /// The new file; an existing file is not replaced
+        file: PathBuf,
+    },
     /// Print the OpenAPI document of the API
     Openapi,
     /// Run the API and a worker in one process
@@ -126,13 +131,56 @@ pub(crate) enum Command {
     },
 }
 
+/// What a command does with the configured database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DatabaseUse {
+    /// Nothing, and it reads no settings.
+    None,
+    /// It opens a database of its own, or opens the configured one in its own way.
+    Own,
+    /// It opens the configured database.
+    Open(FileUse),
+}
+
 impl Command {
+    /// Returns what the command does with the database. Only commands that a new installation begins
+    /// with create a file: with the others a mistyped path would go unnoticed.
+    pub(crate) const fn database_use(&self) -> DatabaseUse {
+        match self {
+            Self::Openapi | Self::Completions { .. } | Self::Help { .. } => DatabaseUse::None,
+            Self::Demo(_) | Self::Backup { .. } => DatabaseUse::Own,
+            Self::Import { .. } | Self::ImportBalances { .. } | Self::Migrate | Self::Serve => {
+                DatabaseUse::Open(FileUse::Create)
+            }
+            Self::Settle(_)
+            | Self::Events { .. }
+            | Self::Admin { .. }
+            | Self::Api
+            | Self::Worker
+            | Self::Rates {
+                rates: Rates::Set { .. },
+            }
+            | Self::Jobs {
+                jobs:
+                    Jobs::Launch { .. }
+                    | Jobs::Restart { .. }
+                    | Jobs::Retry { .. }
+                    | Jobs::Stop { .. }
+                    | Jobs::Abandon { .. },
+            } => DatabaseUse::Open(FileUse::Write),
+            Self::Report { .. }
+            | Self::Verify { .. }
+            | Self::Workers { .. }
+            | Self::Rates { rates: Rates::Show }
+            | Self::Jobs {
+                jobs: Jobs::List { .. } | Jobs::Show { .. },
+            } => DatabaseUse::Open(FileUse::Read),
+        }
+    }
+
     /// Returns whether the command reads settings.
     pub(crate) const fn uses_settings(&self) -> bool {
-        !matches!(
-            self,
-            Self::Openapi | Self::Completions { .. } | Self::Help { .. }
-        )
+        !matches!(self.database_use(), DatabaseUse::None)
     }
 }
 

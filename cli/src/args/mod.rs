@@ -8,7 +8,7 @@ mod reports;
 mod values;
 
 pub(crate) use accounts::{Admin, GrantedRole, PasswordArgs};
-pub(crate) use command::{Args, Command, Completions, Demo, Events, Rates, Settle};
+pub(crate) use command::{Args, Command, Completions, DatabaseUse, Demo, Events, Rates, Settle};
 pub(crate) use help::{completion_script, help_page, parse};
 pub(crate) use jobs::Jobs;
 pub(crate) use reports::{By, Report, ReportArgs};

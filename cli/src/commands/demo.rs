@@ -15,7 +15,7 @@ use balance_batch::status::BatchStatus;
 use balance_domain::{period::PeriodKind, playback::Play};
 use balance_service::reports::Reports;
 use balance_store::{
-    LockOutcome, ProcessLock, Store,
+    FileUse, LockOutcome, ProcessLock, Store,
     import::{MAX_PLAY_BATCH, PlayImportError, PlaySource, SourcedPlay},
     reports::TopBy,
 };
@@ -38,9 +38,10 @@ pub(super) async fn run(settings: Settings, args: Demo) -> anyhow::Result<ExitCo
     let began = Instant::now();
     let path = std::path::absolute(&args.dir)?.join("balance.db");
     if args.reset {
-        delete(&path)?;
+        delete(&path).await?;
     }
-    let app = App::open_at(settings, &Database::Sqlite(path.clone())).await?;
+    let database = Database::Sqlite(path.clone());
+    let app = App::open_at(settings, &database, FileUse::Create).await?;
     let result = match app.store.is_empty().await {
         Ok(true) => {
             let spec = DemoSpec {
@@ -81,11 +82,14 @@ async fn keep_existing(app: &App, path: &Path) -> anyhow::Result<ExitCode> {
     );
 }
 
-/// Deletes the files of the database only. Fails if another process uses it.
-fn delete(path: &Path) -> anyhow::Result<()> {
+/// Deletes the files of the database only. Fails if another process uses it, or if it belongs to
+/// another program.
+async fn delete(path: &Path) -> anyhow::Result<()> {
     if !path.exists() {
         return Ok(());
     }
+    let name = || format!("the database {}", path.display());
+    Store::check_sqlite(path).await.with_context(name)?;
     let lock_path = Store::lock_path(path);
     let (_lock, outcome) = ProcessLock::take(&lock_path)?;
     if outcome == LockOutcome::Shared {

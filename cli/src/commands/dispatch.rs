@@ -1,41 +1,51 @@
 //! Runs the command of the command line.
 
 use crate::{
-    args::{self, Admin, Args, Command, Events, Rates},
-    commands::{admin, demo, events, import, jobs, rates, report, serve, settle, verify, workers},
+    args::{self, Args, Command, DatabaseUse, Events},
+    commands::{
+        admin, backup, demo, events, import, jobs, rates, report, serve, settle, verify, workers,
+    },
     output,
     settings::{Database, Settings},
-    wiring::{App, connect},
+    wiring::{App, check_settings, connect},
 };
 use anyhow::{Context, bail};
 use balance_service::verification::Options;
-use balance_store::{Store, StoreError};
+use balance_store::{FileUse, Store, StoreError};
 use std::process::ExitCode;
 
 /// Runs a command. Returns the exit code of the process.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { command, settings } = args;
+    if let DatabaseUse::Open(file_use) = command.database_use() {
+        return run_on_database(command, settings, file_use).await;
+    }
     match command {
         Command::Demo(demo) => return demo::run(settings, demo).await,
+        Command::Backup { file } => return backup::run(&settings, &file).await,
         Command::Openapi => output::text(&balance_api::document()),
         Command::Completions { shell } => output::text(&args::completion_script(shell)),
         Command::Help { topic, markdown } => output::text(&args::help_page(&topic, markdown)?),
-        command => return run_on_database(command, settings).await,
+        _ => bail!("the command uses the configured database"),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Opens the database, runs a command on it and closes it.
-async fn run_on_database(command: Command, settings: Settings) -> anyhow::Result<ExitCode> {
+async fn run_on_database(
+    command: Command,
+    settings: Settings,
+    file_use: FileUse,
+) -> anyhow::Result<ExitCode> {
+    check_settings(&command, &settings)?;
     prepare(&command, &settings).await?;
-    let app = App::open(settings, creates_database(&command)).await?;
+    let app = App::open(settings, file_use).await?;
     let result = run_on(&app, command).await;
     app.close().await;
     result
 }
 
-/// Migrates a server for `migrate`; opening an SQLite file migrates it. Rejects commands that the
-/// kind of database does not support.
+/// Migrates a server for `migrate`; opening an SQLite file migrates it.
 async fn prepare(command: &Command, settings: &Settings) -> anyhow::Result<()> {
     match (command, settings.database.database()?) {
         (Command::Migrate, Database::MySql(url)) => connect(
@@ -45,28 +55,8 @@ async fn prepare(command: &Command, settings: &Settings) -> anyhow::Result<()> {
         )
         .await
         .context("the database of DATABASE_URL"),
-        (Command::Events { .. }, Database::Sqlite(_)) => bail!(
-            "DATABASE_URL: `events` requires the event stream of a fleet, and an SQLite database \
-             has none"
-        ),
         _ => Ok(()),
     }
-}
-
-/// Returns whether a command may create a missing SQLite file. Commands that need existing data
-/// must not: a mistyped path would then go unnoticed.
-const fn creates_database(command: &Command) -> bool {
-    !matches!(
-        command,
-        Command::Report { .. }
-            | Command::Verify { .. }
-            | Command::Jobs { .. }
-            | Command::Workers { .. }
-            | Command::Admin {
-                admin: Admin::Grant { .. } | Admin::Password { .. }
-            }
-            | Command::Rates { rates: Rates::Show }
-    )
 }
 
 async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
@@ -103,6 +93,7 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(_)
+        | Command::Backup { .. }
         | Command::Openapi
         | Command::Completions { .. }
         | Command::Help { .. } => bail!("the command does not use a database"),

@@ -1,6 +1,7 @@
 //! The commands of the program.
 
 mod admin;
+mod backup;
 mod demo;
 mod dispatch;
 mod events;

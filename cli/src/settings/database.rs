@@ -47,7 +47,7 @@ pub(crate) struct DatabaseSettings {
     )]
     pub(crate) connect_timeout_s: u32,
 
-    /// The time zone of business days; stored by the first command that opens the database, such as
+    /// The time zone of business days; stored by the first command that writes to the database, such as
     /// `migrate`, and permanent: a different value is rejected
     ///
     /// Range: IANA name, or offset such as `+09:00` or `-00:00:03`

@@ -10,14 +10,28 @@ use balance_domain::{
 };
 use balance_redis::RedisNotifier;
 use balance_service::{
-    events::stream::EventStream, jobs::notifier::Notifier as _, settings::business_timezone,
+    events::stream::EventStream,
+    jobs::notifier::Notifier as _,
+    settings::{business_timezone, stored_timezone},
 };
-use balance_store::Store;
+use balance_store::{FileUse, Store};
 use balance_worker::settings::EventStreamSettings;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Rejects an SQLite file that does not exist.
+pub(crate) fn require_file(database: &Database) -> anyhow::Result<()> {
+    match database {
+        Database::Sqlite(path) if !path.exists() => anyhow::bail!(
+            "DATABASE_URL: the database {} does not exist; `balance import`, `balance serve` or \
+             `balance migrate` creates it",
+            path.display()
+        ),
+        _ => Ok(()),
+    }
+}
 
 /// An open database and the adapters for it.
 pub(crate) struct App {
@@ -34,23 +48,21 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Opens the configured database. A missing SQLite file is created if `or_create` is set.
-    pub(crate) async fn open(settings: Settings, or_create: bool) -> anyhow::Result<Self> {
+    /// Opens the configured database.
+    pub(crate) async fn open(settings: Settings, file_use: FileUse) -> anyhow::Result<Self> {
         let database = settings.database.database()?;
-        if let Database::Sqlite(path) = &database
-            && !or_create
-            && !path.exists()
-        {
-            anyhow::bail!(
-                "database {} does not exist; `balance import` or `balance migrate` creates it",
-                path.display()
-            );
+        if file_use != FileUse::Create {
+            require_file(&database)?;
         }
-        Self::open_at(settings, &database).await
+        Self::open_at(settings, &database, file_use).await
     }
 
     /// Opens a given database with these settings.
-    pub(crate) async fn open_at(settings: Settings, database: &Database) -> anyhow::Result<Self> {
+    pub(crate) async fn open_at(
+        settings: Settings,
+        database: &Database,
+        file_use: FileUse,
+    ) -> anyhow::Result<Self> {
         // Invalid settings are reported before a database is created.
         settings.processing.worker()?;
         let has_redis = match database {
@@ -58,18 +70,26 @@ impl App {
             Database::MySql(_) => check_redis_urls(&settings)?,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = Arc::new(open_store(&settings, database, &clock).await?);
-        let (fleet_notifier, events) = if has_redis {
-            let (identity, _) = store.stream_identity().await?;
-            (
+        let store = Arc::new(open_store(&settings, database, file_use, &clock).await?);
+        let identity = match (has_redis, file_use) {
+            (false, _) => None,
+            (true, FileUse::Read) => store.stored_stream_identity().await?,
+            (true, FileUse::Write | FileUse::Create) => Some(store.stream_identity().await?),
+        };
+        let (fleet_notifier, events) = match identity {
+            Some((identity, _)) => (
                 open_notifier(&settings, &identity)?,
                 open_event_stream(&settings, identity)?,
-            )
-        } else {
-            (None, None)
+            ),
+            None => (None, None),
         };
         let requested = settings.database.business_timezone;
-        let timezone = business_timezone(store.as_ref(), requested, DEFAULT_TIMEZONE).await?;
+        let timezone = match file_use {
+            FileUse::Read => stored_timezone(store.as_ref(), requested, DEFAULT_TIMEZONE).await?,
+            FileUse::Write | FileUse::Create => {
+                business_timezone(store.as_ref(), requested, DEFAULT_TIMEZONE).await?
+            }
+        };
         Ok(Self {
             settings,
             store,

@@ -1,12 +1,42 @@
-//! Checks of a fleet's Redis before work starts.
+//! Checks of the settings before a database is opened, and of a fleet's Redis before work starts.
 
-use crate::wiring::{App, connect};
+use crate::{
+    args::Command,
+    settings::{Database, Settings},
+    wiring::{App, connect, secret},
+};
 use anyhow::{Context, anyhow};
 use balance_service::{
     events::identity::{IdentityError, require_stream},
     jobs::notifier::NotifierError,
     settings::{intake_shards, stored_intake_shards},
 };
+
+/// Rejects settings that do not fit the command or each other, before a database is opened or created.
+pub(crate) fn check_settings(command: &Command, settings: &Settings) -> anyhow::Result<()> {
+    let is_file = matches!(settings.database.database()?, Database::Sqlite(_));
+    settings.processing.worker()?;
+    match command {
+        Command::Events { .. } if is_file => anyhow::bail!(
+            "DATABASE_URL: `events` requires the event stream of a fleet, and an SQLite database \
+             has none"
+        ),
+        Command::Serve | Command::Api => {
+            secret::check(settings)?;
+            require_redis(settings, is_file)
+        }
+        Command::Worker => require_redis(settings, is_file),
+        _ => Ok(()),
+    }
+}
+
+/// Rejects a process of a fleet without Redis.
+fn require_redis(settings: &Settings, is_file: bool) -> anyhow::Result<()> {
+    if !is_file && settings.database.redis_url.is_none() {
+        anyhow::bail!("REDIS_URL: required for a database on a server");
+    }
+    Ok(())
+}
 
 impl App {
     /// Rejects a database with an event stream if `REDIS_URL` is missing or names a server without

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use backon::{ExponentialBuilder, Retryable};
 use balance_domain::clock::Clock;
 use balance_redis::{RedisNotifier, RedisStream};
-use balance_store::{Store, StoreError, events::StreamIdentity};
+use balance_store::{FileUse, Store, StoreError, events::StreamIdentity};
 use balance_worker::settings::EventStreamSettings;
 use std::{sync::Arc, time::Duration};
 
@@ -72,13 +72,14 @@ pub(crate) fn open_stream(
 pub(super) async fn open_store(
     settings: &Settings,
     database: &Database,
+    file_use: FileUse,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Store> {
     let processing = &settings.processing;
     match database {
         Database::Sqlite(path) => {
-            let store = Store::open_sqlite(path, processing.readers(), Arc::clone(clock));
-            store
+            let readers = processing.readers();
+            Store::open_sqlite_to(file_use, path, readers, Arc::clone(clock))
                 .await
                 .with_context(|| format!("the database {}", path.display()))
         }

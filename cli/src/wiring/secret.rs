@@ -12,6 +12,18 @@ use std::{
 /// The suffix of the secret's file after the name of the database.
 const SUFFIX: &str = ".jwt-secret";
 
+const MISSING: &str = "JWT_SECRET: required for a database on a server, with the same value for every \
+     `balance api`; `openssl rand -hex 32` generates one";
+
+/// Rejects an invalid or missing `JWT_SECRET`. Creates no file.
+pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
+    match (&settings.api.jwt_secret, settings.database.database()?) {
+        (Some(text), _) => Secrets::parse(text).map(|_| ()).context("JWT_SECRET"),
+        (None, Database::Sqlite(_)) => Ok(()),
+        (None, Database::MySql(_)) => anyhow::bail!(MISSING),
+    }
+}
+
 /// Returns the secrets of `JWT_SECRET`. Without it, an SQLite database has one secret in a file
 /// beside it, created at the first use. All API processes of a fleet need the same secrets.
 pub(super) fn secrets(settings: &Settings) -> anyhow::Result<Secrets> {
@@ -19,10 +31,7 @@ pub(super) fn secrets(settings: &Settings) -> anyhow::Result<Secrets> {
         return Secrets::parse(text).context("JWT_SECRET");
     }
     let Database::Sqlite(database) = settings.database.database()? else {
-        anyhow::bail!(
-            "JWT_SECRET: required for a database on a server, with the same value for every \
-             `balance api`; `openssl rand -hex 32` generates one"
-        );
+        anyhow::bail!(MISSING);
     };
     let path = secret_path(&database);
     let name = || format!("the secret {}", path.display());

@@ -97,6 +97,11 @@ fn an_api_without_a_secret_or_with_a_weak_one_is_rejected() {
         assert!(weak.is_empty() || !outcome.stderr.contains(weak));
         assert_rejected(outcome, &["JWT_SECRET"]);
     }
+    // Before the process waits for an unavailable server.
+    let unused = format!("mysql://balance:{PASSWORD}@127.0.0.1:{}/x", free_port());
+    let call = api().env("DATABASE_URL", unused);
+    let outcome = call.env("CONNECT_TIMEOUT_S", 3_600).run();
+    assert_rejected(outcome, &["JWT_SECRET: required"]);
 }
 
 #[test]

@@ -7,6 +7,9 @@
     reason = "a panic fails the test"
 )]
 
+#[path = "../inventory/mod.rs"]
+mod inventory;
+
 mod bad_input;
 mod chaos;
 mod containers;
@@ -15,6 +18,7 @@ mod events;
 mod figures;
 mod from_spring;
 mod jobs;
+mod migrations;
 mod operations;
 mod playback;
 mod plays;

@@ -6,6 +6,10 @@
     reason = "a panic fails the test"
 )]
 
+#[path = "../inventory/mod.rs"]
+mod inventory;
+
+mod backup;
 mod commands;
 mod env;
 mod jobs;

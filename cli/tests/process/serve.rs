@@ -111,7 +111,7 @@ fn invalid_settings_are_rejected_before_the_start() {
 
 #[test]
 fn admins_are_created_with_access_to_the_database() {
-    let env = Rc::new(TestEnv::empty());
+    let env = Rc::new(TestEnv::new());
     let password = env.file("password", "correct horse\n");
     let other = env.file("other", "a better horse");
     let short = env.file("short", "horse");
@@ -172,15 +172,6 @@ fn admins_are_created_with_access_to_the_database() {
         (401, 200)
     );
     server.end().succeeded();
-}
-
-#[test]
-fn grants_and_passwords_create_no_database() {
-    let env = TestEnv::empty();
-    env.balance(&["admin", "grant", "boss"])
-        .run()
-        .failed(&["does not exist"]);
-    assert!(!env.database().exists());
 }
 
 #[test]

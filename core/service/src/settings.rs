@@ -35,6 +35,29 @@ pub async fn business_timezone(
     let stored = store
         .setting_or_insert(TIMEZONE, &wanted.to_string())
         .await?;
+    checked_timezone(stored, given)
+}
+
+/// Returns the time zone of a database's business days, and stores nothing. In a database that no
+/// process has opened to write, it is `given`, or else `default`.
+///
+/// # Errors
+/// If another zone is stored, the stored text is damaged, or the store fails.
+pub async fn stored_timezone(
+    store: &Store,
+    given: Option<BusinessTimezone>,
+    default: BusinessTimezone,
+) -> Result<BusinessTimezone, StoredSettingError> {
+    match store.setting(TIMEZONE).await? {
+        Some(stored) => checked_timezone(stored, given),
+        None => Ok(given.unwrap_or(default)),
+    }
+}
+
+fn checked_timezone(
+    stored: String,
+    given: Option<BusinessTimezone>,
+) -> Result<BusinessTimezone, StoredSettingError> {
     let zone = stored
         .parse::<BusinessTimezone>()
         .map_err(|error| StoredSettingError::Damaged(error.to_string()))?;

@@ -25,4 +25,4 @@ pub mod videos;
 
 pub use error::{StoreError, StoreResult};
 pub use sql::process_lock::{LockOutcome, ProcessLock};
-pub use store::Store;
+pub use store::{FileUse, Store};

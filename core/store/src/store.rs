@@ -1,9 +1,16 @@
 //! Opening, migrating and closing a database.
 
-use crate::sql::{db::Db, fault, migration};
+use crate::sql::{
+    backup,
+    db::Db,
+    fault,
+    journal::beside,
+    migration::{Schema, file, server},
+};
 use crate::{StoreError, StoreResult};
 use balance_domain::clock::{Clock, SystemClock};
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,17 +23,63 @@ pub struct Store {
     pub(crate) db: Db,
 }
 
+/// What a process does with an SQLite file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileUse {
+    /// It only reads: the file must exist and have this program's schema.
+    Read,
+    /// It writes: the file must exist and have a schema. An older schema is migrated.
+    Write,
+    /// It writes, and creates a missing file.
+    Create,
+}
+
 impl Store {
     /// Opens an SQLite file and migrates its schema to this program's version. Creates the file and
     /// its folder if they are missing. `readers` is the number of connections that read.
     ///
     /// # Errors
-    /// If the file cannot be used, is locked, or was migrated by a newer program.
+    /// If the file cannot be used, is locked, belongs to another program, or was migrated by a newer
+    /// program.
     pub async fn open_sqlite(
         path: &Path,
         readers: u32,
         clock: Arc<dyn Clock>,
     ) -> StoreResult<Self> {
+        Self::open_sqlite_to(FileUse::Create, path, readers, clock).await
+    }
+
+    /// Opens an SQLite file. A file of another program is not changed, and gets no journal.
+    ///
+    /// # Errors
+    /// If the file cannot be used, is locked, belongs to another program, or was migrated by a newer
+    /// program. Unless it is created, also if it is missing or has no tables. To read, also if its
+    /// schema is older.
+    pub async fn open_sqlite_to(
+        file_use: FileUse,
+        path: &Path,
+        readers: u32,
+        clock: Arc<dyn Clock>,
+    ) -> StoreResult<Self> {
+        let schema = Self::file_schema(path).await?;
+        let has_schema = matches!(schema, Some(Schema::Own(_)));
+        match (file_use, schema) {
+            (FileUse::Read | FileUse::Write, None) => {
+                return Err(StoreError::Unusable("the file does not exist".to_owned()));
+            }
+            (FileUse::Read, Some(schema)) => {
+                schema.check_current_file()?;
+                let db = Db::read_sqlite(path, readers, clock).await?;
+                return Ok(Self { db });
+            }
+            (FileUse::Write | FileUse::Create, Some(schema)) => schema.check_file()?,
+            (FileUse::Create, None) => {}
+        }
+        if file_use == FileUse::Write && !has_schema {
+            return Err(StoreError::Unusable(
+                "the file has no tables; `balance migrate` creates them".to_owned(),
+            ));
+        }
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| {
                 StoreError::Unusable(format!(
@@ -36,8 +89,46 @@ impl Store {
             })?;
         }
         let db = Db::open_sqlite(path, readers, clock).await?;
-        migration::migrate(&db).await?;
+        file::migrate(&db).await?;
         Ok(Self { db })
+    }
+
+    /// Checks that an SQLite file, if it exists, does not belong to another program. Changes nothing.
+    ///
+    /// # Errors
+    /// If the file has tables of another program, or cannot be read.
+    pub async fn check_sqlite(path: &Path) -> StoreResult<()> {
+        match Self::file_schema(path).await? {
+            Some(schema) => schema.check_file(),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies the last committed state of an SQLite file to an empty file, and checks the copy. Other
+    /// processes can use the file meanwhile. Its schema can be older than this program's.
+    ///
+    /// # Errors
+    /// If the file has no schema or the one of another program, cannot be read, or its copy is damaged.
+    pub async fn backup_sqlite(path: &Path, copy: &Path) -> StoreResult<()> {
+        match Self::file_schema(path).await? {
+            Some(schema @ Schema::Foreign(_)) => schema.check_file()?,
+            Some(Schema::Own(_)) => return backup::backup(path, copy).await,
+            Some(Schema::Empty) | None => {}
+        }
+        Err(StoreError::Unusable("the file has no tables".to_owned()))
+    }
+
+    /// Returns the schema of a file, `None` if there is no file.
+    async fn file_schema(path: &Path) -> StoreResult<Option<Schema>> {
+        match std::fs::metadata(path) {
+            // A new file is empty until its first transaction.
+            Ok(file) if file.len() == 0 => Ok(Some(Schema::Empty)),
+            Ok(_) => file::schema(path).await.map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::Unusable(format!(
+                "failed to open the database file: {error}"
+            ))),
+        }
     }
 
     /// Opens a database of a MySQL or MariaDB server with at most `connections` connections. The
@@ -53,17 +144,19 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> StoreResult<Self> {
         let db = Db::open_mysql(url, connections, idle_s, clock).await?;
-        migration::check(&db).await?;
+        server::check(&db).await?;
         Ok(Self { db })
     }
 
-    /// Migrates the schema of a server's database to this program's version.
+    /// Migrates the schema of a server's database to this program's version. A migration that was
+    /// interrupted continues.
     ///
     /// # Errors
-    /// If the server is unavailable or the schema was migrated by a newer program.
+    /// If the server is unavailable, the database belongs to another program, or the schema was migrated
+    /// by a newer program.
     pub async fn migrate_mysql(url: &str) -> StoreResult<()> {
         let db = Db::open_mysql(url, 1, MIGRATION_IDLE_S, Arc::new(SystemClock)).await?;
-        let result = migration::migrate(&db).await;
+        let result = server::migrate(&db).await;
         db.close().await;
         result
     }
@@ -71,9 +164,7 @@ impl Store {
     /// Returns the path of the lock file of an SQLite file.
     #[must_use]
     pub fn lock_path(path: &Path) -> PathBuf {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        name.into()
+        beside(path, ".lock")
     }
 
     /// Closes all connections.

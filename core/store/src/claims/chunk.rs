@@ -3,7 +3,8 @@
 use crate::{
     Store, StoreError, StoreResult,
     claims::{
-        ChunkOutput, ClaimError, chunk_output::write_output, fence::raise_version, lease::lease_end,
+        ChunkOutput, ClaimError, chunk_output::write_output, earlier_run::remove_day,
+        fence::raise_version, lease::lease_end,
     },
     sql::{fault, statement::params, tx::Tx},
 };
@@ -77,6 +78,9 @@ impl Store {
         {
             tx.rollback().await?;
             return Ok(ChunkOutcome::OverSkipLimit);
+        }
+        if matches!(output, ChunkOutput::Statistics(_)) {
+            remove_day(&mut tx, claim.date, state.cursor, commit.cursor).await?;
         }
         write_output(&mut tx, claim, state.cursor, commit.cursor, output).await?;
         write_state(&mut tx, claim, next).await?;

@@ -139,7 +139,7 @@ async fn insert_revenue(tx: &mut Tx, claim: &Claim, rows: &[VideoRevenue]) -> St
 }
 
 /// Replaces the rows of the chunk's videos. Rows of other videos in the same week or month stay.
-async fn replace_periods(tx: &mut Tx, rows: &[PeriodRow]) -> StoreResult<()> {
+pub(super) async fn replace_periods(tx: &mut Tx, rows: &[PeriodRow]) -> StoreResult<()> {
     tx.insert_rows(
         "REPLACE INTO period_rollup (period, start_date, video_id, view_count, total_play_time, \
          ad_view_count, view_revenue, ad_revenue, total_revenue) ",

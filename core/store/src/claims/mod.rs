@@ -3,6 +3,7 @@
 mod chunk;
 mod chunk_output;
 mod claim;
+mod earlier_run;
 mod fence;
 pub(crate) mod lease;
 

@@ -35,13 +35,18 @@ impl StreamState {
 }
 
 impl Store {
+    /// Returns the stored identity and state. `None` if no process of a fleet has opened the database.
+    pub async fn stored_stream_identity(
+        &self,
+    ) -> StoreResult<Option<(StreamIdentity, StreamState)>> {
+        let mut tx = self.db.read().await?;
+        stored(&mut tx).await
+    }
+
     /// Returns the identity of the event stream and its state. The first call stores a random
     /// identity.
     pub async fn stream_identity(&self) -> StoreResult<(StreamIdentity, StreamState)> {
-        let mut tx = self.db.read().await?;
-        let stored = stored(&mut tx).await?;
-        drop(tx);
-        if let Some(stored) = stored {
+        if let Some(stored) = self.stored_stream_identity().await? {
             return Ok(stored);
         }
         let mut tx = self.db.write().await?;
@@ -60,7 +65,7 @@ impl Store {
             )
             .await?;
         }
-        let first = self::stored(&mut tx).await?;
+        let first = stored(&mut tx).await?;
         tx.commit().await?;
         first.ok_or_else(|| StoreError::Damaged("no stream identity was stored".to_owned()))
     }

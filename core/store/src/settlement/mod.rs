@@ -3,7 +3,7 @@
 mod activity;
 pub(crate) mod days;
 mod page;
-mod periods;
+pub(crate) mod periods;
 mod plan;
 mod revenue_input;
 

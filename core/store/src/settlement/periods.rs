@@ -7,7 +7,10 @@ use crate::{
     sql::{dialect::CLAMPED_SUM, statement::params, tx::Tx},
 };
 use balance_batch::partition::IdRange;
-use balance_domain::{period::PeriodKind, videos::VideoId};
+use balance_domain::{
+    period::{Period, PeriodKind},
+    videos::VideoId,
+};
 use chrono::NaiveDate;
 use std::collections::HashMap;
 
@@ -21,7 +24,7 @@ pub struct VideoPeriods {
 
 /// The sums of a video over a period: id, views, seconds, ad views, view revenue, ad revenue, total
 /// revenue.
-type Sums = (i64, i64, i64, i64, i64, i64, i64);
+pub(crate) type Sums = (i64, i64, i64, i64, i64, i64, i64);
 
 impl Store {
     /// Recomputes the week and the month of at most `limit` videos of a range that were active on a
@@ -105,22 +108,30 @@ async fn period_rows(
                 &params![period.from, period.to, date, page.after, page.upto],
             )
             .await?;
-        for (id, view_count, total_play_time, ad_view_count, view, ad, total) in sums {
-            if [view_count, total_play_time, ad_view_count, total].contains(&CLAMPED_SUM) {
-                return Err(StoreError::Data("a sum exceeds 64 bits".to_owned()));
-            }
-            rows.entry(id).or_default().push(PeriodRow {
-                kind,
-                start_date: period.from,
-                video_id: VideoId(id),
-                view_count,
-                total_play_time,
-                ad_view_count,
-                view_revenue: view,
-                ad_revenue: ad,
-                total_revenue: total,
-            });
+        for sums in sums {
+            let row = period_row(period, sums)?;
+            rows.entry(row.video_id.0).or_default().push(row);
         }
     }
     Ok(rows)
+}
+
+/// Builds the row of a period. Fails if a sum exceeds 64 bits.
+pub(crate) fn period_row(period: Period, sums: Sums) -> StoreResult<PeriodRow> {
+    let (video_id, view_count, total_play_time, ad_view_count, view_revenue, ad_revenue, total) =
+        sums;
+    if [view_count, total_play_time, ad_view_count, total].contains(&CLAMPED_SUM) {
+        return Err(StoreError::Data("a sum exceeds 64 bits".to_owned()));
+    }
+    Ok(PeriodRow {
+        kind: period.kind,
+        start_date: period.from,
+        video_id: VideoId(video_id),
+        view_count,
+        total_play_time,
+        ad_view_count,
+        view_revenue,
+        ad_revenue,
+        total_revenue: total,
+    })
 }

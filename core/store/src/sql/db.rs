@@ -4,6 +4,7 @@ use crate::{
     StoreError, StoreResult,
     sql::{
         errors::store_error,
+        journal::Journal,
         timeout::{limited, limited_to},
         tx::Tx,
     },
@@ -60,7 +61,8 @@ pub(crate) enum Db {
 }
 
 impl Db {
-    /// Opens an SQLite file with `readers` reading connections. Creates the file if it is missing.
+    /// Opens an SQLite file for reading and writing, with `readers` reading connections. Creates the
+    /// file if it is missing.
     pub(crate) async fn open_sqlite(
         path: &Path,
         readers: u32,
@@ -71,7 +73,36 @@ impl Db {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // The database is the ledger: a commit must survive a power failure.
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(SqliteSynchronous::Full);
+        Self::with_options(options, readers, clock).await
+    }
+
+    /// Opens an existing SQLite file for reading, with `readers` connections. A file that this process
+    /// cannot write to, or whose folder is read-only, can be read too.
+    pub(crate) async fn read_sqlite(
+        path: &Path,
+        readers: u32,
+        clock: Arc<dyn Clock>,
+    ) -> StoreResult<Self> {
+        if !is_read_only(path) {
+            // The journal is completed and removed as by a process that writes.
+            let options = SqliteConnectOptions::new().filename(path);
+            let options = options.pragma("query_only", "ON");
+            match Self::with_options(options, readers, Arc::clone(&clock)).await {
+                // The folder is read-only, so that the journal's index cannot be created.
+                Err(StoreError::Unusable(_)) => {}
+                opened => return opened,
+            }
+        }
+        Self::with_options(read_only_options(path), readers, clock).await
+    }
+
+    async fn with_options(
+        options: SqliteConnectOptions,
+        readers: u32,
+        clock: Arc<dyn Clock>,
+    ) -> StoreResult<Self> {
+        let options = options
             .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))
             .statement_cache_capacity(STATEMENT_CACHE)
             .pragma("temp_store", "FILE");
@@ -218,6 +249,21 @@ impl Db {
             }
         }
     }
+}
+
+/// Returns the options to read a file without the right to write it or its folder. A journal can be
+/// read only if its index is there. Without a journal, no other process must write meanwhile.
+pub(crate) fn read_only_options(path: &Path) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    match Journal::of(path) {
+        Journal::None => options.immutable(true),
+        Journal::WithIndex | Journal::WithoutIndex => options,
+    }
+}
+
+/// Returns whether this process cannot write to a file.
+fn is_read_only(path: &Path) -> bool {
+    std::fs::OpenOptions::new().write(true).open(path).is_err()
 }
 
 /// Connects once without the pool. The pool would retry until its time limit and then lose the

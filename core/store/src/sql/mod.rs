@@ -1,9 +1,11 @@
 //! Connections, transactions, statements, and the differences between the databases.
 
+pub(crate) mod backup;
 pub(crate) mod db;
 pub(crate) mod dialect;
 pub(crate) mod errors;
 pub(crate) mod fault;
+pub(crate) mod journal;
 pub(crate) mod migration;
 pub(crate) mod new_id;
 pub(crate) mod process_lock;

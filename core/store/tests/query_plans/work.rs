@@ -30,6 +30,13 @@ const NEXT: &str = "2024-06-04";
 const THIRD: &str = "2024-06-05";
 const OWNER: UserId = UserId(1_000_000);
 
+/// Rows that an abandoned run of [`NEXT`] has left. One video has no other day.
+const ABANDONED_RUN: &str = "\
+    INSERT INTO video_statistics SELECT video_id, '2024-06-04', 1, 1, 0, 2, 0 \
+        FROM video_statistics WHERE date = '2024-06-03'; \
+    INSERT INTO video_statistics VALUES (500000, '2024-06-04', 1, 1, 0, 1, 0); \
+    INSERT INTO period_rollup VALUES ('week', '2024-06-03', 500000, 1, 1, 0, 1, 0, 1)";
+
 /// Rows for the tables that the work below does not fill.
 const FILLERS: &str = include_str!("query_plans.sql");
 
@@ -62,9 +69,9 @@ pub(crate) async fn work(env: &TestEnv) {
     for day in [DAY, DAY, NEXT, THIRD] {
         env.import(&even_day(day, 400, 100), 2).await.unwrap();
     }
-    for day in [DAY, NEXT] {
-        env.settle(date(day), Shape::default()).await.unwrap();
-    }
+    env.settle(date(DAY), Shape::default()).await.unwrap();
+    env.execute(ABANDONED_RUN).await;
+    env.settle(date(NEXT), Shape::default()).await.unwrap();
     jobs(env).await;
     claims(env).await;
     plans(env).await;

@@ -1,6 +1,7 @@
 //! Jobs: launches, the schedule, planning, control, the tables of the executions, and other programs
 //! that write to them.
 
+mod abandoned;
 mod control;
 mod foreign;
 mod metadata;

@@ -1,0 +1,65 @@
+//! `balance backup`.
+
+use crate::{
+    output,
+    settings::{Database, Settings},
+    wiring::require_file,
+};
+use anyhow::{Context, bail};
+use balance_store::Store;
+use indicatif::HumanBytes;
+use std::{io::ErrorKind, path::Path, process::ExitCode};
+
+/// Copies the SQLite database to a new file. The copy is written under a temporary name in the same
+/// folder and then renamed, so that the file is never incomplete. Only its owner can read it.
+pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
+    let database = settings.database.database()?;
+    let Database::Sqlite(path) = &database else {
+        bail!(
+            "DATABASE_URL: `backup` copies an SQLite database; copy a database on a server with \
+             `mysqldump --single-transaction`"
+        );
+    };
+    require_file(&database)?;
+    let target = std::path::absolute(file)?;
+    let name = || format!("the backup {}", target.display());
+    if target.symlink_metadata().is_ok() {
+        bail!("{} already exists; it was not changed", target.display());
+    }
+    let folder = target.parent().unwrap_or_else(|| Path::new("."));
+    let temporary = tempfile::Builder::new()
+        .prefix(".balance-backup-")
+        .tempfile_in(folder)
+        .with_context(name)?;
+    Store::backup_sqlite(path, temporary.path())
+        .await
+        .with_context(|| format!("the backup of {}", path.display()))?;
+    temporary.as_file().sync_all().with_context(name)?;
+    let copy = match temporary.persist_noclobber(&target) {
+        Ok(copy) => copy,
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{} already exists; it was not changed", target.display())
+        }
+        Err(error) => return Err(error.error).with_context(name),
+    };
+    // The name is durable after this.
+    sync_folder(folder).with_context(name)?;
+    let length = copy.metadata().with_context(name)?.len();
+    output::line(&format!(
+        "copied {} to {}: {}, integrity checked",
+        path.display(),
+        target.display(),
+        HumanBytes(length)
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> std::io::Result<()> {
+    Ok(())
+}
