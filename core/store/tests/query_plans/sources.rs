@@ -4,9 +4,7 @@ use crate::matches;
 use std::{fs, path::Path};
 
 /// Statements that the test does not run, and why. A `…` stands for any text.
-const NOT_RUN: [(&str, &str); 13] = [
-    ("_sqlx_migrations", "migrations"),
-    ("GET_LOCK", "migrations of a server"),
+const NOT_RUN: [(&str, &str); 11] = [
     ("LAST_INSERT_ID", "sequences of a server: one row"),
     ("UNIX_TIMESTAMP", "the clock of a server"),
     (
@@ -70,6 +68,10 @@ pub(crate) fn assert_all_run(recorded: &[String]) {
 fn statements_below(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // Migrations read the schema and their own progress only.
+        if path.ends_with("sql/migration") {
+            continue;
+        }
         if path.is_dir() {
             statements_below(&path, found);
         } else {

@@ -366,4 +366,7 @@ async fn operations(env: &TestEnv) {
     store.set_rates(&rates, &Actor::Console).await.unwrap();
     store.rate_versions().await.unwrap();
     store.setting_or_insert("name", "value").await.unwrap();
+    let (stream, _) = store.stream_identity().await.unwrap();
+    store.record_stream_created().await.unwrap();
+    store.adopt_stream(&stream, &Actor::Console).await.unwrap();
 }

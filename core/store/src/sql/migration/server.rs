@@ -25,11 +25,10 @@ use std::sync::LazyLock;
 pub(super) static MYSQL: LazyLock<Migrator> =
     LazyLock::new(|| sqlx::migrate!("../../migrations/mysql"));
 
+/// The migration that adds the primary keys of Spring's tables.
+const KEYS: i64 = 13;
 /// How long a migration waits for another one of the same database, in seconds.
 const LOCK_TIMEOUT_S: i64 = 600;
-
-/// The migration that creates tables without a primary key. A later one adds the keys.
-const WITHOUT_KEYS: i64 = 1;
 
 /// Checks that the schema has this program's version. Several processes share the server, so only
 /// `balance migrate` changes its schema.
@@ -107,7 +106,7 @@ async fn migrate_locked(connection: &mut MySqlConnection) -> StoreResult<()> {
         .filter(|migration| !is_complete(&applied, migration.version))
         .collect();
     if !pending.is_empty() {
-        if !is_complete(&applied, WITHOUT_KEYS) {
+        if pending.iter().any(|migration| migration.version < KEYS) {
             permit_missing_keys(connection).await?;
         }
         prepare(connection).await?;
@@ -128,8 +127,8 @@ async fn migrate_locked(connection: &mut MySqlConnection) -> StoreResult<()> {
     drop.await.map_err(store_error)
 }
 
-/// Lets the session create tables without a primary key, if the server rejects such tables. Migration 13
-/// adds the keys. MariaDB has no such variable.
+/// Lets the session create tables without a primary key, if the server rejects such tables. Migration
+/// [`KEYS`] adds the keys. MariaDB has no such variable.
 async fn permit_missing_keys(connection: &mut MySqlConnection) -> StoreResult<()> {
     let rejects: Option<(String, String)> = sqlx::query_as(
         "SHOW SESSION VARIABLES WHERE Variable_name = 'sql_require_primary_key' AND Value = 'ON'",
@@ -144,14 +143,14 @@ async fn permit_missing_keys(connection: &mut MySqlConnection) -> StoreResult<()
         .execute(connection)
         .await
         .map(|_| ())
-        .map_err(|error| match error {
-            error if number(&error) == Some(1227) => StoreError::Unusable(
-                    "the server rejects tables without a primary key (sql_require_primary_key = ON), \
-                     and the first migration creates some; grant SESSION_VARIABLES_ADMIN to the user \
-                     of `balance migrate`, or set the variable OFF until the command has finished"
-                        .to_owned(),
+        .map_err(|error| match number(&error) {
+            Some(1227) => StoreError::Unusable(
+                "the server rejects tables without a primary key (sql_require_primary_key = ON), \
+                 and the first migration creates some; grant SESSION_VARIABLES_ADMIN to the user \
+                 of `balance migrate`, or set the variable OFF until the command has finished"
+                    .to_owned(),
             ),
-            error => store_error(error),
+            _ => store_error(error),
         })
 }
 
