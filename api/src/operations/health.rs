@@ -106,7 +106,7 @@ impl HealthApi {
                 tracing::debug!(error, "failed to check the intake");
                 Some(not_ready("intake", "is unavailable"))
             }
-            // The text is shown because it describes a configuration error for the operator.
+            // The text is shown because it names the cause for the operator, and no address.
             Ok(Err(error)) => Some(not_ready("intake", &error.to_string())),
             Err(_) => Some(not_ready("intake", "does not respond")),
         }

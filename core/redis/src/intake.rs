@@ -2,12 +2,12 @@
 //! acknowledged event to the stream.
 
 use crate::{
-    connection::{self, ConnectionError, Timeouts},
+    connection::{self, Connection, ConnectionError, Timeouts, field},
     event,
     keys::RequestKeys,
     stream::CONSUMER_GROUP,
 };
-use ::redis::{RedisError, Script, ScriptInvocation, aio::ConnectionManager};
+use ::redis::{RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
 use balance_domain::{
     calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate, units::SECONDS_PER_DAY,
@@ -36,10 +36,12 @@ static PLAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/view_increment.lua")));
 static PAUSE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/pause.lua")));
+static CHECK_WRITABLE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("../../../lua/check_writable.lua")));
 
 /// The intake of a fleet.
 pub struct RedisIntake {
-    connection: ConnectionManager,
+    connection: Connection,
     shards: u16,
     backlog_max: u64,
     rules: IntakeRules,
@@ -157,11 +159,21 @@ impl RedisIntake {
         let reply = call.invoke_async(&mut connection);
         match tokio::time::timeout(ANSWER_LIMIT, reply).await {
             Ok(reply) => reply.map_err(intake_error),
-            Err(_) => Err(IntakeError::Unavailable(format!(
-                "no answer within {} s",
-                ANSWER_LIMIT.as_secs()
-            ))),
+            Err(_) => {
+                self.connection.leave();
+                Err(IntakeError::Unavailable(format!(
+                    "no answer within {} s",
+                    ANSWER_LIMIT.as_secs()
+                )))
+            }
         }
+    }
+
+    /// Asks the server whether it accepts writes that need memory.
+    async fn check_writable(&self) -> Result<(), IntakeError> {
+        let mut connection = self.connection.clone();
+        let checked = CHECK_WRITABLE.invoke_async::<_, ()>(&mut connection).await;
+        checked.map_err(intake_error)
     }
 
     /// Returns the key of today's suppressed counts.
@@ -190,20 +202,6 @@ impl RedisIntake {
         }
         self.has_warned.store(is_delayed, Ordering::Relaxed);
     }
-
-    /// Returns a field of the server's INFO reply; empty if the field is missing.
-    async fn info(&self, section: &str, name: &str) -> Result<String, IntakeError> {
-        let mut connection = self.connection.clone();
-        let text: String = ::redis::cmd("INFO")
-            .arg(section)
-            .query_async(&mut connection)
-            .await
-            .map_err(intake_error)?;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        Ok(value.unwrap_or_default().trim().to_owned())
-    }
 }
 
 #[async_trait]
@@ -215,14 +213,17 @@ impl Intake for RedisIntake {
         }
     }
 
-    /// Rejects a server that could lose acknowledged events.
+    /// Rejects a server that accepts no writes or could lose acknowledged events.
     async fn readiness(&self) -> Result<(), IntakeError> {
-        if self.info("persistence", "aof_enabled").await? != "1" {
+        self.check_writable().await?;
+        let mut connection = self.connection.clone();
+        let info = connection.info("default").await.map_err(from_connection)?;
+        if field(&info, "aof_enabled") != "1" {
             return Err(IntakeError::Unusable(
                 "appendonly is off: a restart would lose acknowledged plays".to_owned(),
             ));
         }
-        let policy = self.info("memory", "maxmemory_policy").await?;
+        let policy = field(&info, "maxmemory_policy");
         if policy != "noeviction" {
             return Err(IntakeError::Unusable(format!(
                 "maxmemory-policy is {policy}, not noeviction: it could evict acknowledged plays"
@@ -263,6 +264,7 @@ fn intake_error(error: RedisError) -> IntakeError {
 fn from_connection(error: ConnectionError) -> IntakeError {
     match error {
         ConnectionError::Rejected(reason) => IntakeError::Unusable(reason.to_owned()),
+        ConnectionError::NotWritable(reason) => IntakeError::NotWritable(reason),
         ConnectionError::Unavailable(reason) => IntakeError::Unavailable(reason),
     }
 }

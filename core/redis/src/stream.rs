@@ -2,13 +2,12 @@
 //! acknowledges them after the commit. A seal marks the end of a day. Old entries are trimmed.
 
 use crate::{
-    connection::{self, ConnectionError, Timeouts},
+    connection::{self, Connection, ConnectionError, Timeouts},
     entry::{self, entry_id, stream_id},
     keys::Shard,
 };
 use ::redis::{
     RedisError, Script,
-    aio::ConnectionManager,
     streams::{StreamAutoClaimReply, StreamInfoGroupsReply, StreamRangeReply, StreamReadReply},
 };
 use async_trait::async_trait;
@@ -40,7 +39,7 @@ static TRIM: LazyLock<Script> =
 
 /// The event stream on a Redis server: one stream per shard.
 pub struct RedisStream {
-    connection: ConnectionManager,
+    connection: Connection,
     shards: u16,
 }
 
@@ -53,6 +52,12 @@ impl RedisStream {
     pub fn open(url: &str, shards: u16) -> Result<Self, StreamError> {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self { connection, shards })
+    }
+
+    /// Rejects a replica. A command that only reads would not notice it.
+    async fn check_master(&self) -> Result<(), StreamError> {
+        let mut connection = self.connection.clone();
+        connection.check_master().await.map_err(from_connection)
     }
 
     /// Reads the pending entries of dead consumers. If there are none, reads new entries.
@@ -151,6 +156,7 @@ impl EventStream for RedisStream {
     }
 
     async fn waiting(&self) -> Result<Vec<u64>, StreamError> {
+        self.check_master().await?;
         let mut all = Vec::new();
         for shard in Shard::all(self.shards) {
             all.push(self.waiting_in(shard).await.map_err(stream_error)?);
@@ -222,6 +228,7 @@ impl EventStream for RedisStream {
     }
 
     async fn retained(&self) -> Result<Vec<Retained>, StreamError> {
+        self.check_master().await?;
         let mut connection = self.connection.clone();
         let mut all = Vec::new();
         for shard in Shard::all(MAX_SHARDS) {
@@ -319,7 +326,9 @@ fn stream_error(error: RedisError) -> StreamError {
 
 fn from_connection(error: ConnectionError) -> StreamError {
     match error {
-        ConnectionError::Rejected(reason) => StreamError(reason.to_owned()),
+        ConnectionError::Rejected(reason) | ConnectionError::NotWritable(reason) => {
+            StreamError(reason.to_owned())
+        }
         ConnectionError::Unavailable(reason) => StreamError(reason),
     }
 }

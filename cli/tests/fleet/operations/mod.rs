@@ -1,4 +1,5 @@
 //! Metrics and traces of a fleet.
 
 mod metrics;
+mod redis_failover;
 mod traces;
