@@ -1,7 +1,9 @@
 //! An event stream without entries.
 
 use async_trait::async_trait;
-use balance_service::events::stream::{Closed, EventStream, Retained, StreamError, SuppressedPage};
+use balance_service::events::stream::{
+    Closed, EventStream, Memory, Retained, StreamError, SuppressedPage,
+};
 use balance_store::events::{Entry, EntryId};
 use chrono::NaiveDate;
 use std::sync::{
@@ -103,5 +105,19 @@ impl EventStream for FakeStream {
             counts: Vec::new(),
             next: None,
         })
+    }
+
+    async fn expire_suppressed(&self, _: u16, _: NaiveDate) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    async fn memory(&self) -> Result<Memory, StreamError> {
+        match self.waiting {
+            Some(_) => Ok(Memory {
+                used_bytes: 3,
+                max_bytes: 7,
+            }),
+            None => std::future::pending().await,
+        }
     }
 }

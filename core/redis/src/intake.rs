@@ -4,8 +4,8 @@
 use crate::{
     connection::{self, Connection, ConnectionError, Timeouts, field},
     event,
-    keys::RequestKeys,
-    stream::CONSUMER_GROUP,
+    keys::{RequestKeys, Shard},
+    stream::{CONSUMER_GROUP, restore_lag},
 };
 use ::redis::{RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
@@ -101,7 +101,7 @@ impl RedisIntake {
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
             .arg(CONSUMER_GROUP);
-        let reply = self.call(&call).await?;
+        let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
                 resume_at_s: number(position)?,
@@ -110,7 +110,7 @@ impl RedisIntake {
             ["repeat", left_ms] => Ok(IntakeAnswer::Repeat {
                 retry_after_ms: number(left_ms)?.max(1),
             }),
-            ["backlog", entries] => Err(backlog(entries)),
+            ["backlog", entries, _] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             _ => Err(unexpected_reply(&reply)),
         }
@@ -141,22 +141,36 @@ impl RedisIntake {
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
             .arg(CONSUMER_GROUP);
-        let reply = self.call(&call).await?;
+        let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
                 credited_s: number(credited)?,
                 is_finished: finished == "1",
             }),
             ["no session"] => Ok(IntakeAnswer::NoSession),
-            ["backlog", entries] => Err(backlog(entries)),
+            ["backlog", entries, _] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             _ => Err(unexpected_reply(&reply)),
         }
     }
 
-    async fn call(&self, call: &ScriptInvocation<'_>) -> Result<Vec<String>, IntakeError> {
+    /// Calls a script of a shard. If the script rejects the request because Redis does not know how
+    /// many entries wait, restores that number and calls the script again.
+    async fn call(
+        &self,
+        call: &ScriptInvocation<'_>,
+        shard: Shard,
+    ) -> Result<Vec<String>, IntakeError> {
         let mut connection = self.connection.clone();
-        let reply = call.invoke_async(&mut connection);
+        let reply = async {
+            let reply: Vec<String> = call.invoke_async(&mut connection).await?;
+            let is_unknown =
+                matches!(reply.as_slice(), [name, _, known] if name == "backlog" && known == "0");
+            if is_unknown && restore_lag(&mut connection, shard).await?.is_some() {
+                return call.invoke_async(&mut connection).await;
+            }
+            Ok(reply)
+        };
         match tokio::time::timeout(ANSWER_LIMIT, reply).await {
             Ok(reply) => reply.map_err(intake_error),
             Err(_) => {

@@ -66,6 +66,11 @@ impl SavedCounts {
         for date in days.take_while(|date| *date <= today + CLOCK_TOLERANCE) {
             for shard in 0..events.stream.shards() {
                 self.save(context, events, shard, date).await?;
+                if date < today - CLOCK_TOLERANCE && !context.stopping.is_cancelled() {
+                    // All counts of the day are in the database.
+                    let expired = events.stream.expire_suppressed(shard, date).await;
+                    expired.map_err(|error| error.to_string())?;
+                }
             }
         }
         self.through = Some(today);

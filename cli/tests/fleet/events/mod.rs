@@ -1,6 +1,7 @@
 //! The event stream: its adapter, the event writer, replays and suppressed plays.
 
 mod event_writer;
+mod memory;
 mod replay;
 mod stream;
 mod suppressed;
