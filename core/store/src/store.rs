@@ -1,7 +1,10 @@
 //! Opening, migrating and closing a database.
 
-use crate::sql::{db::Db, fault, migration};
-use crate::{StoreError, StoreResult};
+use crate::{
+    StoreError, StoreResult,
+    settlement::days,
+    sql::{db::Db, fault, migration},
+};
 use balance_domain::clock::{Clock, SystemClock};
 use std::{
     path::{Path, PathBuf},
@@ -66,6 +69,20 @@ impl Store {
         let result = migration::migrate(&db).await;
         db.close().await;
         result
+    }
+
+    /// Checks that the database answers, has a schema and accepts writes.
+    ///
+    /// # Errors
+    /// If it does not, with the reason.
+    pub async fn check_ready(&self) -> StoreResult<()> {
+        let mut tx = self.db.read().await?;
+        days::closed_through(&mut tx, "").await?;
+        if let Some(option) = tx.read_only_option().await? {
+            self.db.leave();
+            return Err(StoreError::ReadOnly(format!("the server has {option}")));
+        }
+        tx.rollback().await
     }
 
     /// Returns the path of the lock file of an SQLite file.

@@ -327,6 +327,9 @@ impl<'a> Execution<'a> {
     ) -> Result<Attempt, ClaimError> {
         self.count_rollback(read_only(counters)).await?;
         Ok(match (error, upto) {
+            // A failover may take longer than all retries. The claim is dropped, and continues when
+            // the database accepts writes again.
+            (error @ StoreError::ReadOnly(_), _) => return Err(error.into()),
             (error, _) if error.is_transient() => Attempt::Retry(error.to_string()),
             (StoreError::Data(_), Some(upto)) => Attempt::Isolate(upto),
             (error, _) => Attempt::Failed(error.to_string()),

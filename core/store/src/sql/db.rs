@@ -4,6 +4,7 @@ use crate::{
     StoreError, StoreResult,
     sql::{
         errors::store_error,
+        failover::Failover,
         timeout::{limited, limited_to},
         tx::Tx,
     },
@@ -56,6 +57,7 @@ pub(crate) enum Db {
         /// A separate connection for heartbeats, which must not wait behind chunks.
         heartbeat: MySqlPool,
         clock: Arc<dyn Clock>,
+        failover: Failover,
     },
 }
 
@@ -113,10 +115,16 @@ impl Db {
         })?;
         let options = options.statement_cache_capacity(STATEMENT_CACHE);
         check_connection(&options).await?;
+        let failover = Failover::default();
         let pool = |size: u32| {
+            let failover = failover.clone();
             MySqlPoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(Duration::from_secs(SERVER_TIMEOUT_S))
+                .before_acquire(move |_, metadata| {
+                    let is_usable = failover.is_usable(metadata.age);
+                    Box::pin(async move { Ok(is_usable) })
+                })
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         let session = format!(
@@ -143,6 +151,7 @@ impl Db {
             pool: pool(connections.max(2)),
             heartbeat: pool(1),
             clock,
+            failover,
         };
         db.write().await?.rollback().await?;
         Ok(db)
@@ -155,7 +164,12 @@ impl Db {
             Self::Sqlite { writer, clock, .. } => {
                 begin_sqlite(writer.begin_with("BEGIN IMMEDIATE"), clock).await
             }
-            Self::MySql { pool, clock, .. } => begin_mysql(pool, clock).await,
+            Self::MySql {
+                pool,
+                clock,
+                failover,
+                ..
+            } => begin_mysql(pool, clock, failover).await,
         }
     }
 
@@ -166,8 +180,11 @@ impl Db {
                 heartbeat, clock, ..
             } => begin_sqlite(heartbeat.begin_with("BEGIN IMMEDIATE"), clock).await,
             Self::MySql {
-                heartbeat, clock, ..
-            } => begin_mysql(heartbeat, clock).await,
+                heartbeat,
+                clock,
+                failover,
+                ..
+            } => begin_mysql(heartbeat, clock, failover).await,
         }
     }
 
@@ -176,7 +193,12 @@ impl Db {
     pub(crate) async fn read(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { readers, clock, .. } => begin_sqlite(readers.begin(), clock).await,
-            Self::MySql { pool, clock, .. } => begin_mysql(pool, clock).await,
+            Self::MySql {
+                pool,
+                clock,
+                failover,
+                ..
+            } => begin_mysql(pool, clock, failover).await,
         }
     }
 
@@ -185,15 +207,27 @@ impl Db {
     pub(crate) async fn snapshot(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { .. } => self.read().await,
-            Self::MySql { pool, clock, .. } => {
+            Self::MySql {
+                pool,
+                clock,
+                failover,
+                ..
+            } => {
                 let begun = pool.begin_with(
                     // A transaction whose start was cancelled may still be open.
                     "ROLLBACK; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
                      START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
                 );
                 let tx = limited(begun).await.map_err(store_error)?;
-                Ok(Tx::MySql(tx, Arc::clone(clock)))
+                Ok(Tx::MySql(tx, Arc::clone(clock), failover.clone()))
             }
+        }
+    }
+
+    /// Replaces the connections to a server that accepts no writes.
+    pub(crate) fn leave(&self) {
+        if let Self::MySql { failover, .. } = self {
+            failover.leave();
         }
     }
 
@@ -247,7 +281,11 @@ async fn begin_sqlite(
     Ok(Tx::Sqlite(tx, Arc::clone(clock)))
 }
 
-async fn begin_mysql(pool: &MySqlPool, clock: &Arc<dyn Clock>) -> StoreResult<Tx> {
+async fn begin_mysql(
+    pool: &MySqlPool,
+    clock: &Arc<dyn Clock>,
+    failover: &Failover,
+) -> StoreResult<Tx> {
     let tx = limited(pool.begin()).await.map_err(store_error)?;
-    Ok(Tx::MySql(tx, Arc::clone(clock)))
+    Ok(Tx::MySql(tx, Arc::clone(clock), failover.clone()))
 }

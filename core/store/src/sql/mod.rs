@@ -3,6 +3,7 @@
 pub(crate) mod db;
 pub(crate) mod dialect;
 pub(crate) mod errors;
+pub(crate) mod failover;
 pub(crate) mod fault;
 pub(crate) mod migration;
 pub(crate) mod new_id;
