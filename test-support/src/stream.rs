@@ -1,5 +1,6 @@
 //! An event stream without entries.
 
+use crate::clock::takes;
 use async_trait::async_trait;
 use balance_service::events::stream::{
     Closed, EventStream, Memory, Retained, StreamError, SuppressedPage,
@@ -8,13 +9,16 @@ use balance_store::events::{Entry, EntryId};
 use chrono::NaiveDate;
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 /// An event stream without entries, whose state a test sets.
 pub struct FakeStream {
     waiting: Option<Vec<u64>>,
     waiting_calls: AtomicU64,
+    reads: AtomicU64,
+    /// The number of further reads that panic.
+    panics: AtomicU32,
     closed: Mutex<Result<Closed, &'static str>>,
 }
 
@@ -25,6 +29,8 @@ impl FakeStream {
         Arc::new(Self {
             waiting,
             waiting_calls: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            panics: AtomicU32::new(0),
             closed: Mutex::new(Ok(Closed::Drained)),
         })
     }
@@ -39,6 +45,16 @@ impl FakeStream {
     /// Sets the result of each further attempt to close a day.
     pub fn set_closed(&self, result: Result<Closed, &'static str>) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = result;
+    }
+
+    /// Lets the next reads panic.
+    pub fn panic_next(&self, reads: u32) {
+        self.panics.store(reads, Ordering::SeqCst);
+    }
+
+    /// Returns the number of reads.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
     }
 
     /// Returns the number of queries for waiting entries.
@@ -58,6 +74,8 @@ impl EventStream for FakeStream {
     }
 
     async fn read(&self, _: &str, _: u32) -> Result<Vec<Entry>, StreamError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        assert!(!takes(&self.panics), "a panic on purpose");
         Ok(Vec::new())
     }
 

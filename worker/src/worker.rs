@@ -9,7 +9,9 @@ use crate::{
     schedule,
     settings::{EventStreamSettings, WorkerMode, WorkerSettings},
 };
-use balance_service::{jobs::launcher::Launcher, operations::counters::WorkerMetrics};
+use balance_service::{
+    jobs::launcher::Launcher, operations::counters::WorkerMetrics, supervision::caught,
+};
 use balance_store::StoreResult;
 use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
@@ -43,9 +45,10 @@ impl Worker {
         let context = Arc::new(context);
         let pool = Arc::new(ClaimPool::new(Arc::clone(&context)));
         // Precedes the first notification: the registered slots determine the window of the queue.
-        let _ = tokio::time::timeout(REGISTRY_LIMIT, heartbeat::beat(&context)).await;
+        let first = tokio::time::timeout(REGISTRY_LIMIT, heartbeat::beat(&context));
+        let _ = caught(first).await;
         let services = TaskTracker::new();
-        let heartbeat = services.spawn(heartbeat::run(Arc::clone(&context)));
+        let heartbeat = services.spawn(heartbeat::supervised(Arc::clone(&context)));
         services.spawn(consumer::run(Arc::clone(&pool), backend));
         let stopping = &context.stopping;
         let shared = Arc::clone(&context);
@@ -63,11 +66,23 @@ impl Worker {
             move || dispatcher::dispatch(Arc::clone(&shared)),
         ));
         if let Some(stream) = event_stream {
-            services.spawn(suppressed::run(Arc::clone(&context), stream.clone()));
-            services.spawn(writer::run(Arc::clone(&context), stream));
+            let (shared, events) = (Arc::clone(&context), stream.clone());
+            services.spawn(async move {
+                let run = || suppressed::run(&shared, &events);
+                shared.supervise("suppressed counts", run).await;
+            });
+            let shared = Arc::clone(&context);
+            services.spawn(async move {
+                let run = || writer::run(&shared, &stream);
+                shared.supervise("event writer", run).await;
+            });
         }
         if let WorkerMode::Daemon { retention_days } = mode {
-            services.spawn(schedule::run(Arc::clone(&context)));
+            let shared = Arc::clone(&context);
+            services.spawn(async move {
+                let run = || schedule::run(&shared);
+                shared.supervise("schedule", run).await;
+            });
             let shared = Arc::clone(&context);
             services.spawn(every(
                 PRUNE,
@@ -117,8 +132,8 @@ impl Worker {
     }
 }
 
-/// Runs an operation periodically until the worker is asked to stop. A failed run is logged and
-/// repeated in the next period.
+/// Runs an operation periodically until the worker is asked to stop. A run that fails or panics is
+/// logged and repeated in the next period.
 async fn every<Fut>(
     period: Duration,
     operation: &'static str,
@@ -134,8 +149,10 @@ async fn every<Fut>(
             () = stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = run().await {
-            tracing::warn!(%error, "failed to {operation}");
+        match caught(run()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "failed to {operation}"),
+            Err(reason) => tracing::error!(reason, "panicked: failed to {operation}"),
         }
     }
 }

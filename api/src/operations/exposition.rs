@@ -254,6 +254,11 @@ impl Exposition {
             "Failed heartbeats of this worker.",
             unlabelled(counters.heartbeat_failures.get()),
         );
+        self.counter(
+            "balance_worker_task_panics",
+            "Background tasks of this worker that panicked and were started again.",
+            unlabelled(counters.task_panics.get()),
+        );
         if !has_event_writer {
             return;
         }
