@@ -23,6 +23,8 @@ pub(crate) struct WorkerContext {
     pub(crate) dropped: DroppedClaims,
     /// Cancelled when the worker is asked to stop: no new claim starts, running chunks finish.
     pub(crate) stopping: CancellationToken,
+    /// Cancelled when the time of a shutdown is over: running chunks are given up.
+    pub(crate) giving_up: CancellationToken,
     /// Wakes the schedule, which checks for a due day.
     pub(crate) schedule_wake: Notify,
     pub(crate) metrics: Arc<WorkerMetrics>,
@@ -41,6 +43,7 @@ impl WorkerContext {
             owned: OwnedClaims::default(),
             dropped: DroppedClaims::default(),
             stopping: CancellationToken::new(),
+            giving_up: CancellationToken::new(),
             schedule_wake: Notify::new(),
             metrics: Arc::default(),
         }

@@ -21,8 +21,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const POLL: Duration = Duration::from_secs(1);
 /// The period of the pruner.
 const PRUNE: Duration = Duration::from_secs(3_600);
-/// The time limit of the first heartbeat and of each database call during the shutdown.
+/// The time limit of the first heartbeat and of each other database call during the shutdown.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(1);
+
+/// The time limit of the release of all claims during the shutdown.
+const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running worker. If it is dropped without [`Worker::stop`], its leases expire.
 pub struct Worker {
@@ -111,17 +114,28 @@ impl Worker {
     }
 
     /// Stops claiming, lets running chunks finish and releases the claims. Returns whether that
-    /// completed within the grace time. If it did not, the remaining leases expire.
+    /// completed within the grace time. If it did not, the remaining chunks are given up. An expiry
+    /// of their leases is no crash.
     pub async fn stop(self) -> bool {
         let context = &self.pool.context;
         let grace = Duration::from_secs(u64::from(context.settings.grace_s));
         context.stopping.cancel();
+        let owned = context.owned.claims();
+        let announced = context.launcher.store.announce_end(&owned);
+        let announced = tokio::time::timeout(REGISTRY_LIMIT, announced).await;
+        if !matches!(announced, Ok(Ok(()))) {
+            tracing::warn!("failed to announce the end of the worker; an expiry counts as a crash");
+        }
         let in_time = tokio::time::timeout(grace, self.pool.finish())
             .await
             .is_ok();
+        if !in_time {
+            context.giving_up.cancel();
+            let _ = tokio::time::timeout(REGISTRY_LIMIT, self.pool.finish()).await;
+        }
         // A claim that was dropped because the database failed is not a crash.
         let released = context.dropped.release(&context.launcher.store);
-        let _ = tokio::time::timeout(REGISTRY_LIMIT, released).await;
+        let _ = tokio::time::timeout(RELEASE_LIMIT, released).await;
         // Aborted only now, so that a finishing chunk keeps its lease.
         self.heartbeat.abort();
         self.services.close();

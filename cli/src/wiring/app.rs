@@ -53,6 +53,7 @@ impl App {
     pub(crate) async fn open_at(settings: Settings, database: &Database) -> anyhow::Result<Self> {
         // Invalid settings are reported before a database is created.
         settings.processing.worker()?;
+        settings.playback.check()?;
         let (fleet_notifier, events) = match database {
             Database::Sqlite(_) => (None, None),
             Database::MySql(_) => (open_notifier(&settings)?, open_event_stream(&settings)?),

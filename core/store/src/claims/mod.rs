@@ -3,6 +3,7 @@
 mod chunk;
 mod chunk_output;
 mod claim;
+mod expiry;
 mod fence;
 pub(crate) mod lease;
 

@@ -25,6 +25,8 @@ const BUSY_TIMEOUT_S: u64 = 10;
 const SERVER_TIMEOUT_S: u64 = 10;
 /// The time limit of the first connection to a server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The time limit of closing all connections to a server.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a statement waits for a row lock of a server, in seconds.
 const LOCK_TIMEOUT_S: u32 = 5;
 /// How long a caller waits for a pooled connection to an SQLite file, in seconds.
@@ -247,8 +249,12 @@ impl Db {
             Self::MySql {
                 pool, heartbeat, ..
             } => {
-                heartbeat.close().await;
-                pool.close().await;
+                let closed = async {
+                    heartbeat.close().await;
+                    pool.close().await;
+                };
+                // A connection whose statement waits for a lock would delay the end of the process.
+                let _ = tokio::time::timeout(CLOSE_LIMIT, closed).await;
             }
         }
     }
