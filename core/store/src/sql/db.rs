@@ -263,18 +263,14 @@ impl Db {
 /// Connects once without the pool. The pool would retry until its time limit and then lose the
 /// cause.
 async fn check_connection(options: &MySqlConnectOptions) -> StoreResult<()> {
-    let connecting = tokio::time::timeout(CONNECT_LIMIT, options.connect());
-    let Ok(connected) = connecting.await else {
+    let connected = async { options.connect().await?.close().await };
+    let Ok(connected) = tokio::time::timeout(CONNECT_LIMIT, connected).await else {
         return Err(StoreError::Transient(format!(
             "no connection within {} s",
             CONNECT_LIMIT.as_secs()
         )));
     };
-    connected
-        .map_err(store_error)?
-        .close()
-        .await
-        .map_err(store_error)
+    connected.map_err(store_error)
 }
 
 async fn begin_sqlite(

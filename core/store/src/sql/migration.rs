@@ -2,7 +2,11 @@
 
 use crate::{
     StoreError, StoreResult,
-    sql::{db::Db, errors::store_error},
+    sql::{
+        db::Db,
+        errors::store_error,
+        timeout::{limited, limited_to},
+    },
 };
 use backon::{ExponentialBuilder, Retryable};
 use sqlx::{
@@ -27,6 +31,10 @@ static MYSQL: LazyLock<Migrator> = LazyLock::new(|| {
 
 /// How long a migration waits for another one of the same database, in seconds.
 const LOCK_TIMEOUT_S: i64 = 600;
+/// The time limit of the server's response to that wait.
+const LOCK_LIMIT: Duration = Duration::from_secs(660);
+/// The time limit of all migrations of a server, some of which copy a whole table.
+const RUN_LIMIT: Duration = Duration::from_secs(86_400);
 
 /// Checks that a server's schema has this program's version. Several processes share the server, so
 /// only `balance migrate` changes its schema.
@@ -103,36 +111,40 @@ async fn migrate_sqlite(writer: &SqlitePool) -> StoreResult<()> {
 /// Returns the number of applied migrations, 0 if there is no schema.
 async fn applied(writer: &SqlitePool) -> i64 {
     let count = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations WHERE success");
-    count.fetch_one(writer).await.unwrap_or(0)
+    limited(count.fetch_one(writer)).await.unwrap_or(0)
 }
 
 /// The statements of a migration of MySQL are not one transaction, so that a lock of the server
 /// serializes the processes.
 async fn migrate_mysql(pool: &MySqlPool) -> StoreResult<()> {
-    let mut connection = pool.acquire().await.map_err(store_error)?;
-    let locked: Option<i64> = sqlx::query_scalar(
+    let mut connection = limited(pool.acquire()).await.map_err(store_error)?;
+    let lock = sqlx::query_scalar(
         "SELECT GET_LOCK(CONCAT('balance-', LEFT(SHA2(DATABASE(), 256), 40)), ?)",
     )
     .bind(LOCK_TIMEOUT_S)
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(store_error)?;
+    .fetch_one(&mut *connection);
+    let locked: Option<i64> = limited_to(LOCK_LIMIT, lock).await.map_err(store_error)?;
     if locked != Some(1) {
         return Err(StoreError::Transient(format!(
             "another process has been migrating the database for {LOCK_TIMEOUT_S} s"
         )));
     }
-    let result = MYSQL.run(&mut *connection).await.map_err(migrate_error);
+    let run = tokio::time::timeout(RUN_LIMIT, MYSQL.run(&mut *connection));
+    let result = match run.await {
+        Ok(result) => result.map_err(migrate_error),
+        Err(_) => Err(StoreError::Transient(
+            "no response of the migration".to_owned(),
+        )),
+    };
     release(&mut connection).await?;
     result
 }
 
 async fn release(connection: &mut MySqlConnection) -> StoreResult<()> {
-    sqlx::query("DO RELEASE_LOCK(CONCAT('balance-', LEFT(SHA2(DATABASE(), 256), 40)))")
-        .execute(connection)
-        .await
-        .map(|_| ())
-        .map_err(store_error)
+    let release =
+        sqlx::query("DO RELEASE_LOCK(CONCAT('balance-', LEFT(SHA2(DATABASE(), 256), 40)))");
+    let released = limited(release.execute(connection)).await;
+    released.map(|_| ()).map_err(store_error)
 }
 
 fn migrate_error(error: MigrateError) -> StoreError {
