@@ -2,7 +2,6 @@
 
 use crate::{
     StoreError, StoreResult,
-    settlement::days,
     sql::{db::Db, fault, migration},
 };
 use balance_domain::clock::{Clock, SystemClock};
@@ -69,20 +68,6 @@ impl Store {
         let result = migration::migrate(&db).await;
         db.close().await;
         result
-    }
-
-    /// Checks that the database answers, has a schema and accepts writes.
-    ///
-    /// # Errors
-    /// If it does not, with the reason.
-    pub async fn check_ready(&self) -> StoreResult<()> {
-        let mut tx = self.db.read().await?;
-        days::closed_through(&mut tx, "").await?;
-        if let Some(option) = tx.read_only_option().await? {
-            self.db.leave();
-            return Err(StoreError::ReadOnly(format!("the server has {option}")));
-        }
-        tx.rollback().await
     }
 
     /// Returns the path of the lock file of an SQLite file.
