@@ -1,4 +1,6 @@
--- Seals a day in a shard's stream and returns whether every entry before the seal is persisted.
+#!lua flags=allow-oom
+-- Seals a day in a shard's stream and returns whether every entry before the seal is persisted. A
+-- server that is out of memory seals too: a seal is small, and its day could not be settled.
 -- Both happen in one call: between two calls an event that is in time could arrive and become late.
 --
 -- KEYS[1]  stream

@@ -2,7 +2,8 @@
 -- appends the event to the stream.
 --
 -- KEYS[1]   stream of events
--- KEYS[2]   session of user and video: hash of position (s), since (microseconds), open (0 or 1)
+-- KEYS[2]   session of user and video: hash of position (s), since (microseconds), open (0 or 1);
+--           deleted at the end of the video
 -- KEYS[3]   suppressed counts of the day: hash of counts by video and reason
 -- KEYS[4]   stored reply for the client's idempotency key
 -- ARGV[1]   user
@@ -18,8 +19,8 @@
 -- ARGV[11]  lifetime of stored replies, in seconds
 -- ARGV[12]  maximum number of entries that may wait to be persisted
 -- ARGV[13]  consumer group of the event writers
--- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries}, {'reused'} or {'missing'}
--- (the stream).
+-- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries, known}, {'reused'} or
+-- {'missing'} (the stream).
 local GRACE_S = 5
 -- Above this limit the product below is not exact. No video is that long.
 local EXACT = 9000000000000000
@@ -44,19 +45,20 @@ if session[3] ~= '1' then
 end
 
 -- Counts unread entries and entries that were read but not acknowledged, as view_increment.lua does.
+-- If Redis does not know the lag, every entry of the stream counts as waiting.
 -- A rejected pause leaves the session unchanged: a later pause credits the same seconds.
-local waiting = redis.call('XLEN', KEYS[1])
+local waiting, is_known = redis.call('XLEN', KEYS[1]), false
 for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
     local group = {}
     for i = 1, #of_group, 2 do
         group[of_group[i]] = of_group[i + 1]
     end
     if group['name'] == ARGV[13] and group['lag'] then
-        waiting = group['lag'] + group['pending']
+        waiting, is_known = group['lag'] + group['pending'], true
     end
 end
 if waiting >= tonumber(ARGV[12]) then
-    return {'backlog', waiting}
+    return {'backlog', waiting, is_known and '1' or '0'}
 end
 
 local position, since = tonumber(session[1]), tonumber(session[2])
@@ -83,9 +85,12 @@ end
 -- The first write. Redis does not roll back a script that fails after it.
 redis.call('XADD', KEYS[1], '*', 'id', ARGV[4], 'kind', 'pause', 'user', ARGV[1], 'video', ARGV[3],
     'from', text(position), 'credited', text(credited), 'reported', text(credited + capped))
-redis.call('HSET', KEYS[2], 'position', is_finished and '0' or text(current), 'since', text(now),
-    'open', is_finished and '0' or '1')
-redis.call('EXPIRE', KEYS[2], ARGV[8])
+if is_finished then
+    redis.call('DEL', KEYS[2])
+else
+    redis.call('HSET', KEYS[2], 'position', text(current), 'since', text(now), 'open', '1')
+    redis.call('EXPIRE', KEYS[2], ARGV[8])
+end
 if capped > 0 then
     redis.call('HINCRBY', KEYS[3], ARGV[3] .. ':capped', text(capped))
     redis.call('EXPIRE', KEYS[3], ARGV[9])

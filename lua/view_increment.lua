@@ -22,7 +22,7 @@
 -- ARGV[10]  lifetime of stored replies, in seconds
 -- ARGV[11]  maximum number of entries that may wait to be persisted
 -- ARGV[12]  consumer group of the event writers
--- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries},
+-- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries, known},
 -- {'reused'} or {'missing'} (the stream).
 local is_whole = #KEYS > 2
 local is_own = ARGV[1] == ARGV[2]
@@ -56,20 +56,20 @@ end
 local position = '0'
 if is_whole then
     -- Counts unread entries and entries that were read but not acknowledged, as pause.lua does.
-    local waiting = redis.call('XLEN', KEYS[3])
+    local waiting, is_known = redis.call('XLEN', KEYS[3]), false
     for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[3])) do
         local group = {}
         for i = 1, #of_group, 2 do
             group[of_group[i]] = of_group[i + 1]
         end
-        -- The lag is unknown while a deleted entry lies ahead of the group: then every entry of the
-        -- stream counts as waiting.
+        -- The lag is unknown while a deleted entry lies ahead of the group. Then every entry of the
+        -- stream counts as waiting, and the caller restores the lag (restore_lag.lua).
         if group['name'] == ARGV[12] and group['lag'] then
-            waiting = group['lag'] + group['pending']
+            waiting, is_known = group['lag'] + group['pending'], true
         end
     end
     if waiting >= tonumber(ARGV[11]) then
-        return {'backlog', waiting}
+        return {'backlog', waiting, is_known and '1' or '0'}
     end
     local last = redis.call('HMGET', KEYS[4], 'position', 'since')
     position = last[1] or '0'

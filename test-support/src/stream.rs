@@ -1,14 +1,15 @@
 //! An event stream without entries.
 
+use crate::clock::takes;
 use async_trait::async_trait;
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Retained, StreamError, SuppressedPage,
+    Closed, EventStream, Found, Memory, Retained, StreamError, SuppressedPage,
 };
 use balance_store::events::{Entry, EntryId, StreamIdentity};
 use chrono::NaiveDate;
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 /// The identity of the streams of tests.
@@ -24,6 +25,9 @@ pub struct FakeStream {
     identity: StreamIdentity,
     waiting: Option<Vec<u64>>,
     waiting_calls: AtomicU64,
+    reads: AtomicU64,
+    /// The number of further reads that panic.
+    panics: AtomicU32,
     closed: Mutex<Result<Closed, &'static str>>,
 }
 
@@ -35,6 +39,8 @@ impl FakeStream {
             identity: identity(),
             waiting,
             waiting_calls: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            panics: AtomicU32::new(0),
             closed: Mutex::new(Ok(Closed::Drained)),
         })
     }
@@ -49,6 +55,16 @@ impl FakeStream {
     /// Sets the result of each further attempt to close a day.
     pub fn set_closed(&self, result: Result<Closed, &'static str>) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = result;
+    }
+
+    /// Lets the next reads panic.
+    pub fn panic_next(&self, reads: u32) {
+        self.panics.store(reads, Ordering::SeqCst);
+    }
+
+    /// Returns the number of reads.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
     }
 
     /// Returns the number of queries for waiting entries.
@@ -84,6 +100,8 @@ impl EventStream for FakeStream {
     }
 
     async fn read(&self, _: &str, _: u32) -> Result<Vec<Entry>, StreamError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        assert!(!takes(&self.panics), "a panic on purpose");
         Ok(Vec::new())
     }
 
@@ -131,5 +149,19 @@ impl EventStream for FakeStream {
             counts: Vec::new(),
             next: None,
         })
+    }
+
+    async fn expire_suppressed(&self, _: u16, _: NaiveDate) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    async fn memory(&self) -> Result<Memory, StreamError> {
+        match self.waiting {
+            Some(_) => Ok(Memory {
+                used_bytes: 3,
+                max_bytes: 7,
+            }),
+            None => std::future::pending().await,
+        }
     }
 }

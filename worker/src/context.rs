@@ -5,7 +5,9 @@ use crate::{
     settings::{EventStreamSettings, WorkerSettings},
 };
 use balance_batch::{execution::JobExecutionId, status::BatchStatus};
-use balance_service::{jobs::launcher::Launcher, operations::counters::WorkerMetrics};
+use balance_service::{
+    jobs::launcher::Launcher, operations::counters::WorkerMetrics, supervision::supervise,
+};
 use balance_store::StoreResult;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -21,6 +23,8 @@ pub(crate) struct WorkerContext {
     pub(crate) dropped: DroppedClaims,
     /// Cancelled when the worker is asked to stop: no new claim starts, running chunks finish.
     pub(crate) stopping: CancellationToken,
+    /// Cancelled when the time of a shutdown is over: running chunks are given up.
+    pub(crate) giving_up: CancellationToken,
     /// Wakes the schedule, which checks for a due day.
     pub(crate) schedule_wake: Notify,
     pub(crate) metrics: Arc<WorkerMetrics>,
@@ -39,6 +43,7 @@ impl WorkerContext {
             owned: OwnedClaims::default(),
             dropped: DroppedClaims::default(),
             stopping: CancellationToken::new(),
+            giving_up: CancellationToken::new(),
             schedule_wake: Notify::new(),
             metrics: Arc::default(),
         }
@@ -47,6 +52,16 @@ impl WorkerContext {
     /// Returns the name of the worker in the registry.
     pub(crate) fn name(&self) -> &str {
         &self.settings.identity.name
+    }
+
+    /// Runs a task until the worker is asked to stop. A task that panics is started again.
+    pub(crate) async fn supervise<Fut: Future<Output = ()>>(
+        &self,
+        task: &'static str,
+        run: impl FnMut() -> Fut,
+    ) {
+        let panicked = || self.metrics.task_panics.add(1);
+        supervise(task, &self.stopping, run, panicked).await;
     }
 
     /// Advances an execution. If that settles its day, wakes the schedule for the next day.

@@ -16,8 +16,8 @@ const POLL: Duration = Duration::from_secs(60);
 const RESTART_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs the schedule until the worker is asked to stop.
-pub(crate) async fn run(context: Arc<WorkerContext>) {
-    tokio::join!(launch_due_days(&context), wake_at_midnights(&context));
+pub(crate) async fn run(context: &Arc<WorkerContext>) {
+    tokio::join!(launch_due_days(context), wake_at_midnights(context));
 }
 
 async fn launch_due_days(context: &WorkerContext) {

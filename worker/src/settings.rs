@@ -46,6 +46,18 @@ impl WorkerSettings {
         }
         Ok(())
     }
+
+    /// Returns what follows from values that do not fit together, if any. They are permitted.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let (grace_s, chunk_timeout_s) = (self.grace_s, self.chunk_timeout_s);
+        (grace_s < chunk_timeout_s).then(|| {
+            format!(
+                "GRACE_S: {grace_s} is less than CHUNK_TIMEOUT_S: {chunk_timeout_s}; a longer chunk \
+                 is given up at shutdown, and another worker repeats it"
+            )
+        })
+    }
 }
 
 /// The event stream of a fleet, and how a worker persists it.

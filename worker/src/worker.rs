@@ -9,7 +9,9 @@ use crate::{
     schedule,
     settings::{EventStreamSettings, WorkerMode, WorkerSettings},
 };
-use balance_service::{jobs::launcher::Launcher, operations::counters::WorkerMetrics};
+use balance_service::{
+    jobs::launcher::Launcher, operations::counters::WorkerMetrics, supervision::caught,
+};
 use balance_store::StoreResult;
 use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
@@ -19,8 +21,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const POLL: Duration = Duration::from_secs(1);
 /// The period of the pruner.
 const PRUNE: Duration = Duration::from_secs(3_600);
-/// The time limit of the first heartbeat and of each database call during the shutdown.
+/// The time limit of the first heartbeat and of each other database call during the shutdown.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(1);
+
+/// The time limit of the release of all claims during the shutdown.
+const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running worker. If it is dropped without [`Worker::stop`], its leases expire.
 pub struct Worker {
@@ -43,9 +48,10 @@ impl Worker {
         let context = Arc::new(context);
         let pool = Arc::new(ClaimPool::new(Arc::clone(&context)));
         // Precedes the first notification: the registered slots determine the window of the queue.
-        let _ = tokio::time::timeout(REGISTRY_LIMIT, heartbeat::beat(&context)).await;
+        let first = tokio::time::timeout(REGISTRY_LIMIT, heartbeat::beat(&context));
+        let _ = caught(first).await;
         let services = TaskTracker::new();
-        let heartbeat = services.spawn(heartbeat::run(Arc::clone(&context)));
+        let heartbeat = services.spawn(heartbeat::supervised(Arc::clone(&context)));
         services.spawn(consumer::run(Arc::clone(&pool), backend));
         let stopping = &context.stopping;
         let shared = Arc::clone(&context);
@@ -63,11 +69,23 @@ impl Worker {
             move || dispatcher::dispatch(Arc::clone(&shared)),
         ));
         if let Some(stream) = event_stream {
-            services.spawn(suppressed::run(Arc::clone(&context), stream.clone()));
-            services.spawn(writer::run(Arc::clone(&context), stream));
+            let (shared, events) = (Arc::clone(&context), stream.clone());
+            services.spawn(async move {
+                let run = || suppressed::run(&shared, &events);
+                shared.supervise("suppressed counts", run).await;
+            });
+            let shared = Arc::clone(&context);
+            services.spawn(async move {
+                let run = || writer::run(&shared, &stream);
+                shared.supervise("event writer", run).await;
+            });
         }
         if let WorkerMode::Daemon { retention_days } = mode {
-            services.spawn(schedule::run(Arc::clone(&context)));
+            let shared = Arc::clone(&context);
+            services.spawn(async move {
+                let run = || schedule::run(&shared);
+                shared.supervise("schedule", run).await;
+            });
             let shared = Arc::clone(&context);
             services.spawn(every(
                 PRUNE,
@@ -96,17 +114,28 @@ impl Worker {
     }
 
     /// Stops claiming, lets running chunks finish and releases the claims. Returns whether that
-    /// completed within the grace time. If it did not, the remaining leases expire.
+    /// completed within the grace time. If it did not, the remaining chunks are given up. An expiry
+    /// of their leases is no crash.
     pub async fn stop(self) -> bool {
         let context = &self.pool.context;
         let grace = Duration::from_secs(u64::from(context.settings.grace_s));
         context.stopping.cancel();
+        let owned = context.owned.claims();
+        let announced = context.launcher.store.announce_end(&owned);
+        let announced = tokio::time::timeout(REGISTRY_LIMIT, announced).await;
+        if !matches!(announced, Ok(Ok(()))) {
+            tracing::warn!("failed to announce the end of the worker; an expiry counts as a crash");
+        }
         let in_time = tokio::time::timeout(grace, self.pool.finish())
             .await
             .is_ok();
+        if !in_time {
+            context.giving_up.cancel();
+            let _ = tokio::time::timeout(REGISTRY_LIMIT, self.pool.finish()).await;
+        }
         // A claim that was dropped because the database failed is not a crash.
         let released = context.dropped.release(&context.launcher.store);
-        let _ = tokio::time::timeout(REGISTRY_LIMIT, released).await;
+        let _ = tokio::time::timeout(RELEASE_LIMIT, released).await;
         // Aborted only now, so that a finishing chunk keeps its lease.
         self.heartbeat.abort();
         self.services.close();
@@ -117,8 +146,8 @@ impl Worker {
     }
 }
 
-/// Runs an operation periodically until the worker is asked to stop. A failed run is logged and
-/// repeated in the next period.
+/// Runs an operation periodically until the worker is asked to stop. A run that fails or panics is
+/// logged and repeated in the next period.
 async fn every<Fut>(
     period: Duration,
     operation: &'static str,
@@ -134,8 +163,10 @@ async fn every<Fut>(
             () = stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = run().await {
-            tracing::warn!(%error, "failed to {operation}");
+        match caught(run()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "failed to {operation}"),
+            Err(reason) => tracing::error!(reason, "panicked: failed to {operation}"),
         }
     }
 }

@@ -36,7 +36,9 @@ impl From<IntakeError> for ApiError {
             )
             .retry_after_s(BACKLOG_RETRY_S)
             .caused_by(error),
-            IntakeError::Unavailable(_) | IntakeError::Unusable(_) => {
+            IntakeError::Unavailable(_)
+            | IntakeError::NotWritable(_)
+            | IntakeError::Unusable(_) => {
                 Self::unavailable("The intake of plays and pauses is unavailable.", error)
             }
         }

@@ -1,6 +1,7 @@
 //! The metrics of a scrape in the Prometheus text format, from a snapshot and counters.
 
 use balance_batch::status::BatchStatus;
+use balance_service::events::stream::Memory;
 use balance_service::operations::{
     counters::{IntakeCounters, PlaybackCounters, WorkerMetrics},
     snapshot::{DatabaseSnapshot, Snapshot},
@@ -93,6 +94,9 @@ impl Exposition {
                 unlabelled(notifications),
             );
         }
+        if let Some(memory) = snapshot.memory {
+            self.memory(memory);
+        }
         if let Some(Some(waiting)) = &snapshot.waiting {
             let samples = waiting.iter().enumerate();
             self.gauge(
@@ -103,6 +107,20 @@ impl Exposition {
                     .collect(),
             );
         }
+    }
+
+    /// Adds the memory of the stream's server.
+    fn memory(&mut self, memory: Memory) {
+        self.gauge(
+            "balance_stream_memory_used_bytes",
+            "Memory of the stream's Redis that counts against its limit.",
+            unlabelled(memory.used_bytes),
+        );
+        self.gauge(
+            "balance_stream_memory_max_bytes",
+            "Memory limit of the stream's Redis; 0 if there is none.",
+            unlabelled(memory.max_bytes),
+        );
     }
 
     fn days(&mut self, database: &DatabaseSnapshot) {
@@ -235,6 +253,11 @@ impl Exposition {
             "balance_worker_heartbeat_failures",
             "Failed heartbeats of this worker.",
             unlabelled(counters.heartbeat_failures.get()),
+        );
+        self.counter(
+            "balance_worker_task_panics",
+            "Background tasks of this worker that panicked and were started again.",
+            unlabelled(counters.task_panics.get()),
         );
         if !has_event_writer {
             return;

@@ -8,7 +8,7 @@ use crate::{
     openapi::tag::Tag,
 };
 use balance_service::playback::{Playback, intake::IntakeError};
-use balance_store::Store;
+use balance_store::{Store, StoreError};
 use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::Example};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -69,8 +69,8 @@ pub(crate) struct HealthApi {
 impl HealthApi {
     /// Check that the server can serve requests
     ///
-    /// Checks that the database and the intake answer and that the intake persists acknowledged
-    /// events.
+    /// Checks that the database and the intake answer and accept writes, and that the intake persists
+    /// acknowledged events.
     #[oai(path = "/ready", method = "get", operation_id = "getReadiness")]
     async fn ready(&self) -> Result<Json<Probe>, ErrorResponse<ProbeErrors>> {
         let (database, intake) = tokio::join!(self.database(), self.intake());
@@ -89,8 +89,12 @@ impl HealthApi {
 
 impl HealthApi {
     async fn database(&self) -> Option<FieldError> {
-        match timeout(STORE_TIMEOUT, self.store.closed_through()).await {
-            Ok(Ok(_)) => None,
+        match timeout(STORE_TIMEOUT, self.store.check_ready()).await {
+            Ok(Ok(())) => None,
+            // The server's message names an option, and no address.
+            Ok(Err(error @ StoreError::ReadOnly(_))) => {
+                Some(not_ready("database", &error.to_string()))
+            }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "failed to check the database");
                 Some(not_ready("database", "is unavailable"))
@@ -106,7 +110,7 @@ impl HealthApi {
                 tracing::debug!(error, "failed to check the intake");
                 Some(not_ready("intake", "is unavailable"))
             }
-            // The text is shown because it describes a configuration error for the operator.
+            // The text is shown because it names the cause for the operator, and no address.
             Ok(Err(error)) => Some(not_ready("intake", &error.to_string())),
             Err(_) => Some(not_ready("intake", "does not respond")),
         }

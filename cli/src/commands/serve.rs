@@ -16,6 +16,7 @@ pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
     let listener = bind("LISTEN_ADDR", app.settings.api.listen_addr).await?;
     let parts = ApiParts::new(app).await?;
     let requested = shutdown::requested();
+    warn_of_settings(app)?;
     let local_worker = app.start_worker(daemon(app)).await?;
     let work = local_worker
         .worker
@@ -47,6 +48,7 @@ pub(super) async fn worker(app: &App) -> anyhow::Result<ExitCode> {
     // Signals are received before the worker is registered, because a client of the registry can
     // ask it to end at once.
     let requested = shutdown::requested();
+    warn_of_settings(app)?;
     let local_worker = app.start_worker(daemon(app)).await?;
     if let Some(worker) = &local_worker.worker {
         progress::line(&format!("worker {} started", worker.name()));
@@ -58,6 +60,15 @@ pub(super) async fn worker(app: &App) -> anyhow::Result<ExitCode> {
         None => requested.await,
     }
     Ok(local_worker.stop().await)
+}
+
+/// Logs what follows from settings that do not fit together.
+fn warn_of_settings(app: &App) -> anyhow::Result<()> {
+    if let Some(warning) = app.settings.processing.worker()?.warning() {
+        // At info level, because the default values have this effect.
+        tracing::info!("{warning}");
+    }
+    Ok(())
 }
 
 const fn daemon(app: &App) -> WorkerMode {

@@ -98,6 +98,18 @@ pub(crate) struct PlaybackSettings {
 }
 
 impl PlaybackSettings {
+    /// Checks values that must fit together.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let (resume_ttl_s, view_window_s) = (self.resume_ttl_s, self.view_window_s);
+        if resume_ttl_s < view_window_s {
+            anyhow::bail!(
+                "RESUME_TTL_S: {resume_ttl_s} is less than VIEW_WINDOW_S: {view_window_s}; a viewer \
+                 whose session has expired could neither pause nor play again"
+            );
+        }
+        Ok(())
+    }
+
     pub(crate) const fn intake_rules(&self) -> IntakeRules {
         IntakeRules {
             view_window_s: self.view_window_s,

@@ -65,6 +65,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         // Invalid settings are reported before a database is created.
         settings.processing.worker()?;
+        settings.playback.check()?;
         let has_redis = match database {
             Database::Sqlite(_) => false,
             Database::MySql(_) => check_redis_urls(&settings)?,

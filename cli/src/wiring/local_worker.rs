@@ -40,8 +40,8 @@ impl LocalWorker {
         Ok(())
     }
 
-    /// Stops the worker. Fails if a running chunk does not finish within `GRACE_S`; its lease then
-    /// expires.
+    /// Stops the worker. Fails if a running chunk does not finish within `GRACE_S`; another worker
+    /// then repeats it.
     pub(crate) async fn stop(self) -> ExitCode {
         let Some(worker) = self.worker else {
             return ExitCode::SUCCESS;
@@ -49,7 +49,7 @@ impl LocalWorker {
         if worker.stop().await {
             return ExitCode::SUCCESS;
         }
-        progress::line("running chunks did not finish within GRACE_S; their leases will expire");
+        progress::line("running chunks did not finish within GRACE_S; other workers repeat them");
         ExitCode::FAILURE
     }
 }

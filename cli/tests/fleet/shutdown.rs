@@ -61,10 +61,8 @@ fn a_second_sigterm_ends_a_worker_at_once() {
     let locker = env.another_connection();
     until("a claim", || !worker.claims(&env).is_empty());
     locker.execute("LOCK TABLES video_statistics READ");
-    let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
-                   WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table metadata lock%'";
     until("both chunks to wait for the lock", || {
-        env.database.number(waiting) == 2
+        env.database.number(WAITING) == 2
     });
     // Two signals at once can be merged into one.
     until("the worker's end", || {
@@ -83,6 +81,66 @@ fn a_second_sigterm_ends_a_worker_at_once() {
     assert!(takeovers::count(&env) >= 2);
     fleet.end();
     env.assert_all_complete(1, "after a worker that did not wait");
+}
+
+/// The statements of chunks that wait for a lock of a table.
+const WAITING: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+                       WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table metadata lock%'";
+
+#[test]
+fn a_chunk_that_outlasts_the_grace_time_is_given_up_and_repeated_at_once() {
+    let env = slow().with("LEASE_S", FOR_EVER_S).with("GRACE_S", 1);
+    let worker = Fleet::start(&env, 1).workers.remove(0);
+    let locker = env.another_connection();
+    until("two claims", || worker.claims(&env).len() == 2);
+    locker.execute("LOCK TABLES play_history WRITE");
+    until("both chunks to wait for the lock", || {
+        env.database.number(WAITING) == 2
+    });
+    let name = worker.name.clone();
+    let outcome = worker.end().failed(&["GRACE_S; other workers repeat them"]);
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:#?}");
+    let owned = format!("SELECT COUNT(*) FROM step_lease WHERE worker = '{name}'");
+    assert_eq!(env.database.number(&owned), 0, "leases");
+    locker.execute("UNLOCK TABLES");
+    let fleet = Fleet::start(&env, 1);
+    env.until_settled(1, "after a worker that gave its chunks up");
+    assert_eq!(takeovers::count(&env), 0, "expired leases");
+    fleet.end();
+    env.assert_all_complete(1, "after a worker that gave its chunks up");
+}
+
+#[test]
+fn workers_that_are_killed_after_sigterm_are_no_crashes() {
+    let env = slow().with("LEASE_S", 2).with("GRACE_S", FOR_EVER_S);
+    let locker = env.another_connection();
+    // One more than the crashes that quarantine a partition.
+    for round in 0..4 {
+        let worker = Fleet::start(&env, 1).workers.remove(0);
+        until("two claims", || worker.claims(&env).len() == 2);
+        if round == 0 {
+            locker.execute("LOCK TABLES play_history WRITE");
+            until("both chunks to wait for the lock", || {
+                env.database.number(WAITING) == 2
+            });
+        }
+        worker.signal("TERM");
+        let announced = format!(
+            "SELECT COUNT(*) FROM step_expiry e JOIN step_lease l \
+             ON l.step_execution_id = e.step_execution_id AND l.claim_token = e.claim_token \
+             WHERE l.worker = '{}'",
+            worker.name
+        );
+        until("the worker to announce its end", || {
+            env.database.number(&announced) == 2
+        });
+        worker.kill();
+    }
+    locker.execute("UNLOCK TABLES");
+    let fleet = Fleet::start(&env, 1);
+    env.until_settled(1, "after four killed workers");
+    fleet.end();
+    env.assert_all_complete(1, "after four killed workers");
 }
 
 /// Returns the output of `balance workers --json`.

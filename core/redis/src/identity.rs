@@ -1,8 +1,11 @@
 //! The streams of an identity on a server: which exist, their creation, and those of a version without
 //! identities.
 
-use crate::keys::{CONSUMER_GROUP, IDENTITIES, Shard};
-use ::redis::{AsyncIter, RedisError, aio::ConnectionManager};
+use crate::{
+    connection::Connection,
+    keys::{CONSUMER_GROUP, IDENTITIES, Shard},
+};
+use ::redis::{AsyncIter, RedisError};
 use balance_service::events::stream::Found;
 use balance_store::events::StreamIdentity;
 
@@ -20,7 +23,7 @@ pub(crate) fn missing_reason(identity: &StreamIdentity) -> String {
 }
 
 pub(crate) async fn found(
-    connection: &mut ConnectionManager,
+    connection: &mut Connection,
     identity: &StreamIdentity,
     shards: u16,
 ) -> Result<Found, RedisError> {
@@ -50,7 +53,7 @@ pub(crate) async fn found(
 
 /// Creates the streams that are missing, and their consumer groups.
 pub(crate) async fn create(
-    connection: &mut ConnectionManager,
+    connection: &mut Connection,
     identity: &StreamIdentity,
     shards: u16,
 ) -> Result<(), RedisError> {
@@ -78,7 +81,7 @@ pub(crate) async fn create(
 /// Renames the keys of a version without identities, the streams last: until then a crash leaves the
 /// rest to the next call. Returns whether there was a stream.
 pub(crate) async fn rename_unnamed(
-    connection: &mut ConnectionManager,
+    connection: &mut Connection,
     identity: &StreamIdentity,
 ) -> Result<bool, RedisError> {
     let mut scan = ::redis::cmd("SCAN");
@@ -115,11 +118,7 @@ fn unnamed(key: &str) -> Option<(u16, &str)> {
 }
 
 /// Renames a key. Another process may have renamed it, or its lifetime may have ended.
-async fn rename(
-    connection: &mut ConnectionManager,
-    from: &str,
-    to: &str,
-) -> Result<(), RedisError> {
+async fn rename(connection: &mut Connection, from: &str, to: &str) -> Result<(), RedisError> {
     let renamed: Result<(), RedisError> = ::redis::cmd("RENAMENX")
         .arg(from)
         .arg(to)

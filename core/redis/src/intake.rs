@@ -2,12 +2,13 @@
 //! acknowledged event to the stream.
 
 use crate::{
-    connection::{self, ConnectionError, Timeouts},
+    backlog::restore_lag,
+    connection::{self, Connection, ConnectionError, Timeouts, field},
     event,
     identity::{self, missing_reason},
-    keys::{CONSUMER_GROUP, RequestKeys},
+    keys::{CONSUMER_GROUP, RequestKeys, Shard},
 };
-use ::redis::{RedisError, Script, ScriptInvocation, aio::ConnectionManager};
+use ::redis::{RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
 use balance_domain::{
     calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate, units::SECONDS_PER_DAY,
@@ -42,10 +43,12 @@ static PLAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/view_increment.lua")));
 static PAUSE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/pause.lua")));
+static CHECK_WRITABLE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("../../../lua/check_writable.lua")));
 
 /// The intake of a fleet.
 pub struct RedisIntake {
-    connection: ConnectionManager,
+    connection: Connection,
     identity: StreamIdentity,
     shards: u16,
     backlog_max: u64,
@@ -108,7 +111,7 @@ impl RedisIntake {
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
             .arg(CONSUMER_GROUP);
-        let reply = self.call(&call).await?;
+        let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
                 resume_at_s: number(position)?,
@@ -117,7 +120,7 @@ impl RedisIntake {
             ["repeat", left_ms] => Ok(IntakeAnswer::Repeat {
                 retry_after_ms: number(left_ms)?.max(1),
             }),
-            ["backlog", entries] => Err(backlog(entries)),
+            ["backlog", entries, _] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
             _ => Err(unexpected_reply(&reply)),
@@ -149,30 +152,54 @@ impl RedisIntake {
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
             .arg(CONSUMER_GROUP);
-        let reply = self.call(&call).await?;
+        let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
                 credited_s: number(credited)?,
                 is_finished: finished == "1",
             }),
             ["no session"] => Ok(IntakeAnswer::NoSession),
-            ["backlog", entries] => Err(backlog(entries)),
+            ["backlog", entries, _] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
             _ => Err(unexpected_reply(&reply)),
         }
     }
 
-    async fn call(&self, call: &ScriptInvocation<'_>) -> Result<Vec<String>, IntakeError> {
+    /// Calls a script of a shard. If the script rejects the request because Redis does not know how
+    /// many entries wait, restores that number and calls the script again.
+    async fn call(
+        &self,
+        call: &ScriptInvocation<'_>,
+        shard: Shard<'_>,
+    ) -> Result<Vec<String>, IntakeError> {
         let mut connection = self.connection.clone();
-        let reply = call.invoke_async(&mut connection);
+        let reply = async {
+            let reply: Vec<String> = call.invoke_async(&mut connection).await?;
+            let is_unknown =
+                matches!(reply.as_slice(), [name, _, known] if name == "backlog" && known == "0");
+            if is_unknown && restore_lag(&mut connection, shard).await?.is_some() {
+                return call.invoke_async(&mut connection).await;
+            }
+            Ok(reply)
+        };
         match tokio::time::timeout(ANSWER_LIMIT, reply).await {
             Ok(reply) => reply.map_err(intake_error),
-            Err(_) => Err(IntakeError::Unavailable(format!(
-                "no answer within {} s",
-                ANSWER_LIMIT.as_secs()
-            ))),
+            Err(_) => {
+                self.connection.leave();
+                Err(IntakeError::Unavailable(format!(
+                    "no answer within {} s",
+                    ANSWER_LIMIT.as_secs()
+                )))
+            }
         }
+    }
+
+    /// Asks the server whether it accepts writes that need memory.
+    async fn check_writable(&self) -> Result<(), IntakeError> {
+        let mut connection = self.connection.clone();
+        let checked = CHECK_WRITABLE.invoke_async::<_, ()>(&mut connection).await;
+        checked.map_err(intake_error)
     }
 
     /// Returns the key of today's suppressed counts.
@@ -201,20 +228,6 @@ impl RedisIntake {
         }
         self.has_warned.store(is_delayed, Ordering::Relaxed);
     }
-
-    /// Returns a field of the server's INFO reply; empty if the field is missing.
-    async fn info(&self, section: &str, name: &str) -> Result<String, IntakeError> {
-        let mut connection = self.connection.clone();
-        let text: String = ::redis::cmd("INFO")
-            .arg(section)
-            .query_async(&mut connection)
-            .await
-            .map_err(intake_error)?;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        Ok(value.unwrap_or_default().trim().to_owned())
-    }
 }
 
 #[async_trait]
@@ -226,14 +239,17 @@ impl Intake for RedisIntake {
         }
     }
 
-    /// Rejects a server that could lose acknowledged events.
+    /// Rejects a server that accepts no writes or could lose acknowledged events.
     async fn readiness(&self) -> Result<(), IntakeError> {
-        if self.info("persistence", "aof_enabled").await? != "1" {
+        self.check_writable().await?;
+        let mut connection = self.connection.clone();
+        let info = connection.info("default").await.map_err(from_connection)?;
+        if field(&info, "aof_enabled") != "1" {
             return Err(IntakeError::Unusable(
                 "appendonly is off: a restart would lose acknowledged plays".to_owned(),
             ));
         }
-        let policy = self.info("memory", "maxmemory_policy").await?;
+        let policy = field(&info, "maxmemory_policy");
         if policy != "noeviction" {
             return Err(IntakeError::Unusable(format!(
                 "maxmemory-policy is {policy}, not noeviction: it could evict acknowledged plays"
@@ -285,6 +301,7 @@ fn intake_error(error: RedisError) -> IntakeError {
 fn from_connection(error: ConnectionError) -> IntakeError {
     match error {
         ConnectionError::Rejected(reason) => IntakeError::Unusable(reason.to_owned()),
+        ConnectionError::NotWritable(reason) => IntakeError::NotWritable(reason),
         ConnectionError::Unavailable(reason) => IntakeError::Unavailable(reason),
     }
 }

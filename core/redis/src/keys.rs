@@ -49,6 +49,11 @@ impl<'a> Shard<'a> {
         self.key("events")
     }
 
+    /// Returns the key that limits how often unread entries are counted.
+    pub(crate) fn lag_check(self) -> String {
+        self.key("lag-check")
+    }
+
     /// Returns the key of a day's suppressed counts: a hash with the fields `<video>:<reason>`.
     pub(crate) fn suppressed(self, date: NaiveDate) -> String {
         self.key(&format!("refused:{date}"))

@@ -1,5 +1,6 @@
 //! Adapters for Redis: the notifier (on apalis-redis), the intake and the event stream of a fleet.
 
+mod backlog;
 mod connection;
 mod entry;
 mod event;

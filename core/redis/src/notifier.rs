@@ -5,10 +5,10 @@
 //! crate would keep forever.
 
 use crate::{
-    connection::{self, ConnectionError, Timeouts},
+    connection::{self, Connection, ConnectionError, Timeouts},
     notification::NotificationCodec,
 };
-use ::redis::{Pipeline, RedisError, Script, aio::ConnectionManager};
+use ::redis::{Pipeline, RedisError, Script};
 use apalis::prelude::{BackendExt, PollSnapshot, PollStrategy, PollWith};
 use apalis_core::backend::ext::with_codec::WithCodec;
 use apalis_redis::{Config, RedisStorage};
@@ -30,7 +30,7 @@ use ulid::Ulid;
 
 /// The backend of a worker's consumer.
 pub type RedisBackend =
-    WithCodec<PollWith<RedisStorage<Notification>, PollInterval>, NotificationCodec>;
+    WithCodec<PollWith<RedisStorage<Notification, Connection>, PollInterval>, NotificationCodec>;
 
 /// Returns the queue's name, which is the prefix of its keys. The hash tag places all keys in one slot
 /// of a cluster.
@@ -68,7 +68,7 @@ static NOTIFY: LazyLock<Script> =
 /// Notifies the workers of a fleet.
 #[derive(Clone)]
 pub struct RedisNotifier {
-    connection: ConnectionManager,
+    connection: Connection,
     config: Config,
     /// The prefix of the keys of consumer metadata.
     consumer_metadata: String,
@@ -231,10 +231,13 @@ impl RedisNotifier {
         let reply = call.invoke_async::<u32>(&mut connection);
         match tokio::time::timeout(NOTIFY_TIMEOUT, reply).await {
             Ok(reply) => reply.map(|_| ()).map_err(notifier_error),
-            Err(_) => Err(NotifierError::Unavailable(format!(
-                "no answer within {} s",
-                NOTIFY_TIMEOUT.as_secs()
-            ))),
+            Err(_) => {
+                self.connection.leave();
+                Err(NotifierError::Unavailable(format!(
+                    "no answer within {} s",
+                    NOTIFY_TIMEOUT.as_secs()
+                )))
+            }
         }
     }
 }
@@ -262,6 +265,7 @@ impl Notifier for RedisNotifier {
 
     async fn waiting(&self) -> Result<u64, NotifierError> {
         let mut connection = self.connection.clone();
+        connection.check_master().await.map_err(from_connection)?;
         let (now, later): (u64, u64) = ::redis::pipe()
             .llen(self.config.active_jobs_list())
             .zcard(self.config.scheduled_jobs_set())
@@ -285,6 +289,7 @@ fn notifier_error(error: RedisError) -> NotifierError {
 fn from_connection(error: ConnectionError) -> NotifierError {
     match error {
         ConnectionError::Rejected(reason) => NotifierError::Unusable(reason.to_owned()),
+        ConnectionError::NotWritable(reason) => NotifierError::Unavailable(reason.to_owned()),
         ConnectionError::Unavailable(reason) => NotifierError::Unavailable(reason),
     }
 }

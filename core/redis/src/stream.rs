@@ -2,20 +2,23 @@
 //! acknowledges them after the commit. A seal marks the end of a day. Old entries are trimmed.
 
 use crate::{
-    connection::{self, ConnectionError, Timeouts},
+    backlog,
+    connection::{self, Connection, ConnectionError, Timeouts, field},
     entry::{self, entry_id, stream_id},
     identity::{self, missing_reason},
     keys::{CONSUMER_GROUP, Shard},
 };
 use ::redis::{
     RedisError, Script,
-    aio::ConnectionManager,
-    streams::{StreamAutoClaimReply, StreamInfoGroupsReply, StreamRangeReply, StreamReadReply},
+    streams::{StreamAutoClaimReply, StreamRangeReply, StreamReadReply},
 };
 use async_trait::async_trait;
-use balance_domain::{units::MS_PER_HOUR, videos::VideoId};
+use balance_domain::{
+    units::{MS_PER_HOUR, SECONDS_PER_DAY},
+    videos::VideoId,
+};
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Retained, StreamError, SuppressedPage,
+    Closed, EventStream, Found, Memory, Retained, StreamError, SuppressedPage,
 };
 use balance_store::{
     events::{Entry, EntryId, MAX_SHARDS, StreamIdentity, SuppressedCount},
@@ -28,6 +31,8 @@ use std::{sync::LazyLock, time::Duration};
 const STALE_MS: u64 = 15_000;
 /// The idle time after which a consumer without pending entries is deleted, in milliseconds.
 const MAX_IDLE_MS: u64 = 24 * MS_PER_HOUR.unsigned_abs();
+/// The time after which saved suppressed counts are deleted, in seconds.
+const SAVED_SUPPRESSED_S: u32 = 2 * SECONDS_PER_DAY;
 const TIMEOUTS: Timeouts = Timeouts {
     answer: Duration::from_secs(10),
     connect: Duration::from_secs(2),
@@ -36,12 +41,14 @@ const TIMEOUTS: Timeouts = Timeouts {
 
 static CLOSE_DAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/close_day.lua")));
+static CREATE_GROUP: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("../../../lua/create_group.lua")));
 static TRIM: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/trim.lua")));
 
 /// The event stream on a Redis server: one stream per shard.
 pub struct RedisStream {
-    connection: ConnectionManager,
+    connection: Connection,
     identity: StreamIdentity,
     shards: u16,
 }
@@ -60,6 +67,12 @@ impl RedisStream {
             identity,
             shards,
         })
+    }
+
+    /// Rejects a replica. A command that only reads would not notice it.
+    async fn check_master(&self) -> Result<(), StreamError> {
+        let mut connection = self.connection.clone();
+        connection.check_master().await.map_err(from_connection)
     }
 
     /// Reads the pending entries of dead consumers. If there are none, reads new entries.
@@ -101,44 +114,18 @@ impl RedisStream {
             .collect())
     }
 
-    /// Counts the waiting entries of a shard, as `lua/view_increment.lua` does.
-    async fn waiting_in(&self, shard: Shard<'_>) -> Result<u64, RedisError> {
-        let mut connection = self.connection.clone();
-        let length: u64 = ::redis::cmd("XLEN")
-            .arg(shard.stream())
-            .query_async(&mut connection)
-            .await?;
-        if length == 0 {
-            return Ok(0);
-        }
-        let groups: StreamInfoGroupsReply = ::redis::cmd("XINFO")
-            .arg("GROUPS")
-            .arg(shard.stream())
-            .query_async(&mut connection)
-            .await?;
-        let mut groups = groups.groups.into_iter();
-        let group = groups.find(|group| group.name == CONSUMER_GROUP);
-        let waiting = group.and_then(|group| Some(group.lag? + group.pending));
-        // If the group is missing or its lag is unknown, every entry counts as waiting.
-        Ok(waiting.map_or(length, |waiting| u64::try_from(waiting).unwrap_or(u64::MAX)))
-    }
-
     /// Creates the consumer group of a stream that has none. A missing stream is an error.
     async fn create_group(&self, shard: Shard<'_>) -> Result<(), StreamError> {
         let mut connection = self.connection.clone();
-        let created: Result<(), RedisError> = ::redis::cmd("XGROUP")
-            .arg("CREATE")
-            .arg(shard.stream())
-            .arg(CONSUMER_GROUP)
-            .arg("0")
-            .query_async(&mut connection)
-            .await;
-        match created {
-            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-            Err(error) if error.to_string().contains("requires the key to exist") => {
-                Err(missing(&self.identity))
-            }
-            created => created.map_err(stream_error),
+        let mut call = CREATE_GROUP.key(shard.stream());
+        let call = call.arg(CONSUMER_GROUP);
+        let created: String = call
+            .invoke_async(&mut connection)
+            .await
+            .map_err(stream_error)?;
+        match created.as_str() {
+            "missing" => Err(missing(&self.identity)),
+            _ => Ok(()),
         }
     }
 
@@ -197,9 +184,12 @@ impl EventStream for RedisStream {
     }
 
     async fn waiting(&self) -> Result<Vec<u64>, StreamError> {
+        self.check_master().await?;
+        let mut connection = self.connection.clone();
         let mut all = Vec::new();
         for shard in self.all_shards() {
-            all.push(self.waiting_in(shard).await.map_err(stream_error)?);
+            let waiting = backlog::waiting(&mut connection, shard).await;
+            all.push(waiting.map_err(stream_error)?);
         }
         Ok(all)
     }
@@ -269,6 +259,7 @@ impl EventStream for RedisStream {
     }
 
     async fn retained(&self) -> Result<Vec<Retained>, StreamError> {
+        self.check_master().await?;
         let mut connection = self.connection.clone();
         let mut all = Vec::new();
         for shard in Shard::all(&self.identity, MAX_SHARDS) {
@@ -347,6 +338,32 @@ impl EventStream for RedisStream {
             next: (next != 0).then_some(next),
         })
     }
+
+    async fn expire_suppressed(&self, shard: u16, date: NaiveDate) -> Result<(), StreamError> {
+        let mut connection = self.connection.clone();
+        ::redis::cmd("EXPIRE")
+            .arg(self.shard(shard).suppressed(date))
+            .arg(SAVED_SUPPRESSED_S)
+            .arg("LT")
+            .query_async(&mut connection)
+            .await
+            .map_err(stream_error)
+    }
+
+    async fn memory(&self) -> Result<Memory, StreamError> {
+        let mut connection = self.connection.clone();
+        let info = connection.info("memory").await.map_err(from_connection)?;
+        let bytes = |name: &str| {
+            let value = field(&info, name).parse::<u64>();
+            value.map_err(|_| StreamError(format!("INFO lacks {name}")))
+        };
+        // Redis does not count its buffers against the limit.
+        let buffers = bytes("mem_not_counted_for_evict").unwrap_or_default();
+        Ok(Memory {
+            used_bytes: bytes("used_memory")?.saturating_sub(buffers),
+            max_bytes: bytes("maxmemory")?,
+        })
+    }
 }
 
 /// Parses a count of the scripts. Returns `None` for any other field.
@@ -373,7 +390,9 @@ fn stream_error(error: RedisError) -> StreamError {
 
 fn from_connection(error: ConnectionError) -> StreamError {
     match error {
-        ConnectionError::Rejected(reason) => StreamError(reason.to_owned()),
+        ConnectionError::Rejected(reason) | ConnectionError::NotWritable(reason) => {
+            StreamError(reason.to_owned())
+        }
         ConnectionError::Unavailable(reason) => StreamError(reason),
     }
 }

@@ -11,6 +11,7 @@ pub mod operations;
 pub mod playback;
 pub mod reports;
 pub mod settings;
+pub mod supervision;
 pub mod trace;
 pub mod verification;
 pub mod videos;

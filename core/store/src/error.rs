@@ -13,6 +13,9 @@ pub enum StoreError {
     /// A deadlock or a lock time-out. Nothing was changed, and the caller may retry at once.
     #[error("the database transaction conflicted with another one ({0})")]
     Conflict(String),
+    /// The server accepts no writes: after a failover it is a replica.
+    #[error("the database accepts no writes ({0})")]
+    ReadOnly(String),
     /// Another process holds the database's write lock.
     #[error("the database is locked by another program; try again when it has ended")]
     Locked,
@@ -35,7 +38,10 @@ impl StoreError {
     /// Returns whether the call may succeed if it is retried soon.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient(_) | Self::Conflict(_) | Self::Locked)
+        matches!(
+            self,
+            Self::Transient(_) | Self::Conflict(_) | Self::ReadOnly(_) | Self::Locked
+        )
     }
 }
 

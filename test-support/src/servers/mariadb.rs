@@ -8,6 +8,8 @@ use tempfile::TempDir;
 
 /// The databases' user.
 const USER: &str = "balance";
+/// A user without global rights, which the option `read_only` restricts.
+const LIMITED_USER: &str = "limited";
 /// A database that every user can read.
 const COMMON_DATABASE: &str = "information_schema";
 /// The time limit of a connection attempt.
@@ -87,6 +89,11 @@ impl MariaDb {
         format!("mysql://{USER}:{password}@127.0.0.1:{}", self.port)
     }
 
+    /// Returns the URL of the server for a user without global rights.
+    pub fn limited_address(&self) -> String {
+        format!("mysql://{LIMITED_USER}:{PASSWORD}@127.0.0.1:{}", self.port)
+    }
+
     pub fn url(&self, password: &str, database: &str) -> String {
         format!("{}/{database}", self.address(password))
     }
@@ -97,7 +104,7 @@ fn setup(service: &Service, grants: Grants) -> String {
     let variable = |name: &str| &service.environment[name];
     let (user, password) = (variable("MYSQL_USER"), variable("MYSQL_PASSWORD"));
     let (database, scope) = match grants {
-        Grants::AllDatabases => (String::new(), "*".to_owned()),
+        Grants::AllDatabases => (limited_user(), "*".to_owned()),
         Grants::OneDatabase => {
             let database = variable("MYSQL_DATABASE");
             let create = format!("CREATE DATABASE IF NOT EXISTS {database};\n");
@@ -111,4 +118,15 @@ fn setup(service: &Service, grants: Grants) -> String {
         )
     });
     database + &users.concat()
+}
+
+/// Returns the SQL that creates the user without global rights, for the databases of the tests.
+fn limited_user() -> String {
+    let users = ["127.0.0.1", "localhost"].map(|host| {
+        format!(
+            "CREATE USER IF NOT EXISTS '{LIMITED_USER}'@'{host}' IDENTIFIED BY '{PASSWORD}';\n\
+             GRANT ALL ON `balance\\_%`.* TO '{LIMITED_USER}'@'{host}';\n"
+        )
+    });
+    users.concat()
 }

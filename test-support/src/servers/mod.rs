@@ -5,12 +5,14 @@ mod compose;
 mod daemon;
 mod database;
 mod mariadb;
+mod proxy;
 mod redis;
 
 pub use compose::{Compose, HealthCheck, Service};
 pub use daemon::{Daemon, bound, is_installed};
 pub use database::Database;
 pub use mariadb::MariaDb;
+pub use proxy::Proxy;
 pub use redis::Redis;
 
 use mariadb::Grants;

@@ -39,15 +39,31 @@ enum Attempt {
     Failed(String),
 }
 
-/// Executes a claim to its end. If the database fails, the claim is dropped: this worker releases
-/// it later, or its lease expires.
+/// Executes a claim to its end. If the database fails, or the time of a shutdown is over, the claim
+/// is dropped: this worker releases it later, or its lease expires.
 pub(crate) async fn execute(context: &WorkerContext, claim: Claim) {
     let dropped = claim.clone();
     let (job_execution, step_execution) = (claim.job_execution_id.0, claim.step_execution_id.0);
     let name = claim.name;
-    let ended = match claim.name.step {
-        Step::CloseDay => close_day::run(context, &claim).await,
-        _ => Execution::new(context, claim).run().await,
+    let work = async {
+        match claim.name.step {
+            Step::CloseDay => close_day::run(context, &claim).await,
+            _ => Execution::new(context, claim).run().await,
+        }
+    };
+    let ended = tokio::select! {
+        ended = work => ended,
+        () = context.giving_up.cancelled() => {
+            context.metrics.dropped.add(1);
+            tracing::warn!(
+                job_execution,
+                step_execution,
+                %name,
+                "claim given up: not finished within GRACE_S"
+            );
+            context.dropped.add(dropped);
+            return;
+        }
     };
     match ended {
         Ok(()) => context.metrics.ended.add(1),
@@ -327,6 +343,9 @@ impl<'a> Execution<'a> {
     ) -> Result<Attempt, ClaimError> {
         self.count_rollback(read_only(counters)).await?;
         Ok(match (error, upto) {
+            // A failover may take longer than all retries. The claim is dropped, and continues when
+            // the database accepts writes again.
+            (error @ StoreError::ReadOnly(_), _) => return Err(error.into()),
             (error, _) if error.is_transient() => Attempt::Retry(error.to_string()),
             (StoreError::Data(_), Some(upto)) => Attempt::Isolate(upto),
             (error, _) => Attempt::Failed(error.to_string()),

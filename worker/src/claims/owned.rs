@@ -1,19 +1,20 @@
 //! The claims that this process currently works on.
 
-use balance_batch::chunk::ClaimToken;
+use balance_batch::chunk::{Claim, ClaimToken};
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The tokens of the claims that run in this process.
+/// The claims that run in this process, as they were claimed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OwnedClaims(Arc<Mutex<HashSet<ClaimToken>>>);
+pub(crate) struct OwnedClaims(Arc<Mutex<HashMap<ClaimToken, Claim>>>);
 
 impl OwnedClaims {
     /// Adds a claim until the guard is dropped, also by a panic.
-    pub(crate) fn add(&self, token: ClaimToken) -> OwnedClaim {
-        self.with(|tokens| tokens.insert(token));
+    pub(crate) fn add(&self, claim: Claim) -> OwnedClaim {
+        let token = claim.token;
+        self.with(|claims| claims.insert(token, claim));
         OwnedClaim {
             owned: self.clone(),
             token,
@@ -21,10 +22,14 @@ impl OwnedClaims {
     }
 
     pub(crate) fn tokens(&self) -> Vec<ClaimToken> {
-        self.with(|tokens| tokens.iter().copied().collect())
+        self.with(|claims| claims.keys().copied().collect())
     }
 
-    fn with<T>(&self, command: impl FnOnce(&mut HashSet<ClaimToken>) -> T) -> T {
+    pub(crate) fn claims(&self) -> Vec<Claim> {
+        self.with(|claims| claims.values().cloned().collect())
+    }
+
+    fn with<T>(&self, command: impl FnOnce(&mut HashMap<ClaimToken, Claim>) -> T) -> T {
         command(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -38,25 +43,48 @@ pub(crate) struct OwnedClaim {
 
 impl Drop for OwnedClaim {
     fn drop(&mut self) {
-        self.owned.with(|tokens| tokens.remove(&self.token));
+        self.owned.with(|claims| claims.remove(&self.token));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use balance_batch::{
+        execution::{JobExecutionId, JobInstanceId, StepExecutionId},
+        job::{Step, StepName},
+    };
+
+    fn claim(token: i64) -> Claim {
+        Claim {
+            step_execution_id: StepExecutionId(token),
+            job_execution_id: JobExecutionId(1),
+            job_instance_id: JobInstanceId(1),
+            date: chrono::NaiveDate::MIN,
+            name: StepName {
+                step: Step::CloseDay,
+                partition: None,
+            },
+            token: ClaimToken(token),
+            version: 1,
+            state: None,
+            trace: None,
+            started_at: chrono::NaiveDateTime::MIN,
+        }
+    }
 
     #[test]
     fn a_claim_is_owned_until_its_guard_is_dropped_even_by_a_panic() {
         let owned = OwnedClaims::default();
-        let guard = owned.add(ClaimToken(1));
+        let guard = owned.add(claim(1));
         let other = owned.clone();
         let panicked = std::thread::spawn(move || {
-            let _guard = other.add(ClaimToken(2));
+            let _guard = other.add(claim(2));
             panic!("on purpose");
         });
         assert!(panicked.join().is_err());
         assert_eq!(owned.tokens(), [ClaimToken(1)]);
+        assert_eq!(owned.claims(), [claim(1)]);
         drop(guard);
         assert!(owned.tokens().is_empty());
     }

@@ -111,7 +111,7 @@ impl ClaimPool {
             }
             Claimed::Owned(claim) => {
                 let job = claim.job_execution_id;
-                let _owned = context.owned.add(token);
+                let _owned = context.owned.add(claim.as_ref().clone());
                 let span = span(&claim, name);
                 executor::execute(context, *claim).instrument(span).await;
                 job

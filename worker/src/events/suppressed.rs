@@ -9,7 +9,7 @@ use balance_store::{
     playback::{SUPPRESSED_DAYS, SuppressedReason},
 };
 use chrono::{Days, NaiveDate};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 use tokio::time::MissedTickBehavior;
 
 /// How often the counts are copied.
@@ -31,7 +31,7 @@ struct SavedCounts {
 }
 
 /// Copies the counts until the worker is asked to stop.
-pub(crate) async fn run(context: Arc<WorkerContext>, events: EventStreamSettings) {
+pub(crate) async fn run(context: &WorkerContext, events: &EventStreamSettings) {
     let mut counts = SavedCounts::default();
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,7 +40,7 @@ pub(crate) async fn run(context: Arc<WorkerContext>, events: EventStreamSettings
             () = context.stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(reason) = counts.update(&context, &events).await {
+        if let Err(reason) = counts.update(context, events).await {
             tracing::warn!(reason, "failed to save suppressed counts; retrying");
         }
     }
@@ -66,6 +66,11 @@ impl SavedCounts {
         for date in days.take_while(|date| *date <= today + CLOCK_TOLERANCE) {
             for shard in 0..events.stream.shards() {
                 self.save(context, events, shard, date).await?;
+                if date < today - CLOCK_TOLERANCE && !context.stopping.is_cancelled() {
+                    // All counts of the day are in the database.
+                    let expired = events.stream.expire_suppressed(shard, date).await;
+                    expired.map_err(|error| error.to_string())?;
+                }
             }
         }
         self.through = Some(today);

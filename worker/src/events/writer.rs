@@ -8,7 +8,7 @@ use balance_service::events::{
     replay::{self, EventRules, GROUP},
 };
 use balance_store::events::{Entry, EntryId};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The wait before an empty stream is read again.
@@ -21,11 +21,11 @@ const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
 /// Persists events until the worker is asked to stop. A group that has been read is completed
 /// first.
-pub(crate) async fn run(context: Arc<WorkerContext>, events: EventStreamSettings) {
+pub(crate) async fn run(context: &WorkerContext, events: &EventStreamSettings) {
     let mut waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
     let mut trimmed: Option<Instant> = None;
     while !context.stopping.is_cancelled() {
-        let wait = match persist_group(&context, &events).await {
+        let wait = match persist_group(context, events).await {
             Ok(0) => POLL,
             Ok(_) => {
                 waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
@@ -38,7 +38,7 @@ pub(crate) async fn run(context: Arc<WorkerContext>, events: EventStreamSettings
             }
         };
         if trimmed.is_none_or(|at| at.elapsed() >= TRIM) {
-            trim(&context, &events).await;
+            trim(context, events).await;
             trimmed = Some(Instant::now());
         }
         if !wait.is_zero() {

@@ -7,7 +7,7 @@ use crate::{
 };
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use balance_redis::RedisNotifier;
-use balance_service::jobs::notifier::Notification;
+use balance_service::{jobs::notifier::Notification, supervision::caught};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -26,14 +26,25 @@ pub(crate) async fn run(pool: Arc<ClaimPool>, backend: NotificationBackend) {
     match backend {
         NotificationBackend::Embedded(backend) => {
             let name = pool.context.name().to_owned();
-            if let Err(error) = consume_memory(Arc::clone(&pool), name, backend).await
-                && !pool.context.stopping.is_cancelled()
-            {
-                tracing::warn!(%error, "notification consumer ended; the worker relies on polling");
+            // Nothing can replace the only receiver of the channel.
+            let reason = match caught(consume_memory(Arc::clone(&pool), name, backend)).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(reason) => reason,
+            };
+            if !pool.context.stopping.is_cancelled() {
+                tracing::warn!(
+                    reason,
+                    "notification consumer ended; the worker relies on polling"
+                );
             }
         }
         NotificationBackend::Redis(notifier) => {
-            tokio::join!(supervise(&pool, &notifier), purge(&pool, &notifier));
+            let context = &pool.context;
+            tokio::join!(
+                context.supervise("notification consumer", || replace_ended(&pool, &notifier)),
+                context.supervise("purge of the queue", || purge(&pool, &notifier)),
+            );
         }
     }
 }
@@ -41,7 +52,7 @@ pub(crate) async fn run(pool: Arc<ClaimPool>, backend: NotificationBackend) {
 /// Replaces each consumer that ends. Server errors, an emptied queue and an unreadable message all
 /// end a consumer. Each successor gets a new name, because a reused name would steal the tasks of
 /// its predecessor.
-async fn supervise(pool: &Arc<ClaimPool>, notifier: &RedisNotifier) {
+async fn replace_ended(pool: &Arc<ClaimPool>, notifier: &RedisNotifier) {
     let mut waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
     for incarnation in 0_u64.. {
         let name = format!("{}-{incarnation}", pool.context.name());

@@ -14,6 +14,10 @@ fn unusable() -> IntakeError {
     IntakeError::Unusable("appendonly is no".to_owned())
 }
 
+fn not_writable() -> IntakeError {
+    IntakeError::NotWritable("Redis is a replica")
+}
+
 fn backlog() -> IntakeError {
     IntakeError::Backlog { backlog: 7 }
 }
@@ -36,6 +40,7 @@ async fn without_its_intake_a_server_is_live_but_not_ready_and_plays_answer_503(
             "is unavailable",
         ),
         (unusable, "store-unavailable", "appendonly is no"),
+        (not_writable, "store-unavailable", "Redis is a replica"),
         (backlog, "backlog-full", "7"),
     ] {
         let env = TestEnv::with(UNLIMITED, Some(Arc::new(FakeIntake::Fails(error)))).await;

@@ -2,6 +2,7 @@
 
 mod event_writer;
 mod identity;
+mod memory;
 mod replay;
 mod stream;
 mod suppressed;

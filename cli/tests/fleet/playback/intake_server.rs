@@ -242,6 +242,14 @@ fn a_server_that_is_not_durable_is_not_ready() {
     assert!(readiness(&intake).is_err_and(|error| error.contains("appendonly")));
     redis.command(0, &["CONFIG", "SET", "appendonly", "yes"]);
     assert_eq!(readiness(&intake), Ok(()));
+    // Servers that accept no writes, and why.
+    redis.command(0, &["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    assert!(readiness(&intake).is_err_and(|error| error.contains("too few replicas")));
+    redis.command(0, &["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    redis.command(0, &["REPLICAOF", "127.0.0.1", "1"]);
+    assert!(readiness(&intake).is_err_and(|error| error.contains("Redis is a replica, not")));
+    redis.command(0, &["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(readiness(&intake), Ok(()));
     let unauthorized = open(&redis.url("wrong", 0));
     assert!(
         readiness(&unauthorized)

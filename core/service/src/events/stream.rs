@@ -32,6 +32,15 @@ pub struct Found {
     pub others: Vec<StreamIdentity>,
 }
 
+/// The memory of the server of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// The bytes that count against the limit.
+    pub used_bytes: u64,
+    /// The limit; 0 if there is none. At the limit the server rejects plays.
+    pub max_bytes: u64,
+}
+
 /// The state of a day in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
@@ -95,7 +104,8 @@ pub trait EventStream: Send + Sync {
     fn shards(&self) -> u16;
 
     /// Returns a page of about `limit` suppressed counts of a shard's day. The first page has
-    /// cursor 0. Counts are kept for [`SUPPRESSED_DAYS`](balance_store::playback::SUPPRESSED_DAYS).
+    /// cursor 0. Counts that are not saved are kept for
+    /// [`SUPPRESSED_DAYS`](balance_store::playback::SUPPRESSED_DAYS).
     async fn suppressed(
         &self,
         shard: u16,
@@ -103,6 +113,13 @@ pub trait EventStream: Send + Sync {
         cursor: u64,
         limit: u32,
     ) -> Result<SuppressedPage, StreamError>;
+
+    /// Lets the suppressed counts of a shard's day expire in two days. Must be called only after all
+    /// of them are in the database.
+    async fn expire_suppressed(&self, shard: u16, date: NaiveDate) -> Result<(), StreamError>;
+
+    /// Returns the memory of the stream's server.
+    async fn memory(&self) -> Result<Memory, StreamError>;
 }
 
 /// The stream is unavailable.

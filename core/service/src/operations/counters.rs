@@ -96,6 +96,8 @@ pub struct WorkerMetrics {
     /// Rolled-back chunks.
     pub rollbacks: Count,
     pub heartbeat_failures: Count,
+    /// Background tasks that panicked and were started again.
+    pub task_panics: Count,
     /// The entries of the event writer.
     pub event_writer: EventWriterCounters,
 }

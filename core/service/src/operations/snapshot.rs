@@ -1,7 +1,7 @@
 //! The snapshot of the stores, for metrics. Reading it takes a bounded time.
 
 use crate::{
-    events::stream::EventStream,
+    events::stream::{EventStream, Memory},
     jobs::{launcher, notifier::Notifier},
     reports,
 };
@@ -25,6 +25,8 @@ pub struct Snapshot {
     /// The number of unpersisted entries in each shard of the stream. The outer `None` means that
     /// the process has no stream.
     pub waiting: Option<Option<Vec<u64>>>,
+    /// The memory of the stream's server.
+    pub memory: Option<Memory>,
 }
 
 /// The state of the database.
@@ -76,15 +78,17 @@ impl SnapshotReader {
         {
             return Arc::clone(snapshot);
         }
-        let (database, notifications, waiting) = tokio::join!(
+        let (database, notifications, waiting, memory) = tokio::join!(
             answer("database", self.store.snapshot()),
             answer("queue", self.notifier.waiting()),
             self.waiting(),
+            self.memory(),
         );
         let snapshot = Arc::new(Snapshot {
             database: database.map(|numbers| self.database(numbers)),
             notifications,
             waiting,
+            memory,
         });
         // The age begins after the read, so that callers that waited for a slow read reuse it.
         *last = Some((self.clock.now_micros(), Arc::clone(&snapshot)));
@@ -94,6 +98,10 @@ impl SnapshotReader {
     async fn waiting(&self) -> Option<Option<Vec<u64>>> {
         let stream = self.stream.as_ref()?;
         Some(answer("stream", stream.waiting()).await)
+    }
+
+    async fn memory(&self) -> Option<Memory> {
+        answer("stream", self.stream.as_ref()?.memory()).await
     }
 
     fn database(&self, numbers: StoreSnapshot) -> DatabaseSnapshot {

@@ -1,18 +1,28 @@
 //! The embedded intake: one writer task that commits concurrent requests in one transaction.
 
-use crate::playback::intake::{Intake, IntakeError};
+use crate::{
+    playback::intake::{Intake, IntakeError},
+    supervision::supervise,
+};
 use async_trait::async_trait;
 use balance_domain::calendar::BusinessTimezone;
 use balance_store::{
     Store,
     playback::{IntakeAnswer, IntakeRequest, IntakeRules},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{
+    Mutex,
     mpsc::{self, error::TrySendError},
     oneshot,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The most requests that may wait for the writer. Further ones are rejected.
 const MAX_WAITING: usize = 4_096;
@@ -21,8 +31,9 @@ const GROUP: usize = 256;
 /// How long a request waits for its commit.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// The reason for unavailability after the writer panicked.
+/// The reasons for unavailability after the writer panicked.
 const WRITER_ENDED: &str = "the writer of the intake has ended";
+const WRITER_RESTARTS: &str = "the writer of the intake panicked and restarts";
 
 /// A request and the channel for its answer.
 type PendingRequest = (IntakeRequest, oneshot::Sender<Result<IntakeAnswer, String>>);
@@ -33,6 +44,8 @@ pub struct EmbeddedIntake {
     store: Arc<Store>,
     /// The writer task.
     tasks: TaskTracker,
+    /// Whether the writer panicked and waits for its restart.
+    has_panicked: Arc<AtomicBool>,
 }
 
 impl EmbeddedIntake {
@@ -41,11 +54,24 @@ impl EmbeddedIntake {
     pub fn start(store: Arc<Store>, rules: IntakeRules, timezone: BusinessTimezone) -> Self {
         let (requests, pending) = mpsc::channel(MAX_WAITING);
         let tasks = TaskTracker::new();
-        tasks.spawn(write(Arc::clone(&store), rules, timezone, pending));
+        let has_panicked = Arc::new(AtomicBool::new(false));
+        let writer = Arc::clone(&has_panicked);
+        let writing_to = Arc::clone(&store);
+        tasks.spawn(async move {
+            // The requests that wait outlive a panic. One writer locks them at a time.
+            let pending = Mutex::new(pending);
+            let run = || {
+                writer.store(false, Ordering::SeqCst);
+                write(&writing_to, rules, timezone, &pending)
+            };
+            let panicked = || writer.store(true, Ordering::SeqCst);
+            supervise("intake writer", &CancellationToken::new(), run, panicked).await;
+        });
         Self {
             requests,
             store,
             tasks,
+            has_panicked,
         }
     }
 }
@@ -60,7 +86,7 @@ impl Intake for EmbeddedIntake {
         match tokio::time::timeout(ANSWER_LIMIT, answered).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(reason))) => Err(IntakeError::Unavailable(reason)),
-            Ok(Err(_)) => Err(IntakeError::Unavailable(WRITER_ENDED.to_owned())),
+            Ok(Err(_)) => Err(IntakeError::Unavailable(WRITER_RESTARTS.to_owned())),
             Err(_) => Err(IntakeError::Unavailable(format!(
                 "no answer within {} s",
                 ANSWER_LIMIT.as_secs()
@@ -72,6 +98,9 @@ impl Intake for EmbeddedIntake {
         if self.tasks.is_empty() {
             return Err(IntakeError::Unavailable(WRITER_ENDED.to_owned()));
         }
+        if self.has_panicked.load(Ordering::SeqCst) {
+            return Err(IntakeError::NotWritable(WRITER_RESTARTS));
+        }
         match self.store.closed_through().await {
             Ok(_) => Ok(()),
             Err(error) => Err(IntakeError::Unavailable(error.to_string())),
@@ -81,11 +110,12 @@ impl Intake for EmbeddedIntake {
 
 /// Writes group after group until the intake is dropped.
 async fn write(
-    store: Arc<Store>,
+    store: &Store,
     rules: IntakeRules,
     timezone: BusinessTimezone,
-    mut pending: mpsc::Receiver<PendingRequest>,
+    pending: &Mutex<mpsc::Receiver<PendingRequest>>,
 ) {
+    let mut pending = pending.lock().await;
     let mut group = Vec::with_capacity(GROUP);
     while pending.recv_many(&mut group, GROUP).await > 0 {
         // A client whose request timed out may have retried it, so an abandoned request is skipped.

@@ -11,6 +11,9 @@ pub enum IntakeError {
     /// The store of the intake does not answer in time.
     #[error("intake unavailable: {0}")]
     Unavailable(String),
+    /// The store of the intake answers, but accepts no writes now. The reason names no address.
+    #[error("intake not writable: {0}")]
+    NotWritable(&'static str),
     /// Too many accepted events wait to be persisted.
     #[error("intake backlog full: {backlog} entries wait to be persisted")]
     Backlog {

@@ -172,7 +172,9 @@ const fn counter_of<'a>(
         Err(PlaybackError::NoSuchVideo(_)) => &counters.no_such_video,
         Err(PlaybackError::OutsideVideo { .. }) => &counters.outside_video,
         Err(PlaybackError::Intake(IntakeError::Backlog { .. })) => &counters.backlog,
-        Err(PlaybackError::Intake(IntakeError::Unavailable(_))) => &counters.unavailable,
+        Err(PlaybackError::Intake(IntakeError::Unavailable(_) | IntakeError::NotWritable(_))) => {
+            &counters.unavailable
+        }
         Err(PlaybackError::Store(error)) if error.is_transient() => &counters.unavailable,
         Err(PlaybackError::Intake(IntakeError::Unusable(_)) | PlaybackError::Store(_)) => {
             &counters.unusable

@@ -2,7 +2,10 @@
 
 use crate::{
     Store, StoreError, StoreResult,
-    claims::lease::{lease_end, partition_state},
+    claims::{
+        expiry::record_expiry,
+        lease::{lease_end, partition_state},
+    },
     jobs::rows,
     sql::{retry::on_conflict, statement::params, statuses, tx::Tx},
 };
@@ -157,31 +160,6 @@ async fn lock_claimable(tx: &mut Tx, id: StepExecutionId) -> StoreResult<Option<
     })?;
     let trace = trace.as_deref().and_then(TraceParent::parse);
     Ok(Some((execution, step, lease, trace)))
-}
-
-/// Records that a claim expired at a cursor. Returns the number of expired claims at this cursor.
-async fn record_expiry(
-    tx: &mut Tx,
-    id: StepExecutionId,
-    cursor: i64,
-    token: i64,
-) -> StoreResult<i64> {
-    let keep = tx.on_conflict_keep("step_execution_id, cursor_video_id, claim_token");
-    tx.execute(
-        AssertSqlSafe(format!(
-            "INSERT INTO step_expiry (step_execution_id, cursor_video_id, claim_token) \
-             VALUES (?, ?, ?){keep}"
-        )),
-        &params![id.0, cursor, token],
-    )
-    .await?;
-    let (crashes,): (i64,) = tx
-        .fetch_one(
-            "SELECT COUNT(*) FROM step_expiry WHERE step_execution_id = ? AND cursor_video_id = ?",
-            &params![id.0, cursor],
-        )
-        .await?;
-    Ok(crashes)
 }
 
 /// Starts the step execution and gives the worker its lease.

@@ -4,6 +4,7 @@ mod chunk;
 mod chunk_output;
 mod claim;
 mod earlier_run;
+mod expiry;
 mod fence;
 pub(crate) mod lease;
 

@@ -1,6 +1,7 @@
 //! Workers, audit and the snapshot for metrics.
 
 pub(crate) mod audit;
+mod readiness;
 mod snapshot;
 mod workers;
 

@@ -127,7 +127,7 @@ impl SuppressedReason {
     }
 }
 
-/// The number of days for which the Redis intake stores its suppressed counts.
+/// The number of days for which the Redis intake stores suppressed counts that are not in the database.
 pub const SUPPRESSED_DAYS: u32 = 90;
 
 /// The rules of the intake.

@@ -4,6 +4,7 @@ use crate::{
     StoreError, StoreResult,
     sql::{
         errors::store_error,
+        failover::Failover,
         journal::Journal,
         timeout::{limited, limited_to},
         tx::Tx,
@@ -25,6 +26,8 @@ const BUSY_TIMEOUT_S: u64 = 10;
 const SERVER_TIMEOUT_S: u64 = 10;
 /// The time limit of the first connection to a server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The time limit of closing all connections to a server.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a statement waits for a row lock of a server, in seconds.
 const LOCK_TIMEOUT_S: u32 = 5;
 /// How long a caller waits for a pooled connection to an SQLite file, in seconds.
@@ -57,6 +60,7 @@ pub(crate) enum Db {
         /// A separate connection for heartbeats, which must not wait behind chunks.
         heartbeat: MySqlPool,
         clock: Arc<dyn Clock>,
+        failover: Failover,
     },
 }
 
@@ -144,10 +148,16 @@ impl Db {
         })?;
         let options = options.statement_cache_capacity(STATEMENT_CACHE);
         check_connection(&options).await?;
+        let failover = Failover::default();
         let pool = |size: u32| {
+            let failover = failover.clone();
             MySqlPoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(Duration::from_secs(SERVER_TIMEOUT_S))
+                .before_acquire(move |_, metadata| {
+                    let is_usable = failover.is_usable(metadata.age);
+                    Box::pin(async move { Ok(is_usable) })
+                })
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         let session = format!(
@@ -174,6 +184,7 @@ impl Db {
             pool: pool(connections.max(2)),
             heartbeat: pool(1),
             clock,
+            failover,
         };
         db.write().await?.rollback().await?;
         Ok(db)
@@ -186,7 +197,12 @@ impl Db {
             Self::Sqlite { writer, clock, .. } => {
                 begin_sqlite(writer.begin_with("BEGIN IMMEDIATE"), clock).await
             }
-            Self::MySql { pool, clock, .. } => begin_mysql(pool, clock).await,
+            Self::MySql {
+                pool,
+                clock,
+                failover,
+                ..
+            } => begin_mysql(pool, clock, failover).await,
         }
     }
 
@@ -197,8 +213,11 @@ impl Db {
                 heartbeat, clock, ..
             } => begin_sqlite(heartbeat.begin_with("BEGIN IMMEDIATE"), clock).await,
             Self::MySql {
-                heartbeat, clock, ..
-            } => begin_mysql(heartbeat, clock).await,
+                heartbeat,
+                clock,
+                failover,
+                ..
+            } => begin_mysql(heartbeat, clock, failover).await,
         }
     }
 
@@ -207,7 +226,12 @@ impl Db {
     pub(crate) async fn read(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { readers, clock, .. } => begin_sqlite(readers.begin(), clock).await,
-            Self::MySql { pool, clock, .. } => begin_mysql(pool, clock).await,
+            Self::MySql {
+                pool,
+                clock,
+                failover,
+                ..
+            } => begin_mysql(pool, clock, failover).await,
         }
     }
 
@@ -216,15 +240,27 @@ impl Db {
     pub(crate) async fn snapshot(&self) -> StoreResult<Tx> {
         match self {
             Self::Sqlite { .. } => self.read().await,
-            Self::MySql { pool, clock, .. } => {
+            Self::MySql {
+                pool,
+                clock,
+                failover,
+                ..
+            } => {
                 let begun = pool.begin_with(
                     // A transaction whose start was cancelled may still be open.
                     "ROLLBACK; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
                      START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
                 );
                 let tx = limited(begun).await.map_err(store_error)?;
-                Ok(Tx::MySql(tx, Arc::clone(clock)))
+                Ok(Tx::MySql(tx, Arc::clone(clock), failover.clone()))
             }
+        }
+    }
+
+    /// Replaces the connections to a server that accepts no writes.
+    pub(crate) fn leave(&self) {
+        if let Self::MySql { failover, .. } = self {
+            failover.leave();
         }
     }
 
@@ -244,8 +280,12 @@ impl Db {
             Self::MySql {
                 pool, heartbeat, ..
             } => {
-                heartbeat.close().await;
-                pool.close().await;
+                let closed = async {
+                    heartbeat.close().await;
+                    pool.close().await;
+                };
+                // A connection whose statement waits for a lock would delay the end of the process.
+                let _ = tokio::time::timeout(CLOSE_LIMIT, closed).await;
             }
         }
     }
@@ -269,18 +309,14 @@ fn is_read_only(path: &Path) -> bool {
 /// Connects once without the pool. The pool would retry until its time limit and then lose the
 /// cause.
 async fn check_connection(options: &MySqlConnectOptions) -> StoreResult<()> {
-    let connecting = tokio::time::timeout(CONNECT_LIMIT, options.connect());
-    let Ok(connected) = connecting.await else {
+    let connected = async { options.connect().await?.close().await };
+    let Ok(connected) = tokio::time::timeout(CONNECT_LIMIT, connected).await else {
         return Err(StoreError::Transient(format!(
             "no connection within {} s",
             CONNECT_LIMIT.as_secs()
         )));
     };
-    connected
-        .map_err(store_error)?
-        .close()
-        .await
-        .map_err(store_error)
+    connected.map_err(store_error)
 }
 
 async fn begin_sqlite(
@@ -293,7 +329,11 @@ async fn begin_sqlite(
     Ok(Tx::Sqlite(tx, Arc::clone(clock)))
 }
 
-async fn begin_mysql(pool: &MySqlPool, clock: &Arc<dyn Clock>) -> StoreResult<Tx> {
+async fn begin_mysql(
+    pool: &MySqlPool,
+    clock: &Arc<dyn Clock>,
+    failover: &Failover,
+) -> StoreResult<Tx> {
     let tx = limited(pool.begin()).await.map_err(store_error)?;
-    Ok(Tx::MySql(tx, Arc::clone(clock)))
+    Ok(Tx::MySql(tx, Arc::clone(clock), failover.clone()))
 }

@@ -100,6 +100,28 @@ impl Tx {
         }
     }
 
+    /// Returns the option that makes the server read-only, if any. An account with the right to write
+    /// in spite of it gets no error from a replica.
+    pub(crate) async fn read_only_option(&mut self) -> StoreResult<Option<&'static str>> {
+        if matches!(self, Self::Sqlite(..)) {
+            return Ok(None);
+        }
+        // Text, because the type differs between the servers and their versions.
+        let (server, engine): (String, String) = self
+            .fetch_one(
+                "SELECT CAST(@@GLOBAL.read_only AS CHAR), \
+                 CAST(@@GLOBAL.innodb_read_only AS CHAR)",
+                &[],
+            )
+            .await?;
+        let is_on = |value: &str| !matches!(value, "0" | "OFF");
+        Ok(if is_on(&server) {
+            Some("read_only")
+        } else {
+            is_on(&engine).then_some("innodb_read_only")
+        })
+    }
+
     /// Returns how many of these keys of `ad_history` an upsert reports as changed although it keeps
     /// the existing rows.
     pub(crate) async fn known_ad_views(

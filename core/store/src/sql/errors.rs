@@ -71,10 +71,18 @@ fn is_integer_overflow(message: &str) -> bool {
 /// Maps an error by its MySQL or MariaDB number.
 fn mysql_error(number: u16, message: String) -> StoreError {
     match number {
-        // A deadlock rolls the transaction back; after a lock time-out its owner does.
-        1205 | 1213 => StoreError::Conflict(message),
-        // Too many connections; shutdown; killed; connection lost.
-        1040 | 1053 | 1317 | 1927 | 2006 | 2013 => StoreError::Transient(message),
+        // A deadlock rolls the transaction back, and so does a conflict with another member of a
+        // group; after a lock time-out its owner does.
+        1205 | 1213 | 3101 => StoreError::Conflict(message),
+        // Too many connections, also of the user; shutdown; killed; connection lost; idle session
+        // ended; network.
+        1040 | 1203 | 1053 | 1317 | 1927 | 2006 | 2013 | 4031 | 1158..=1161 => {
+            StoreError::Transient(message)
+        }
+        // Too many prepared statements; a changed statement; a cluster's node that is not ready.
+        1461 | 1615 | 1047 => StoreError::Transient(message),
+        // Read-only by an option, transaction or engine; offline.
+        1290 | 1792 | 1836 | 3032 => StoreError::ReadOnly(message),
         // Disk full; table full.
         1021 | 1114 => StoreError::DiskFull,
         // NULL; duplicate key; out of range; too long; missing or used reference; CHECK.
@@ -95,6 +103,26 @@ fn mysql_error(number: u16, message: String) -> StoreError {
 mod tests {
     use super::*;
     use sqlx::{Connection, SqliteConnection};
+
+    #[test]
+    fn errors_of_a_server_that_fails_over_can_be_retried() {
+        for number in [
+            1040, 1047, 1158, 1203, 1290, 1461, 1615, 1792, 1836, 3032, 3101, 4031,
+        ] {
+            let error = mysql_error(number, String::new());
+            assert!(error.is_transient(), "{number}: {error}");
+        }
+        for number in [1290, 1792, 1836, 3032] {
+            let error = mysql_error(number, String::new());
+            assert!(matches!(error, StoreError::ReadOnly(_)), "{number}");
+        }
+        for number in [1062, 1064, 1146] {
+            assert!(
+                !mysql_error(number, String::new()).is_transient(),
+                "{number}"
+            );
+        }
+    }
 
     #[tokio::test]
     async fn an_overflowing_sum_is_a_data_error() {

@@ -4,6 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod db;
 pub(crate) mod dialect;
 pub(crate) mod errors;
+pub(crate) mod failover;
 pub(crate) mod fault;
 pub(crate) mod journal;
 pub(crate) mod migration;

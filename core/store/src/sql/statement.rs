@@ -132,16 +132,16 @@ macro_rules! on_database {
                 let $statement =
                     sqlx::$query($sql.into_sql_str(), arguments::<SqliteArguments>($params)?);
                 let $connection = &mut **tx;
-                limited($run).await
+                limited($run).await.map_err(store_error)
             }
-            Tx::MySql(tx, _) => {
+            Tx::MySql(tx, _, failover) => {
                 let $statement =
                     sqlx::$query($sql.into_sql_str(), arguments::<MySqlArguments>($params)?);
                 let $connection = &mut **tx;
-                limited($run).await
+                let result = limited($run).await;
+                result.map_err(|error| failover.store_error(error))
             }
         }
-        .map_err(store_error)
     };
 }
 
@@ -230,7 +230,7 @@ impl Tx {
             Self::Sqlite(tx, _) => {
                 sqlx::query_as_with(sql, arguments::<SqliteArguments>(params)?).fetch(&mut **tx)
             }
-            Self::MySql(tx, _) => {
+            Self::MySql(tx, _, _) => {
                 sqlx::query_as_with(sql, arguments::<MySqlArguments>(params)?).fetch(&mut **tx)
             }
         };

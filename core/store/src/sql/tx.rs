@@ -4,6 +4,7 @@ use crate::{
     StoreResult,
     sql::{
         errors::store_error,
+        failover::Failover,
         fault,
         timeout::{limited, limited_to},
     },
@@ -18,25 +19,35 @@ const SQLITE_COMMIT_TIMEOUT: Duration = Duration::from_secs(600);
 /// A transaction with the process's clock.
 pub(crate) enum Tx {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>, Arc<dyn Clock>),
-    MySql(sqlx::Transaction<'static, sqlx::MySql>, Arc<dyn Clock>),
+    MySql(
+        sqlx::Transaction<'static, sqlx::MySql>,
+        Arc<dyn Clock>,
+        Failover,
+    ),
 }
 
 impl Tx {
     pub(crate) async fn commit(self) -> StoreResult<()> {
         fault::before_commit();
         let result = match self {
-            Self::Sqlite(tx, _) => limited_to(SQLITE_COMMIT_TIMEOUT, tx.commit()).await,
-            Self::MySql(tx, _) => limited(tx.commit()).await,
+            Self::Sqlite(tx, _) => {
+                let committed = limited_to(SQLITE_COMMIT_TIMEOUT, tx.commit()).await;
+                committed.map_err(store_error)
+            }
+            Self::MySql(tx, _, failover) => {
+                let committed = limited(tx.commit()).await;
+                committed.map_err(|error| failover.store_error(error))
+            }
         };
         fault::after_commit();
-        result.map_err(store_error)
+        result
     }
 
     /// Rolls the transaction back. Dropping it does the same, but later.
     pub(crate) async fn rollback(self) -> StoreResult<()> {
         let result = match self {
             Self::Sqlite(tx, _) => limited(tx.rollback()).await,
-            Self::MySql(tx, _) => limited(tx.rollback()).await,
+            Self::MySql(tx, _, _) => limited(tx.rollback()).await,
         };
         result.map_err(store_error)
     }
@@ -61,14 +72,14 @@ impl Tx {
     /// Returns the process's time in microseconds since 1970 (UTC).
     pub(crate) fn clock_micros(&self) -> i64 {
         match self {
-            Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now_micros(),
+            Self::Sqlite(_, clock) | Self::MySql(_, clock, _) => clock.now_micros(),
         }
     }
 
     /// Returns the process's time in UTC, as the job tables store it.
     pub(crate) fn now(&self) -> chrono::NaiveDateTime {
         match self {
-            Self::Sqlite(_, clock) | Self::MySql(_, clock) => clock.now(),
+            Self::Sqlite(_, clock) | Self::MySql(_, clock, _) => clock.now(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
             script::{Statement, statements},
             state::{APPLIED, Applied, PROGRESS, check_current, check_known, is_complete},
         },
-        timeout::limited,
+        timeout::{limited, limited_to},
     },
 };
 use sqlx::{
@@ -20,7 +20,7 @@ use sqlx::{
     migrate::{Migrate, Migration, Migrator},
     mysql::MySqlDatabaseError,
 };
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 pub(super) static MYSQL: LazyLock<Migrator> =
     LazyLock::new(|| sqlx::migrate!("../../migrations/mysql"));
@@ -29,6 +29,10 @@ pub(super) static MYSQL: LazyLock<Migrator> =
 const KEYS: i64 = 13;
 /// How long a migration waits for another one of the same database, in seconds.
 const LOCK_TIMEOUT_S: i64 = 600;
+/// The time limit of the server's response to that wait.
+const LOCK_LIMIT: Duration = Duration::from_secs(660);
+/// The time limit of all migrations of a server, some of which copy a whole table.
+const RUN_LIMIT: Duration = Duration::from_secs(86_400);
 
 /// Checks that the schema has this program's version. Several processes share the server, so only
 /// `balance migrate` changes its schema.
@@ -77,23 +81,27 @@ pub(crate) async fn migrate(db: &Db) -> StoreResult<()> {
     let Db::MySql { pool, .. } = db else {
         return Ok(());
     };
-    let mut connection = pool.acquire().await.map_err(store_error)?;
+    let mut connection = limited(pool.acquire()).await.map_err(store_error)?;
     // Not the lock of sqlx: it waits for a negative time, which MariaDB rejects.
-    let locked: Option<i64> = sqlx::query_scalar(
+    let lock = sqlx::query_scalar(
         "SELECT GET_LOCK(CONCAT('balance-', LEFT(SHA2(DATABASE(), 256), 40)), ?)",
     )
     .bind(LOCK_TIMEOUT_S)
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(store_error)?;
+    .fetch_one(&mut *connection);
+    let locked: Option<i64> = limited_to(LOCK_LIMIT, lock).await.map_err(store_error)?;
     if locked != Some(1) {
         return Err(StoreError::Transient(format!(
             "another process has been migrating the database for {LOCK_TIMEOUT_S} s"
         )));
     }
-    let result = migrate_locked(&mut connection).await;
+    let run = tokio::time::timeout(RUN_LIMIT, migrate_locked(&mut connection));
+    let result = run.await.unwrap_or_else(|_| {
+        Err(StoreError::Transient(
+            "no response of the migration".to_owned(),
+        ))
+    });
     let release = "DO RELEASE_LOCK(CONCAT('balance-', LEFT(SHA2(DATABASE(), 256), 40)))";
-    let released = sqlx::query(release).execute(&mut *connection).await;
+    let released = limited(sqlx::query(release).execute(&mut *connection)).await;
     result.and(released.map(|_| ()).map_err(store_error))
 }
 
