@@ -112,7 +112,11 @@ fn a_chunk_that_outlasts_the_grace_time_is_given_up_and_repeated_at_once() {
 
 #[test]
 fn workers_that_are_killed_after_sigterm_are_no_crashes() {
-    let env = slow().with("LEASE_S", 2).with("GRACE_S", FOR_EVER_S);
+    // As many partitions as slots: each worker claims those of the last one.
+    let env = slow()
+        .with("PARTITIONS", 2)
+        .with("LEASE_S", 2)
+        .with("GRACE_S", FOR_EVER_S);
     let locker = env.another_connection();
     // One more than the crashes that quarantine a partition.
     for round in 0..4 {
