@@ -20,6 +20,8 @@ enum AuditActionView {
     Stop,
     Abandon,
     SetRates,
+    Import,
+    UndoImport,
 }
 
 /// An entry of the audit log.

@@ -3,7 +3,7 @@
 use crate::env::TestEnv;
 use balance_batch::status::BatchStatus;
 use balance_domain::{accounts::UserId, playback::Play, videos::VideoId};
-use balance_store::import::PlayRules;
+use balance_store::{import::PlayRules, operations::Actor};
 use balance_test_support::settlement::{PlayBatches, Shape, wait_for_end, worker_settings};
 use balance_worker::{Worker, settings::WorkerMode};
 use chrono::{DateTime, NaiveDate};
@@ -98,7 +98,8 @@ impl Settled {
             ads: 1,
         };
         let mut source = PlayBatches::sorted(self.plays.clone());
-        let counts = store.import_plays(&mut source, rules).await.unwrap();
+        let imported = store.import_plays(&mut source, rules, "plays.csv", &Actor::Console);
+        let counts = imported.await.unwrap().counts;
         assert_eq!(counts.counted, self.plays.len() as u64);
         let settings = worker_settings(Shape {
             chunk_size: 3,

@@ -45,6 +45,15 @@ async fn prepare(command: &Command, settings: &Settings) -> anyhow::Result<()> {
         )
         .await
         .context("the database of DATABASE_URL"),
+        (
+            Command::Import {
+                imports: Some(_),
+                plays,
+            },
+            _,
+        ) if plays.ads > 0 || !plays.files.is_empty() => {
+            bail!("`import list` and `import undo` read no files and create no ads")
+        }
         (Command::Events { .. }, Database::Sqlite(_)) => bail!(
             "DATABASE_URL: `events` requires the event stream of a fleet, and an SQLite database \
              has none"
@@ -61,6 +70,10 @@ const fn creates_database(command: &Command) -> bool {
         Command::Report { .. }
             | Command::Verify { .. }
             | Command::Jobs { .. }
+            | Command::Import {
+                imports: Some(_),
+                ..
+            }
             | Command::Workers { .. }
             | Command::Admin {
                 admin: Admin::Grant { .. } | Admin::Password { .. }
@@ -71,7 +84,14 @@ const fn creates_database(command: &Command) -> bool {
 
 async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Import { files, ads } => import::plays(app, &files, ads).await,
+        Command::Import {
+            imports: None,
+            plays,
+        } => import::plays(app, &plays).await,
+        Command::Import {
+            imports: Some(imports),
+            ..
+        } => import::recorded(app, imports).await,
         Command::ImportBalances { file } => import::balances(app, &file).await,
         Command::Settle(settle) => settle::run(app, settle).await,
         Command::Report { report } => report::run(app, report).await,

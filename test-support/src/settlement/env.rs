@@ -149,7 +149,10 @@ impl TestEnv {
             ads,
         };
         let mut source = PlayBatches::sorted(plays.to_vec());
-        self.store.import_plays(&mut source, rules).await
+        let imported = self
+            .store
+            .import_plays(&mut source, rules, "plays.csv", &Actor::Console);
+        Ok(imported.await?.counts)
     }
 
     /// Launches a day and waits for its end.

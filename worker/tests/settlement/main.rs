@@ -9,6 +9,7 @@
 mod claims;
 mod events;
 mod figures;
+mod imports;
 mod jobs;
 mod operations;
 mod order;

@@ -4,4 +4,5 @@ mod bad_input;
 pub(crate) mod demo;
 mod getting_started;
 mod help;
+mod imports;
 mod rejected_commands;

@@ -3,7 +3,15 @@
 mod balances;
 mod play_rows;
 mod plays;
+mod record;
+mod registration;
 mod types;
+mod undo;
+pub(crate) mod unfinished;
 
 pub use balances::{BalanceCounts, BalanceError};
-pub use types::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay};
+pub use types::{
+    ImportId, ImportStatus, Imported, MAX_IMPORT_NAME, MAX_PLAY_BATCH, PlayCounts, PlayImport,
+    PlayImportError, PlayRules, PlaySource, SourcedPlay,
+};
+pub use undo::{UndoError, Undone};

@@ -30,16 +30,21 @@ pub enum AuditAction {
     Stop,
     Abandon,
     SetRates,
+    /// An import of plays.
+    Import,
+    UndoImport,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Launch,
         Self::Restart,
         Self::Retry,
         Self::Stop,
         Self::Abandon,
         Self::SetRates,
+        Self::Import,
+        Self::UndoImport,
     ];
 
     /// Returns the stored name.
@@ -52,6 +57,8 @@ impl AuditAction {
             Self::Stop => "STOP",
             Self::Abandon => "ABANDON",
             Self::SetRates => "SET_RATES",
+            Self::Import => "IMPORT",
+            Self::UndoImport => "UNDO_IMPORT",
         }
     }
 

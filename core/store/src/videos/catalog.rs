@@ -14,19 +14,19 @@ impl Store {
     /// Registers users and videos in one transaction. Existing rows stay unchanged.
     pub async fn register(&self, users: &[User], videos: &[Video]) -> StoreResult<()> {
         let mut tx = self.db.write().await?;
-        insert_users(&mut tx, users).await?;
-        insert_videos(&mut tx, videos).await?;
+        insert_users(&mut tx, users, None).await?;
+        insert_videos(&mut tx, videos, None).await?;
         tx.commit().await
     }
 }
 
-async fn insert_users(tx: &mut Tx, users: &[User]) -> StoreResult<()> {
+async fn insert_users(tx: &mut Tx, users: &[User], import: Option<i64>) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("id");
     tx.insert_rows(
-        "INSERT INTO users (id, username, role, created_at) ",
+        "INSERT INTO users (id, username, role, created_at, import_id) ",
         users,
-        |user| params![user.id.0, user.username.as_str(), "USER", now],
+        |user| params![user.id.0, user.username.as_str(), "USER", now, import],
         keep.as_str(),
     )
     .await?;
@@ -37,6 +37,7 @@ async fn insert_users(tx: &mut Tx, users: &[User]) -> StoreResult<()> {
 pub(crate) async fn insert_imported_users(
     tx: &mut Tx,
     user_ids: &HashSet<UserId>,
+    import: i64,
 ) -> StoreResult<()> {
     if user_ids.is_empty() {
         return Ok(());
@@ -58,14 +59,19 @@ pub(crate) async fn insert_imported_users(
             username: id.imported_username(),
         })
         .collect();
-    insert_users(tx, &new).await
+    insert_users(tx, &new, Some(import)).await
 }
 
-pub(crate) async fn insert_videos(tx: &mut Tx, videos: &[Video]) -> StoreResult<()> {
+/// Inserts videos, with the id of the import that registers them. Existing videos stay unchanged.
+pub(crate) async fn insert_videos(
+    tx: &mut Tx,
+    videos: &[Video],
+    import: Option<i64>,
+) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("id");
     tx.insert_rows(
-        "INSERT INTO video (id, owner_id, title, duration_s, created_at) ",
+        "INSERT INTO video (id, owner_id, title, duration_s, created_at, import_id) ",
         videos,
         |video| {
             params![
@@ -73,7 +79,8 @@ pub(crate) async fn insert_videos(tx: &mut Tx, videos: &[Video]) -> StoreResult<
                 video.owner_id.0,
                 video.title.as_str(),
                 video.duration_s,
-                now
+                now,
+                import
             ]
         },
         keep.as_str(),
@@ -104,8 +111,13 @@ pub(crate) async fn known_videos(
         .collect())
 }
 
-/// Creates ads until at least `wanted` exist. Returns the ids of all ads.
-pub(crate) async fn ensure_ads(tx: &mut Tx, wanted: u32) -> StoreResult<Vec<i64>> {
+/// Creates ads until at least `wanted` exist, with the id of the import that creates them. Returns the
+/// ids of all ads.
+pub(crate) async fn ensure_ads(
+    tx: &mut Tx,
+    wanted: u32,
+    import: Option<i64>,
+) -> StoreResult<Vec<i64>> {
     let rows: Vec<(i64,)> = tx.fetch_all("SELECT id FROM ad ORDER BY id", &[]).await?;
     let mut ids: Vec<i64> = rows.into_iter().map(|(id,)| id).collect();
     let missing = usize::try_from(wanted)
@@ -115,9 +127,9 @@ pub(crate) async fn ensure_ads(tx: &mut Tx, wanted: u32) -> StoreResult<Vec<i64>
     let new: Vec<i64> = (first..).take(missing).collect();
     let now = tx.now();
     tx.insert_rows(
-        "INSERT INTO ad (id, title, created_at) ",
+        "INSERT INTO ad (id, title, created_at, import_id) ",
         &new[..],
-        |id| params![*id, format!("ad-{id}"), now],
+        |id| params![*id, format!("ad-{id}"), now, import],
         "",
     )
     .await?;

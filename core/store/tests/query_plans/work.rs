@@ -11,7 +11,8 @@ use balance_service::verification::{self, Options};
 use balance_store::{
     accounts::{NewToken, PasswordHash, TokenHash},
     events::{Content, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
-    operations::AuditId,
+    import::ImportId,
+    operations::{Actor, AuditId},
     playback::{Command, IdempotencyKey, IntakeRequest, IntakeRules, SuppressedReason},
     reports::{RevenuePage, TopBy},
     videos::{Creation, NewVideo, VideoOrder, VideoQuery},
@@ -22,6 +23,7 @@ use chrono::Days;
 const DAY: &str = "2024-06-03";
 const NEXT: &str = "2024-06-04";
 const THIRD: &str = "2024-06-05";
+const FOURTH: &str = "2024-06-07";
 const OWNER: UserId = UserId(1_000_000);
 
 /// Rows for the tables that the work below does not fill.
@@ -59,6 +61,7 @@ pub(crate) async fn work(env: &TestEnv) {
     for day in [DAY, NEXT] {
         env.settle(date(day), Shape::default()).await.unwrap();
     }
+    imports(env).await;
     jobs(env).await;
     events(env).await;
     playback(env).await;
@@ -74,6 +77,24 @@ pub(crate) async fn work(env: &TestEnv) {
     verification::verify(&env.store, env.timezone, options, &mut |_| {})
         .await
         .unwrap();
+}
+
+/// Undoes an import of a day with ads, and imports it again with another owner of one video.
+async fn imports(env: &TestEnv) {
+    let mut plays = even_day(FOURTH, 400, 400);
+    for play in plays.iter_mut().skip(100) {
+        (play.play_time_s, play.duration_s) = (400, 600);
+    }
+    env.import(&plays, 3).await.unwrap();
+    let imports = env.store.imports(None, 2).await.unwrap();
+    let imports = env.store.imports(Some(imports[1].id), 1).await.unwrap();
+    assert_eq!(imports.len(), 1);
+    let last = ImportId(5);
+    env.store.undo_import(last, &Actor::Console).await.unwrap();
+    for play in &mut plays[300..] {
+        play.owner_id = UserId(7);
+    }
+    env.import(&plays, 3).await.unwrap();
 }
 
 async fn jobs(env: &TestEnv) {
