@@ -76,4 +76,4 @@ INSERT INTO audit (id, occurred_at, action, subject)
     SELECT b16, at, 'LAUNCH', '' FROM n;
 INSERT INTO play_import (id, name, status, ads, ad_interval_s, view_window_s, first_date, last_date,
     play_count, ad_view_count, started_at, ended_at)
-    SELECT 100000 + i, 'plays.csv', 'COMPLETED', 1, 300, 30, date, date, 1, 1, at, at FROM n;
+    SELECT i - 5000, 'plays.csv', 'COMPLETED', 1, 300, 30, date, date, 1, 1, at, at FROM n;

@@ -23,7 +23,7 @@ use chrono::Days;
 const DAY: &str = "2024-06-03";
 const NEXT: &str = "2024-06-04";
 const THIRD: &str = "2024-06-05";
-const FOURTH: &str = "2024-06-07";
+const FOURTH: &str = "2024-06-20";
 const OWNER: UserId = UserId(1_000_000);
 
 /// Rows for the tables that the work below does not fill.
