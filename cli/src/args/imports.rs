@@ -12,6 +12,9 @@ pub(crate) struct ImportPlays {
     /// Create ads until this many exist
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(crate) ads: u32,
+    /// Accept ids of accounts: their plays and videos become those of the accounts
+    #[arg(long)]
+    pub(crate) link_accounts: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -51,8 +51,8 @@ async fn prepare(command: &Command, settings: &Settings) -> anyhow::Result<()> {
                 plays,
             },
             _,
-        ) if plays.ads > 0 || !plays.files.is_empty() => {
-            bail!("`import list` and `import undo` read no files and create no ads")
+        ) if plays.ads > 0 || plays.link_accounts || !plays.files.is_empty() => {
+            bail!("`import list` and `import undo` have no options of an import")
         }
         (Command::Events { .. }, Database::Sqlite(_)) => bail!(
             "DATABASE_URL: `events` requires the event stream of a fleet, and an SQLite database \

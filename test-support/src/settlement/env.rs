@@ -147,6 +147,7 @@ impl TestEnv {
             view_window_s: 30,
             ad_interval_s: 300,
             ads,
+            link_accounts: false,
         };
         let mut source = PlayBatches::sorted(plays.to_vec());
         let imported = self

@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinSet};
 
 const FIRST: &str = "2024-06-03";
 const SECOND: &str = "2024-06-04";
@@ -267,7 +267,7 @@ impl PlaySource for Held {
 
 /// An import that runs until it is released.
 struct Running {
-    task: tokio::task::JoinHandle<Result<(), PlayImportError>>,
+    tasks: JoinSet<Result<(), PlayImportError>>,
     go: Arc<Notify>,
 }
 
@@ -284,14 +284,16 @@ async fn running(env: &TestEnv, plays: Vec<Play>) -> Running {
         view_window_s: 30,
         ad_interval_s: 300,
         ads: 0,
+        link_accounts: false,
     };
     let store = Arc::clone(&env.store);
-    let task = tokio::spawn(async move {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
         let imported = store.import_plays(&mut source, rules, "plays.csv", &Actor::Console);
         imported.await.map(|_| ())
     });
     reached.notified().await;
-    Running { task, go }
+    Running { tasks, go }
 }
 
 /// On SQLite an import has the file to itself.
@@ -303,7 +305,7 @@ async fn a_day_waits_for_an_import_and_events_wait_for_neither() {
     }
     env.import(&even_day(FIRST, 30, 5), 0).await.unwrap();
     env.settle(date(FIRST), Shape::default()).await.unwrap();
-    let import = running(&env, even_day(THIRD, 1_500, 5)).await;
+    let mut import = running(&env, even_day(THIRD, 1_500, 5)).await;
     let began = Instant::now();
     for _ in 0..5 {
         let closing = env.store.close_day(date(THIRD)).await.unwrap();
@@ -332,7 +334,7 @@ async fn a_day_waits_for_an_import_and_events_wait_for_neither() {
         "{error}"
     );
     import.go.notify_one();
-    import.task.await.unwrap().unwrap();
+    import.tasks.join_next().await.unwrap().unwrap().unwrap();
     let closing = env.store.close_day(date(THIRD)).await.unwrap();
     assert_eq!(closing, Closing::Closed);
     let plays = "SELECT COUNT(*) FROM play_history WHERE date = '2024-06-05'";
@@ -349,9 +351,8 @@ async fn an_import_whose_process_died_leaves_nothing_and_delays_nothing() {
     env.settle(date(FIRST), Shape::default()).await.unwrap();
     let before = content(&env).await;
     for is_closed in [false, true] {
-        let import = running(&env, even_day(SECOND, 1_500, 50)).await;
-        import.task.abort();
-        let _ = import.task.await;
+        let mut import = running(&env, even_day(SECOND, 1_500, 50)).await;
+        import.tasks.shutdown().await;
         let ended = async {
             loop {
                 let is_over = if is_closed {

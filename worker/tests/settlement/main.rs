@@ -9,6 +9,7 @@
 mod claims;
 mod events;
 mod figures;
+mod imported_ids;
 mod imports;
 mod jobs;
 mod operations;

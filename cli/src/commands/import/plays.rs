@@ -20,7 +20,10 @@ pub(in crate::commands) async fn run(app: &App, plays: &ImportPlays) -> anyhow::
     let imported = import_plays(
         app.store.as_ref(),
         sources,
-        rules(app, plays.ads),
+        PlayRules {
+            link_accounts: plays.link_accounts,
+            ..rules(app, plays.ads)
+        },
         app.clock.now_micros(),
         app.folder(),
         &Actor::Console,
@@ -64,6 +67,7 @@ pub(in crate::commands) fn rules(app: &App, ads: u32) -> PlayRules {
         view_window_s: app.settings.playback.view_window_s,
         ad_interval_s: app.settings.playback.ad_interval_s,
         ads,
+        link_accounts: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The imports of plays and opening balances.
 
 mod balances;
+mod linking;
 mod play_rows;
 mod plays;
 mod record;
@@ -11,7 +12,7 @@ pub(crate) mod unfinished;
 
 pub use balances::{BalanceCounts, BalanceError};
 pub use types::{
-    ImportId, ImportStatus, Imported, MAX_IMPORT_NAME, MAX_PLAY_BATCH, PlayCounts, PlayImport,
-    PlayImportError, PlayRules, PlaySource, SourcedPlay,
+    ImportId, ImportStatus, Imported, LinkedAccounts, MAX_IMPORT_NAME, MAX_PLAY_BATCH, PlayCounts,
+    PlayImport, PlayImportError, PlayRules, PlaySource, SourcedPlay,
 };
 pub use undo::{UndoError, Undone};

@@ -4,11 +4,12 @@
 use crate::{
     Store, StoreError, StoreResult,
     import::{
-        ImportId, Imported, MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource,
-        SourcedPlay,
+        ImportId, Imported, LinkedAccounts, MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules,
+        PlaySource, SourcedPlay,
+        linking::add_accounts,
         play_rows::{NewPlay, insert_ads, insert_plays},
         record::{self, Begun, NewImport},
-        registration::register,
+        registration::{register, users_of},
     },
     operations::Actor,
     settlement::days::next_active_day,
@@ -75,7 +76,12 @@ async fn import(
                 let reason = "a batch of plays exceeds the maximum size";
                 return Err(StoreError::Data(reason.to_owned()).into());
             }
-            import.add(&batch).await?;
+            match import.add(&batch).await {
+                Err(PlayImportError::Accounts(accounts)) => {
+                    return Err(import.all_accounts(accounts, source).await?);
+                }
+                added => added?,
+            }
             batch = source.next().await?;
         }
         Ok(())
@@ -115,6 +121,8 @@ struct Import {
     closed: Option<NaiveDate>,
     /// Whether the history contained plays before the import.
     has_history: bool,
+    /// Whether ids of the files may be those of accounts.
+    link_accounts: bool,
     /// The day of the last play. The next one usually belongs to the same day.
     day: Option<BusinessDay>,
     /// The new plays at the time of the last one. Equal rows are detected with them.
@@ -144,6 +152,7 @@ impl Import {
             ),
             closed,
             has_history: has_history != 0,
+            link_accounts: rules.link_accounts,
             day: None,
             latest: HashMap::new(),
             counts: PlayCounts::default(),
@@ -152,7 +161,15 @@ impl Import {
 
     /// Imports a batch.
     async fn add(&mut self, batch: &[SourcedPlay]) -> Result<(), PlayImportError> {
-        register(&mut self.tx, self.id, batch).await?;
+        let users = users_of(&mut self.tx, batch).await?;
+        if !self.link_accounts {
+            let mut accounts = LinkedAccounts::default();
+            add_accounts(&mut self.tx, &users, &mut accounts).await?;
+            if !accounts.is_empty() {
+                return Err(PlayImportError::Accounts(accounts));
+            }
+        }
+        register(&mut self.tx, self.id, batch, &users).await?;
         let old = self.old_plays(batch).await?;
         let known: HashMap<EventId, i64> = old
             .iter()
@@ -180,6 +197,23 @@ impl Import {
         insert_plays(&mut self.tx, self.id, &new).await?;
         insert_ads(&mut self.tx, self.id, &new, &self.ads, &mut self.counts).await?;
         Ok(())
+    }
+
+    /// Reads the rest of the source for further accounts. Returns the error that names them.
+    async fn all_accounts(
+        &mut self,
+        mut accounts: LinkedAccounts,
+        source: &mut dyn PlaySource,
+    ) -> Result<PlayImportError, PlayImportError> {
+        while !accounts.is_full() {
+            let batch = source.next().await?;
+            if batch.is_empty() {
+                break;
+            }
+            let users = users_of(&mut self.tx, &batch).await?;
+            add_accounts(&mut self.tx, &users, &mut accounts).await?;
+        }
+        Ok(PlayImportError::Accounts(accounts))
     }
 
     async fn commit(mut self, by: &Actor) -> StoreResult<Imported> {

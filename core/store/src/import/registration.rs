@@ -2,38 +2,55 @@
 
 use crate::{
     StoreResult,
-    import::{ImportId, ImportStatus, PlayImportError, SourcedPlay},
+    import::{ImportId, ImportStatus, PlayImportError, SourcedPlay, types::unassigned},
     settlement::days::{closed_through, next_active_day},
     sql::{
         statement::{Query, params},
         tx::Tx,
     },
-    videos::catalog::{self, known_videos},
+    videos::catalog::{self, known_users, known_videos},
 };
 use balance_batch::job::Step;
 use balance_domain::{
     accounts::UserId,
+    ids::ASSIGNED_IDS,
     videos::{Video, VideoId},
 };
 use chrono::NaiveDate;
 use std::collections::{HashMap, HashSet};
 
-/// Registers the videos and users of a batch. Rejects a video whose stored owner or length differs,
-/// unless an undone import registered it and it has no plays.
+/// Returns the users of a batch that are registered, each with the import that registered it.
+pub(super) async fn users_of(
+    tx: &mut Tx,
+    batch: &[SourcedPlay],
+) -> StoreResult<HashMap<UserId, Option<i64>>> {
+    known_users(tx, &user_ids(batch)).await
+}
+
+fn user_ids(batch: &[SourcedPlay]) -> HashSet<UserId> {
+    let ids = batch
+        .iter()
+        .flat_map(|row| [row.play.user_id, row.play.owner_id]);
+    ids.collect()
+}
+
+/// Registers the videos and users of a batch, of which `users` are registered. Rejects a video whose
+/// stored owner or length differs, unless an undone import registered it and it has no plays.
 pub(super) async fn register(
     tx: &mut Tx,
     import: ImportId,
     batch: &[SourcedPlay],
+    users: &HashMap<UserId, Option<i64>>,
 ) -> Result<(), PlayImportError> {
     let ids: HashSet<VideoId> = batch.iter().map(|row| row.play.video_id).collect();
     let mut known = known_videos(tx, &ids).await?;
+    for row in batch {
+        reject_assigned(row, users, &known)?;
+    }
     replace_undone(tx, import, batch, &mut known).await?;
     let mut videos = Vec::new();
-    let mut user_ids = HashSet::new();
     for row in batch {
         let play = &row.play;
-        user_ids.insert(play.user_id);
-        user_ids.insert(play.owner_id);
         let here = (play.owner_id, play.duration_s);
         let (owner, duration) = *known.entry(play.video_id).or_insert_with(|| {
             videos.push(Video {
@@ -63,8 +80,38 @@ pub(super) async fn register(
             ));
         }
     }
-    catalog::insert_imported_users(tx, &user_ids, import.0).await?;
+    let ids = user_ids(batch).into_iter();
+    let new = ids.filter(|id| !users.contains_key(id));
+    catalog::insert_imported_users(tx, new, import.0).await?;
     catalog::insert_videos(tx, &videos, Some(import.0)).await?;
+    Ok(())
+}
+
+/// Rejects unregistered ids that Balance assigns: a later account or video would take them.
+fn reject_assigned(
+    row: &SourcedPlay,
+    users: &HashMap<UserId, Option<i64>>,
+    videos: &HashMap<VideoId, (UserId, i64)>,
+) -> Result<(), PlayImportError> {
+    let play = &row.play;
+    let found = [
+        ("user_id", play.user_id.0, users.contains_key(&play.user_id)),
+        (
+            "video_id",
+            play.video_id.0,
+            videos.contains_key(&play.video_id),
+        ),
+        (
+            "owner_id",
+            play.owner_id.0,
+            users.contains_key(&play.owner_id),
+        ),
+    ];
+    for (column, id, is_known) in found {
+        if !is_known && ASSIGNED_IDS.contains(&id) {
+            return Err(row.rejected(column, unassigned(id)));
+        }
+    }
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 use crate::{StoreError, StoreResult};
 use async_trait::async_trait;
-use balance_domain::{calendar::BusinessTimezone, playback::Play};
+use balance_domain::{
+    accounts::UserId, calendar::BusinessTimezone, ids::ASSIGNED_IDS, playback::Play,
+};
 use chrono::{NaiveDate, NaiveDateTime};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// A play with the position of its row, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct PlayRules {
     pub ad_interval_s: u32,
     /// The minimum number of ads. Missing ones are created.
     pub ads: u32,
+    /// Whether ids of the files may be those of accounts.
+    pub link_accounts: bool,
 }
 
 /// The id of an import of plays, 1 and up.
@@ -147,6 +151,45 @@ pub struct PlayCounts {
     pub ad_views: u64,
 }
 
+/// The accounts whose ids the files of an import contain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LinkedAccounts(BTreeMap<UserId, String>);
+
+impl LinkedAccounts {
+    /// The number of accounts after which no more are searched for.
+    const MAX: usize = 1_000;
+    /// The number of accounts that are shown.
+    const SHOWN: usize = 20;
+
+    pub(super) fn add(&mut self, id: UserId, username: String) {
+        if !self.is_full() {
+            self.0.insert(id, username);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= Self::MAX
+    }
+}
+
+impl fmt::Display for LinkedAccounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.iter().take(Self::SHOWN);
+        let shown: Vec<String> = shown.map(|(id, name)| format!("{id} ({name})")).collect();
+        f.write_str(&shown.join(", "))?;
+        let others = self.0.len() - shown.len();
+        match others {
+            0 => Ok(()),
+            others if self.is_full() => write!(f, " and at least {others} others"),
+            others => write!(f, " and {others} others"),
+        }
+    }
+}
+
 /// Why an import was rejected. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayImportError {
@@ -161,6 +204,12 @@ pub enum PlayImportError {
         column: Option<&'static str>,
         reason: String,
     },
+    /// The files contain ids of accounts.
+    #[error(
+        "the files contain ids of accounts: {0}; with --link-accounts, their plays and videos \
+         become those of these accounts"
+    )]
+    Accounts(LinkedAccounts),
     /// Another import is running. Concurrent imports would not see each other's plays.
     #[error("import {0} is running; repeat this one when it has ended")]
     Running(ImportId),
@@ -171,4 +220,10 @@ pub enum PlayImportError {
     Source(Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Returns why an id in the range that Balance assigns is rejected.
+pub(super) fn unassigned(id: i64) -> String {
+    let (first, last) = (ASSIGNED_IDS.start(), ASSIGNED_IDS.end());
+    format!("{id} is not registered, and Balance itself assigns the ids from {first} to {last}")
 }

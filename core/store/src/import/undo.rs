@@ -21,7 +21,7 @@ use chrono::NaiveDate;
 use std::collections::HashSet;
 
 /// The plays that one transaction removes, with their ad views.
-const PAGE: u32 = LIST_CHUNK as u32;
+const PAGE: u32 = 1_000;
 /// The plays whose ad views one statement removes.
 const PLAYS_PER_DELETE: usize = 128;
 

@@ -33,28 +33,36 @@ async fn insert_users(tx: &mut Tx, users: &[User], import: Option<i64>) -> Store
     Ok(())
 }
 
-/// Registers users of imported plays under generated names. Existing users stay unchanged.
-pub(crate) async fn insert_imported_users(
+/// Returns those of the users that are registered, each with the import that registered it.
+pub(crate) async fn known_users(
     tx: &mut Tx,
-    user_ids: &HashSet<UserId>,
-    import: i64,
-) -> StoreResult<()> {
-    if user_ids.is_empty() {
-        return Ok(());
+    ids: &HashSet<UserId>,
+) -> StoreResult<HashMap<UserId, Option<i64>>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
-    let found: Vec<(i64,)> = tx
+    let found: Vec<(i64, Option<i64>)> = tx
         .fetch_in(
-            "SELECT id FROM users WHERE id IN ",
-            user_ids.iter().map(|id| id.0),
+            "SELECT id, import_id FROM users WHERE id IN ",
+            ids.iter().map(|id| id.0),
             "",
             &[],
         )
         .await?;
-    let found: HashSet<i64> = found.into_iter().map(|(id,)| id).collect();
-    let new: Vec<User> = user_ids
-        .iter()
-        .filter(|id| !found.contains(&id.0))
-        .map(|&id| User {
+    Ok(found
+        .into_iter()
+        .map(|(id, import)| (UserId(id), import))
+        .collect())
+}
+
+/// Registers users of imported plays under generated names.
+pub(crate) async fn insert_imported_users(
+    tx: &mut Tx,
+    ids: impl Iterator<Item = UserId>,
+    import: i64,
+) -> StoreResult<()> {
+    let new: Vec<User> = ids
+        .map(|id| User {
             id,
             username: id.imported_username(),
         })
