@@ -86,7 +86,7 @@ async fn accounts_and_videos_have_ids_that_imports_do_not_bring() {
     assert_eq!(mallory.user_id, UserId(FIRST_ASSIGNED_ID));
     let first = film(&env, mallory.user_id).await;
     assert_eq!(first, VideoId(FIRST_ASSIGNED_ID));
-    // User 1,000,000 owns the videos 1 to 5, whatever accounts exist.
+    // User 1,000,000 owns the videos 1 to 5, regardless of the accounts.
     env.import(&even_day(DAY, 30, 5), 0).await.unwrap();
     let largest = i64::MAX;
     env.import(&[play(largest, largest, at("2024-06-03T01:00:00Z"))], 0)

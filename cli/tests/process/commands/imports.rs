@@ -109,3 +109,24 @@ fn an_undo_that_is_killed_at_any_commit_is_completed_by_a_second_one() {
         }
     }
 }
+
+#[test]
+fn ids_of_accounts_are_accepted_only_by_an_option() {
+    let env = TestEnv::new();
+    let password = env.file("password", "correct horse");
+    let create = ["admin", "create", "boss", "--password-file", &password];
+    let created = env.balance(&create).run().succeeded().stdout;
+    assert!(created.contains("user 8000000000000001,"), "{created}");
+    // An account of an older version, whose id the file contains as an owner.
+    for (table, column) in [("users", "id"), ("credential", "user_id")] {
+        env.execute(&format!("UPDATE {table} SET {column} = 9"));
+    }
+    let before = env.everything();
+    let file = env.file("plays.csv", csv(&DAYS, 5));
+    let import = env.balance(&["import", &file]).run();
+    import.failed(&["ids of accounts: 9 (boss);", "--link-accounts"]);
+    assert_same(&env.everything(), &before, "a rejected import");
+    let linked = env.balance(&["import", "--link-accounts", &file]).run();
+    linked.succeeded();
+    assert_eq!(env.value("SELECT username FROM users WHERE id = 9"), "boss");
+}
