@@ -9,7 +9,7 @@ use crate::{
         linking::add_accounts,
         play_rows::{NewPlay, insert_ads, insert_plays},
         record::{self, Begun, NewImport},
-        registration::{register, users_of},
+        registration::{BatchUsers, register},
     },
     operations::Actor,
     settlement::days::next_active_day,
@@ -161,10 +161,10 @@ impl Import {
 
     /// Imports a batch.
     async fn add(&mut self, batch: &[SourcedPlay]) -> Result<(), PlayImportError> {
-        let users = users_of(&mut self.tx, batch).await?;
+        let users = BatchUsers::find(&mut self.tx, batch).await?;
         if !self.link_accounts {
             let mut accounts = LinkedAccounts::default();
-            add_accounts(&mut self.tx, &users, &mut accounts).await?;
+            add_accounts(&mut self.tx, &users.known, &mut accounts).await?;
             if !accounts.is_empty() {
                 return Err(PlayImportError::Accounts(accounts));
             }
@@ -210,8 +210,8 @@ impl Import {
             if batch.is_empty() {
                 break;
             }
-            let users = users_of(&mut self.tx, &batch).await?;
-            add_accounts(&mut self.tx, &users, &mut accounts).await?;
+            let users = BatchUsers::find(&mut self.tx, &batch).await?;
+            add_accounts(&mut self.tx, &users.known, &mut accounts).await?;
         }
         Ok(PlayImportError::Accounts(accounts))
     }

@@ -19,33 +19,36 @@ use balance_domain::{
 use chrono::NaiveDate;
 use std::collections::{HashMap, HashSet};
 
-/// Returns the users of a batch that are registered, each with the import that registered it.
-pub(super) async fn users_of(
-    tx: &mut Tx,
-    batch: &[SourcedPlay],
-) -> StoreResult<HashMap<UserId, Option<i64>>> {
-    known_users(tx, &user_ids(batch)).await
+/// The users of a batch.
+pub(super) struct BatchUsers {
+    ids: HashSet<UserId>,
+    /// Those that are registered, each with the import that registered it.
+    pub(super) known: HashMap<UserId, Option<i64>>,
 }
 
-fn user_ids(batch: &[SourcedPlay]) -> HashSet<UserId> {
-    let ids = batch
-        .iter()
-        .flat_map(|row| [row.play.user_id, row.play.owner_id]);
-    ids.collect()
+impl BatchUsers {
+    pub(super) async fn find(tx: &mut Tx, batch: &[SourcedPlay]) -> StoreResult<Self> {
+        let ids = batch
+            .iter()
+            .flat_map(|row| [row.play.user_id, row.play.owner_id]);
+        let ids: HashSet<UserId> = ids.collect();
+        let known = known_users(tx, &ids).await?;
+        Ok(Self { ids, known })
+    }
 }
 
-/// Registers the videos and users of a batch, of which `users` are registered. Rejects a video whose
-/// stored owner or length differs, unless an undone import registered it and it has no plays.
+/// Registers the videos and users of a batch. Rejects a video whose stored owner or length differs,
+/// unless an undone import registered it and it has no plays.
 pub(super) async fn register(
     tx: &mut Tx,
     import: ImportId,
     batch: &[SourcedPlay],
-    users: &HashMap<UserId, Option<i64>>,
+    users: &BatchUsers,
 ) -> Result<(), PlayImportError> {
     let ids: HashSet<VideoId> = batch.iter().map(|row| row.play.video_id).collect();
     let mut known = known_videos(tx, &ids).await?;
     for row in batch {
-        reject_assigned(row, users, &known)?;
+        reject_assigned(row, &users.known, &known)?;
     }
     replace_undone(tx, import, batch, &mut known).await?;
     let mut videos = Vec::new();
@@ -80,8 +83,8 @@ pub(super) async fn register(
             ));
         }
     }
-    let ids = user_ids(batch).into_iter();
-    let new = ids.filter(|id| !users.contains_key(id));
+    let ids = users.ids.iter().copied();
+    let new = ids.filter(|id| !users.known.contains_key(id));
     catalog::insert_imported_users(tx, new, import.0).await?;
     catalog::insert_videos(tx, &videos, Some(import.0)).await?;
     Ok(())
@@ -94,25 +97,18 @@ fn reject_assigned(
     videos: &HashMap<VideoId, (UserId, i64)>,
 ) -> Result<(), PlayImportError> {
     let play = &row.play;
-    let found = [
-        ("user_id", play.user_id.0, users.contains_key(&play.user_id)),
-        (
-            "video_id",
-            play.video_id.0,
-            videos.contains_key(&play.video_id),
-        ),
-        (
-            "owner_id",
-            play.owner_id.0,
-            users.contains_key(&play.owner_id),
-        ),
-    ];
-    for (column, id, is_known) in found {
-        if !is_known && ASSIGNED_IDS.contains(&id) {
-            return Err(row.rejected(column, unassigned(id)));
-        }
-    }
-    Ok(())
+    let is_assigned = |id: i64| ASSIGNED_IDS.contains(&id);
+    let (user, video, owner) = (play.user_id, play.video_id, play.owner_id);
+    let (column, id) = if is_assigned(user.0) && !users.contains_key(&user) {
+        ("user_id", user.0)
+    } else if is_assigned(video.0) && !videos.contains_key(&video) {
+        ("video_id", video.0)
+    } else if is_assigned(owner.0) && !users.contains_key(&owner) {
+        ("owner_id", owner.0)
+    } else {
+        return Ok(());
+    };
+    Err(row.rejected(column, unassigned(id)))
 }
 
 /// Gives videos of undone imports the owner and the length of the batch if they have no plays: the
