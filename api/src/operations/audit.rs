@@ -21,6 +21,8 @@ enum AuditActionView {
     Abandon,
     SetRates,
     AdoptStream,
+    Import,
+    UndoImport,
 }
 
 /// An entry of the audit log.

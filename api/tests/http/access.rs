@@ -31,13 +31,25 @@ const OPERATIONS: [(&str, Requires, &str, &str, u16); 36] = [
     ("getMetrics", Requires::Nothing, "GET", "/metrics", 200),
     ("registerVideo", Requires::User, "POST", "/videos", 201),
     ("listVideos", Requires::User, "GET", "/videos", 200),
-    ("getVideo", Requires::User, "GET", "/videos/1", 200),
-    ("playVideo", Requires::User, "POST", "/videos/1/play", 200),
+    (
+        "getVideo",
+        Requires::User,
+        "GET",
+        "/videos/8000000000000001",
+        200,
+    ),
+    (
+        "playVideo",
+        Requires::User,
+        "POST",
+        "/videos/8000000000000001/play",
+        200,
+    ),
     (
         "pauseVideo",
         Requires::User,
         "POST",
-        "/videos/1/pause?currentPlayedAt=0",
+        "/videos/8000000000000001/pause?currentPlayedAt=0",
         200,
     ),
     ("listRevenues", Requires::User, "GET", "/revenues", 200),
@@ -59,7 +71,7 @@ const OPERATIONS: [(&str, Requires, &str, &str, u16); 36] = [
         "getVideoStatistics",
         Requires::Owner,
         "GET",
-        "/videos/1/statistics",
+        "/videos/8000000000000001/statistics",
         200,
     ),
     ("registerAd", Requires::Admin, "POST", "/ads", 201),
@@ -291,7 +303,10 @@ async fn plays_and_pauses_require_the_users_own_token() {
     let admin = env.admin("admin").await;
     env.video(&owner, "a film", 600).await;
     for token in [&user, &admin] {
-        for path in ["/videos/1/play?", "/videos/1/pause?currentPlayedAt=1&"] {
+        for path in [
+            "/videos/8000000000000001/play?",
+            "/videos/8000000000000001/pause?currentPlayedAt=1&",
+        ] {
             let path = format!("{path}userId={owner_id}");
             env.request("POST", &path, token)
                 .await

@@ -2,6 +2,7 @@
 
 use crate::env::{PASSWORD, TestEnv, TestRequest, TestResponse};
 use balance_api::Limits;
+use balance_domain::ids::FIRST_ASSIGNED_ID;
 use serde_json::{Value, json};
 
 fn refresh(tokens: &Value) -> &str {
@@ -18,7 +19,10 @@ async fn joining_makes_an_account_once() {
     let env = TestEnv::new().await;
     let body = json!({"username": "민수", "password": PASSWORD});
     let joined = env.post("/join", &body).await.is(201).json();
-    assert_eq!(joined, json!({"userId": 1, "username": "민수"}));
+    assert_eq!(
+        joined,
+        json!({"userId": FIRST_ASSIGNED_ID, "username": "민수"})
+    );
     env.post("/join", &body)
         .await
         .is_problem(409, "username-taken");
@@ -29,7 +33,10 @@ async fn joining_makes_an_account_once() {
         .await
         .is_problem(409, "username-taken");
     let other = json!({"username": "minsu", "password": PASSWORD});
-    assert_eq!(env.post("/join", &other).await.is(201).json()["userId"], 2);
+    assert_eq!(
+        env.post("/join", &other).await.is(201).json()["userId"],
+        FIRST_ASSIGNED_ID + 1
+    );
 }
 
 #[tokio::test]

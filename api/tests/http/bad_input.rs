@@ -144,41 +144,41 @@ async fn parameters_are_rejected_by_name() {
         ("GET", &format!("/videos/{huge}"), "id"),
         ("POST", "/videos/x/play", "id"),
         ("POST", "/videos/0/pause?currentPlayedAt=1", "id"),
-        ("POST", "/videos/1/play?userId=x", "userId"),
-        ("POST", "/videos/1/pause", "currentPlayedAt"),
+        ("POST", "/videos/8000000000000001/play?userId=x", "userId"),
+        ("POST", "/videos/8000000000000001/pause", "currentPlayedAt"),
         (
             "POST",
-            "/videos/1/pause?currentPlayedAt=",
+            "/videos/8000000000000001/pause?currentPlayedAt=",
             "currentPlayedAt",
         ),
         (
             "POST",
-            "/videos/1/pause?currentPlayedAt=x",
+            "/videos/8000000000000001/pause?currentPlayedAt=x",
             "currentPlayedAt",
         ),
         (
             "POST",
-            "/videos/1/pause?currentPlayedAt=-1",
+            "/videos/8000000000000001/pause?currentPlayedAt=-1",
             "currentPlayedAt",
         ),
         (
             "POST",
-            "/videos/1/pause?currentPlayedAt=601",
+            "/videos/8000000000000001/pause?currentPlayedAt=601",
             "currentPlayedAt",
         ),
         (
             "POST",
-            "/videos/1/pause?currentPlayedAt=1.5",
+            "/videos/8000000000000001/pause?currentPlayedAt=1.5",
             "currentPlayedAt",
         ),
         (
             "POST",
-            &format!("/videos/1/pause?currentPlayedAt={huge}"),
+            &format!("/videos/8000000000000001/pause?currentPlayedAt={huge}"),
             "currentPlayedAt",
         ),
         (
             "POST",
-            "/videos/1/pause?currentPlayedAt=1&userId=x",
+            "/videos/8000000000000001/pause?currentPlayedAt=1&userId=x",
             "userId",
         ),
         ("GET", "/videos?ownerId=x", "ownerId"),
@@ -220,8 +220,8 @@ async fn keys_are_rejected_by_name() {
     let (_, user) = env.user("minsu").await;
     env.video(&user, "a film", 600).await;
     for path in [
-        "/videos/1/play",
-        "/videos/1/pause?currentPlayedAt=1",
+        "/videos/8000000000000001/play",
+        "/videos/8000000000000001/pause?currentPlayedAt=1",
         "/videos",
     ] {
         let request = || {

@@ -2,8 +2,12 @@
 
 use crate::env::TestEnv;
 use balance_batch::status::BatchStatus;
-use balance_domain::{accounts::UserId, playback::Play, videos::VideoId};
-use balance_store::import::PlayRules;
+use balance_domain::{
+    accounts::UserId,
+    playback::Play,
+    videos::{Video, VideoId},
+};
+use balance_store::{import::PlayRules, operations::Actor};
 use balance_test_support::settlement::{PlayBatches, Shape, wait_for_end, worker_settings};
 use balance_worker::{Worker, settings::WorkerMode};
 use chrono::{DateTime, NaiveDate};
@@ -56,11 +60,15 @@ impl Settled {
         let minsu = env.user("minsu").await;
         let jiwoo = env.user("jiwoo").await;
         let admin = env.admin("boss").await;
-        for number in 1..=VIDEOS {
-            let owner = if number % 2 == 1 { &minsu } else { &jiwoo };
-            let title = format!("film {number}, \"the\" best");
-            assert_eq!(env.video(&owner.1, &title, DURATION_S).await, number);
-        }
+        let videos: Vec<Video> = (1..=VIDEOS)
+            .map(|number| Video {
+                id: VideoId(number),
+                owner_id: UserId(if number % 2 == 1 { minsu.0 } else { jiwoo.0 }),
+                title: format!("film {number}, \"the\" best"),
+                duration_s: DURATION_S,
+            })
+            .collect();
+        env.store.register(&[], &videos).await.unwrap();
         let mut plays = Vec::new();
         for (number, day) in (1..).zip(DAYS) {
             for video in 1..VIDEOS {
@@ -96,9 +104,11 @@ impl Settled {
             view_window_s: 30,
             ad_interval_s: 300,
             ads: 1,
+            link_accounts: true,
         };
         let mut source = PlayBatches::sorted(self.plays.clone());
-        let counts = store.import_plays(&mut source, rules).await.unwrap();
+        let imported = store.import_plays(&mut source, rules, "plays.csv", &Actor::Console);
+        let counts = imported.await.unwrap().counts;
         assert_eq!(counts.counted, self.plays.len() as u64);
         let settings = worker_settings(Shape {
             chunk_size: 3,

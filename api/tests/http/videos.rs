@@ -1,6 +1,7 @@
 //! Registration and search of videos and ads.
 
 use crate::env::{TestEnv, TestRequest};
+use balance_domain::ids::FIRST_ASSIGNED_ID;
 use serde_json::{Value, json};
 
 async fn list(env: &TestEnv, token: &str, query: &str) -> Value {
@@ -32,17 +33,20 @@ async fn a_video_reads_back_as_it_was_registered() {
         )
         .await
         .is(201);
-    assert_eq!(answer.header("Location"), Some("/videos/1"));
-    let read = env.request("GET", "/videos/1", &token).await.is(200);
+    assert_eq!(answer.header("Location"), Some("/videos/8000000000000001"));
+    let read = env
+        .request("GET", "/videos/8000000000000001", &token)
+        .await
+        .is(200);
     assert_eq!(
         read.json(),
         json!({
-            "videoId": 1, "title": body["title"], "duration": 600, "ownerId": user_id,
+            "videoId": FIRST_ASSIGNED_ID, "title": body["title"], "duration": 600, "ownerId": user_id,
             "viewCount": 0, "adViewCount": 0,
         })
     );
     assert_eq!(read.json(), answer.json());
-    env.request("GET", "/videos/2", &token)
+    env.request("GET", "/videos/8000000000000002", &token)
         .await
         .is_problem(404, "no-such-video");
 }

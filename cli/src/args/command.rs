@@ -1,7 +1,13 @@
 //! The commands of the program.
 
 use crate::{
-    args::{accounts::Admin, jobs::Jobs, reports::Report, values::business_date},
+    args::{
+        accounts::Admin,
+        imports::{ImportPlays, Imports},
+        jobs::Jobs,
+        reports::Report,
+        values::business_date,
+    },
     settings::Settings,
 };
 use balance_store::{FileUse, events::StreamIdentity};
@@ -29,16 +35,17 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Generate two weeks of plays, settle every day and print the results
     Demo(Demo),
-    /// Import plays from CSV files in one transaction
+    /// Import plays from CSV files, all or nothing; list and undo imports
     ///
     /// Columns: user_id,video_id,owner_id,started_at,play_time_s,video_duration_s
+    ///
+    /// Write ./list and ./undo for files of these names.
+    #[command(subcommand_negates_reqs = true)]
     Import {
-        /// The files; - is standard input
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Create ads until this many exist
-        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
-        ads: u32,
+        #[command(subcommand)]
+        imports: Option<Imports>,
+        #[command(flatten)]
+        plays: ImportPlays,
     },
     /// Import lifetime counts of videos from another system, before the first day is closed
     ///
@@ -149,10 +156,15 @@ impl Command {
         match self {
             Self::Openapi | Self::Completions { .. } | Self::Help { .. } => DatabaseUse::None,
             Self::Demo(_) | Self::Backup { .. } => DatabaseUse::Own,
-            Self::Import { .. } | Self::ImportBalances { .. } | Self::Migrate | Self::Serve => {
-                DatabaseUse::Open(FileUse::Create)
+            Self::Import { imports: None, .. }
+            | Self::ImportBalances { .. }
+            | Self::Migrate
+            | Self::Serve => DatabaseUse::Open(FileUse::Create),
+            Self::Import {
+                imports: Some(Imports::Undo { .. }),
+                ..
             }
-            Self::Settle(_)
+            | Self::Settle(_)
             | Self::Events { .. }
             | Self::Admin { .. }
             | Self::Api
@@ -172,6 +184,10 @@ impl Command {
             | Self::Verify { .. }
             | Self::Workers { .. }
             | Self::Rates { rates: Rates::Show }
+            | Self::Import {
+                imports: Some(Imports::List { .. }),
+                ..
+            }
             | Self::Jobs {
                 jobs: Jobs::List { .. } | Jobs::Show { .. },
             } => DatabaseUse::Open(FileUse::Read),

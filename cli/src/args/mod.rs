@@ -3,6 +3,7 @@
 mod accounts;
 mod command;
 mod help;
+mod imports;
 mod jobs;
 mod reports;
 mod values;
@@ -10,5 +11,6 @@ mod values;
 pub(crate) use accounts::{Admin, GrantedRole, PasswordArgs};
 pub(crate) use command::{Args, Command, Completions, DatabaseUse, Demo, Events, Rates, Settle};
 pub(crate) use help::{completion_script, help_page, parse};
+pub(crate) use imports::{ImportPlays, Imports};
 pub(crate) use jobs::Jobs;
 pub(crate) use reports::{By, Report, ReportArgs};

@@ -17,6 +17,7 @@ use balance_service::reports::Reports;
 use balance_store::{
     FileUse, LockOutcome, ProcessLock, Store,
     import::{MAX_PLAY_BATCH, PlayImportError, PlaySource, SourcedPlay},
+    operations::Actor,
     reports::TopBy,
 };
 use chrono::{Days, NaiveDate};
@@ -131,11 +132,11 @@ async fn generate(
     };
     let imported = app
         .store
-        .import_plays(&mut plays, import::rules(app, ads))
+        .import_plays(&mut plays, import::rules(app, ads), "demo", &Actor::Console)
         .await;
     drop(plays);
     bar.finish_and_clear();
-    import::print(&imported?);
+    import::print(&imported?.counts);
 
     let local_worker = app.local_worker(false).await?;
     let settled = settle_days(app, &local_worker).await;

@@ -61,7 +61,14 @@ async fn prepare(command: &Command, settings: &Settings) -> anyhow::Result<()> {
 
 async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Import { files, ads } => import::plays(app, &files, ads).await,
+        Command::Import {
+            imports: None,
+            plays,
+        } => import::plays(app, &plays).await,
+        Command::Import {
+            imports: Some(imports),
+            ..
+        } => import::recorded(app, imports).await,
         Command::ImportBalances { file } => import::balances(app, &file).await,
         Command::Settle(settle) => settle::run(app, settle).await,
         Command::Report { report } => report::run(app, report).await,

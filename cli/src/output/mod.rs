@@ -1,11 +1,13 @@
 //! Results on standard output: tables, JSON and CSV.
 
+mod imports;
 mod jobs;
 mod replay;
 pub(crate) mod report;
 pub(crate) mod verify;
 mod workers;
 
+pub(crate) use imports::{imports, imports_json};
 pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
 pub(crate) use replay::{replayed, replayed_json};
 pub(crate) use workers::{workers, workers_json};

@@ -31,7 +31,7 @@ fn fill(env: &TestEnv, from: u64, to: u64) {
     let these = format!("video_id BETWEEN {from} AND {to}");
     for statement in [
         format!(
-            "INSERT INTO video SELECT seq, 9000000000 + seq % {CREATORS}, CONCAT('film ', seq), \
+            "INSERT INTO video (id, owner_id, title, duration_s, created_at) SELECT seq, 9000000000 + seq % {CREATORS}, CONCAT('film ', seq), \
              600, '2026-01-01 00:00:00' FROM {videos}"
         ),
         format!(

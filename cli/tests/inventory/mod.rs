@@ -3,9 +3,11 @@
 
 /// The arguments of each command after its name. `CSV` is a file of plays, `NEW` a new file, `DIR` the
 /// folder of the database.
-const ARGUMENTS: [(&str, &[&str]); 28] = [
+const ARGUMENTS: [(&str, &[&str]); 31] = [
     ("demo", &["--dir", "DIR", "--reset"]),
     ("import", &["CSV"]),
+    ("import list", &[]),
+    ("import undo", &["1"]),
     ("import-balances", &["CSV"]),
     ("settle", &[]),
     ("report top5", &["--date", "2024-05-01"]),
@@ -20,6 +22,7 @@ const ARGUMENTS: [(&str, &[&str]); 28] = [
     ("jobs abandon", &["1"]),
     ("rates show", &[]),
     ("rates set", &["CSV", "--effective-from", "2099-01-01"]),
+    ("events adopt", &[]),
     ("events replay", &[]),
     ("admin create", &["boss", "--password-file", "CSV"]),
     ("admin grant", &["boss"]),
@@ -34,10 +37,11 @@ const ARGUMENTS: [(&str, &[&str]); 28] = [
     ("completions", &["bash"]),
 ];
 
-/// The commands that use no database, and the one whose kind of database is always wrong here.
-pub(crate) const WITHOUT: [&str; 3] = ["openapi", "completions", "events replay"];
+/// The commands that use no database, and those whose kind of database is always wrong here.
+pub(crate) const WITHOUT: [&str; 4] = ["openapi", "completions", "events adopt", "events replay"];
 /// The commands that only read.
-pub(crate) const READ: [&str; 7] = [
+pub(crate) const READ: [&str; 8] = [
+    "import list",
     "report top5",
     "report revenue",
     "verify",
@@ -53,7 +57,9 @@ pub(crate) fn commands(
     help: &dyn Fn(&[&str]) -> String,
 ) -> Vec<(&'static str, &'static [&'static str])> {
     let mut found = subcommands("", help);
-    found.retain(|name| name != "help");
+    found.retain(|name| !name.ends_with("help"));
+    // A command of its own, besides its subcommands.
+    found.push("import".to_owned());
     let mut known: Vec<&str> = ARGUMENTS.iter().map(|(name, _)| *name).collect();
     found.sort_unstable();
     known.sort_unstable();

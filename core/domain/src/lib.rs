@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod calendar;
 pub mod clock;
+pub mod ids;
 pub mod money;
 pub mod period;
 pub mod playback;

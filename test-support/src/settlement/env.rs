@@ -147,9 +147,13 @@ impl TestEnv {
             view_window_s: 30,
             ad_interval_s: 300,
             ads,
+            link_accounts: false,
         };
         let mut source = PlayBatches::sorted(plays.to_vec());
-        self.store.import_plays(&mut source, rules).await
+        let imported = self
+            .store
+            .import_plays(&mut source, rules, "plays.csv", &Actor::Console);
+        Ok(imported.await?.counts)
     }
 
     /// Launches a day and waits for its end.

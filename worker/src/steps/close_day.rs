@@ -19,7 +19,7 @@ enum Attempt {
     Closed,
     /// An earlier day is unsettled. The wait has no limit.
     EarlierDayUnsettled,
-    /// The event stream delays the closing, with the reason. The wait is limited.
+    /// The event stream or an import delays the closing, with the reason. The wait is limited.
     Delayed(String),
 }
 
@@ -91,6 +91,7 @@ async fn close(context: &WorkerContext, claim: &Claim) -> Result<Attempt, ClaimE
     Ok(match store.close_day(claim.date).await? {
         Closing::Closed => Attempt::Closed,
         Closing::EarlierDayUnsettled(_) => Attempt::EarlierDayUnsettled,
+        Closing::ImportUnfinished(id) => Attempt::Delayed(format!("import {id} has not ended")),
     })
 }
 

@@ -9,6 +9,8 @@
 mod claims;
 mod events;
 mod figures;
+mod imported_ids;
+mod imports;
 mod jobs;
 mod operations;
 mod order;

@@ -78,7 +78,7 @@ const FAULTS: [(&str, &str, &str); 4] = [
     ),
     (
         "DELETE FROM video WHERE id = 15",
-        "INSERT INTO video SELECT 15, owner_id, title, duration_s, created_at FROM video WHERE id = 14",
+        "INSERT INTO video (id, owner_id, title, duration_s, created_at) SELECT 15, owner_id, title, duration_s, created_at FROM video WHERE id = 14",
         "no such video",
     ),
     (

@@ -1,33 +1,40 @@
 //! `balance import`.
 
 use crate::{
+    args::ImportPlays,
     commands::source::{display_name, open_source},
     output, progress,
     wiring::App,
 };
 use balance_service::import::plays::{NamedSource, import_plays};
-use balance_store::import::{PlayCounts, PlayRules};
+use balance_store::{
+    import::{Imported, PlayCounts, PlayRules},
+    operations::Actor,
+};
 use indicatif::{HumanCount, ProgressBar};
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
-pub(in crate::commands) async fn run(
-    app: &App,
-    files: &[PathBuf],
-    ads: u32,
-) -> anyhow::Result<ExitCode> {
+pub(in crate::commands) async fn run(app: &App, plays: &ImportPlays) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let (sources, bar) = open(files)?;
+    let (sources, bar) = open(&plays.files)?;
     let imported = import_plays(
         app.store.as_ref(),
         sources,
-        rules(app, ads),
+        PlayRules {
+            link_accounts: plays.link_accounts,
+            ..rules(app, plays.ads)
+        },
         app.clock.now_micros(),
         app.folder(),
+        &Actor::Console,
     )
     .await;
     bar.finish_and_clear();
-    let counts = imported?;
+    let Imported { id, counts } = imported?;
     print(&counts);
+    output::line(&format!(
+        "import {id}; `balance import undo {id}` removes it while its days are open"
+    ));
     output::line(&progress::rate(counts.read, "plays", began.elapsed()));
     Ok(ExitCode::SUCCESS)
 }
@@ -60,6 +67,7 @@ pub(in crate::commands) fn rules(app: &App, ads: u32) -> PlayRules {
         view_window_s: app.settings.playback.view_window_s,
         ad_interval_s: app.settings.playback.ad_interval_s,
         ads,
+        link_accounts: false,
     }
 }
 

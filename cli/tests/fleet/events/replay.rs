@@ -112,7 +112,7 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     let none = env.balance(&["events", "replay"]).run().succeeded();
     assert!(none.stdout.starts_with("0 plays and pauses"), "{none:#?}");
     env.database.execute(
-        "INSERT INTO ad VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
+        "INSERT INTO ad (id, title, created_at) VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
     );
     let server = api(&env);
     let client = server.client();
@@ -162,7 +162,7 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     rejected.failed(&["ads", "--without-ads"]);
     assert_eq!(tables(&empty), ["closed_through|1|NULL"]);
     empty.database.execute(
-        "INSERT INTO ad VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
+        "INSERT INTO ad (id, title, created_at) VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
     );
     let output = replay(&empty);
     assert_eq!(counts(&output), [events as u64, 0, 0], "{output}");

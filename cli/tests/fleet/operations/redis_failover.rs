@@ -142,14 +142,14 @@ fn a_failover_of_redis_needs_no_restart_in_either_direction() {
         is_written(accepted);
     }
     // The consumer of notifications reads from the master, too.
-    let list = ["LLEN", "{balance}:steps:active"];
+    let identity = env.identity();
+    let queue_key = |name: &str| format!("{{balance:{identity}}}:steps:{name}");
+    let active = queue_key("active");
+    let list = ["LLEN", &active];
     let master = &pair.servers[pair.master];
     let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    master.command(
-        env.number,
-        &["HSET", "{balance}:steps:data", id, "nonsense"],
-    );
-    let metadata = format!("{{balance}}:steps:meta:{id}");
+    master.command(env.number, &["HSET", &queue_key("data"), id, "nonsense"]);
+    let metadata = queue_key(&format!("meta:{id}"));
     master.command(
         env.number,
         &[
@@ -163,7 +163,7 @@ fn a_failover_of_redis_needs_no_restart_in_either_direction() {
             "Pending",
         ],
     );
-    master.command(env.number, &["RPUSH", "{balance}:steps:active", id]);
+    master.command(env.number, &["RPUSH", &active, id]);
     until("the consumer to receive a notification", || {
         master.command(env.number, &list) == ["0"]
     });

@@ -2,9 +2,11 @@
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 19] = [
     &["demo"],
     &["import"],
+    &["import", "list"],
+    &["import", "undo"],
     &["import-balances"],
     &["settle"],
     &["report", "top5"],

@@ -5,4 +5,5 @@ mod databases;
 pub(crate) mod demo;
 mod getting_started;
 mod help;
+mod imports;
 mod rejected_commands;

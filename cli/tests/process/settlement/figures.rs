@@ -79,7 +79,16 @@ fn a_second_import_adds_nothing() {
         return;
     };
     let env = imported(&log);
-    let before = env.everything();
+    // The import itself is recorded.
+    let everything = || {
+        let mut rows = env.everything();
+        rows.retain(|row| {
+            let (table, _) = row.split_once('|').unwrap();
+            !["audit", "next_id", "play_import"].contains(&table)
+        });
+        rows
+    };
+    let before = everything();
     let again = |args: &[&str], stdin: Option<&str>, counts: &str| {
         let mut call = env.balance(args);
         if let Some(path) = stdin {
@@ -87,7 +96,7 @@ fn a_second_import_adds_nothing() {
         }
         let outcome = call.run().succeeded();
         assert!(outcome.stdout.contains(counts), "{outcome:#?}");
-        assert_same(&env.everything(), &before, counts);
+        assert_same(&everything(), &before, counts);
     };
     let known = "33,118 read = 0 new + 33,118 already there + 0 repeats";
     again(&["import", "--ads", "1", &log], None, known);

@@ -1,12 +1,19 @@
 //! Imports plays from files. An external sort merges the plays in time order, so that memory stays
 //! bounded for files of any size.
 
-use crate::import::{csv_file::FileError, play_file::PlayFile};
+use crate::{
+    import::{csv_file::FileError, play_file::PlayFile},
+    listing::Listing,
+};
 use async_trait::async_trait;
 use balance_domain::{accounts::UserId, playback::Play, videos::VideoId};
 use balance_store::{
-    Store,
-    import::{MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay},
+    Store, StoreResult,
+    import::{
+        ImportId, Imported, MAX_PLAY_BATCH, PlayImport, PlayImportError, PlayRules, PlaySource,
+        SourcedPlay,
+    },
+    operations::Actor,
 };
 use extsort::{ExternalSorter, Sortable};
 use std::{
@@ -54,11 +61,13 @@ pub async fn import_plays(
     rules: PlayRules,
     now_micros: i64,
     sort_folder: Option<PathBuf>,
-) -> Result<PlayCounts, ImportError> {
+    by: &Actor,
+) -> Result<Imported, ImportError> {
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let mut plays = SortedPlays::read(sources, now_micros, sort_folder);
-    match store.import_plays(&mut plays, rules).await {
-        Ok(counts) => Ok(counts),
+    let name = names.join(", ");
+    match store.import_plays(&mut plays, rules, &name, by).await {
+        Ok(imported) => Ok(imported),
         Err(PlayImportError::Row {
             file,
             line,
@@ -77,8 +86,21 @@ pub async fn import_plays(
             Ok(error) => *error,
             Err(other) => ImportError::Store(PlayImportError::Source(other)),
         }),
-        Err(error @ PlayImportError::Store(_)) => Err(ImportError::Store(error)),
+        Err(error) => Err(ImportError::Store(error)),
     }
+}
+
+/// Returns a page of imports, newest first.
+///
+/// # Errors
+/// If the store fails.
+pub async fn imports(
+    store: &Store,
+    before: Option<ImportId>,
+    limit: u32,
+) -> StoreResult<Listing<PlayImport, ImportId>> {
+    let items = store.imports(before, limit.saturating_add(1)).await?;
+    Ok(Listing::of(items, limit, |last| last.id))
 }
 
 type Batch = Result<Vec<SourcedPlay>, ImportError>;

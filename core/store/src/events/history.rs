@@ -263,7 +263,7 @@ async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreR
     if passed.is_empty() {
         return Ok(());
     }
-    let ids = catalog::ensure_ads(tx, 0).await?;
+    let ids = catalog::ensure_ads(tx, 0, None).await?;
     let schedule = AdSchedule::new(interval, ids.into_iter().map(AdId).collect());
     let shown: Vec<_> = passed
         .into_iter()
@@ -274,7 +274,7 @@ async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreR
                 .collect::<Vec<_>>()
         })
         .collect();
-    let keep = tx.on_conflict_keep("date, video_id, user_id, slot_s");
+    let keep = tx.on_conflict_release("date, video_id, user_id, slot_s");
     tx.insert_rows(
         "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
         &shown[..],

@@ -2,13 +2,17 @@
 
 use crate::{
     Store, StoreError, StoreResult,
-    import::MAX_PLAY_BATCH,
+    import::{MAX_PLAY_BATCH, types::unassigned},
     settlement::days::closed_through,
     sql::{statement::params, tx::Tx},
+    videos::catalog::known_videos,
 };
-use balance_domain::videos::OpeningBalance;
+use balance_domain::{
+    ids::ASSIGNED_IDS,
+    videos::{OpeningBalance, VideoId},
+};
 use chrono::NaiveDate;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Why an import of opening balances was rejected. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +22,9 @@ pub enum BalanceError {
         "opening balances must be imported before the first day is closed; days are closed through {0}"
     )]
     Closed(NaiveDate),
+    /// A later video would take the id, and the counts.
+    #[error("video_id: {}", unassigned(.0.0))]
+    Unassigned(VideoId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -49,10 +56,22 @@ impl Store {
         }
         let mut counts = BalanceCounts::default();
         for balances in balances.chunks(MAX_PLAY_BATCH) {
+            reject_assigned(&mut tx, balances).await?;
             replace_balances(&mut tx, balances, &mut counts).await?;
         }
         tx.commit().await?;
         Ok(counts)
+    }
+}
+
+/// Rejects unregistered videos whose ids Balance assigns.
+async fn reject_assigned(tx: &mut Tx, balances: &[OpeningBalance]) -> Result<(), BalanceError> {
+    let ids = balances.iter().map(|balance| balance.video_id);
+    let ids: HashSet<VideoId> = ids.filter(|id| ASSIGNED_IDS.contains(&id.0)).collect();
+    let known = known_videos(tx, &ids).await?;
+    match ids.into_iter().filter(|id| !known.contains_key(id)).min() {
+        Some(id) => Err(BalanceError::Unassigned(id)),
+        None => Ok(()),
     }
 }
 

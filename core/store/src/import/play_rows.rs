@@ -2,7 +2,7 @@
 
 use crate::{
     StoreResult,
-    import::PlayCounts,
+    import::{ImportId, PlayCounts},
     sql::{statement::params, tx::Tx},
 };
 use balance_domain::{
@@ -25,10 +25,14 @@ pub(super) struct NewPlay {
 }
 
 /// Inserts plays into the history.
-pub(super) async fn insert_plays(tx: &mut Tx, new: &[NewPlay]) -> StoreResult<()> {
+pub(super) async fn insert_plays(
+    tx: &mut Tx,
+    import: ImportId,
+    new: &[NewPlay],
+) -> StoreResult<()> {
     tx.insert_rows(
         "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
-         counted, play_time, reported_time) ",
+         counted, play_time, reported_time, import_id) ",
         new,
         |new| {
             // An owner's play does not count: it has no view and no credited seconds.
@@ -45,7 +49,8 @@ pub(super) async fn insert_plays(tx: &mut Tx, new: &[NewPlay]) -> StoreResult<()
                 new.play.started_at_micros,
                 i64::from(new.is_counted),
                 credited_s,
-                new.play.play_time_s
+                new.play.play_time_s,
+                import.0
             ]
         },
         "",
@@ -57,6 +62,7 @@ pub(super) async fn insert_plays(tx: &mut Tx, new: &[NewPlay]) -> StoreResult<()
 /// Inserts the ad views of counted plays.
 pub(super) async fn insert_ads(
     tx: &mut Tx,
+    import: ImportId,
     new: &[NewPlay],
     ads: &AdSchedule,
     counts: &mut PlayCounts,
@@ -67,16 +73,17 @@ pub(super) async fn insert_ads(
         for slot in ads.shown(0, until_s) {
             shown.push((row.date, row.play, slot));
             if shown.len() == MAX_AD_VIEWS {
-                insert_ad_views(tx, &mut shown, counts).await?;
+                insert_ad_views(tx, import, &mut shown, counts).await?;
             }
         }
     }
-    insert_ad_views(tx, &mut shown, counts).await
+    insert_ad_views(tx, import, &mut shown, counts).await
 }
 
 /// Inserts ad views and clears the list.
 async fn insert_ad_views(
     tx: &mut Tx,
+    import: ImportId,
     shown: &mut Vec<(NaiveDate, Play, AdSlot)>,
     counts: &mut PlayCounts,
 ) -> StoreResult<()> {
@@ -89,11 +96,11 @@ async fn insert_ad_views(
     let keep = tx.on_conflict_keep("date, video_id, user_id, slot_s");
     let inserted = tx
         .insert_rows(
-            "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
+            "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id, import_id) ",
             &shown[..],
             |ad| {
                 let (date, video, user, slot_s) = key(ad);
-                params![date, video, user, slot_s, ad.2.ad_id.0]
+                params![date, video, user, slot_s, ad.2.ad_id.0, import.0]
             },
             keep.as_str(),
         )

@@ -4,49 +4,94 @@
 use crate::{
     Store, StoreError, StoreResult,
     import::{
-        MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules, PlaySource, SourcedPlay,
+        ImportId, Imported, LinkedAccounts, MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules,
+        PlaySource, SourcedPlay,
+        linking::add_accounts,
         play_rows::{NewPlay, insert_ads, insert_plays},
+        record::{self, Begun, NewImport},
+        registration::{BatchUsers, register},
     },
-    settlement::days::{closed_through, next_active_day},
+    operations::Actor,
+    settlement::days::next_active_day,
     sql::{statement::params, tx::Tx},
-    videos::catalog::{self, known_videos},
+    videos::catalog,
 };
 use balance_domain::{
     accounts::UserId,
     calendar::{BusinessDay, BusinessTimezone},
     playback::{Admission, EventId, Play, RecentViews, ViewWindow},
-    videos::{AdId, AdInterval, AdSchedule, Video, VideoId},
+    videos::{AdId, AdInterval, AdSchedule, VideoId},
 };
 use chrono::NaiveDate;
 use std::collections::{HashMap, HashSet};
 
 impl Store {
-    /// Imports plays in one transaction.
+    /// Imports plays in one transaction. On a server, the record of the import is written before it.
+    /// `name` names the files.
     ///
     /// # Errors
-    /// If a row is invalid, its day is closed or it contradicts stored data, or the source or the store
-    /// fails. Then nothing was changed.
+    /// If a row is invalid, its day is closed or it contradicts stored data, if another import has not
+    /// ended, or if the source or the store fails. Then nothing was changed.
     pub async fn import_plays(
         &self,
         source: &mut dyn PlaySource,
         rules: PlayRules,
-    ) -> Result<PlayCounts, PlayImportError> {
+        name: &str,
+        by: &Actor,
+    ) -> Result<Imported, PlayImportError> {
         // The first batch is read before the transaction begins: reading and sorting take time, and an
         // invalid file should not acquire a lock.
-        let mut batch = source.next().await?;
-        let mut import = Import::begin(self, rules).await?;
+        let batch = source.next().await?;
+        let first = batch.first().map(|row| row.play.started_at_micros);
+        let first_day = first.and_then(|first| rules.timezone.day_of(first).ok());
+        let new = NewImport {
+            name,
+            rules,
+            first_date: first_day.map(|day| day.date),
+        };
+        let Begun { tx, id, closed } = record::begin(self, &new).await?;
+        let result = import(tx, id, closed, rules, source, batch, by).await;
+        if result.is_err() {
+            // The transaction has ended. If this fails, the next import removes the record.
+            let _ = record::forget(self, id).await;
+        }
+        result
+    }
+}
+
+/// Imports all batches of a source in a transaction.
+async fn import(
+    tx: Tx,
+    id: ImportId,
+    closed: Option<NaiveDate>,
+    rules: PlayRules,
+    source: &mut dyn PlaySource,
+    mut batch: Vec<SourcedPlay>,
+    by: &Actor,
+) -> Result<Imported, PlayImportError> {
+    let mut import = Import::new(tx, id, closed, rules).await?;
+    let result = async {
         while !batch.is_empty() {
             if batch.len() > MAX_PLAY_BATCH {
-                return Err(StoreError::Data(
-                    "a batch of plays exceeds the maximum size".to_owned(),
-                )
-                .into());
+                let reason = "a batch of plays exceeds the maximum size";
+                return Err(StoreError::Data(reason.to_owned()).into());
             }
-            import.add(&batch).await?;
+            match import.add(&batch).await {
+                Err(PlayImportError::Accounts(accounts)) => {
+                    return Err(import.all_accounts(accounts, source).await?);
+                }
+                added => added?,
+            }
             batch = source.next().await?;
         }
-        Ok(import.commit().await?)
+        Ok(())
+    };
+    if let Err(error) = result.await {
+        // The error counts, not that of the rollback: SQLite has rolled back by itself if the disk is full.
+        let _ = import.tx.rollback().await;
+        return Err(error);
     }
+    Ok(import.commit(by).await?)
 }
 
 /// A play of the existing history.
@@ -69,12 +114,15 @@ impl OldPlay {
 /// An import in its transaction.
 struct Import {
     tx: Tx,
+    id: ImportId,
     timezone: BusinessTimezone,
     recent_views: RecentViews,
     ads: AdSchedule,
     closed: Option<NaiveDate>,
     /// Whether the history contained plays before the import.
     has_history: bool,
+    /// Whether ids of the files may be those of accounts.
+    link_accounts: bool,
     /// The day of the last play. The next one usually belongs to the same day.
     day: Option<BusinessDay>,
     /// The new plays at the time of the last one. Equal rows are detected with them.
@@ -83,16 +131,19 @@ struct Import {
 }
 
 impl Import {
-    async fn begin(store: &Store, rules: PlayRules) -> StoreResult<Self> {
-        let mut tx = store.db.write().await?;
-        let lock = tx.for_share();
-        let closed = closed_through(&mut tx, lock).await?;
-        let ads = catalog::ensure_ads(&mut tx, rules.ads).await?;
+    async fn new(
+        mut tx: Tx,
+        id: ImportId,
+        closed: Option<NaiveDate>,
+        rules: PlayRules,
+    ) -> StoreResult<Self> {
+        let ads = catalog::ensure_ads(&mut tx, rules.ads, Some(id.0)).await?;
         let (has_history,): (i64,) = tx
             .fetch_one("SELECT EXISTS (SELECT 1 FROM play_history)", &[])
             .await?;
         Ok(Self {
             tx,
+            id,
             timezone: rules.timezone,
             recent_views: RecentViews::new(ViewWindow::from_seconds(rules.view_window_s)),
             ads: AdSchedule::new(
@@ -101,6 +152,7 @@ impl Import {
             ),
             closed,
             has_history: has_history != 0,
+            link_accounts: rules.link_accounts,
             day: None,
             latest: HashMap::new(),
             counts: PlayCounts::default(),
@@ -109,7 +161,15 @@ impl Import {
 
     /// Imports a batch.
     async fn add(&mut self, batch: &[SourcedPlay]) -> Result<(), PlayImportError> {
-        self.register(batch).await?;
+        let users = BatchUsers::find(&mut self.tx, batch).await?;
+        if !self.link_accounts {
+            let mut accounts = LinkedAccounts::default();
+            add_accounts(&mut self.tx, &users.known, &mut accounts).await?;
+            if !accounts.is_empty() {
+                return Err(PlayImportError::Accounts(accounts));
+            }
+        }
+        register(&mut self.tx, self.id, batch, &users).await?;
         let old = self.old_plays(batch).await?;
         let known: HashMap<EventId, i64> = old
             .iter()
@@ -134,14 +194,36 @@ impl Import {
                 new.push(row);
             }
         }
-        insert_plays(&mut self.tx, &new).await?;
-        insert_ads(&mut self.tx, &new, &self.ads, &mut self.counts).await?;
+        insert_plays(&mut self.tx, self.id, &new).await?;
+        insert_ads(&mut self.tx, self.id, &new, &self.ads, &mut self.counts).await?;
         Ok(())
     }
 
-    async fn commit(self) -> StoreResult<PlayCounts> {
+    /// Reads the rest of the source for further accounts. Returns the error that names them.
+    async fn all_accounts(
+        &mut self,
+        mut accounts: LinkedAccounts,
+        source: &mut dyn PlaySource,
+    ) -> Result<PlayImportError, PlayImportError> {
+        while !accounts.is_full() {
+            let batch = source.next().await?;
+            if batch.is_empty() {
+                break;
+            }
+            let users = BatchUsers::find(&mut self.tx, &batch).await?;
+            add_accounts(&mut self.tx, &users.known, &mut accounts).await?;
+        }
+        Ok(PlayImportError::Accounts(accounts))
+    }
+
+    async fn commit(mut self, by: &Actor) -> StoreResult<Imported> {
+        let last_date = self.day.map(|day| day.date);
+        record::complete(&mut self.tx, self.id, last_date, &self.counts, by).await?;
         self.tx.commit().await?;
-        Ok(self.counts)
+        Ok(Imported {
+            id: self.id,
+            counts: self.counts,
+        })
     }
 
     /// Decides about a play. Returns the row to insert, or `None` for a known play or a repeat.
@@ -159,8 +241,7 @@ impl Import {
             .or_else(|| self.latest.get(&event_id).map(|play| play.play_time_s));
         if let Some(seconds) = earlier {
             if seconds != play.play_time_s {
-                return Err(rejected(
-                    sourced,
+                return Err(sourced.rejected(
                     "play_time_s",
                     format!(
                         "the same play (user {}, video {}) was imported with {seconds} seconds, \
@@ -215,10 +296,9 @@ impl Import {
                 let day = self
                     .timezone
                     .day_of(at_micros)
-                    .map_err(|error| rejected(sourced, "started_at", error.to_string()))?;
+                    .map_err(|error| sourced.rejected("started_at", error.to_string()))?;
                 if let Some(closed) = self.closed.filter(|closed| day.date <= *closed) {
-                    return Err(rejected(
-                        sourced,
+                    return Err(sourced.rejected(
                         "started_at",
                         format!(
                             "the business day {} ({}) is closed; days are closed through {closed}",
@@ -231,52 +311,6 @@ impl Import {
             }
         };
         Ok(day.date)
-    }
-
-    /// Registers the videos and users of a batch. Rejects a video whose stored owner or length differs.
-    async fn register(&mut self, batch: &[SourcedPlay]) -> Result<(), PlayImportError> {
-        let ids: HashSet<VideoId> = batch.iter().map(|row| row.play.video_id).collect();
-        let mut known = known_videos(&mut self.tx, &ids).await?;
-        let mut videos = Vec::new();
-        let mut user_ids = HashSet::new();
-        for row in batch {
-            let play = &row.play;
-            user_ids.insert(play.user_id);
-            user_ids.insert(play.owner_id);
-            let here = (play.owner_id, play.duration_s);
-            let (owner, duration) = *known.entry(play.video_id).or_insert_with(|| {
-                videos.push(Video {
-                    id: play.video_id,
-                    owner_id: play.owner_id,
-                    title: format!("video-{}", play.video_id),
-                    duration_s: play.duration_s,
-                });
-                here
-            });
-            if owner != play.owner_id {
-                return Err(rejected(
-                    row,
-                    "owner_id",
-                    format!(
-                        "video {} is registered with owner {owner}, here with {}",
-                        play.video_id, play.owner_id
-                    ),
-                ));
-            }
-            if duration != play.duration_s {
-                return Err(rejected(
-                    row,
-                    "video_duration_s",
-                    format!(
-                        "video {} is registered with {duration} seconds, here with {}",
-                        play.video_id, play.duration_s
-                    ),
-                ));
-            }
-        }
-        catalog::insert_imported_users(&mut self.tx, &user_ids).await?;
-        catalog::insert_videos(&mut self.tx, &videos).await?;
-        Ok(())
     }
 
     /// Returns the history of the batch's users and videos in the order of time, from one view window
@@ -325,15 +359,5 @@ impl Import {
         }
         old.sort_by_key(|row| row.occurred_at_micros);
         Ok(old)
-    }
-}
-
-/// Builds the error of an invalid column.
-fn rejected(row: &SourcedPlay, column: &'static str, reason: String) -> PlayImportError {
-    PlayImportError::Row {
-        file: row.file,
-        line: row.line,
-        column: Some(column),
-        reason,
     }
 }

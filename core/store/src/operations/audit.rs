@@ -32,10 +32,13 @@ pub enum AuditAction {
     SetRates,
     /// The event stream of a Redis server was adopted.
     AdoptStream,
+    /// An import of plays.
+    Import,
+    UndoImport,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Launch,
         Self::Restart,
         Self::Retry,
@@ -43,6 +46,8 @@ impl AuditAction {
         Self::Abandon,
         Self::SetRates,
         Self::AdoptStream,
+        Self::Import,
+        Self::UndoImport,
     ];
 
     /// Returns the stored name.
@@ -56,6 +61,8 @@ impl AuditAction {
             Self::Abandon => "ABANDON",
             Self::SetRates => "SET_RATES",
             Self::AdoptStream => "ADOPT_STREAM",
+            Self::Import => "IMPORT",
+            Self::UndoImport => "UNDO_IMPORT",
         }
     }
 

@@ -295,13 +295,15 @@ impl<'a> Group<'a> {
         let ads = match &self.ads {
             Some(ads) => ads,
             None => {
-                let ids = catalog::ensure_ads(&mut self.tx, 0).await?;
+                let ids = catalog::ensure_ads(&mut self.tx, 0, None).await?;
                 let ids = ids.into_iter().map(AdId).collect();
                 self.ads.insert(AdSchedule::new(interval, ids))
             }
         };
         let slots: Vec<_> = ads.shown(credit.from_s, upto_s).collect();
-        let keep = self.tx.on_conflict_keep("date, video_id, user_id, slot_s");
+        let keep = self
+            .tx
+            .on_conflict_release("date, video_id, user_id, slot_s");
         for slot in slots {
             self.tx
                 .execute(

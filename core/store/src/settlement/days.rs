@@ -2,6 +2,7 @@
 
 use crate::{
     Store, StoreResult,
+    import::{ImportId, unfinished::unfinished_upto},
     sql::{statement::params, statuses, tx::Tx},
 };
 use balance_batch::{job::Job, status::BatchStatus};
@@ -15,11 +16,13 @@ pub enum Closing {
     Closed,
     /// The day was not closed, because an earlier active day is unsettled.
     EarlierDayUnsettled(NaiveDate),
+    /// The day was not closed, because an import with plays of it has not ended.
+    ImportUnfinished(ImportId),
 }
 
 impl Store {
-    /// Closes a day and all days before it, unless an earlier active day is unsettled. Nothing is added
-    /// to a closed day.
+    /// Closes a day and all days before it, unless an earlier active day is unsettled or an import of
+    /// plays of these days has not ended. Nothing is added to a closed day.
     pub async fn close_day(&self, date: NaiveDate) -> StoreResult<Closing> {
         let mut tx = self.db.write().await?;
         let lock = tx.for_update();
@@ -31,6 +34,9 @@ impl Store {
             && earlier < date
         {
             return Ok(Closing::EarlierDayUnsettled(earlier));
+        }
+        if let Some(import) = unfinished_upto(&mut tx, date).await? {
+            return Ok(Closing::ImportUnfinished(import));
         }
         tx.execute(
             "UPDATE closed_through SET date = ? WHERE id = 1",

@@ -72,6 +72,15 @@ impl Tx {
         }
     }
 
+    /// Returns the end of an INSERT that keeps an existing row with the same `key` and clears its import:
+    /// the row stays if the import is undone.
+    pub(crate) fn on_conflict_release(&self, key: &str) -> String {
+        match self {
+            Self::Sqlite(..) => format!(" ON CONFLICT ({key}) DO UPDATE SET import_id = NULL"),
+            Self::MySql(..) => " ON DUPLICATE KEY UPDATE import_id = NULL".to_owned(),
+        }
+    }
+
     /// Returns the end of an INSERT that adds to `column` of an existing row with the same `key`.
     pub(crate) fn on_conflict_add(&self, key: &str, column: &str) -> String {
         match self {

@@ -1,9 +1,10 @@
-//! Ids of new users, videos and ads. They follow the ids registered by imports.
+//! Ids of new users, videos and ads.
 
 use crate::{
-    StoreResult,
+    StoreError, StoreResult,
     sql::{statement::params, tx::Tx},
 };
+use balance_domain::ids::{ASSIGNED_IDS, FIRST_ASSIGNED_ID};
 use sqlx::AssertSqlSafe;
 
 /// The kind of row that an id is allocated for.
@@ -22,50 +23,92 @@ impl NewId {
             Self::Ad => "ad",
         }
     }
+
+    /// Returns the columns that contain ids in use. The opening balance of a video may precede it.
+    const fn in_use(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::User => &[("users", "id")],
+            Self::Video => &[("video", "id"), ("opening_balance", "video_id")],
+            Self::Ad => &[("ad", "id")],
+        }
+    }
+
+    /// Returns the least id. Ads have no ids of other platforms.
+    const fn first(self) -> i64 {
+        match self {
+            Self::User | Self::Video => FIRST_ASSIGNED_ID,
+            Self::Ad => 1,
+        }
+    }
 }
 
-/// The first id of synthetic creators. New ids stay below it while lower ids are free.
-const SYNTHETIC_BASE: i64 = 9_000_000_000;
+/// How often an id that is free in one table is searched for in the others.
+const MAX_ROUNDS: u32 = 1_000;
 
 /// Allocates an unused id. The counter's row stays locked until the commit, so that concurrent
 /// transactions that create the same kind of row wait.
 pub(crate) async fn next_id(tx: &mut Tx, of: NewId) -> StoreResult<i64> {
-    let table = of.table();
+    let (name, first) = (of.table(), of.first());
     tx.execute(
-        "UPDATE next_id SET id = id + 1 WHERE name = ?",
-        &params![table],
+        "UPDATE next_id SET id = CASE WHEN id < ? THEN ? ELSE id END + 1 WHERE name = ?",
+        &params![first, first, name],
     )
     .await?;
-    let (id,): (i64,) = tx
-        .fetch_one("SELECT id - 1 FROM next_id WHERE name = ?", &params![table])
+    let (counter,): (i64,) = tx
+        .fetch_one("SELECT id - 1 FROM next_id WHERE name = ?", &params![name])
         .await?;
+    let id = first_free(tx, of, counter).await?;
+    if !(1..=*ASSIGNED_IDS.end()).contains(&id) {
+        return Err(StoreError::Unusable(format!("no id is left in {name}")));
+    }
+    if id != counter {
+        tx.execute(
+            "UPDATE next_id SET id = ? WHERE name = ?",
+            &params![id + 1, name],
+        )
+        .await?;
+    }
+    Ok(id)
+}
+
+/// Returns the least id from one on that no row uses.
+async fn first_free(tx: &mut Tx, of: NewId, from: i64) -> StoreResult<i64> {
+    let mut id = from;
+    for _ in 0..MAX_ROUNDS {
+        let before = id;
+        for (table, column) in of.in_use() {
+            id = free_in(tx, table, column, id).await?;
+        }
+        if id == before {
+            return Ok(id);
+        }
+    }
+    Err(StoreError::Conflict(format!(
+        "no free id was found in {}",
+        of.table()
+    )))
+}
+
+/// Returns the least id from one on that a table does not contain.
+async fn free_in(tx: &mut Tx, table: &str, column: &str, id: i64) -> StoreResult<i64> {
     let found: Option<(i64,)> = tx
         .fetch_optional(
-            AssertSqlSafe(format!("SELECT id FROM {table} WHERE id = ?")),
+            AssertSqlSafe(format!("SELECT {column} FROM {table} WHERE {column} = ?")),
             &params![id],
         )
         .await?;
     if found.is_none() {
         return Ok(id);
     }
-    // An import has registered the id.
-    let bound = if id < SYNTHETIC_BASE {
-        SYNTHETIC_BASE
-    } else {
-        i64::MAX
-    };
     let (last,): (i64,) = tx
         .fetch_one(
             AssertSqlSafe(format!(
-                "SELECT COALESCE(MAX(id), 0) FROM {table} WHERE id < ?"
+                "SELECT t.{column} FROM {table} t WHERE t.{column} >= ? AND NOT EXISTS \
+                 (SELECT 1 FROM {table} n WHERE n.{column} = t.{column} + 1) \
+                 ORDER BY t.{column} LIMIT 1"
             )),
-            &params![bound],
+            &params![id],
         )
         .await?;
-    tx.execute(
-        "UPDATE next_id SET id = ? WHERE name = ?",
-        &params![last + 2, table],
-    )
-    .await?;
-    Ok(last + 1)
+    Ok(last.saturating_add(1))
 }

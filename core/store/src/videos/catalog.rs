@@ -14,58 +14,72 @@ impl Store {
     /// Registers users and videos in one transaction. Existing rows stay unchanged.
     pub async fn register(&self, users: &[User], videos: &[Video]) -> StoreResult<()> {
         let mut tx = self.db.write().await?;
-        insert_users(&mut tx, users).await?;
-        insert_videos(&mut tx, videos).await?;
+        insert_users(&mut tx, users, None).await?;
+        insert_videos(&mut tx, videos, None).await?;
         tx.commit().await
     }
 }
 
-async fn insert_users(tx: &mut Tx, users: &[User]) -> StoreResult<()> {
+async fn insert_users(tx: &mut Tx, users: &[User], import: Option<i64>) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("id");
     tx.insert_rows(
-        "INSERT INTO users (id, username, role, created_at) ",
+        "INSERT INTO users (id, username, role, created_at, import_id) ",
         users,
-        |user| params![user.id.0, user.username.as_str(), "USER", now],
+        |user| params![user.id.0, user.username.as_str(), "USER", now, import],
         keep.as_str(),
     )
     .await?;
     Ok(())
 }
 
-/// Registers users of imported plays under generated names. Existing users stay unchanged.
-pub(crate) async fn insert_imported_users(
+/// Returns those of the users that are registered, each with the import that registered it.
+pub(crate) async fn known_users(
     tx: &mut Tx,
-    user_ids: &HashSet<UserId>,
-) -> StoreResult<()> {
-    if user_ids.is_empty() {
-        return Ok(());
+    ids: &HashSet<UserId>,
+) -> StoreResult<HashMap<UserId, Option<i64>>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
-    let found: Vec<(i64,)> = tx
+    let found: Vec<(i64, Option<i64>)> = tx
         .fetch_in(
-            "SELECT id FROM users WHERE id IN ",
-            user_ids.iter().map(|id| id.0),
+            "SELECT id, import_id FROM users WHERE id IN ",
+            ids.iter().map(|id| id.0),
             "",
             &[],
         )
         .await?;
-    let found: HashSet<i64> = found.into_iter().map(|(id,)| id).collect();
-    let new: Vec<User> = user_ids
-        .iter()
-        .filter(|id| !found.contains(&id.0))
-        .map(|&id| User {
+    Ok(found
+        .into_iter()
+        .map(|(id, import)| (UserId(id), import))
+        .collect())
+}
+
+/// Registers users of imported plays under generated names.
+pub(crate) async fn insert_imported_users(
+    tx: &mut Tx,
+    ids: impl Iterator<Item = UserId>,
+    import: i64,
+) -> StoreResult<()> {
+    let new: Vec<User> = ids
+        .map(|id| User {
             id,
             username: id.imported_username(),
         })
         .collect();
-    insert_users(tx, &new).await
+    insert_users(tx, &new, Some(import)).await
 }
 
-pub(crate) async fn insert_videos(tx: &mut Tx, videos: &[Video]) -> StoreResult<()> {
+/// Inserts videos, with the id of the import that registers them. Existing videos stay unchanged.
+pub(crate) async fn insert_videos(
+    tx: &mut Tx,
+    videos: &[Video],
+    import: Option<i64>,
+) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("id");
     tx.insert_rows(
-        "INSERT INTO video (id, owner_id, title, duration_s, created_at) ",
+        "INSERT INTO video (id, owner_id, title, duration_s, created_at, import_id) ",
         videos,
         |video| {
             params![
@@ -73,7 +87,8 @@ pub(crate) async fn insert_videos(tx: &mut Tx, videos: &[Video]) -> StoreResult<
                 video.owner_id.0,
                 video.title.as_str(),
                 video.duration_s,
-                now
+                now,
+                import
             ]
         },
         keep.as_str(),
@@ -104,8 +119,13 @@ pub(crate) async fn known_videos(
         .collect())
 }
 
-/// Creates ads until at least `wanted` exist. Returns the ids of all ads.
-pub(crate) async fn ensure_ads(tx: &mut Tx, wanted: u32) -> StoreResult<Vec<i64>> {
+/// Creates ads until at least `wanted` exist, with the id of the import that creates them. Returns the
+/// ids of all ads.
+pub(crate) async fn ensure_ads(
+    tx: &mut Tx,
+    wanted: u32,
+    import: Option<i64>,
+) -> StoreResult<Vec<i64>> {
     let rows: Vec<(i64,)> = tx.fetch_all("SELECT id FROM ad ORDER BY id", &[]).await?;
     let mut ids: Vec<i64> = rows.into_iter().map(|(id,)| id).collect();
     let missing = usize::try_from(wanted)
@@ -115,9 +135,9 @@ pub(crate) async fn ensure_ads(tx: &mut Tx, wanted: u32) -> StoreResult<Vec<i64>
     let new: Vec<i64> = (first..).take(missing).collect();
     let now = tx.now();
     tx.insert_rows(
-        "INSERT INTO ad (id, title, created_at) ",
+        "INSERT INTO ad (id, title, created_at, import_id) ",
         &new[..],
-        |id| params![*id, format!("ad-{id}"), now],
+        |id| params![*id, format!("ad-{id}"), now, import],
         "",
     )
     .await?;

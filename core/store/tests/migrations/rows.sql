@@ -132,3 +132,13 @@ INSERT INTO job_execution_trace (job_execution_id, traceparent) VALUES
 -- version 13
 INSERT INTO job_execution_launch (job_execution_id)
     SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION;
+
+-- version 15
+UPDATE next_id SET id = 3 WHERE name = 'play_import';
+INSERT INTO play_import (id, name, status, ads, ad_interval_s, view_window_s, first_date, last_date,
+    play_count, ad_view_count, started_at, ended_at) VALUES
+    (1, 'a.csv, b.csv', 'COMPLETED', 2, 300, 30, '2026-03-04', '2026-03-04', 1, 0,
+        '2026-03-04 05:00:00', '2026-03-04 05:00:01.5'),
+    (2, 'c.csv', 'UNDONE', 0, 300, 30, NULL, NULL, 0, 0, '2026-03-04 06:00:00', '2026-03-04 06:00:01');
+UPDATE play_history SET import_id = 1 WHERE date = '2026-03-04';
+UPDATE video SET import_id = 1 WHERE id = 1;

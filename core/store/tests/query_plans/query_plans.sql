@@ -80,3 +80,6 @@ INSERT INTO rejected_event (shard, entry_ms, entry_sequence, event_id, payload, 
     SELECT i % 4, i, 0, b16, '', '', at FROM n;
 INSERT INTO audit (id, occurred_at, action, subject)
     SELECT b16, at, 'LAUNCH', '' FROM n;
+INSERT INTO play_import (id, name, status, ads, ad_interval_s, view_window_s, first_date, last_date,
+    play_count, ad_view_count, started_at, ended_at)
+    SELECT i - 5000, 'plays.csv', 'COMPLETED', 1, 300, 30, date, date, 1, 1, at, at FROM n;

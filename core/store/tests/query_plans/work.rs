@@ -17,6 +17,7 @@ use balance_store::{
     accounts::{NewToken, PasswordHash, TokenHash},
     claims::{Claimed, Ending, Reloaded},
     events::{Content, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
+    import::ImportId,
     operations::{Actor, AuditId},
     playback::{Command, IdempotencyKey, IntakeRequest, IntakeRules, SuppressedReason},
     reports::{RevenuePage, TopBy},
@@ -28,6 +29,7 @@ use chrono::Days;
 const DAY: &str = "2024-06-03";
 const NEXT: &str = "2024-06-04";
 const THIRD: &str = "2024-06-05";
+const FOURTH: &str = "2024-06-20";
 const OWNER: UserId = UserId(1_000_000);
 
 /// Rows that an abandoned run of [`NEXT`] has left. One video has no other day.
@@ -72,6 +74,7 @@ pub(crate) async fn work(env: &TestEnv) {
     env.settle(date(DAY), Shape::default()).await.unwrap();
     env.execute(ABANDONED_RUN).await;
     env.settle(date(NEXT), Shape::default()).await.unwrap();
+    imports(env).await;
     jobs(env).await;
     claims(env).await;
     plans(env).await;
@@ -89,6 +92,24 @@ pub(crate) async fn work(env: &TestEnv) {
     verification::verify(&env.store, env.timezone, options, &mut |_| {})
         .await
         .unwrap();
+}
+
+/// Undoes an import of a day with ads, and imports it again with another owner of one video.
+async fn imports(env: &TestEnv) {
+    let mut plays = even_day(FOURTH, 400, 400);
+    for play in plays.iter_mut().skip(100) {
+        (play.play_time_s, play.duration_s) = (400, 600);
+    }
+    env.import(&plays, 3).await.unwrap();
+    let imports = env.store.imports(None, 2).await.unwrap();
+    let imports = env.store.imports(Some(imports[1].id), 1).await.unwrap();
+    assert_eq!(imports.len(), 1);
+    let last = ImportId(5);
+    env.store.undo_import(last, &Actor::Console).await.unwrap();
+    for play in &mut plays[300..] {
+        play.owner_id = UserId(7);
+    }
+    env.import(&plays, 3).await.unwrap();
 }
 
 async fn jobs(env: &TestEnv) {

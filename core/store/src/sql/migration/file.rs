@@ -132,7 +132,7 @@ pub(crate) async fn migrate(db: &Db) -> StoreResult<()> {
 /// Returns the number of applied migrations, 0 if there is no schema.
 async fn applied(writer: &SqlitePool) -> i64 {
     let count = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations WHERE success");
-    count.fetch_one(writer).await.unwrap_or(0)
+    limited(count.fetch_one(writer)).await.unwrap_or(0)
 }
 
 fn migrate_error(error: MigrateError) -> StoreError {

@@ -132,7 +132,8 @@ async fn faults_of_the_history_are_found_and_named() {
     let env = settled().await;
     let copy = |day: &str| {
         format!(
-            "INSERT INTO play_history SELECT '{day}', event_id, video_id, user_id, \
+            "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, counted, \
+             play_time, reported_time) SELECT '{day}', event_id, video_id, user_id, \
              occurred_at_micros, counted, play_time, reported_time FROM play_history \
              {OF_3} AND user_id = 3"
         )
