@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Restores the lag of a consumer group. Redis does not know it while a deleted entry lies ahead of the
 -- group, until the group has read the last entry. If the last entry is deleted, that never happens.
 --

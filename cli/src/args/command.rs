@@ -245,6 +245,9 @@ pub(crate) enum Events {
         /// Accept a server that holds streams of other databases
         #[arg(long, conflicts_with = "identity")]
         shared_server: bool,
+        /// Create a stream of its own for a copy of another database
+        #[arg(long, conflicts_with_all = ["identity", "shared_server"])]
+        new: bool,
     },
     /// Persist all events that the stream retains again, into a restored database
     ///

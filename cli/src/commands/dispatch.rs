@@ -84,8 +84,9 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
                 Events::Adopt {
                     identity,
                     shared_server,
+                    new,
                 },
-        } => events::adopt(app, identity, shared_server).await,
+        } => events::adopt(app, identity, shared_server, new).await,
         Command::Events {
             events: Events::Replay { without_ads, json },
         } => events::replay(app, without_ads, json).await,

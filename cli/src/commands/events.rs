@@ -18,6 +18,7 @@ pub(super) async fn adopt(
     app: &App,
     identity: Option<StreamIdentity>,
     is_shared: bool,
+    is_new: bool,
 ) -> anyhow::Result<ExitCode> {
     let Some(events) = &app.events else {
         bail!("REDIS_URL: required to adopt an event stream");
@@ -34,6 +35,14 @@ pub(super) async fn adopt(
                 .context("REDIS_URL")?;
             app.check_shards().await?;
             identity
+        }
+        None if is_new => {
+            app.check_shards().await?;
+            let stream = open_stream(&app.settings, StreamIdentity::random())?;
+            identity::adopt_new(store, &stream, &Actor::Console)
+                .await
+                .context("REDIS_URL")?;
+            stream.identity().clone()
         }
         None => {
             app.check_shards().await?;

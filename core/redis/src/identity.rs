@@ -5,12 +5,14 @@ use crate::{
     connection::Connection,
     keys::{CONSUMER_GROUP, IDENTITIES, Shard},
 };
-use ::redis::{AsyncIter, RedisError};
+use ::redis::{AsyncIter, ErrorKind, RedisError};
 use balance_service::events::stream::Found;
 use balance_store::events::StreamIdentity;
 
 /// The keys of a version without identities: `{s0}:events`, `{s0}:session:7:9`.
 const UNNAMED: &str = "{s[0-9]*}:*";
+/// The keys of its notifications.
+const UNNAMED_QUEUE: &str = "{balance}:steps*";
 /// Keys that one SCAN reads.
 const SCAN_BATCH: usize = 1_000;
 
@@ -106,8 +108,12 @@ pub(crate) async fn rename_unnamed(
         }
     }
     for (key, renamed) in &streams {
-        rename(connection, key, renamed).await?;
+        if !rename(connection, key, renamed).await? {
+            let detail = format!("{key} and {renamed}");
+            return Err((ErrorKind::InvalidClientConfig, "both streams exist", detail).into());
+        }
     }
+    unlink_queue(connection).await?;
     Ok(!streams.is_empty())
 }
 
@@ -117,15 +123,35 @@ fn unnamed(key: &str) -> Option<(u16, &str)> {
     Some((shard.parse().ok()?, name))
 }
 
-/// Renames a key. Another process may have renamed it, or its lifetime may have ended.
-async fn rename(connection: &mut Connection, from: &str, to: &str) -> Result<(), RedisError> {
-    let renamed: Result<(), RedisError> = ::redis::cmd("RENAMENX")
+/// Removes the notifications of a version without identities.
+async fn unlink_queue(connection: &mut Connection) -> Result<(), RedisError> {
+    let mut reader = connection.clone();
+    let mut scan = ::redis::cmd("SCAN");
+    scan.cursor_arg(0)
+        .arg("MATCH")
+        .arg(UNNAMED_QUEUE)
+        .arg("COUNT")
+        .arg(SCAN_BATCH);
+    let mut keys: AsyncIter<'_, String> = scan.iter_async(&mut reader).await?;
+    while let Some(key) = keys.next_item().await {
+        ::redis::cmd("UNLINK")
+            .arg(key?)
+            .query_async::<()>(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Renames a key. Another process may have renamed it, or its lifetime may have ended. Returns whether
+/// the new key was free.
+async fn rename(connection: &mut Connection, from: &str, to: &str) -> Result<bool, RedisError> {
+    let renamed: Result<bool, RedisError> = ::redis::cmd("RENAMENX")
         .arg(from)
         .arg(to)
         .query_async(connection)
         .await;
     match renamed {
-        Err(error) if error.to_string().contains("no such key") => Ok(()),
+        Err(error) if error.to_string().contains("no such key") => Ok(true),
         renamed => renamed,
     }
 }

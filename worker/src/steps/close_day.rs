@@ -21,6 +21,8 @@ enum Attempt {
     EarlierDayUnsettled,
     /// The event stream or an import delays the closing, with the reason. The wait is limited.
     Delayed(String),
+    /// An import was undone. The schedule tries again later.
+    Rejected(String),
 }
 
 /// Closes the day. If that is not possible yet, releases the claim for one second instead of
@@ -30,6 +32,7 @@ pub(crate) async fn run(context: &WorkerContext, claim: &Claim) -> Result<(), Cl
     let written = match close(context, claim).await? {
         Attempt::Closed => store.end(claim, Ending::Completed).await,
         Attempt::EarlierDayUnsettled => store.release_unstarted(claim, RETRY_MS).await,
+        Attempt::Rejected(reason) => store.end(claim, Ending::Failed(reason)).await,
         Attempt::Delayed(reason) => {
             let job_execution = claim.job_execution_id.0;
             tracing::info!(job_execution, date = %claim.date, reason, "closing of the day delayed");
@@ -91,7 +94,11 @@ async fn close(context: &WorkerContext, claim: &Claim) -> Result<Attempt, ClaimE
     Ok(match store.close_day(claim.date).await? {
         Closing::Closed => Attempt::Closed,
         Closing::EarlierDayUnsettled(_) => Attempt::EarlierDayUnsettled,
-        Closing::ImportUnfinished(id) => Attempt::Delayed(format!("import {id} has not ended")),
+        Closing::ImportRunning(id) => Attempt::Delayed(format!("import {id} has not ended")),
+        Closing::ImportUndone(id) => Attempt::Rejected(format!(
+            "import {id} of this day is undone or being undone; repeat `balance import undo {id}` if it \
+             was interrupted, and import the corrected plays"
+        )),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Recorded imports: undoing them, and closing days beside them.
 
 use async_trait::async_trait;
+use balance_batch::status::BatchStatus;
 use balance_domain::{
     accounts::UserId,
     playback::{EventId, Play},
@@ -190,7 +191,7 @@ async fn an_interrupted_undo_keeps_its_days_open_until_it_is_repeated() {
     env.execute("DELETE FROM play_history WHERE date = '2024-06-05' AND user_id <= 1000")
         .await;
     let closing = env.store.close_day(date(THIRD)).await.unwrap();
-    assert_eq!(closing, Closing::ImportUnfinished(ImportId(2)));
+    assert_eq!(closing, Closing::ImportUndone(ImportId(2)));
     let error = env.import(&even_day(THIRD, 9, 5), 0).await.unwrap_err();
     assert!(
         matches!(error, PlayImportError::Undoing(ImportId(2))),
@@ -203,6 +204,36 @@ async fn an_interrupted_undo_keeps_its_days_open_until_it_is_repeated() {
     env.import(&even_day(THIRD, 9, 5), 0).await.unwrap();
     let closing = env.store.close_day(date(THIRD)).await.unwrap();
     assert_eq!(closing, Closing::Closed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_an_undo_emptied_is_not_closed_before_its_corrected_plays() {
+    let env = TestEnv::new().await;
+    env.import(&even_day(FIRST, 30, 5), 0).await.unwrap();
+    undo(&env, 1).await.unwrap();
+    let rejected = env.settle(date(FIRST), Shape::default()).await.unwrap();
+    assert_eq!(rejected.status, BatchStatus::Failed);
+    let reason = rejected.exit_message.as_str();
+    assert!(
+        reason.contains("import 1 of this day is undone"),
+        "{reason}"
+    );
+    env.import(&even_day(FIRST, 20, 5), 0).await.unwrap();
+    let settled = env.settle(date(FIRST), Shape::default()).await.unwrap();
+    assert_eq!(settled.status, BatchStatus::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ads_of_an_undone_import_stay_while_ad_views_are_left() {
+    let env = TestEnv::new().await;
+    env.import(&long_plays(THIRD, 30, 5), 3).await.unwrap();
+    // These plays show ads of the first import, and their day is closed.
+    env.import(&long_plays(FIRST, 30, 5), 3).await.unwrap();
+    env.settle(date(FIRST), Shape::default()).await.unwrap();
+    let ads = env.rows("SELECT id FROM ad ORDER BY id").await;
+    let (_, _, removed) = undo(&env, 1).await.unwrap();
+    assert_eq!(removed, 0);
+    assert_eq!(env.rows("SELECT id FROM ad ORDER BY id").await, ads);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -309,7 +340,7 @@ async fn a_day_waits_for_an_import_and_events_wait_for_neither() {
     let began = Instant::now();
     for _ in 0..5 {
         let closing = env.store.close_day(date(THIRD)).await.unwrap();
-        assert_eq!(closing, Closing::ImportUnfinished(ImportId(2)));
+        assert_eq!(closing, Closing::ImportRunning(ImportId(2)));
         let event = pause(3, 3, "2024-06-05T05:00:00Z");
         env.store
             .write_entries(&[event], env.timezone, 300)

@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     WorkerFrozen,
     /// SIGKILL or SIGTERM of Redis, and a restart.
     RedisRestarted,
-    /// FLUSHALL. The operator adopts the empty stream.
+    /// FLUSHALL.
     RedisEmptied,
     /// SIGSTOP of Redis.
     RedisFrozen,
@@ -76,7 +76,6 @@ impl Fault<'_> {
             Kind::Everything => self.kill_everything(),
             Kind::RedisEmptied => self.inject_while_running(|_| {
                 redis.command(self.env.number, &["FLUSHALL"]);
-                self.env.balance(&["events", "adopt"]).run().succeeded();
             }),
             Kind::RedisRestarted => {
                 let result = self.inject_while_running(|fault| fault.end(&redis.daemon));

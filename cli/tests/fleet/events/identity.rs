@@ -241,3 +241,28 @@ fn a_database_of_such_a_version_rejects_a_server_without_its_stream() {
     env.balance(&["events", "adopt"]).run().succeeded();
     env.balance(&SETTLE).run().succeeded();
 }
+
+#[test]
+fn a_copied_database_gets_a_stream_of_its_own() {
+    let servers = Servers::shared();
+    let env = TestEnv::new(&servers);
+    env.balance(&["settle"]).run().succeeded();
+    let copied = env.identity();
+    let outcome = env.balance(&["events", "adopt", "--new"]).run().succeeded();
+    let own = env.identity();
+    assert_ne!(own, copied);
+    assert!(outcome.stdout.contains(&own), "{outcome:#?}");
+    env.import(&plays::day(DAY, 20));
+    env.balance(&SETTLE).run().succeeded();
+    let entries = |identity: &str| {
+        let key = format!("{{{identity}:s0}}:events");
+        servers.redis.command(env.number, &["XLEN", &key])
+    };
+    // The seal of the day is in the new stream only.
+    assert_eq!(entries(&own), ["1"]);
+    assert_eq!(entries(&copied), ["0"]);
+    let known = servers
+        .redis
+        .command(env.number, &["SMEMBERS", "balance:streams"]);
+    assert!(known.contains(&own) && known.contains(&copied), "{known:?}");
+}

@@ -156,6 +156,7 @@ fn executions_are_launched_stopped_restarted_and_abandoned() {
         .unwrap()
         .iter()
         .rev()
+        .filter(|row| row["action"] != "IMPORT")
         .map(|row| {
             assert!(row["userId"].is_number(), "{row}");
             assert!(row["requestId"].is_string(), "{row}");
@@ -200,7 +201,9 @@ fn of_two_concurrent_launches_one_succeeds_and_the_audit_has_its_admin() {
          WHERE a.action = 'LAUNCH' AND u.username = '{winner}'"
     ));
     let audit = app.get("/audit").is(200).json();
-    assert_eq!(audit["items"].as_array().unwrap().len(), 1, "{audit}");
+    let items = audit["items"].as_array().unwrap();
+    let launches = items.iter().filter(|item| item["action"] == "LAUNCH");
+    assert_eq!(launches.count(), 1, "{audit}");
     assert_eq!(audit["items"][0]["userId"].to_string(), user);
     app.server.end().succeeded();
 }
@@ -372,6 +375,8 @@ fn rates_are_stored_only_for_open_days() {
     assert_rejected(put(&valid), 422, "rates-rejected");
     let audit = app.get("/audit").is(200).json();
     assert_eq!(audit["items"][0]["action"], "SET_RATES", "{audit}");
-    assert_eq!(audit["items"].as_array().unwrap().len(), 1);
+    let items = audit["items"].as_array().unwrap();
+    let stored = items.iter().filter(|item| item["action"] == "SET_RATES");
+    assert_eq!(stored.count(), 1, "{audit}");
     app.server.end().succeeded();
 }

@@ -228,8 +228,12 @@ fn commands_that_read_leave_the_database_unchanged() {
 fn a_schema_of_another_version_is_named_and_not_migrated_to_read() {
     let input = TestEnv::empty();
     let older = half_settled();
-    older.execute("DROP TABLE period_total; DELETE FROM _sqlx_migrations WHERE version >= 10");
-    older.execute("DROP TABLE IF EXISTS job_execution_trace");
+    // The schema before migration 15.
+    older.execute("DELETE FROM _sqlx_migrations WHERE version >= 15; DROP TABLE play_import");
+    older.execute("DELETE FROM next_id WHERE name = 'play_import'");
+    for table in ["play_history", "ad_history", "ad", "users", "video"] {
+        older.execute(&format!("ALTER TABLE {table} DROP COLUMN import_id"));
+    }
     let newer = half_settled();
     newer.execute(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \

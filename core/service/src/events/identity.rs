@@ -31,7 +31,7 @@ pub enum IdentityError {
     #[error("the event stream {0} is complete")]
     Complete(StreamIdentity),
     /// The database has received events of its own stream.
-    #[error("the database has the event stream {0}; only an empty database can adopt another one")]
+    #[error("the database has the event stream {0}; only a new database can adopt another one")]
     InUse(StreamIdentity),
     #[error(transparent)]
     Stream(#[from] StreamError),
@@ -60,16 +60,15 @@ pub async fn require_stream(store: &Store, stream: &dyn EventStream) -> Result<(
     let (identity, state) = store.stream_identity().await?;
     let is_renamed = state == StreamState::Unnamed && stream.rename_unnamed().await?;
     let found = stream.found().await?;
-    if !found.missing.is_empty() {
-        if state != StreamState::New && !is_renamed {
-            return Err(IdentityError::Missing {
-                identity,
-                others: found.others,
-            });
-        }
-        stream.create().await?;
+    if !found.missing.is_empty() && state != StreamState::New && !is_renamed {
+        return Err(IdentityError::Missing {
+            identity,
+            others: found.others,
+        });
     }
     if state != StreamState::Created {
+        // Also registers the identity on the server.
+        stream.create().await?;
         store.record_stream_created().await?;
     }
     Ok(())
@@ -117,7 +116,22 @@ pub async fn adopt_empty(
     Ok(identity)
 }
 
-/// Adopts the stream of a database that was lost, into a new database. `stream` has its identity.
+/// Gives the database a stream of its own, with a new identity: for a copy of another database. `stream`
+/// has the new identity.
+///
+/// # Errors
+/// If the server or the store is unavailable.
+pub async fn adopt_new(
+    store: &Store,
+    stream: &dyn EventStream,
+    by: &Actor,
+) -> Result<(), IdentityError> {
+    stream.create().await?;
+    Ok(store.adopt_stream(stream.identity(), by).await?)
+}
+
+/// Adopts the stream of a database that was lost, into a new database or into a backup of a version
+/// without identities. `stream` has its identity.
 ///
 /// # Errors
 /// If the database has received events, the server lacks the stream, or the server or the store is
@@ -128,7 +142,7 @@ pub async fn adopt_existing(
     by: &Actor,
 ) -> Result<(), IdentityError> {
     let (identity, state) = store.stream_identity().await?;
-    if state != StreamState::New {
+    if state == StreamState::Created {
         return Err(IdentityError::InUse(identity));
     }
     let found = stream.found().await?;

@@ -20,7 +20,8 @@ use std::{sync::Arc, time::Duration};
 /// The most videos whose owner and duration are cached.
 const MAX_CACHED: u64 = 100_000;
 /// How long a video is cached. Plays of cached videos continue while the database is unavailable.
-/// Owner and duration never change, so the limit only matters after a database was replaced.
+/// Owner and duration change only by an import that corrects an undone one, and if a database is
+/// replaced.
 const CACHED_FOR: Duration = Duration::from_secs(3_600);
 
 /// The reason why a play or a pause failed.

@@ -9,9 +9,23 @@ use crate::{
 use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
-/// Returns an unfinished import with plays on or before a day, if any. The caller has locked
-/// `closed_through`, so that no import begins.
-pub(crate) async fn unfinished_upto(tx: &mut Tx, date: NaiveDate) -> StoreResult<Option<ImportId>> {
+/// Returns an import that was undone and had plays of a day, if any.
+pub(crate) async fn undone_on(tx: &mut Tx, date: NaiveDate) -> StoreResult<Option<ImportId>> {
+    let (id,): (Option<i64>,) = tx
+        .fetch_one(
+            "SELECT MAX(id) FROM play_import WHERE status = ? AND first_date <= ? AND last_date >= ?",
+            &params![ImportStatus::Undone.name(), date, date],
+        )
+        .await?;
+    Ok(id.map(ImportId))
+}
+
+/// Returns an unfinished import with plays on or before a day, and its status, if any. The caller has
+/// locked `closed_through`, so that no import begins.
+pub(crate) async fn unfinished_upto(
+    tx: &mut Tx,
+    date: NaiveDate,
+) -> StoreResult<Option<(ImportId, ImportStatus)>> {
     let found: Vec<(i64, String)> = tx
         .fetch_all(
             "SELECT id, status FROM play_import \
@@ -19,7 +33,7 @@ pub(crate) async fn unfinished_upto(tx: &mut Tx, date: NaiveDate) -> StoreResult
             &params![date],
         )
         .await?;
-    Ok(first_alive(tx, found).await?.map(|(id, _)| id))
+    first_alive(tx, found).await
 }
 
 /// Returns an unfinished import and its status, if any. The caller has locked the counter of imports,

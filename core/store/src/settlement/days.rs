@@ -2,7 +2,10 @@
 
 use crate::{
     Store, StoreResult,
-    import::{ImportId, unfinished::unfinished_upto},
+    import::{
+        ImportId, ImportStatus,
+        unfinished::{undone_on, unfinished_upto},
+    },
     sql::{statement::params, statuses, tx::Tx},
 };
 use balance_batch::{job::Job, status::BatchStatus};
@@ -16,8 +19,11 @@ pub enum Closing {
     Closed,
     /// The day was not closed, because an earlier active day is unsettled.
     EarlierDayUnsettled(NaiveDate),
-    /// The day was not closed, because an import with plays of it has not ended.
-    ImportUnfinished(ImportId),
+    /// The day was not closed, because an import with plays of it is running.
+    ImportRunning(ImportId),
+    /// The day was not closed, because an import with plays of it is being undone, or was undone and
+    /// left no plays. Its corrected plays could not be added to a closed day.
+    ImportUndone(ImportId),
 }
 
 impl Store {
@@ -35,8 +41,15 @@ impl Store {
         {
             return Ok(Closing::EarlierDayUnsettled(earlier));
         }
-        if let Some(import) = unfinished_upto(&mut tx, date).await? {
-            return Ok(Closing::ImportUnfinished(import));
+        match unfinished_upto(&mut tx, date).await? {
+            Some((import, ImportStatus::Running)) => return Ok(Closing::ImportRunning(import)),
+            Some((import, _)) => return Ok(Closing::ImportUndone(import)),
+            None => {}
+        }
+        if !is_active(&mut tx, date).await?
+            && let Some(import) = undone_on(&mut tx, date).await?
+        {
+            return Ok(Closing::ImportUndone(import));
         }
         tx.execute(
             "UPDATE closed_through SET date = ? WHERE id = 1",
