@@ -26,6 +26,12 @@ pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<Exit
     if target.symlink_metadata().is_ok() {
         bail!("{} already exists; it was not changed", target.display());
     }
+    if belongs_to(&target, path) {
+        bail!(
+            "{} is the name of a file that SQLite or Balance keeps beside the database",
+            target.display()
+        );
+    }
     let folder = target.parent().unwrap_or_else(|| Path::new("."));
     let temporary = tempfile::Builder::new()
         .prefix(".balance-backup-")
@@ -52,6 +58,26 @@ pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<Exit
         HumanBytes(length)
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The suffixes of the files beside a database.
+const BESIDE: [&str; 5] = ["-journal", "-wal", "-shm", ".lock", ".jwt-secret"];
+
+/// Returns whether a path is that of a file beside the database. A symbolic link to the database
+/// counts as the database.
+fn belongs_to(target: &Path, database: &Path) -> bool {
+    let resolved = database.canonicalize();
+    let resolved = resolved.as_deref().unwrap_or(database);
+    let folder = |path: &Path| path.parent().and_then(|folder| folder.canonicalize().ok());
+    [database, resolved].into_iter().any(|database| {
+        let is_beside = folder(target) == folder(database);
+        is_beside
+            && BESIDE.iter().any(|suffix| {
+                let mut name = database.file_name().unwrap_or_default().to_owned();
+                name.push(suffix);
+                target.file_name() == Some(name.as_os_str())
+            })
+    })
 }
 
 #[cfg(unix)]

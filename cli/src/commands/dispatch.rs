@@ -3,7 +3,8 @@
 use crate::{
     args::{self, Args, Command, DatabaseUse, Events},
     commands::{
-        admin, backup, demo, events, import, jobs, rates, report, serve, settle, verify, workers,
+        admin, backup, demo, events, import, jobs, rates, report, serve, settle,
+        source::check_source, verify, workers,
     },
     output,
     settings::{Database, Settings},
@@ -45,7 +46,8 @@ async fn run_on_database(
     result
 }
 
-/// Migrates a server for `migrate`; opening an SQLite file migrates it.
+/// Migrates a server for `migrate`; opening an SQLite file migrates it. Rejects input files that cannot be
+/// read, before a database is created.
 async fn prepare(command: &Command, settings: &Settings) -> anyhow::Result<()> {
     match (command, settings.database.database()?) {
         (Command::Migrate, Database::MySql(url)) => connect(
@@ -55,6 +57,14 @@ async fn prepare(command: &Command, settings: &Settings) -> anyhow::Result<()> {
         )
         .await
         .context("the database of DATABASE_URL"),
+        (
+            Command::Import {
+                imports: None,
+                plays,
+            },
+            _,
+        ) => plays.files.iter().try_for_each(|file| check_source(file)),
+        (Command::ImportBalances { file }, _) => check_source(file),
         _ => Ok(()),
     }
 }

@@ -12,6 +12,22 @@ pub(super) fn display_name(path: &Path) -> String {
     }
 }
 
+/// Checks that a file can be read. Does not open a pipe, whose content can be read once.
+pub(super) fn check_source(path: &Path) -> anyhow::Result<()> {
+    if path == Path::new("-") {
+        return Ok(());
+    }
+    let unreadable = || format!("{}: cannot be read", path.display());
+    let metadata = std::fs::metadata(path).with_context(unreadable)?;
+    if metadata.is_dir() {
+        bail!("{}: is a folder, not a file", path.display());
+    }
+    if metadata.is_file() {
+        File::open(path).with_context(unreadable)?;
+    }
+    Ok(())
+}
+
 /// Opens a file, or standard input for `-`. Returns its length in bytes if it is a regular file.
 pub(super) fn open_source(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
     if path == Path::new("-") {

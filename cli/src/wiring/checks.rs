@@ -16,6 +16,7 @@ use balance_service::{
 pub(crate) fn check_settings(command: &Command, settings: &Settings) -> anyhow::Result<()> {
     let is_file = matches!(settings.database.database()?, Database::Sqlite(_));
     settings.processing.worker()?;
+    settings.playback.check()?;
     match command {
         Command::Events { .. } if is_file => anyhow::bail!(
             "DATABASE_URL: `events` requires the event stream of a fleet, and an SQLite database \

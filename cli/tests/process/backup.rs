@@ -173,3 +173,20 @@ fn a_database_of_an_older_program_is_copied_as_it_is() {
     let restored = restore(&path);
     assert_same(&restored.everything(), &env.everything(), "a backup");
 }
+
+#[test]
+fn names_of_the_files_beside_the_database_are_rejected() {
+    let env = half_settled();
+    let link = env.folder().join("link.db");
+    std::os::unix::fs::symlink(env.database(), &link).unwrap();
+    for suffix in ["-journal", "-wal", "-shm", ".lock", ".jwt-secret"] {
+        let target = env.folder().join(format!("balance.db{suffix}"));
+        let _ = fs::remove_file(&target);
+        let target = target.display().to_string();
+        for url in [env.database(), link.clone()] {
+            let call = env.balance(&["backup", &target]);
+            let call = call.env("DATABASE_URL", format!("sqlite://{}", url.display()));
+            call.run().failed(&[&target, "beside the database"]);
+        }
+    }
+}

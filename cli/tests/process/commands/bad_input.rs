@@ -358,4 +358,11 @@ fn a_file_that_cannot_be_read_is_named() {
         on(&folder).failed(&[&folder, "is a folder"]);
     }
     assert_same(&env.everything(), &before, "unreadable files");
+    // The database that such a command would create, with a time zone for good, is not created.
+    let empty = TestEnv::empty();
+    for command in ["import", "import-balances"] {
+        let outcome = empty.balance(&[command, "missing.csv"]).run();
+        outcome.failed(&["missing.csv", "cannot be read"]);
+        assert!(!empty.database().exists(), "{command}");
+    }
 }

@@ -24,7 +24,16 @@ async fn announce_end(store: &Store, claims: &[Claim]) -> StoreResult<()> {
     }
     let mut tx = store.db.write_heartbeat().await?;
     for claim in claims {
-        insert(&mut tx, claim.step_execution_id, ANNOUNCED, claim.token.0).await?;
+        // A claim that was released meanwhile needs no announcement, and would keep it.
+        let owned: Option<(i64,)> = tx
+            .fetch_optional(
+                "SELECT 1 FROM step_lease WHERE step_execution_id = ? AND claim_token = ?",
+                &params![claim.step_execution_id.0, claim.token.0],
+            )
+            .await?;
+        if owned.is_some() {
+            insert(&mut tx, claim.step_execution_id, ANNOUNCED, claim.token.0).await?;
+        }
     }
     tx.commit().await
 }

@@ -234,14 +234,16 @@ async fn remove_ad_views(
     date: NaiveDate,
     viewers: &[(i64, i64)],
 ) -> StoreResult<u64> {
-    let mut delete = Query::new("DELETE FROM ad_history WHERE date = ");
-    delete.bind(date).push(" AND import_id = ").bind(id.0);
-    // The last pair is repeated, so that the number of prepared statements stays small.
+    let mut delete = Query::new("DELETE FROM ad_history WHERE import_id = ");
+    delete.bind(id.0);
+    // The last pair is repeated, so that the number of prepared statements stays small. Each pair has
+    // the date, so that the primary key finds its rows.
     let last = viewers.last().copied();
     let pairs = viewers.iter().copied().chain(last.into_iter().cycle());
     let mut joint = " AND (";
     for (video, user) in pairs.take(viewers.len().next_power_of_two()) {
-        delete.push(joint).push("(video_id = ").bind(video);
+        delete.push(joint).push("(date = ").bind(date);
+        delete.push(" AND video_id = ").bind(video);
         delete.push(" AND user_id = ").bind(user).push(")");
         joint = " OR ";
     }

@@ -4,9 +4,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 
-/** Waits for a condition that another process brings about. */
+/** Waits for a condition that another process brings about: less long than a transaction waits at a gate. */
 final class Waiting {
-    private static final Duration LIMIT = Duration.ofSeconds(12);
+    private static final Duration LIMIT = Duration.ofSeconds(45);
 
     private Waiting() {}
 
