@@ -18,7 +18,7 @@ pub use redis::Redis;
 use mariadb::Grants;
 use redis::REDIS_DATABASES;
 use std::sync::{
-    Arc, Mutex, PoisonError, Weak,
+    Arc, LazyLock, Mutex, PoisonError, Weak,
     atomic::{AtomicU32, Ordering},
 };
 
@@ -32,10 +32,10 @@ pub const VALUES: [(&str, &str); 4] = [
     ("JWT_SECRET", "Siegel-4711-Wachs-0815-Faden-2342"),
 ];
 
-/// Returns a service of `docker-compose.yml`.
-fn service(name: &str) -> Service {
-    let mut services = Compose::read(&VALUES).services;
-    services.remove(name).expect(name)
+/// Returns a service of `docker-compose.yml`. The file is resolved once for each process.
+fn service(name: &str) -> &'static Service {
+    static COMPOSE: LazyLock<Compose> = LazyLock::new(|| Compose::read(&VALUES));
+    COMPOSE.services.get(name).expect(name)
 }
 
 /// A MariaDB server and a Redis server.
