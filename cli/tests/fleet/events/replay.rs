@@ -157,7 +157,7 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     let adopted = empty.balance(&adopt).run().succeeded();
     assert!(adopted.stdout.contains(&identity), "{adopted:#?}");
     let again = empty.balance(&adopt).run();
-    again.failed(&["only an empty database", &identity]);
+    again.failed(&["only a new database", &identity]);
     let rejected = empty.balance(&["events", "replay"]).run();
     rejected.failed(&["ads", "--without-ads"]);
     assert_eq!(tables(&empty), ["closed_through|1|NULL"]);
