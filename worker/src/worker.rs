@@ -21,6 +21,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const POLL: Duration = Duration::from_secs(1);
 /// The period of the pruner.
 const PRUNE: Duration = Duration::from_secs(3_600);
+/// The period in which a worker that was asked to end announces its claims.
+const ANNOUNCE_PERIOD: Duration = Duration::from_millis(500);
 /// The time limit of the first heartbeat and of each other database call during the shutdown.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(1);
 
@@ -113,6 +115,17 @@ impl Worker {
         Arc::clone(&self.pool.context.metrics)
     }
 
+    /// Records that the worker was asked to end, for each claim that it owns.
+    async fn announce_end(&self) {
+        let context = &self.pool.context;
+        let owned = context.owned.claims();
+        let announced = context.launcher.store.announce_end(&owned);
+        let announced = tokio::time::timeout(REGISTRY_LIMIT, announced).await;
+        if !matches!(announced, Ok(Ok(()))) {
+            tracing::warn!("failed to announce the end of the worker; an expiry counts as a crash");
+        }
+    }
+
     /// Stops claiming, lets running chunks finish and releases the claims. Returns whether that
     /// completed within the grace time. If it did not, the remaining chunks are given up. An expiry
     /// of their leases is no crash.
@@ -120,15 +133,16 @@ impl Worker {
         let context = &self.pool.context;
         let grace = Duration::from_secs(u64::from(context.settings.grace_s));
         context.stopping.cancel();
-        let owned = context.owned.claims();
-        let announced = context.launcher.store.announce_end(&owned);
-        let announced = tokio::time::timeout(REGISTRY_LIMIT, announced).await;
-        if !matches!(announced, Ok(Ok(()))) {
-            tracing::warn!("failed to announce the end of the worker; an expiry counts as a crash");
-        }
-        let in_time = tokio::time::timeout(grace, self.pool.finish())
-            .await
-            .is_ok();
+        self.announce_end().await;
+        let finish = tokio::time::timeout(grace, self.pool.finish());
+        tokio::pin!(finish);
+        let in_time = loop {
+            tokio::select! {
+                finished = &mut finish => break finished.is_ok(),
+                // A claim can have been under way at the first announcement.
+                () = tokio::time::sleep(ANNOUNCE_PERIOD) => self.announce_end().await,
+            }
+        };
         if !in_time {
             context.giving_up.cancel();
             let _ = tokio::time::timeout(REGISTRY_LIMIT, self.pool.finish()).await;

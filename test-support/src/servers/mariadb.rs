@@ -46,7 +46,7 @@ impl MariaDb {
             .expect("mariadb-install-db (Debian's mariadb-server)");
         assert!(installed.status.success(), "{installed:?}");
         let users = folder.path().join("users.sql");
-        std::fs::write(&users, setup(&service, grants)).unwrap();
+        std::fs::write(&users, setup(service, grants)).unwrap();
         let port = free_port();
         // First the options of docker-compose.yml: MariaDB rejects unknown ones. Then the options of
         // this server; the last value of an option counts.
