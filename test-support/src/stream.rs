@@ -3,7 +3,7 @@
 use crate::clock::takes;
 use async_trait::async_trait;
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Retained, StreamError, SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, StreamError, SuppressedPage,
 };
 use balance_store::events::{Entry, EntryId, StreamIdentity};
 use chrono::NaiveDate;
@@ -87,8 +87,8 @@ impl EventStream for FakeStream {
         Ok(())
     }
 
-    async fn rename_unnamed(&self) -> Result<bool, StreamError> {
-        Ok(false)
+    async fn rename_unnamed(&self) -> Result<Renamed, StreamError> {
+        Ok(Renamed::None)
     }
 
     async fn waiting(&self) -> Result<Vec<u64>, StreamError> {

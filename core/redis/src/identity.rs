@@ -5,8 +5,8 @@ use crate::{
     connection::Connection,
     keys::{CONSUMER_GROUP, IDENTITIES, Shard},
 };
-use ::redis::{AsyncIter, ErrorKind, RedisError};
-use balance_service::events::stream::Found;
+use ::redis::{AsyncIter, RedisError};
+use balance_service::events::stream::{Found, Renamed};
 use balance_store::events::StreamIdentity;
 
 /// The keys of a version without identities: `{s0}:events`, `{s0}:session:7:9`.
@@ -81,11 +81,11 @@ pub(crate) async fn create(
 }
 
 /// Renames the keys of a version without identities, the streams last: until then a crash leaves the
-/// rest to the next call. Returns whether there was a stream.
+/// rest to the next call.
 pub(crate) async fn rename_unnamed(
     connection: &mut Connection,
     identity: &StreamIdentity,
-) -> Result<bool, RedisError> {
+) -> Result<Renamed, RedisError> {
     let mut scan = ::redis::cmd("SCAN");
     scan.cursor_arg(0)
         .arg("MATCH")
@@ -109,12 +109,15 @@ pub(crate) async fn rename_unnamed(
     }
     for (key, renamed) in &streams {
         if !rename(connection, key, renamed).await? {
-            let detail = format!("{key} and {renamed}");
-            return Err((ErrorKind::InvalidClientConfig, "both streams exist", detail).into());
+            return Ok(Renamed::Conflict(format!("{key} and {renamed}")));
         }
     }
     unlink_queue(connection).await?;
-    Ok(!streams.is_empty())
+    Ok(if streams.is_empty() {
+        Renamed::None
+    } else {
+        Renamed::All
+    })
 }
 
 /// Returns the shard and the name of a key of a version without identities.

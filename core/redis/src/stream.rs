@@ -18,7 +18,7 @@ use balance_domain::{
     videos::VideoId,
 };
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Retained, StreamError, SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, StreamError, SuppressedPage,
 };
 use balance_store::{
     events::{Entry, EntryId, MAX_SHARDS, StreamIdentity, SuppressedCount},
@@ -161,7 +161,7 @@ impl EventStream for RedisStream {
             .map_err(stream_error)
     }
 
-    async fn rename_unnamed(&self) -> Result<bool, StreamError> {
+    async fn rename_unnamed(&self) -> Result<Renamed, StreamError> {
         let mut connection = self.connection.clone();
         identity::rename_unnamed(&mut connection, &self.identity)
             .await

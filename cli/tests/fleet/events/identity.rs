@@ -227,6 +227,28 @@ fn the_stream_and_the_sessions_of_a_version_without_identities_are_taken_over() 
 }
 
 #[test]
+fn a_stream_that_an_older_process_made_again_is_named_and_not_overwritten() {
+    let servers = Servers::shared();
+    let env = TestEnv::new(&servers);
+    env.database
+        .execute("UPDATE setting SET value = 'unnamed' WHERE name = 'stream_state'");
+    env.database
+        .execute("INSERT INTO setting VALUES ('intake_shards', '1')");
+    let streams = [env.stream(0), "{s0}:events".to_owned()];
+    for stream in &streams {
+        let add = ["XADD", stream, "1711810800000-0", "foreign", "field"];
+        servers.redis.command(env.number, &add);
+    }
+    let rejected = env.balance(&SETTLE).run();
+    rejected.failed(&["REDIS_URL", &streams[0], &streams[1], "older version"]);
+    assert_eq!(open_days(&env), "none");
+    for stream in &streams {
+        let length = servers.redis.command(env.number, &["XLEN", stream]);
+        assert_eq!(length, ["1"], "{stream}");
+    }
+}
+
+#[test]
 fn a_database_of_such_a_version_rejects_a_server_without_its_stream() {
     let servers = Servers::shared();
     let env = TestEnv::new(&servers);

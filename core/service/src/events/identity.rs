@@ -1,7 +1,7 @@
 //! The check that a server holds the event stream of the database. Without it a day could be settled
 //! without its events, or with those of another database.
 
-use crate::events::stream::{EventStream, StreamError};
+use crate::events::stream::{EventStream, Renamed, StreamError};
 use balance_store::{
     Store, StoreError,
     events::{StreamIdentity, StreamState},
@@ -27,6 +27,12 @@ pub enum IdentityError {
         list(others)
     )]
     Unadopted { others: Vec<StreamIdentity> },
+    /// A process of a version without identities wrote to its stream after the upgrade.
+    #[error(
+        "the streams {0} both exist: a process of an older version runs; stop it, then delete the one \
+         without events"
+    )]
+    TwoStreams(String),
     /// There is nothing to adopt.
     #[error("the event stream {0} is complete")]
     Complete(StreamIdentity),
@@ -55,12 +61,18 @@ pub fn list(others: &[StreamIdentity]) -> String {
 /// stream.
 ///
 /// # Errors
-/// If the stream is missing, or the server or the store is unavailable.
+/// If the stream is missing or exists twice, or the server or the store is unavailable.
 pub async fn require_stream(store: &Store, stream: &dyn EventStream) -> Result<(), IdentityError> {
     let (identity, state) = store.stream_identity().await?;
-    let is_renamed = state == StreamState::Unnamed && stream.rename_unnamed().await?;
+    let renamed = match state {
+        StreamState::Unnamed => stream.rename_unnamed().await?,
+        StreamState::New | StreamState::Created => Renamed::None,
+    };
+    if let Renamed::Conflict(streams) = renamed {
+        return Err(IdentityError::TwoStreams(streams));
+    }
     let found = stream.found().await?;
-    if !found.missing.is_empty() && state != StreamState::New && !is_renamed {
+    if !found.missing.is_empty() && state != StreamState::New && renamed == Renamed::None {
         return Err(IdentityError::Missing {
             identity,
             others: found.others,

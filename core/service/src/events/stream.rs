@@ -41,6 +41,17 @@ pub struct Memory {
     pub max_bytes: u64,
 }
 
+/// The result of renaming the streams of a version without identities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renamed {
+    /// The server had none.
+    None,
+    /// All of them have the identity now.
+    All,
+    /// A stream of both names exists, which are given: nothing may be overwritten.
+    Conflict(String),
+}
+
 /// The state of a day in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
@@ -65,8 +76,7 @@ pub trait EventStream: Send + Sync {
     async fn create(&self) -> Result<(), StreamError>;
 
     /// Takes over the streams and sessions of a version without identities: renames their keys.
-    /// Returns whether the server had such streams.
-    async fn rename_unnamed(&self) -> Result<bool, StreamError>;
+    async fn rename_unnamed(&self) -> Result<Renamed, StreamError>;
 
     /// Reads the next entries for a consumer, at most `limit` of each shard. Entries that dead
     /// consumers left come first. Waits a moment if the stream is empty.
