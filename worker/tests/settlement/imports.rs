@@ -1,6 +1,5 @@
-//! Recorded imports: undoing them, and closing days beside them.
+//! Recorded imports: undoing them, and closing their days.
 
-use async_trait::async_trait;
 use balance_batch::status::BatchStatus;
 use balance_domain::{
     accounts::UserId,
@@ -9,20 +8,15 @@ use balance_domain::{
 };
 use balance_store::{
     events::{Content, Entry, EntryId, EventKind, PlaybackEvent},
-    import::{ImportId, PlayImportError, PlayRules, PlaySource, SourcedPlay},
+    import::{ImportId, PlayImportError},
     operations::Actor,
     settlement::Closing,
 };
-use balance_test_support::settlement::{PlayBatches, Shape, TestEnv, at, date, even_day};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use tokio::{sync::Notify, task::JoinSet};
+use balance_test_support::settlement::{Shape, TestEnv, at, date, even_day};
 
-const FIRST: &str = "2024-06-03";
-const SECOND: &str = "2024-06-04";
-const THIRD: &str = "2024-06-05";
+pub(super) const FIRST: &str = "2024-06-03";
+pub(super) const SECOND: &str = "2024-06-04";
+pub(super) const THIRD: &str = "2024-06-05";
 
 /// Returns plays that pass one ad slot.
 fn long_plays(day: &str, plays: i64, videos: i64) -> Vec<Play> {
@@ -34,7 +28,7 @@ fn long_plays(day: &str, plays: i64, videos: i64) -> Vec<Play> {
 }
 
 /// A pause of a user that passes the ad slot at 300 s.
-fn pause(user: i64, video: i64, instant: &str) -> Entry {
+pub(super) fn pause(user: i64, video: i64, instant: &str) -> Entry {
     let event = PlaybackEvent {
         id: EventId([7; 16]),
         user_id: UserId(user),
@@ -55,7 +49,7 @@ fn pause(user: i64, video: i64, instant: &str) -> Entry {
     }
 }
 
-async fn undo(env: &TestEnv, id: i64) -> Result<(u64, u64, u64), String> {
+pub(super) async fn undo(env: &TestEnv, id: i64) -> Result<(u64, u64, u64), String> {
     let undone = env.store.undo_import(ImportId(id), &Actor::Console).await;
     undone
         .map(|undone| (undone.plays, undone.ad_views, undone.ads))
@@ -70,7 +64,7 @@ const TABLES: [&str; 5] = [
     "SELECT id, username, role FROM users ORDER BY 1",
 ];
 
-async fn content(env: &TestEnv) -> Vec<String> {
+pub(super) async fn content(env: &TestEnv) -> Vec<String> {
     let mut all = Vec::new();
     for table in TABLES {
         all.extend(env.rows(table).await);
@@ -273,135 +267,4 @@ async fn a_corrected_file_replaces_the_owner_and_length_of_unplayed_videos() {
         error.to_string(),
         "video 6 is registered with owner 77, here with 1000000"
     );
-}
-
-/// A source that waits for a signal before its end.
-struct Held {
-    plays: PlayBatches,
-    is_held: bool,
-    reached: Arc<Notify>,
-    go: Arc<Notify>,
-}
-
-#[async_trait]
-impl PlaySource for Held {
-    async fn next(&mut self) -> Result<Vec<SourcedPlay>, PlayImportError> {
-        let batch = self.plays.next().await?;
-        if batch.is_empty() && self.is_held {
-            self.reached.notify_one();
-            self.go.notified().await;
-            self.is_held = false;
-        }
-        Ok(batch)
-    }
-}
-
-/// An import that runs until it is released.
-struct Running {
-    tasks: JoinSet<Result<(), PlayImportError>>,
-    go: Arc<Notify>,
-}
-
-async fn running(env: &TestEnv, plays: Vec<Play>) -> Running {
-    let (reached, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let mut source = Held {
-        plays: PlayBatches::sorted(plays),
-        is_held: true,
-        reached: Arc::clone(&reached),
-        go: Arc::clone(&go),
-    };
-    let rules = PlayRules {
-        timezone: env.timezone,
-        view_window_s: 30,
-        ad_interval_s: 300,
-        ads: 0,
-        link_accounts: false,
-    };
-    let store = Arc::clone(&env.store);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let imported = store.import_plays(&mut source, rules, "plays.csv", &Actor::Console);
-        imported.await.map(|_| ())
-    });
-    reached.notified().await;
-    Running { tasks, go }
-}
-
-/// On SQLite an import has the file to itself.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_day_waits_for_an_import_and_events_wait_for_neither() {
-    let env = TestEnv::new().await;
-    if !env.is_server() {
-        return;
-    }
-    env.import(&even_day(FIRST, 30, 5), 0).await.unwrap();
-    env.settle(date(FIRST), Shape::default()).await.unwrap();
-    let mut import = running(&env, even_day(THIRD, 1_500, 5)).await;
-    let began = Instant::now();
-    for _ in 0..5 {
-        let closing = env.store.close_day(date(THIRD)).await.unwrap();
-        assert_eq!(closing, Closing::ImportRunning(ImportId(2)));
-        let event = pause(3, 3, "2024-06-05T05:00:00Z");
-        env.store
-            .write_entries(&[event], env.timezone, 300)
-            .await
-            .unwrap();
-    }
-    let closing = env.store.close_day(date(SECOND)).await.unwrap();
-    assert_eq!(closing, Closing::Closed);
-    // One wait for a row lock takes 5 s.
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        began.elapsed()
-    );
-    assert_eq!(
-        undo(&env, 2).await,
-        Err("import 2 is running; stop it instead".to_owned())
-    );
-    let error = env.import(&even_day(SECOND, 9, 5), 0).await.unwrap_err();
-    assert!(
-        matches!(error, PlayImportError::Running(ImportId(2))),
-        "{error}"
-    );
-    import.go.notify_one();
-    import.tasks.join_next().await.unwrap().unwrap().unwrap();
-    let closing = env.store.close_day(date(THIRD)).await.unwrap();
-    assert_eq!(closing, Closing::Closed);
-    let plays = "SELECT COUNT(*) FROM play_history WHERE date = '2024-06-05'";
-    assert_eq!(env.rows(plays).await, ["1501"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_import_whose_process_died_leaves_nothing_and_delays_nothing() {
-    let env = TestEnv::new().await;
-    if !env.is_server() {
-        return;
-    }
-    env.import(&even_day(FIRST, 30, 5), 0).await.unwrap();
-    env.settle(date(FIRST), Shape::default()).await.unwrap();
-    let before = content(&env).await;
-    for is_closed in [false, true] {
-        let mut import = running(&env, even_day(SECOND, 1_500, 50)).await;
-        import.tasks.shutdown().await;
-        let ended = async {
-            loop {
-                let is_over = if is_closed {
-                    env.store.close_day(date(SECOND)).await.unwrap() == Closing::Closed
-                } else {
-                    env.import(&[], 0).await.is_ok()
-                };
-                if is_over {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), ended)
-            .await
-            .unwrap();
-        assert_eq!(content(&env).await, before);
-        let running = "SELECT COUNT(*) FROM play_import WHERE status = 'RUNNING'";
-        assert_eq!(env.rows(running).await, ["0"]);
-    }
 }

@@ -15,6 +15,7 @@ mod jobs;
 mod operations;
 mod order;
 mod properties;
+mod running_imports;
 mod schema;
 mod settle_errors;
 mod test_worker;

@@ -3,7 +3,7 @@
 use crate::{
     env::TestEnv,
     playback::{
-        intake::{RULES, created_stream, request, timezone},
+        intake::{RULES, bounded, created_stream, request, timezone},
         service::SECRET,
     },
     queue::notifier::shared,
@@ -91,18 +91,7 @@ fn a_day_is_persisted_and_closed_by_a_redis_without_memory() {
 async fn entries_that_are_persisted_never_count_as_waiting() {
     let servers = shared().await;
     let database = servers.next_database();
-    let url = servers.redis.url(PASSWORD, database);
-    let stream = created_stream(&url, 1).await;
-    let intake = RedisIntake::open(
-        &url,
-        identity(),
-        1,
-        5,
-        RULES,
-        timezone(),
-        Arc::new(SystemClock),
-    )
-    .unwrap();
+    let (stream, intake) = bounded(&servers, database, 5).await;
     let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
     // More persisted entries than may wait.
     for user in 10..20 {
@@ -152,18 +141,7 @@ async fn entries_that_are_persisted_never_count_as_waiting() {
 async fn a_finished_session_is_deleted() {
     let servers = shared().await;
     let database = servers.next_database();
-    let url = servers.redis.url(PASSWORD, database);
-    created_stream(&url, 1).await;
-    let intake = RedisIntake::open(
-        &url,
-        identity(),
-        1,
-        100,
-        RULES,
-        timezone(),
-        Arc::new(SystemClock),
-    )
-    .unwrap();
+    let (_stream, intake) = bounded(&servers, database, 100).await;
     let play = request(1, 1, Command::Play);
     let duration_s = play.video.duration_s;
     intake.accept(play).await.unwrap();

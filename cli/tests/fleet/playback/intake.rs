@@ -45,6 +45,19 @@ pub(crate) async fn created_stream(url: &str, shards: u16) -> RedisStream {
     stream
 }
 
+/// Opens a stream of one shard and its intake, in which a number of entries may wait.
+pub(crate) async fn bounded(
+    servers: &Servers,
+    database: u32,
+    backlog_max: u64,
+) -> (RedisStream, RedisIntake) {
+    let url = servers.redis.url(PASSWORD, database);
+    let stream = created_stream(&url, 1).await;
+    let clock = Arc::new(SystemClock);
+    let intake = RedisIntake::open(&url, identity(), 1, backlog_max, RULES, timezone(), clock);
+    (stream, intake.unwrap())
+}
+
 /// Opens the intake on a numbered database.
 pub(crate) async fn on_redis(
     servers: &Servers,

@@ -1,7 +1,7 @@
 //! The Redis of the intake: its shards, and a server that is unavailable, full or not durable.
 
 use crate::{
-    playback::intake::{OWNER, RULES, created_stream, on_redis, request, timezone},
+    playback::intake::{OWNER, RULES, bounded, created_stream, on_redis, request, timezone},
     queue::notifier::shared,
 };
 use balance_domain::clock::SystemClock;
@@ -63,18 +63,7 @@ async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
 async fn a_full_backlog_rejects_requests_until_entries_are_acknowledged() {
     let servers = shared().await;
     let database = servers.next_database();
-    let url = servers.redis.url(PASSWORD, database);
-    let stream = created_stream(&url, 1).await;
-    let intake = RedisIntake::open(
-        &url,
-        identity(),
-        1,
-        5,
-        RULES,
-        timezone(),
-        Arc::new(SystemClock),
-    )
-    .unwrap();
+    let (stream, intake) = bounded(&servers, database, 5).await;
     let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
     for user in 10..15 {
         play(user).await.unwrap();
@@ -116,18 +105,7 @@ async fn a_full_backlog_rejects_requests_until_entries_are_acknowledged() {
 async fn the_bound_holds_while_redis_cannot_compute_the_lag() {
     let servers = shared().await;
     let database = servers.next_database();
-    let url = servers.redis.url(PASSWORD, database);
-    let stream = created_stream(&url, 1).await;
-    let intake = RedisIntake::open(
-        &url,
-        identity(),
-        1,
-        5,
-        RULES,
-        timezone(),
-        Arc::new(SystemClock),
-    )
-    .unwrap();
+    let (stream, intake) = bounded(&servers, database, 5).await;
     let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
     stream.read("test", 1).await.unwrap();
     for user in 10..15 {
