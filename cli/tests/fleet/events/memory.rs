@@ -3,7 +3,7 @@
 use crate::{
     env::TestEnv,
     playback::{
-        intake::{RULES, bounded, created_stream, request, timezone},
+        intake::{RULES, bounded, request, timezone},
         service::SECRET,
     },
     queue::notifier::shared,
