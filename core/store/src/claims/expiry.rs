@@ -64,6 +64,16 @@ pub(super) async fn record_expiry(
     Ok(crashes)
 }
 
+/// Removes what is recorded of a claim: its expiry, and the announcement of its end.
+pub(super) async fn forget_expiry(tx: &mut Tx, claim: &Claim) -> StoreResult<()> {
+    tx.execute(
+        "DELETE FROM step_expiry WHERE step_execution_id = ? AND claim_token = ?",
+        &params![claim.step_execution_id.0, claim.token.0],
+    )
+    .await?;
+    Ok(())
+}
+
 async fn insert(tx: &mut Tx, id: StepExecutionId, cursor: i64, token: i64) -> StoreResult<()> {
     let keep = tx.on_conflict_keep("step_execution_id, cursor_video_id, claim_token");
     tx.execute(

@@ -2,7 +2,10 @@
 
 use crate::{
     Store, StoreError, StoreResult,
-    claims::fence::{ClaimError, raise_version},
+    claims::{
+        expiry::forget_expiry,
+        fence::{ClaimError, raise_version},
+    },
     jobs::rows,
     sql::{retry::on_conflict, statement::params, tx::Tx},
 };
@@ -111,11 +114,7 @@ async fn reload(store: &Store, claim: &Claim) -> StoreResult<Reloaded> {
         .await?;
     if row != Some((Some(claim.token.0),)) {
         // This worker is alive, so the expired lease was not caused by a crash.
-        tx.execute(
-            "DELETE FROM step_expiry WHERE step_execution_id = ? AND claim_token = ?",
-            &params![id.0, claim.token.0],
-        )
-        .await?;
+        forget_expiry(&mut tx, claim).await?;
         tx.commit().await?;
         return Ok(Reloaded::Lost);
     }
@@ -156,6 +155,7 @@ async fn release(
         &params![claimable_from, claim.step_execution_id.0],
     )
     .await?;
+    forget_expiry(&mut tx, claim).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -158,6 +158,8 @@ async fn claims(env: &TestEnv) {
     assert_eq!(store.execution_of_step(close).await.unwrap(), Some(id));
     let claimed = claim(close, 1).await.unwrap();
     store.renew(&[ClaimToken(1)], LEASE_S).await.unwrap();
+    let owned = std::slice::from_ref(&claimed);
+    store.announce_end(owned).await.unwrap();
     store.reload(&claimed).await.unwrap();
     store.release_unstarted(&claimed, 0).await.unwrap();
     let lost = store.reload(&claimed).await.unwrap();

@@ -74,6 +74,22 @@ async fn every_change_raises_the_version_and_a_heartbeat_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_released_claim_leaves_no_announcement_of_its_end() {
+    let env = env().await;
+    let test_worker = TestWorker::launch(&env, DAY, 2).await;
+    let claim = test_worker.claim(test_worker.partitions[0], 1).await;
+    let announced = async || env.rows("SELECT claim_token FROM step_expiry").await;
+    let owned = std::slice::from_ref(&claim);
+    env.store.announce_end(owned).await.unwrap();
+    assert_eq!(announced().await, ["1"]);
+    env.store.release(&claim, 0).await.unwrap();
+    assert!(announced().await.is_empty());
+    // Released already: an announcement would stay.
+    env.store.announce_end(owned).await.unwrap();
+    assert!(announced().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_expired_lease_is_taken_over_from_the_cursor() {
     let env = env().await;
     let test_worker = TestWorker::launch(&env, DAY, 2).await;
