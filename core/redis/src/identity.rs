@@ -5,7 +5,7 @@ use crate::{
     connection::Connection,
     keys::{CONSUMER_GROUP, IDENTITIES, Shard},
 };
-use ::redis::{AsyncIter, RedisError};
+use ::redis::{AsyncIter, Cmd, RedisError};
 use balance_service::events::stream::{Found, Renamed};
 use balance_store::events::StreamIdentity;
 
@@ -86,14 +86,8 @@ pub(crate) async fn rename_unnamed(
     connection: &mut Connection,
     identity: &StreamIdentity,
 ) -> Result<Renamed, RedisError> {
-    let mut scan = ::redis::cmd("SCAN");
-    scan.cursor_arg(0)
-        .arg("MATCH")
-        .arg(UNNAMED)
-        .arg("COUNT")
-        .arg(SCAN_BATCH);
     let mut reader = connection.clone();
-    let mut keys: AsyncIter<'_, String> = scan.iter_async(&mut reader).await?;
+    let mut keys: AsyncIter<'_, String> = scan(UNNAMED).iter_async(&mut reader).await?;
     let mut streams = Vec::new();
     while let Some(key) = keys.next_item().await {
         let key = key?;
@@ -120,6 +114,14 @@ pub(crate) async fn rename_unnamed(
     })
 }
 
+/// Returns the command that lists the keys of a pattern.
+fn scan(pattern: &str) -> Cmd {
+    let mut scan = ::redis::cmd("SCAN");
+    scan.cursor_arg(0).arg("MATCH").arg(pattern);
+    scan.arg("COUNT").arg(SCAN_BATCH);
+    scan
+}
+
 /// Returns the shard and the name of a key of a version without identities.
 fn unnamed(key: &str) -> Option<(u16, &str)> {
     let (shard, name) = key.strip_prefix("{s")?.split_once("}:")?;
@@ -129,13 +131,7 @@ fn unnamed(key: &str) -> Option<(u16, &str)> {
 /// Removes the notifications of a version without identities.
 async fn unlink_queue(connection: &mut Connection) -> Result<(), RedisError> {
     let mut reader = connection.clone();
-    let mut scan = ::redis::cmd("SCAN");
-    scan.cursor_arg(0)
-        .arg("MATCH")
-        .arg(UNNAMED_QUEUE)
-        .arg("COUNT")
-        .arg(SCAN_BATCH);
-    let mut keys: AsyncIter<'_, String> = scan.iter_async(&mut reader).await?;
+    let mut keys: AsyncIter<'_, String> = scan(UNNAMED_QUEUE).iter_async(&mut reader).await?;
     while let Some(key) = keys.next_item().await {
         ::redis::cmd("UNLINK")
             .arg(key?)

@@ -1,5 +1,6 @@
 //! Supervision of background tasks: a task that panics is started again.
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::FutureExt;
 use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 use tokio::time::Instant;
@@ -19,7 +20,11 @@ pub async fn supervise<Fut: Future<Output = ()>>(
     mut run: impl FnMut() -> Fut,
     mut panicked: impl FnMut(),
 ) {
-    let mut wait = MIN_WAIT;
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(MIN_WAIT)
+        .with_max_delay(MAX_WAIT)
+        .without_max_times();
+    let mut waits = backoff.build();
     loop {
         let began = Instant::now();
         let Err(reason) = caught(run()).await else {
@@ -28,13 +33,12 @@ pub async fn supervise<Fut: Future<Output = ()>>(
         tracing::error!(task, reason, "task panicked; restarting");
         panicked();
         if began.elapsed() >= STABLE {
-            wait = MIN_WAIT;
+            waits = backoff.build();
         }
         tokio::select! {
             () = stopping.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(waits.next().unwrap_or(MAX_WAIT)) => {}
         }
-        wait = (wait * 2).min(MAX_WAIT);
     }
 }
 
