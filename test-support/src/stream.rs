@@ -3,9 +3,10 @@
 use crate::clock::takes;
 use async_trait::async_trait;
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Renamed, Retained, StreamError, SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, Retired, StreamByVideo, StreamError,
+    SuppressedPage,
 };
-use balance_store::events::{Entry, EntryId, StreamIdentity};
+use balance_store::events::{Entry, EntryId, StreamIdentity, SuppressedShard};
 use chrono::NaiveDate;
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -74,6 +75,29 @@ impl FakeStream {
 }
 
 #[async_trait]
+impl StreamByVideo for FakeStream {
+    async fn create_by_video(&self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    async fn read_by_video(&self, _: &str, _: u32) -> Result<Vec<Entry>, StreamError> {
+        Ok(Vec::new())
+    }
+
+    async fn acknowledge_by_video(&self, _: &[EntryId]) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    async fn retire(&self) -> Result<Retired, StreamError> {
+        Ok(Retired::All)
+    }
+
+    async fn move_keys(&self) -> Result<u64, StreamError> {
+        Ok(0)
+    }
+}
+
+#[async_trait]
 impl EventStream for FakeStream {
     fn identity(&self) -> &StreamIdentity {
         &self.identity
@@ -126,8 +150,8 @@ impl EventStream for FakeStream {
 
     async fn reread(
         &self,
+        _: Retained,
         _: Option<EntryId>,
-        _: EntryId,
         _: u32,
     ) -> Result<Vec<Entry>, StreamError> {
         Ok(Vec::new())
@@ -140,7 +164,7 @@ impl EventStream for FakeStream {
 
     async fn suppressed(
         &self,
-        _: u16,
+        _: SuppressedShard,
         _: NaiveDate,
         _: u64,
         _: u32,
@@ -151,7 +175,7 @@ impl EventStream for FakeStream {
         })
     }
 
-    async fn expire_suppressed(&self, _: u16, _: NaiveDate) -> Result<(), StreamError> {
+    async fn expire_suppressed(&self, _: SuppressedShard, _: NaiveDate) -> Result<(), StreamError> {
         Ok(())
     }
 

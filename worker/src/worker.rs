@@ -3,7 +3,7 @@
 use crate::{
     claims::{heartbeat, pool::ClaimPool},
     context::WorkerContext,
-    events::{suppressed, writer},
+    events::{suppressed, upgrade, writer},
     maintenance::{dispatcher, pruner, rescuer},
     queue::{NotificationBackend, consumer},
     schedule,
@@ -78,7 +78,10 @@ impl Worker {
             });
             let shared = Arc::clone(&context);
             services.spawn(async move {
-                let run = || writer::run(&shared, &stream);
+                let run = || async {
+                    upgrade::run(&shared, &stream).await;
+                    writer::run(&shared, &stream).await;
+                };
                 shared.supervise("event writer", run).await;
             });
         }

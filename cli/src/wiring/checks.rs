@@ -48,7 +48,7 @@ fn require_redis(settings: &Settings, is_file: bool) -> anyhow::Result<()> {
 impl App {
     /// Rejects a database with an event stream if `REDIS_URL` is missing or names a server without
     /// that stream: a day could be closed before all its events are persisted. Creates the stream of
-    /// a new database. Accepts a server that is unavailable.
+    /// a new database. Accepts a server that is unavailable, and a stream that workers will upgrade.
     pub(crate) async fn check_stream(&self) -> anyhow::Result<()> {
         self.check_shards().await?;
         let Some(events) = &self.events else {
@@ -62,7 +62,7 @@ impl App {
                  for good"
             )
             .context("REDIS_URL")),
-            checked => checked.context("REDIS_URL"),
+            checked => checked.map(|_| ()).context("REDIS_URL"),
         }
     }
 

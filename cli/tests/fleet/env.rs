@@ -71,6 +71,11 @@ impl TestEnv {
 
     /// Returns the key of a shard's stream in Redis.
     pub(crate) fn stream(&self, shard: u16) -> String {
+        format!("{{{}:u{shard}}}:events", self.identity())
+    }
+
+    /// Returns the key of a shard's stream of the layout by video.
+    pub(crate) fn stream_by_video(&self, shard: u16) -> String {
         format!("{{{}:s{shard}}}:events", self.identity())
     }
 

@@ -2,12 +2,14 @@
 //! identities.
 
 use crate::{
+    by_video,
     connection::Connection,
     keys::{CONSUMER_GROUP, IDENTITIES, Shard},
 };
-use ::redis::{AsyncIter, Cmd, RedisError};
+use ::redis::{AsyncIter, Cmd, RedisError, Script};
 use balance_service::events::stream::{Found, Renamed};
-use balance_store::events::StreamIdentity;
+use balance_store::events::{StreamIdentity, StreamLayout};
+use std::sync::LazyLock;
 
 /// The keys of a version without identities: `{s0}:events`, `{s0}:session:7:9`.
 const UNNAMED: &str = "{s[0-9]*}:*";
@@ -16,11 +18,14 @@ const UNNAMED_QUEUE: &str = "{balance}:steps*";
 /// Keys that one SCAN reads.
 const SCAN_BATCH: usize = 1_000;
 
+static CREATE_STREAM: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("../../../lua/create_stream.lua")));
+
 /// Returns the reason for a stream that is missing on the server.
 pub(crate) fn missing_reason(identity: &StreamIdentity) -> String {
     format!(
-        "the event stream {identity} is missing on this server; if its events are lost for good, \
-         `balance events adopt` creates it"
+        "the event stream {identity} is missing on this server; during an upgrade a worker creates it; \
+         if its events are lost for good, `balance events adopt` creates it"
     )
 }
 
@@ -29,50 +34,63 @@ pub(crate) async fn found(
     identity: &StreamIdentity,
     shards: u16,
 ) -> Result<Found, RedisError> {
+    let all = |layout| Shard::all(identity, layout, shards);
     let mut pipe = ::redis::pipe();
     pipe.smembers(IDENTITIES);
-    for shard in Shard::all(identity, shards) {
+    // An upgrade retires all streams before it creates the first one. In this order it is never seen
+    // as a mixture of both layouts. A transaction would be rejected by a server without memory.
+    for shard in all(StreamLayout::ByViewer) {
         pipe.exists(shard.stream());
     }
-    let (identities, exist): (Vec<String>, Vec<bool>) = {
-        let mut replies: Vec<::redis::Value> = pipe.query_async(connection).await?;
-        let identities = replies.remove(0);
-        let exist = replies.into_iter().map(::redis::from_redis_value);
-        (
-            ::redis::from_redis_value(identities)?,
-            exist.collect::<Result<_, _>>()?,
-        )
+    for shard in all(StreamLayout::ByVideo) {
+        pipe.exists(shard.stream());
+    }
+    for shard in all(StreamLayout::ByVideo) {
+        pipe.exists(shard.retired());
+    }
+    let mut replies: Vec<::redis::Value> = pipe.query_async(connection).await?;
+    let identities: Vec<String> = ::redis::from_redis_value(replies.remove(0))?;
+    let exist = replies.into_iter().map(::redis::from_redis_value);
+    let exist: Vec<bool> = exist.collect::<Result<_, _>>()?;
+    let numbers = |kind: usize, is_wanted: bool| {
+        let of_kind = exist.iter().skip(kind * usize::from(shards));
+        let of_kind = (0..shards).zip(of_kind);
+        let wanted = of_kind.filter(move |(_, exists)| **exists == is_wanted);
+        wanted.map(|(number, _)| number).collect()
     };
     let others = identities.iter().filter_map(|text| text.parse().ok());
     Ok(Found {
-        missing: (0..shards)
-            .zip(exist)
-            .filter_map(|(shard, exists)| (!exists).then_some(shard))
-            .collect(),
+        missing: numbers(0, false),
+        by_video: numbers(1, true),
+        retired: numbers(2, true),
         others: others.filter(|other| other != identity).collect(),
     })
 }
 
-/// Creates the streams that are missing, and their consumer groups.
+/// Creates the streams that are missing, and their consumer groups. Their entries follow those of
+/// retired streams, also if the clock of the server steps back: their days can be closed.
 pub(crate) async fn create(
     connection: &mut Connection,
     identity: &StreamIdentity,
     shards: u16,
 ) -> Result<(), RedisError> {
-    for shard in Shard::all(identity, shards) {
-        let created: Result<(), RedisError> = ::redis::cmd("XGROUP")
-            .arg("CREATE")
-            .arg(shard.stream())
+    let last = by_video::last_id(connection, identity, shards).await?;
+    for shard in Shard::all(identity, StreamLayout::ByViewer, shards) {
+        CREATE_STREAM
+            .key(shard.stream())
             .arg(CONSUMER_GROUP)
-            .arg("0")
-            .arg("MKSTREAM")
-            .query_async(connection)
-            .await;
-        match created {
-            Err(error) if error.code() == Some("BUSYGROUP") => {}
-            created => created?,
-        }
+            .arg(&last)
+            .invoke_async::<()>(connection)
+            .await?;
     }
+    register(connection, identity).await
+}
+
+/// Adds the identity to those whose streams were created on the server.
+pub(crate) async fn register(
+    connection: &mut Connection,
+    identity: &StreamIdentity,
+) -> Result<(), RedisError> {
     ::redis::cmd("SADD")
         .arg(IDENTITIES)
         .arg(identity.as_str())
@@ -80,8 +98,8 @@ pub(crate) async fn create(
         .await
 }
 
-/// Renames the keys of a version without identities, the streams last: until then a crash leaves the
-/// rest to the next call.
+/// Renames the keys of a version without identities, which have the layout by video. The streams are the
+/// last: until then a crash leaves the rest to the next call.
 pub(crate) async fn rename_unnamed(
     connection: &mut Connection,
     identity: &StreamIdentity,
@@ -94,7 +112,12 @@ pub(crate) async fn rename_unnamed(
         let Some((number, name)) = unnamed(&key) else {
             continue;
         };
-        let renamed = Shard { identity, number }.key(name);
+        let shard = Shard {
+            identity,
+            layout: StreamLayout::ByVideo,
+            number,
+        };
+        let renamed = shard.key(name);
         if name == "events" {
             streams.push((key, renamed));
         } else {

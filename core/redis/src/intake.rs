@@ -2,7 +2,7 @@
 //! acknowledged event to the stream.
 
 use crate::{
-    backlog::restore_lag,
+    backlog::{self, restore_lag},
     connection::{self, Connection, ConnectionError, Timeouts, field},
     event,
     identity::{self, missing_reason},
@@ -14,11 +14,11 @@ use balance_domain::{
     calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate, units::SECONDS_PER_DAY,
 };
 use balance_service::{
-    events::identity::list,
+    events::{identity::list, stream::Found},
     playback::intake::{Intake, IntakeError},
 };
 use balance_store::{
-    events::StreamIdentity,
+    events::{StreamIdentity, StreamLayout},
     playback::{Command, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS},
 };
 use std::{
@@ -98,7 +98,7 @@ impl RedisIntake {
             .key(keys.shard.stream())
             .key(keys.session())
             .key(self.suppressed(&keys)?)
-            .key(keys.reply(request.key.as_ref()))
+            .key(keys.reply())
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(self.rules.view_window_s)
@@ -120,7 +120,7 @@ impl RedisIntake {
             ["repeat", left_ms] => Ok(IntakeAnswer::Repeat {
                 retry_after_ms: number(left_ms)?.max(1),
             }),
-            ["backlog", entries, _] => Err(backlog(entries)),
+            ["backlog", entries, _] => Err(full(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
             _ => Err(unexpected_reply(&reply)),
@@ -138,7 +138,7 @@ impl RedisIntake {
         let mut call = PAUSE.key(keys.shard.stream());
         call.key(keys.session())
             .key(self.suppressed(&keys)?)
-            .key(keys.reply(request.key.as_ref()))
+            .key(keys.reply())
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(request.video.id.0)
@@ -159,7 +159,7 @@ impl RedisIntake {
                 is_finished: finished == "1",
             }),
             ["no session"] => Ok(IntakeAnswer::NoSession),
-            ["backlog", entries, _] => Err(backlog(entries)),
+            ["backlog", entries, _] => Err(full(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
             _ => Err(unexpected_reply(&reply)),
@@ -200,6 +200,41 @@ impl RedisIntake {
         let mut connection = self.connection.clone();
         let checked = CHECK_WRITABLE.invoke_async::<_, ()>(&mut connection).await;
         checked.map_err(intake_error)
+    }
+
+    /// Rejects a server without the streams by viewer, or with streams by video beside them.
+    async fn check_streams(&self, found: &Found) -> Result<(), IntakeError> {
+        let identity = &self.identity;
+        if found.missing.is_empty() && found.by_video.is_empty() {
+            return Ok(());
+        }
+        let reason = if found.missing.len() < usize::from(self.shards) && !found.by_video.is_empty()
+        {
+            format!(
+                "the event stream {identity} has streams of the layout by video beside those by viewer: \
+                 a process of an older version runs"
+            )
+        } else if !found.by_video.is_empty() {
+            let mut connection = self.connection.clone();
+            let mut waiting = 0_u64;
+            for shard in Shard::all(identity, StreamLayout::ByVideo, self.shards) {
+                let of_shard = backlog::waiting(&mut connection, shard).await;
+                waiting = waiting.saturating_add(of_shard.map_err(intake_error)?);
+            }
+            format!(
+                "the event stream {identity} is sharded by video until workers of this version have \
+                 persisted its entries and moved its keys: {waiting} entries wait in {} of {} shards",
+                found.by_video.len(),
+                self.shards
+            )
+        } else {
+            format!(
+                "{}; this server has the event streams of other databases: {}",
+                missing_reason(identity),
+                list(&found.others)
+            )
+        };
+        Err(IntakeError::Unusable(reason))
     }
 
     /// Returns the key of today's suppressed counts.
@@ -260,14 +295,7 @@ impl Intake for RedisIntake {
         let found = identity::found(&mut connection, &self.identity, self.shards)
             .await
             .map_err(intake_error)?;
-        if !found.missing.is_empty() {
-            return Err(IntakeError::Unusable(format!(
-                "{}; this server has the event streams of other databases: {}",
-                missing_reason(&self.identity),
-                list(&found.others)
-            )));
-        }
-        Ok(())
+        self.check_streams(&found).await
     }
 }
 
@@ -284,7 +312,7 @@ fn number(text: &str) -> Result<i64, IntakeError> {
         .map_err(|_| IntakeError::Unusable(format!("unexpected reply of a script: '{text}'")))
 }
 
-fn backlog(entries: &str) -> IntakeError {
+fn full(entries: &str) -> IntakeError {
     IntakeError::Backlog {
         backlog: entries.parse().unwrap_or(u64::MAX),
     }

@@ -1,15 +1,18 @@
 //! Adapters for Redis: the notifier (on apalis-redis), the intake and the event stream of a fleet.
 
 mod backlog;
+mod by_video;
 mod connection;
 mod entry;
 mod event;
+mod group;
 mod identity;
 mod intake;
 mod keys;
 mod notification;
 mod notifier;
 mod stream;
+mod stream_by_video;
 
 pub use connection::check_url;
 pub use intake::RedisIntake;

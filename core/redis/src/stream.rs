@@ -2,33 +2,31 @@
 //! acknowledges them after the commit. A seal marks the end of a day. Old entries are trimmed.
 
 use crate::{
-    backlog,
+    backlog, by_video,
     connection::{self, Connection, ConnectionError, Timeouts, field},
     entry::{self, entry_id, stream_id},
+    group,
     identity::{self, missing_reason},
     keys::{CONSUMER_GROUP, Shard},
 };
-use ::redis::{
-    RedisError, Script,
-    streams::{StreamAutoClaimReply, StreamRangeReply, StreamReadReply},
-};
+use ::redis::{RedisError, Script, streams::StreamRangeReply};
 use async_trait::async_trait;
 use balance_domain::{
     units::{MS_PER_HOUR, SECONDS_PER_DAY},
     videos::VideoId,
 };
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Renamed, Retained, StreamError, SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, StreamError, StreamKind, SuppressedPage,
 };
 use balance_store::{
-    events::{Entry, EntryId, MAX_SHARDS, StreamIdentity, SuppressedCount},
+    events::{
+        Entry, EntryId, MAX_SHARDS, StreamIdentity, StreamLayout, SuppressedCount, SuppressedShard,
+    },
     playback::SuppressedReason,
 };
 use chrono::NaiveDate;
 use std::{sync::LazyLock, time::Duration};
 
-/// The time after which a pending entry is claimed by another consumer, in milliseconds.
-const STALE_MS: u64 = 15_000;
 /// The idle time after which a consumer without pending entries is deleted, in milliseconds.
 const MAX_IDLE_MS: u64 = 24 * MS_PER_HOUR.unsigned_abs();
 /// The time after which saved suppressed counts are deleted, in seconds.
@@ -41,15 +39,13 @@ const TIMEOUTS: Timeouts = Timeouts {
 
 static CLOSE_DAY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/close_day.lua")));
-static CREATE_GROUP: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/create_group.lua")));
 static TRIM: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/trim.lua")));
 
 /// The event stream on a Redis server: one stream per shard.
 pub struct RedisStream {
-    connection: Connection,
-    identity: StreamIdentity,
+    pub(crate) connection: Connection,
+    pub(crate) identity: StreamIdentity,
     shards: u16,
 }
 
@@ -75,69 +71,29 @@ impl RedisStream {
         connection.check_master().await.map_err(from_connection)
     }
 
-    /// Reads the pending entries of dead consumers. If there are none, reads new entries.
-    async fn read_shard(
-        &self,
-        shard: Shard<'_>,
-        consumer: &str,
-        limit: u32,
-    ) -> Result<Vec<Entry>, RedisError> {
-        let mut connection = self.connection.clone();
-        let stale: StreamAutoClaimReply = ::redis::cmd("XAUTOCLAIM")
-            .arg(shard.stream())
-            .arg(CONSUMER_GROUP)
-            .arg(consumer)
-            .arg(STALE_MS)
-            .arg("0-0")
-            .arg("COUNT")
-            .arg(limit)
-            .query_async(&mut connection)
-            .await?;
-        if !stale.claimed.is_empty() {
-            return Ok(entry::decode(shard.number, &stale.claimed));
-        }
-        let new: Option<StreamReadReply> = ::redis::cmd("XREADGROUP")
-            .arg("GROUP")
-            .arg(CONSUMER_GROUP)
-            .arg(consumer)
-            .arg("COUNT")
-            .arg(limit)
-            .arg("STREAMS")
-            .arg(shard.stream())
-            .arg(">")
-            .query_async(&mut connection)
-            .await?;
-        let streams = new.map_or_else(Vec::new, |reply| reply.keys);
-        Ok(streams
-            .iter()
-            .flat_map(|stream| entry::decode(shard.number, &stream.ids))
-            .collect())
-    }
-
-    /// Creates the consumer group of a stream that has none. A missing stream is an error.
-    async fn create_group(&self, shard: Shard<'_>) -> Result<(), StreamError> {
-        let mut connection = self.connection.clone();
-        let mut call = CREATE_GROUP.key(shard.stream());
-        let call = call.arg(CONSUMER_GROUP);
-        let created: String = call
-            .invoke_async(&mut connection)
-            .await
-            .map_err(stream_error)?;
-        match created.as_str() {
-            "missing" => Err(missing(&self.identity)),
-            _ => Ok(()),
-        }
-    }
-
-    const fn shard(&self, number: u16) -> Shard<'_> {
+    const fn shard(&self, layout: StreamLayout, number: u16) -> Shard<'_> {
         Shard {
             identity: &self.identity,
+            layout,
             number,
         }
     }
 
+    /// Returns the key of a stream.
+    fn stream_key(&self, kind: StreamKind, number: u16) -> String {
+        match kind {
+            StreamKind::ByViewer => self.shard(StreamLayout::ByViewer, number).stream(),
+            StreamKind::ByVideo => self.shard(StreamLayout::ByVideo, number).stream(),
+            StreamKind::Retired => self.shard(StreamLayout::ByVideo, number).retired(),
+        }
+    }
+
     fn all_shards(&self) -> impl Iterator<Item = Shard<'_>> {
-        Shard::all(&self.identity, self.shards)
+        Shard::all(&self.identity, StreamLayout::ByViewer, self.shards)
+    }
+
+    pub(crate) fn shards_by_video(&self) -> impl Iterator<Item = Shard<'_>> {
+        Shard::all(&self.identity, StreamLayout::ByVideo, self.shards)
     }
 }
 
@@ -169,16 +125,12 @@ impl EventStream for RedisStream {
     }
 
     async fn read(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError> {
+        let mut connection = self.connection.clone();
         let mut all = Vec::new();
         for shard in self.all_shards() {
-            let read = match self.read_shard(shard, consumer, limit).await {
-                Err(error) if error.code() == Some("NOGROUP") => {
-                    self.create_group(shard).await?;
-                    self.read_shard(shard, consumer, limit).await
-                }
-                read => read,
-            };
-            all.extend(read.map_err(stream_error)?);
+            let read = group::read(&mut connection, shard, consumer, limit).await;
+            let entries = read.map_err(stream_error)?;
+            all.extend(entries.ok_or_else(|| missing(&self.identity))?);
         }
         Ok(all)
     }
@@ -187,9 +139,13 @@ impl EventStream for RedisStream {
         self.check_master().await?;
         let mut connection = self.connection.clone();
         let mut all = Vec::new();
-        for shard in self.all_shards() {
-            let waiting = backlog::waiting(&mut connection, shard).await;
-            all.push(waiting.map_err(stream_error)?);
+        for (shard, by_video) in self.all_shards().zip(self.shards_by_video()) {
+            let waiting = async {
+                let waiting = backlog::waiting(&mut connection, shard).await?;
+                let before = backlog::waiting(&mut connection, by_video).await?;
+                Ok(waiting.saturating_add(before))
+            };
+            all.push(waiting.await.map_err(stream_error)?);
         }
         Ok(all)
     }
@@ -197,27 +153,20 @@ impl EventStream for RedisStream {
     async fn acknowledge(&self, ids: &[EntryId]) -> Result<(), StreamError> {
         let mut connection = self.connection.clone();
         for shard in self.all_shards() {
-            let of_shard: Vec<String> = ids
-                .iter()
-                .filter(|id| id.shard == shard.number)
-                .copied()
-                .map(stream_id)
-                .collect();
-            if of_shard.is_empty() {
-                continue;
-            }
-            ::redis::cmd("XACK")
-                .arg(shard.stream())
-                .arg(CONSUMER_GROUP)
-                .arg(of_shard)
-                .query_async::<()>(&mut connection)
-                .await
-                .map_err(stream_error)?;
+            let acknowledged = group::acknowledge(&mut connection, shard, ids).await;
+            acknowledged.map_err(stream_error)?;
         }
         Ok(())
     }
 
     async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError> {
+        let found = self.found().await?;
+        if !found.by_video.is_empty() {
+            return Err(StreamError(format!(
+                "the event stream {} has streams of the layout by video, before or without an upgrade",
+                self.identity
+            )));
+        }
         let mut connection = self.connection.clone();
         let mut closed = Closed::Drained;
         for shard in self.all_shards() {
@@ -255,6 +204,10 @@ impl EventStream for RedisStream {
                 .await
                 .map_err(stream_error)?;
         }
+        for shard in self.shards_by_video() {
+            let trimmed = by_video::trim_retired(&mut connection, shard, before_ms).await;
+            trimmed.map_err(stream_error)?;
+        }
         Ok(())
     }
 
@@ -262,14 +215,17 @@ impl EventStream for RedisStream {
         self.check_master().await?;
         let mut connection = self.connection.clone();
         let mut all = Vec::new();
-        for shard in Shard::all(&self.identity, MAX_SHARDS) {
+        let numbers = 0..MAX_SHARDS;
+        let streams = numbers.flat_map(|shard| StreamKind::ALL.map(|kind| (kind, shard)));
+        for (kind, shard) in streams {
+            let key = self.stream_key(kind, shard);
             // One transaction, because trimming could happen between the two commands.
             let (entries, newest): (u64, StreamRangeReply) = ::redis::pipe()
                 .atomic()
                 .cmd("XLEN")
-                .arg(shard.stream())
+                .arg(&key)
                 .cmd("XREVRANGE")
-                .arg(shard.stream())
+                .arg(&key)
                 .arg("+")
                 .arg("-")
                 .arg("COUNT")
@@ -277,12 +233,10 @@ impl EventStream for RedisStream {
                 .query_async(&mut connection)
                 .await
                 .map_err(stream_error)?;
-            let newest = newest
-                .ids
-                .first()
-                .and_then(|id| entry_id(shard.number, &id.id));
+            let newest = newest.ids.first().and_then(|id| entry_id(shard, &id.id));
             all.extend(newest.map(|newest| Retained {
-                shard: shard.number,
+                kind,
+                shard,
                 entries,
                 newest,
             }));
@@ -292,22 +246,28 @@ impl EventStream for RedisStream {
 
     async fn reread(
         &self,
+        retained: Retained,
         after: Option<EntryId>,
-        upto: EntryId,
         limit: u32,
     ) -> Result<Vec<Entry>, StreamError> {
         let mut connection = self.connection.clone();
-        let shard = self.shard(upto.shard);
-        let found: StreamRangeReply = ::redis::cmd("XRANGE")
-            .arg(shard.stream())
-            .arg(after.map_or_else(|| "-".to_owned(), |id| format!("({}", stream_id(id))))
-            .arg(stream_id(upto))
-            .arg("COUNT")
-            .arg(limit)
-            .query_async(&mut connection)
-            .await
-            .map_err(stream_error)?;
-        Ok(entry::decode(shard.number, &found.ids))
+        let mut kind = retained.kind;
+        loop {
+            let found: StreamRangeReply = ::redis::cmd("XRANGE")
+                .arg(self.stream_key(kind, retained.shard))
+                .arg(after.map_or_else(|| "-".to_owned(), |id| format!("({}", stream_id(id))))
+                .arg(stream_id(retained.newest))
+                .arg("COUNT")
+                .arg(limit)
+                .query_async(&mut connection)
+                .await
+                .map_err(stream_error)?;
+            if !found.ids.is_empty() || kind != StreamKind::ByVideo {
+                return Ok(entry::decode(retained.shard, &found.ids));
+            }
+            // An upgrade may have retired the stream meanwhile.
+            kind = StreamKind::Retired;
+        }
     }
 
     fn shards(&self) -> u16 {
@@ -316,14 +276,14 @@ impl EventStream for RedisStream {
 
     async fn suppressed(
         &self,
-        shard: u16,
+        shard: SuppressedShard,
         date: NaiveDate,
         cursor: u64,
         limit: u32,
     ) -> Result<SuppressedPage, StreamError> {
         let mut connection = self.connection.clone();
         let (next, counts): (u64, Vec<(Vec<u8>, Vec<u8>)>) = ::redis::cmd("HSCAN")
-            .arg(self.shard(shard).suppressed(date))
+            .arg(self.shard(shard.layout, shard.number).suppressed(date))
             .arg(cursor)
             .arg("COUNT")
             .arg(limit)
@@ -333,16 +293,20 @@ impl EventStream for RedisStream {
         Ok(SuppressedPage {
             counts: counts
                 .iter()
-                .filter_map(|(field, count)| suppressed_count(date, field, count))
+                .filter_map(|(field, count)| suppressed_count(shard, date, field, count))
                 .collect(),
             next: (next != 0).then_some(next),
         })
     }
 
-    async fn expire_suppressed(&self, shard: u16, date: NaiveDate) -> Result<(), StreamError> {
+    async fn expire_suppressed(
+        &self,
+        shard: SuppressedShard,
+        date: NaiveDate,
+    ) -> Result<(), StreamError> {
         let mut connection = self.connection.clone();
         ::redis::cmd("EXPIRE")
-            .arg(self.shard(shard).suppressed(date))
+            .arg(self.shard(shard.layout, shard.number).suppressed(date))
             .arg(SAVED_SUPPRESSED_S)
             .arg("LT")
             .query_async(&mut connection)
@@ -367,10 +331,16 @@ impl EventStream for RedisStream {
 }
 
 /// Parses a count of the scripts. Returns `None` for any other field.
-fn suppressed_count(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<SuppressedCount> {
+fn suppressed_count(
+    shard: SuppressedShard,
+    date: NaiveDate,
+    field: &[u8],
+    count: &[u8],
+) -> Option<SuppressedCount> {
     let (video, reason) = std::str::from_utf8(field).ok()?.split_once(':')?;
     let count = std::str::from_utf8(count).ok()?.parse().ok()?;
     (count > 0).then_some(SuppressedCount {
+        shard,
         date,
         video_id: VideoId(video.parse().ok()?),
         reason: SuppressedReason::ALL
@@ -380,11 +350,11 @@ fn suppressed_count(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<Suppr
     })
 }
 
-fn missing(identity: &StreamIdentity) -> StreamError {
+pub(crate) fn missing(identity: &StreamIdentity) -> StreamError {
     StreamError(missing_reason(identity))
 }
 
-fn stream_error(error: RedisError) -> StreamError {
+pub(crate) fn stream_error(error: RedisError) -> StreamError {
     from_connection(connection::connection_error(error))
 }
 

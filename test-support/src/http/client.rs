@@ -159,6 +159,12 @@ impl Client {
         video.json()["videoId"].as_i64().unwrap()
     }
 
+    /// Whether the server reports that it is not ready.
+    pub async fn is_unready(&self) -> bool {
+        let reply = self.send("GET", "/health/ready", &[], None).await;
+        reply.is_ok_and(|reply| reply.status == 503)
+    }
+
     /// Whether the server reports that it is ready.
     pub async fn is_ready(&self) -> bool {
         let reply = self.send("GET", "/health/ready", &[], None).await;

@@ -13,13 +13,30 @@ pub struct Server {
 impl Server {
     /// Starts the call at a separate address, and waits until the API is ready.
     pub fn start(call: impl Fn() -> Call + 'static) -> Self {
-        let mut server = Self {
+        let mut server = Self::new(call);
+        server.restart();
+        server
+    }
+
+    /// Starts the call at a separate address, and waits until the API answers that it is not ready.
+    pub fn start_unready(call: impl Fn() -> Call + 'static) -> Self {
+        let mut server = Self::new(call);
+        server.launch();
+        let client = server.client();
+        until("the API to answer", || {
+            let running = server.running.as_mut().unwrap();
+            assert!(!running.has_ended(), "the API ended: {}", running.stderr());
+            block_on(client.is_unready())
+        });
+        server
+    }
+
+    fn new(call: impl Fn() -> Call + 'static) -> Self {
+        Self {
             running: None,
             address: format!("127.0.0.1:{}", free_port()),
             call: Box::new(call),
-        };
-        server.restart();
-        server
+        }
     }
 
     /// Starts the call again after its end, and waits until the API is ready.

@@ -5,7 +5,7 @@
 
 use crate::{context::WorkerContext, settings::EventStreamSettings};
 use balance_store::{
-    events::SuppressedCount,
+    events::{StreamLayout, SuppressedCount, SuppressedShard},
     playback::{SUPPRESSED_DAYS, SuppressedReason},
 };
 use chrono::{Days, NaiveDate};
@@ -22,10 +22,12 @@ const MAX_REMEMBERED: usize = 100_000;
 /// The largest difference between the clocks of the intake and of this worker, in days.
 const CLOCK_TOLERANCE: Days = Days::new(1);
 
+type CountKey = (SuppressedShard, NaiveDate, i64, SuppressedReason);
+
 /// The counts that this worker knows to be in the database.
 #[derive(Default)]
 struct SavedCounts {
-    saved: HashMap<(NaiveDate, i64, SuppressedReason), i64>,
+    saved: HashMap<CountKey, i64>,
     /// The last day up to which all counts are saved.
     through: Option<NaiveDate>,
 }
@@ -64,7 +66,7 @@ impl SavedCounts {
             });
         let days = (first - CLOCK_TOLERANCE).iter_days();
         for date in days.take_while(|date| *date <= today + CLOCK_TOLERANCE) {
-            for shard in 0..events.stream.shards() {
+            for shard in shards(events.stream.shards()) {
                 self.save(context, events, shard, date).await?;
                 if date < today - CLOCK_TOLERANCE && !context.stopping.is_cancelled() {
                     // All counts of the day are in the database.
@@ -75,7 +77,7 @@ impl SavedCounts {
         }
         self.through = Some(today);
         self.saved
-            .retain(|(date, _, _), _| *date >= today - CLOCK_TOLERANCE);
+            .retain(|(_, date, _, _), _| *date >= today - CLOCK_TOLERANCE);
         Ok(())
     }
 
@@ -84,7 +86,7 @@ impl SavedCounts {
         &mut self,
         context: &WorkerContext,
         events: &EventStreamSettings,
-        shard: u16,
+        shard: SuppressedShard,
         date: NaiveDate,
     ) -> Result<(), String> {
         let mut cursor = Some(0);
@@ -114,6 +116,15 @@ impl SavedCounts {
     }
 }
 
-const fn key(one: &SuppressedCount) -> (NaiveDate, i64, SuppressedReason) {
-    (one.date, one.video_id.0, one.reason)
+/// Returns the shards of both layouts. After an upgrade those by video keep their counts, which no process
+/// raises any more.
+fn shards(count: u16) -> impl Iterator<Item = SuppressedShard> {
+    let layouts = [StreamLayout::ByVideo, StreamLayout::ByViewer];
+    layouts
+        .into_iter()
+        .flat_map(move |layout| (0..count).map(move |number| SuppressedShard { layout, number }))
+}
+
+const fn key(one: &SuppressedCount) -> CountKey {
+    (one.shard, one.date, one.video_id.0, one.reason)
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The wait before an empty stream is read again.
-const POLL: Duration = Duration::from_millis(50);
+pub(super) const POLL: Duration = Duration::from_millis(50);
 /// The period in which old entries are removed.
 const TRIM: Duration = Duration::from_secs(60);
 /// The shortest and the longest wait after a failure.
-const MIN_BACKOFF: Duration = Duration::from_millis(100);
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
+pub(super) const MIN_BACKOFF: Duration = Duration::from_millis(100);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
 /// Persists events until the worker is asked to stop. A group that has been read is completed
 /// first.
@@ -62,7 +62,7 @@ async fn persist_group(
             // Creates the stream of a new database, and names the reason if it is missing.
             let store = context.launcher.store.as_ref();
             let required = require_stream(store, events.stream.as_ref()).await;
-            return Err(required.map_or_else(|error| error.to_string(), |()| error.to_string()));
+            return Err(required.map_or_else(|error| error.to_string(), |_| error.to_string()));
         }
     };
     if entries.is_empty() {
@@ -79,7 +79,7 @@ async fn persist_group(
 }
 
 /// Persists a group. Retries after a transient error until the worker is asked to stop.
-async fn persist_with_retries(
+pub(super) async fn persist_with_retries(
     context: &WorkerContext,
     events: &EventStreamSettings,
     entries: &[Entry],

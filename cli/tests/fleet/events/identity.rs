@@ -213,13 +213,13 @@ fn the_stream_and_the_sessions_of_a_version_without_identities_are_taken_over() 
     assert_eq!(
         redis(&[
             "HGET",
-            &format!("{{{identity}:s0}}:session:7:1"),
+            &format!("{{{identity}:u0}}:session:7:1"),
             "position"
         ]),
         ["42"]
     );
     assert_eq!(
-        redis(&["GET", &format!("{{{identity}:s0}}:views:1")]),
+        redis(&["GET", &format!("{{{identity}:u0}}:views:1")]),
         ["3"]
     );
     assert_eq!(redis(&["GET", "another program's"]), ["key"]);
@@ -234,7 +234,7 @@ fn a_stream_that_an_older_process_made_again_is_named_and_not_overwritten() {
         .execute("UPDATE setting SET value = 'unnamed' WHERE name = 'stream_state'");
     env.database
         .execute("INSERT INTO setting VALUES ('intake_shards', '1')");
-    let streams = [env.stream(0), "{s0}:events".to_owned()];
+    let streams = [env.stream_by_video(0), "{s0}:events".to_owned()];
     for stream in &streams {
         let add = ["XADD", stream, "1711810800000-0", "foreign", "field"];
         servers.redis.command(env.number, &add);
@@ -277,7 +277,7 @@ fn a_copied_database_gets_a_stream_of_its_own() {
     env.import(&plays::day(DAY, 20));
     env.balance(&SETTLE).run().succeeded();
     let entries = |identity: &str| {
-        let key = format!("{{{identity}:s0}}:events");
+        let key = format!("{{{identity}:u0}}:events");
         servers.redis.command(env.number, &["XLEN", &key])
     };
     // The seal of the day is in the new stream only.

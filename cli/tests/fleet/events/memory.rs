@@ -27,7 +27,7 @@ use balance_test_support::{
 use chrono::Days;
 use std::{rc::Rc, sync::Arc};
 
-const STREAM: &str = "{0123456789abcdef:s0}:events";
+const STREAM: &str = "{0123456789abcdef:u0}:events";
 /// The end of a day that is over.
 const END_MS: i64 = 1_700_000_000_000;
 
@@ -46,8 +46,8 @@ fn a_day_is_persisted_and_closed_by_a_redis_without_memory() {
         redis.command(0, &["XADD", key, &id, "seal", "0"]);
     };
     add(STREAM);
-    add("{0123456789abcdef:s2}:events");
-    add("{0123456789abcdef:s1}:events");
+    add("{0123456789abcdef:u2}:events");
+    add("{0123456789abcdef:u1}:events");
     redis.command(0, &["CONFIG", "SET", "maxmemory", "1mb"]);
     let intake = |url: &str| {
         RedisIntake::open(
@@ -126,7 +126,7 @@ async fn entries_that_are_persisted_never_count_as_waiting() {
     until("the unread entries to be counted again", || {
         servers
             .redis
-            .command(database, &["EXISTS", "{0123456789abcdef:s0}:lag-check"])
+            .command(database, &["EXISTS", "{0123456789abcdef:u0}:lag-check"])
             == ["0"]
     });
     let pause = request(30, 1, Command::Pause { current_s: 1 });
@@ -148,7 +148,7 @@ async fn a_finished_session_is_deleted() {
     let session = || {
         servers
             .redis
-            .command(database, &["EXISTS", "{0123456789abcdef:s0}:session:1:1"])
+            .command(database, &["EXISTS", "{0123456789abcdef:u0}:session:1:1"])
     };
     assert_eq!(session(), ["1"]);
     let end = request(
@@ -180,7 +180,7 @@ fn saved_suppressed_counts_are_kept_for_two_days() {
     let env = Rc::new(env);
     let today = SystemClock.now().date();
     let identity = env.identity();
-    let key = |days: u64| format!("{{{identity}:s0}}:refused:{}", today - Days::new(days));
+    let key = |days: u64| format!("{{{identity}:u0}}:refused:{}", today - Days::new(days));
     let command = |command: &[&str]| servers.redis.command(env.number, command);
     let ttl = |days: u64| -> u64 { command(&["TTL", &key(days)])[0].parse().unwrap() };
     for days in [0, 5] {

@@ -1,8 +1,10 @@
-//! The event stream: its adapter, the event writer, replays and suppressed plays.
+//! The event stream: its adapter, the event writer, replays, upgrades and suppressed plays.
 
+mod by_video;
 mod event_writer;
 mod identity;
 mod memory;
 mod replay;
 mod stream;
 mod suppressed;
+mod upgrade;

@@ -5,7 +5,7 @@ use crate::queue::notifier::shared;
 use balance_redis::RedisStream;
 use balance_service::events::stream::{Closed, EventStream};
 use balance_store::{
-    events::{Content, Entry, EntryId},
+    events::{Content, Entry, EntryId, StreamLayout, SuppressedShard},
     playback::SuppressedReason,
 };
 use balance_test_support::{
@@ -26,7 +26,7 @@ const END_MS: i64 = 1_700_000_000_000;
 
 /// Returns the key of a shard's stream.
 fn key(shard: u16) -> String {
-    format!("{{{IDENTITY}:s{shard}}}:events")
+    format!("{{{IDENTITY}:u{shard}}}:events")
 }
 
 impl Stream {
@@ -319,7 +319,7 @@ async fn rereading_retained_entries_changes_no_state() {
     stream.add(1, -5);
     let (mut after, mut again) = (None, Vec::new());
     loop {
-        let entries = stream.stream.reread(after, retained[0].newest, 2).await;
+        let entries = stream.stream.reread(retained[0], after, 2).await;
         let entries = entries.unwrap();
         assert!(entries.len() <= 2);
         let Some(last) = entries.last() else { break };
@@ -339,14 +339,19 @@ async fn suppressed_counts_are_read_page_by_page_without_foreign_fields() {
                   redis.call('HSET', KEYS[1], n .. ':repeat', n, n .. ':capped', 2 * n) end \
                   redis.call('HSET', KEYS[1], 'x:own', 1, '7:else', 1, '7:own', 'many', '8:own', 0) \
                   return 'OK'";
-    let key = &format!("{{{IDENTITY}:s1}}:refused:2024-06-01");
+    let key = &format!("{{{IDENTITY}:u1}}:refused:2024-06-01");
     stream.command(&["EVAL", script, "1", key, &VIDEOS.to_string()]);
     let date = "2024-06-01".parse().unwrap();
+    let of = |number| SuppressedShard {
+        layout: StreamLayout::ByViewer,
+        number,
+    };
     let (mut found, mut pages, mut cursor) = (BTreeMap::new(), 0, Some(0));
     while let Some(from) = cursor {
-        let page = stream.stream.suppressed(1, date, from, 100).await.unwrap();
+        let page = stream.stream.suppressed(of(1), date, from, 100).await;
+        let page = page.unwrap();
         for one in &page.counts {
-            assert_eq!(one.date, date);
+            assert_eq!((one.date, one.shard), (date, of(1)));
             found.insert((one.video_id.0, one.reason), one.count);
         }
         (pages, cursor) = (pages + 1, page.next);
@@ -361,6 +366,7 @@ async fn suppressed_counts_are_read_page_by_page_without_foreign_fields() {
         .collect();
     assert_eq!(found, expected);
     assert!(pages > 5, "{pages} pages");
-    let empty = stream.stream.suppressed(0, date, 0, 100).await.unwrap();
+    let empty = stream.stream.suppressed(of(0), date, 0, 100).await;
+    let empty = empty.unwrap();
     assert_eq!((empty.counts.len(), empty.next), (0, None));
 }

@@ -10,53 +10,76 @@ use balance_service::{
     events::stream::EventStream,
     playback::intake::{Intake, IntakeError},
 };
-use balance_store::playback::{Command, IntakeAnswer};
+use balance_store::playback::{Command, IdempotencyKey, IntakeAnswer};
 use balance_test_support::{
     servers::{PASSWORD, Redis, Servers},
     stream::{IDENTITY, identity},
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Returns a key of a shard.
 fn key(shard: u16, name: &str) -> String {
-    format!("{{{IDENTITY}:s{shard}}}:{name}")
+    format!("{{{IDENTITY}:u{shard}}}:{name}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_video_stays_on_its_shard_and_every_key_carries_its_tag() {
+async fn a_viewer_stays_on_one_shard_and_every_key_carries_its_tag() {
     let servers = shared().await;
     let database = servers.next_database();
     let intake = on_redis(&servers, database, 3, RULES).await;
-    for video in 1..=9 {
-        intake
-            .accept(request(1, video, Command::Play))
-            .await
-            .unwrap();
-        let pause = request(1, video, Command::Pause { current_s: 10 });
-        intake.accept(pause).await.unwrap();
-        intake
-            .accept(request(OWNER, video, Command::Play))
-            .await
-            .unwrap();
+    let keys = || servers.redis.command(database, &["KEYS", "*"]);
+    // The owner's keys are those of a viewer too.
+    for user in 1..=OWNER {
+        for video in 1..=4 {
+            for command in [Command::Play, Command::Pause { current_s: 10 }] {
+                let mut request = request(user, video, command);
+                request.key = IdempotencyKey::parse(&format!("{video} {command:?}"));
+                intake.accept(request).await.unwrap();
+            }
+        }
     }
-    for key in servers.redis.command(database, &["KEYS", "*"]) {
-        let is_of = |shard| key.starts_with(&self::key(shard, ""));
-        assert!(key == "balance:streams" || (0..3).any(is_of), "{key}");
-    }
-    for shard in 0..3 {
-        let length = servers
-            .redis
-            .command(database, &["XLEN", &key(shard, "events")]);
-        assert_eq!(length, ["9"], "shard {shard}");
-        let views = servers.redis.command(
-            database,
-            &["GET", &key(shard, &format!("views:{}", 3 + shard))],
+    let prefixes = [0, 1, 2].map(|shard| key(shard, ""));
+    let keys = keys();
+    for key in &keys {
+        let is_of = |prefix: &String| key.starts_with(prefix);
+        assert!(
+            key == "balance:streams" || prefixes.iter().any(is_of),
+            "{key}"
         );
-        assert_eq!(views, ["1"]);
     }
+    for user in 1..=OWNER {
+        let of_user = |key: &&String| {
+            ["gate", "session", "answer"]
+                .iter()
+                .any(|name| key.contains(&format!(":{name}:{user}:")))
+        };
+        let shards: HashSet<&str> = keys
+            .iter()
+            .filter(of_user)
+            .map(|key| key.split_once('}').unwrap().0)
+            .collect();
+        assert_eq!(shards.len(), 1, "user {user}: {shards:?}");
+    }
+    // The counts of a video are the sum over the shards.
+    let (mut entries, mut views) = (0_u64, 0_u64);
+    for shard in 0..3 {
+        let number = |command: &[&str]| -> u64 {
+            let reply = servers.redis.command(database, command);
+            reply[0].parse().unwrap_or(0)
+        };
+        let of_shard = number(&["XLEN", &key(shard, "events")]);
+        assert!(of_shard > 0, "shard {shard}");
+        entries += of_shard;
+        views += number(&["GET", &key(shard, "views:2")]);
+    }
+    assert_eq!(
+        (entries, views),
+        (9 * 4 * 2, 8),
+        "the owner's plays do not count"
+    );
     let stream = RedisStream::open(&servers.redis.url(PASSWORD, database), identity(), 3).unwrap();
-    let entries = stream.read("test", 100).await.unwrap();
-    assert_eq!(entries.len(), 27);
+    let read = stream.read("test", 100).await.unwrap();
+    assert_eq!(read.len(), 72);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,4 +285,28 @@ async fn suppressed_plays_are_counted_by_day_video_and_reason() {
     assert_eq!(key.len(), 1, "{key:?}");
     let counts = servers.redis.command(database, &["HGETALL", &key[0]]);
     assert_eq!(counts, ["1:repeat", "2", "1:own", "1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_reused_for_another_video_is_rejected_on_every_number_of_shards() {
+    let servers = shared().await;
+    for shards in [1, 2, 3, 8] {
+        let database = servers.next_database();
+        let intake = on_redis(&servers, database, shards, RULES).await;
+        let accept = async |video, command| {
+            let mut request = request(1, video, command);
+            request.key = IdempotencyKey::parse("a");
+            intake.accept(request).await.unwrap()
+        };
+        let first = accept(1, Command::Play).await;
+        assert!(matches!(first, IntakeAnswer::Playing { .. }), "{first:?}");
+        for video in 2..=9 {
+            let pause = Command::Pause { current_s: 10 };
+            for command in [Command::Play, pause] {
+                let answer = accept(video, command).await;
+                assert_eq!(answer, IntakeAnswer::KeyReused, "{shards} shards: {video}");
+            }
+        }
+        assert_eq!(accept(1, Command::Play).await, first, "{shards} shards");
+    }
 }

@@ -1,10 +1,10 @@
 //! The check that a server holds the event stream of the database. Without it a day could be settled
 //! without its events, or with those of another database.
 
-use crate::events::stream::{EventStream, Renamed, StreamError};
+use crate::events::stream::{EventStream, Found, Renamed, StreamError};
 use balance_store::{
     Store, StoreError,
-    events::{StreamIdentity, StreamState},
+    events::{StreamIdentity, StreamLayout, StreamState},
     operations::Actor,
 };
 
@@ -33,6 +33,17 @@ pub enum IdentityError {
          without events"
     )]
     TwoStreams(String),
+    /// A process of an older version created its streams again after the upgrade.
+    #[error(
+        "the event stream {identity} is sharded by viewer, but the shards {} have a stream of the \
+         layout by video again: a process of an older version runs, or a failover lost the upgrade; \
+         stop the processes and see \"Upgrades\" in docs/operations.md",
+        numbers(shards)
+    )]
+    TwoLayouts {
+        identity: StreamIdentity,
+        shards: Vec<u16>,
+    },
     /// There is nothing to adopt.
     #[error("the event stream {0} is complete")]
     Complete(StreamIdentity),
@@ -57,12 +68,20 @@ pub fn list(others: &[StreamIdentity]) -> String {
     }
 }
 
-/// Checks that the server holds the stream of the database. The first call for a database creates the
-/// stream.
+fn numbers(shards: &[u16]) -> String {
+    let shards: Vec<String> = shards.iter().map(ToString::to_string).collect();
+    shards.join(", ")
+}
+
+/// Checks that the server holds the stream of the database, and returns its layout. The first call for
+/// a database creates the stream. Workers upgrade a stream with the layout by video.
 ///
 /// # Errors
 /// If the stream is missing or exists twice, or the server or the store is unavailable.
-pub async fn require_stream(store: &Store, stream: &dyn EventStream) -> Result<(), IdentityError> {
+pub async fn require_stream(
+    store: &Store,
+    stream: &dyn EventStream,
+) -> Result<StreamLayout, IdentityError> {
     let (identity, state) = store.stream_identity().await?;
     let renamed = match state {
         StreamState::Unnamed => stream.rename_unnamed().await?,
@@ -71,17 +90,46 @@ pub async fn require_stream(store: &Store, stream: &dyn EventStream) -> Result<(
     if let Renamed::Conflict(streams) = renamed {
         return Err(IdentityError::TwoStreams(streams));
     }
+    let layout = store.stream_layout().await?;
     let found = stream.found().await?;
-    if !found.missing.is_empty() && state != StreamState::New && renamed == Renamed::None {
+    check_layout(&identity, layout, stream.shards(), &found)?;
+    let is_lost = match layout {
+        StreamLayout::ByVideo => found.is_any_lost(),
+        StreamLayout::ByViewer => !found.missing.is_empty(),
+    };
+    if is_lost && state != StreamState::New && renamed == Renamed::None {
         return Err(IdentityError::Missing {
             identity,
             others: found.others,
         });
     }
-    if state != StreamState::Created {
-        // Also registers the identity on the server.
-        stream.create().await?;
-        store.record_stream_created().await?;
+    // These calls also register the identity on the server.
+    match state {
+        StreamState::Created => return Ok(layout),
+        StreamState::Unnamed => stream.create_by_video().await?,
+        StreamState::New => stream.create().await?,
+    }
+    store.record_stream_created().await?;
+    if state == StreamState::New {
+        store.record_stream_by_viewer().await?;
+        return Ok(StreamLayout::ByViewer);
+    }
+    Ok(layout)
+}
+
+/// Rejects streams of both layouts: their entries and counts are never merged.
+fn check_layout(
+    identity: &StreamIdentity,
+    layout: StreamLayout,
+    shards: u16,
+    found: &Found,
+) -> Result<(), IdentityError> {
+    let has_by_viewer = found.missing.len() < usize::from(shards);
+    if !found.by_video.is_empty() && (layout == StreamLayout::ByViewer || has_by_viewer) {
+        return Err(IdentityError::TwoLayouts {
+            identity: identity.clone(),
+            shards: found.by_video.clone(),
+        });
     }
     Ok(())
 }
@@ -113,8 +161,11 @@ pub async fn adopt_empty(
     by: &Actor,
 ) -> Result<StreamIdentity, IdentityError> {
     let (identity, _) = store.stream_identity().await?;
+    let layout = store.stream_layout().await?;
     let found = stream.found().await?;
-    if found.missing.is_empty() {
+    check_layout(&identity, layout, stream.shards(), &found)?;
+    let is_upgrading = layout == StreamLayout::ByVideo && found.has_by_video();
+    if found.missing.is_empty() || is_upgrading && !found.is_any_lost() {
         return Err(IdentityError::Complete(identity));
     }
     if !found.others.is_empty() && !is_shared {
@@ -124,7 +175,11 @@ pub async fn adopt_empty(
         });
     }
     store.adopt_stream(&identity, by).await?;
-    stream.create().await?;
+    if is_upgrading {
+        stream.create_by_video().await?;
+    } else {
+        stream.create().await?;
+    }
     Ok(identity)
 }
 
@@ -158,7 +213,7 @@ pub async fn adopt_existing(
         return Err(IdentityError::InUse(identity));
     }
     let found = stream.found().await?;
-    if !found.missing.is_empty() {
+    if found.is_any_lost() {
         return Err(IdentityError::Missing {
             identity: stream.identity().clone(),
             others: found.others,

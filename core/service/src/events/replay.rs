@@ -86,7 +86,7 @@ pub fn check_shards(stream: &dyn EventStream, retained: &[Retained]) -> Result<(
     }
 }
 
-/// Persists all retained entries again, shard by shard, from the oldest entry to the newest of
+/// Persists all retained entries again, stream by stream, from the oldest entry to the newest of
 /// `retained`. Does not change existing rows and does not disturb running event writers.
 ///
 /// If an event has ad views and no ad is registered, the replay fails, unless `is_without_ads` is
@@ -110,7 +110,7 @@ pub async fn replay(
     for shard in retained {
         let mut after = None;
         loop {
-            let entries = stream.reread(after, shard.newest, GROUP).await?;
+            let entries = stream.reread(*shard, after, GROUP).await?;
             let Some(last) = entries.last() else {
                 break;
             };

@@ -1,7 +1,7 @@
 //! The port of the event stream: the events that the intake appended, and the suppressed counts.
 
 use async_trait::async_trait;
-use balance_store::events::{Entry, EntryId, StreamIdentity, SuppressedCount};
+use balance_store::events::{Entry, EntryId, StreamIdentity, SuppressedCount, SuppressedShard};
 use chrono::NaiveDate;
 
 /// A page of a shard's suppressed counts of a day.
@@ -13,9 +13,25 @@ pub struct SuppressedPage {
     pub next: Option<u64>,
 }
 
-/// The entries that a shard's stream retains, persisted or not.
+/// A stream of a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamKind {
+    /// The stream of the layout by viewer.
+    ByViewer,
+    /// The stream of the layout by video. After the upgrade there is none.
+    ByVideo,
+    /// A stream of the layout by video after the upgrade. All its entries are persisted.
+    Retired,
+}
+
+impl StreamKind {
+    pub const ALL: [Self; 3] = [Self::Retired, Self::ByVideo, Self::ByViewer];
+}
+
+/// The entries that a stream retains, persisted or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retained {
+    pub kind: StreamKind,
     pub shard: u16,
     /// The number of entries.
     pub entries: u64,
@@ -26,10 +42,29 @@ pub struct Retained {
 /// The streams that a server holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
-    /// The configured shards without a stream of this identity.
+    /// The configured shards without a stream by viewer.
     pub missing: Vec<u16>,
+    /// The configured shards with a stream by video.
+    pub by_video: Vec<u16>,
+    /// The configured shards whose stream by video was retired.
+    pub retired: Vec<u16>,
     /// The identities of other databases whose streams were created on the server.
     pub others: Vec<StreamIdentity>,
+}
+
+impl Found {
+    /// Returns whether the server has a stream of the layout by video, also a retired one.
+    #[must_use]
+    pub const fn has_by_video(&self) -> bool {
+        !self.by_video.is_empty() || !self.retired.is_empty()
+    }
+
+    /// Returns whether a configured shard has no stream of any kind.
+    #[must_use]
+    pub fn is_any_lost(&self) -> bool {
+        let has_none = |shard| !self.by_video.contains(shard) && !self.retired.contains(shard);
+        self.missing.iter().any(has_none)
+    }
 }
 
 /// The memory of the server of the stream.
@@ -52,6 +87,16 @@ pub enum Renamed {
     Conflict(String),
 }
 
+/// The result of an attempt to retire the streams of the layout by video.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retired {
+    All,
+    /// Some streams have entries that are not persisted.
+    Waiting,
+    /// A stream and its retired one both exist, which are given.
+    Conflict(String),
+}
+
 /// The state of a day in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
@@ -63,19 +108,46 @@ pub enum Closed {
     Waiting,
 }
 
+/// The streams of the layout by video, of version 0.1, until an upgrade has moved all keys to the layout
+/// by viewer.
+#[async_trait]
+pub trait StreamByVideo: Send + Sync {
+    /// Creates the streams by video of the shards that have neither one nor a retired one, without
+    /// entries.
+    async fn create_by_video(&self) -> Result<(), StreamError>;
+
+    /// Reads as [`EventStream::read`] does. A shard without a stream by video has no entries.
+    async fn read_by_video(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError>;
+
+    /// Acknowledges as [`EventStream::acknowledge`] does.
+    async fn acknowledge_by_video(&self, entries: &[EntryId]) -> Result<(), StreamError>;
+
+    /// Renames each stream whose entries are all persisted, so that older processes find none. Checks
+    /// and renames a stream atomically.
+    async fn retire(&self) -> Result<Retired, StreamError>;
+
+    /// Moves the keys of the viewers to their shards. Must be called only after all streams are
+    /// retired: no process writes to these keys then. May be repeated, and run by several processes.
+    /// Returns the number of dropped replies: of two replies to one idempotency key of a user, the
+    /// older stays.
+    async fn move_keys(&self) -> Result<u64, StreamError>;
+}
+
 /// The event stream, as its readers see it. It consists of numbered shards.
 #[async_trait]
-pub trait EventStream: Send + Sync {
+pub trait EventStream: StreamByVideo {
     /// Returns the identity of the stream.
     fn identity(&self) -> &StreamIdentity;
 
     /// Returns which streams exist.
     async fn found(&self) -> Result<Found, StreamError>;
 
-    /// Creates the streams of all shards that are missing, without entries.
+    /// Creates the streams of all shards that are missing, without entries. Their next entries are
+    /// newer than those of retired streams.
     async fn create(&self) -> Result<(), StreamError>;
 
-    /// Takes over the streams and sessions of a version without identities: renames their keys.
+    /// Takes over the streams and sessions of a version without identities: renames their keys. They
+    /// have the layout by video.
     async fn rename_unnamed(&self) -> Result<Renamed, StreamError>;
 
     /// Reads the next entries for a consumer, at most `limit` of each shard. Entries that dead
@@ -93,20 +165,20 @@ pub trait EventStream: Send + Sync {
     /// is in milliseconds since 1970.
     async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError>;
 
-    /// Deletes persisted entries older than an instant, in milliseconds since 1970.
+    /// Deletes persisted entries older than an instant, in milliseconds since 1970. Deletes a retired
+    /// stream with its last entry.
     async fn trim(&self, before_ms: i64) -> Result<(), StreamError>;
 
-    /// Returns the retained entries of each non-empty shard, including shards beyond the configured
-    /// ones.
+    /// Returns the retained entries of each non-empty stream, including those of shards beyond the
+    /// configured ones.
     async fn retained(&self) -> Result<Vec<Retained>, StreamError>;
 
-    /// Reads at most `limit` retained entries of the shard of `upto`, oldest first. The range
-    /// begins after `after`, or with the first entry, and includes `upto`. Does not affect
-    /// consumers.
+    /// Reads at most `limit` entries of `retained`, oldest first. The range begins after `after`, or
+    /// with the first entry, and ends with the newest of `retained`. Does not affect consumers.
     async fn reread(
         &self,
+        retained: Retained,
         after: Option<EntryId>,
-        upto: EntryId,
         limit: u32,
     ) -> Result<Vec<Entry>, StreamError>;
 
@@ -118,7 +190,7 @@ pub trait EventStream: Send + Sync {
     /// [`SUPPRESSED_DAYS`](balance_store::playback::SUPPRESSED_DAYS).
     async fn suppressed(
         &self,
-        shard: u16,
+        shard: SuppressedShard,
         date: NaiveDate,
         cursor: u64,
         limit: u32,
@@ -126,7 +198,11 @@ pub trait EventStream: Send + Sync {
 
     /// Lets the suppressed counts of a shard's day expire in two days. Must be called only after all
     /// of them are in the database.
-    async fn expire_suppressed(&self, shard: u16, date: NaiveDate) -> Result<(), StreamError>;
+    async fn expire_suppressed(
+        &self,
+        shard: SuppressedShard,
+        date: NaiveDate,
+    ) -> Result<(), StreamError>;
 
     /// Returns the memory of the stream's server.
     async fn memory(&self) -> Result<Memory, StreamError>;

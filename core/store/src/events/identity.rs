@@ -2,7 +2,7 @@
 
 use crate::{
     Store, StoreError, StoreResult,
-    events::StreamIdentity,
+    events::{StreamIdentity, StreamLayout},
     operations::{Actor, AuditAction, audit},
     settings::INTAKE_SHARDS,
     sql::{statement::params, tx::Tx},
@@ -11,6 +11,9 @@ use sqlx::AssertSqlSafe;
 
 const IDENTITY: &str = "stream_identity";
 const STATE: &str = "stream_state";
+/// The layout of the stream. A missing value means by video, the layout of version 0.1.
+const LAYOUT: &str = "stream_layout";
+const BY_VIEWER: &str = "viewer";
 
 /// Whether a database's event stream was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +78,20 @@ impl Store {
         let mut tx = self.db.write().await?;
         set(&mut tx, STATE, StreamState::Created.name()).await?;
         tx.commit().await
+    }
+
+    /// Returns the layout of the stream.
+    pub async fn stream_layout(&self) -> StoreResult<StreamLayout> {
+        match self.setting(LAYOUT).await?.as_deref() {
+            None => Ok(StreamLayout::ByVideo),
+            Some(BY_VIEWER) => Ok(StreamLayout::ByViewer),
+            Some(other) => Err(StoreError::Damaged(format!("setting {LAYOUT}: '{other}'"))),
+        }
+    }
+
+    /// Records that the stream has the layout by viewer. Repeated calls have no effect.
+    pub async fn record_stream_by_viewer(&self) -> StoreResult<()> {
+        self.setting_or_insert(LAYOUT, BY_VIEWER).await.map(|_| ())
     }
 
     /// Records that an operator adopted a stream: an empty one, or one that another database

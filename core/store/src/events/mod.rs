@@ -8,8 +8,8 @@ mod types;
 
 pub use dead_letters::{LateEvent, RejectedEvent};
 pub use identity::StreamState;
-pub use suppressed::SuppressedCount;
+pub use suppressed::{SuppressedCount, SuppressedShard};
 pub use types::{
     Content, Entry, EntryId, EventKind, InvalidIdentity, MAX_SHARDS, PlaybackEvent, StreamIdentity,
-    WrittenEntries,
+    StreamLayout, WrittenEntries,
 };

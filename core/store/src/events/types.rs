@@ -52,6 +52,15 @@ impl FromStr for StreamIdentity {
 #[error("a stream identity has 16 lower-case hexadecimal digits")]
 pub struct InvalidIdentity;
 
+/// What decides the shard of an event and of the keys beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StreamLayout {
+    /// The video: the layout of version 0.1.
+    ByVideo,
+    /// The viewer.
+    ByViewer,
+}
+
 /// An event that the intake recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaybackEvent {

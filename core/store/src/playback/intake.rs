@@ -2,6 +2,7 @@
 
 use crate::{
     Store, StoreError, StoreResult,
+    events::SuppressedShard,
     playback::{
         Command, IntakeAnswer, IntakeRequest, IntakeRules, SuppressedReason, VideoFacts,
         intake_reply,
@@ -331,14 +332,22 @@ impl<'a> Group<'a> {
         reason: SuppressedReason,
         count: i64,
     ) -> StoreResult<()> {
-        let add = self.tx.on_conflict_add("date, video_id, reason", "count");
+        let add = self
+            .tx
+            .on_conflict_add("date, video_id, reason, shard", "count");
         self.tx
             .execute(
                 AssertSqlSafe(format!(
-                    "INSERT INTO refusal_count (date, video_id, reason, count) \
-                 VALUES (?, ?, ?, ?){add}"
+                    "INSERT INTO refusal_count (date, video_id, reason, shard, count) \
+                 VALUES (?, ?, ?, ?, ?){add}"
                 )),
-                &params![self.date, request.video.id.0, reason.name(), count],
+                &params![
+                    self.date,
+                    request.video.id.0,
+                    reason.name(),
+                    SuppressedShard::EMBEDDED,
+                    count
+                ],
             )
             .await?;
         Ok(())

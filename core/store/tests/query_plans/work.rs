@@ -16,7 +16,10 @@ use balance_service::verification::{self, Options};
 use balance_store::{
     accounts::{NewToken, PasswordHash, TokenHash},
     claims::{Claimed, Ending, Reloaded},
-    events::{Content, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
+    events::{
+        Content, Entry, EntryId, EventKind, PlaybackEvent, StreamLayout, SuppressedCount,
+        SuppressedShard,
+    },
     import::ImportId,
     operations::{Actor, AuditId},
     playback::{Command, IdempotencyKey, IntakeRequest, IntakeRules, SuppressedReason},
@@ -238,6 +241,10 @@ async fn events(env: &TestEnv) {
         .await
         .unwrap();
     let count = SuppressedCount {
+        shard: SuppressedShard {
+            layout: StreamLayout::ByViewer,
+            number: 0,
+        },
         date: date(NEXT),
         video_id: VideoId(1),
         reason: SuppressedReason::Repeat,

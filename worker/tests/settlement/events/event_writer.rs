@@ -3,7 +3,10 @@
 
 use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
 use balance_store::{
-    events::{Content, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount, WrittenEntries},
+    events::{
+        Content, Entry, EntryId, EventKind, PlaybackEvent, StreamLayout, SuppressedCount,
+        SuppressedShard, WrittenEntries,
+    },
     playback::SuppressedReason,
 };
 use balance_test_support::settlement::{TestEnv, at, date, day_of_plays};
@@ -240,23 +243,31 @@ async fn an_instant_beyond_the_calendar_is_rejected_and_the_others_persisted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn suppressed_counts_never_decrease() {
     let env = TestEnv::new().await;
-    let of = |video: i64, reason, count| SuppressedCount {
+    let of = |shard, video: i64, reason, count| SuppressedCount {
+        shard,
         date: date(DAY),
         video_id: VideoId(video),
         reason,
         count,
     };
+    let [by_video, first_shard, second] = [
+        (StreamLayout::ByVideo, 3),
+        (StreamLayout::ByViewer, 0),
+        (StreamLayout::ByViewer, 1),
+    ]
+    .map(|(layout, number)| SuppressedShard { layout, number });
     let saved = async |counts: &[SuppressedCount]| {
         env.store.save_suppressed(counts).await.unwrap();
         env.rows(
-            "SELECT date, video_id, reason, count FROM refusal_count ORDER BY video_id, reason",
+            "SELECT date, video_id, reason, SUM(count) FROM refusal_count \
+             GROUP BY date, video_id, reason ORDER BY video_id, reason",
         )
         .await
     };
     let first = [
-        of(2, SuppressedReason::Capped, 70),
-        of(1, SuppressedReason::Repeat, 3),
-        of(1, SuppressedReason::Own, 1),
+        of(first_shard, 2, SuppressedReason::Capped, 70),
+        of(first_shard, 1, SuppressedReason::Repeat, 3),
+        of(first_shard, 1, SuppressedReason::Own, 1),
     ];
     let expected = [
         "2024-06-01|1|own|1",
@@ -268,11 +279,24 @@ async fn suppressed_counts_never_decrease() {
     }
     // Two counts of one key in a group, then an older count.
     let later = [
-        of(1, SuppressedReason::Repeat, 5),
-        of(1, SuppressedReason::Repeat, 4),
-        of(1, SuppressedReason::Own, 1),
+        of(first_shard, 1, SuppressedReason::Repeat, 5),
+        of(first_shard, 1, SuppressedReason::Repeat, 4),
+        of(first_shard, 1, SuppressedReason::Own, 1),
     ];
     assert_eq!(saved(&later).await[1], "2024-06-01|1|repeat|5");
     assert_eq!(saved(&first).await[1], "2024-06-01|1|repeat|5");
     assert_eq!(saved(&[]).await.len(), 3);
+    // Each shard counts the views of its viewers, and the layout by video counted those before.
+    let of_others = [
+        of(second, 1, SuppressedReason::Repeat, 2),
+        of(by_video, 1, SuppressedReason::Repeat, 10),
+    ];
+    for _ in 0..2 {
+        assert_eq!(saved(&of_others).await[1], "2024-06-01|1|repeat|17");
+    }
+    let rows = env.rows(
+        "SELECT shard, count FROM refusal_count WHERE video_id = 1 AND reason = 'repeat' \
+         ORDER BY shard",
+    );
+    assert_eq!(rows.await, ["-1|10", "0|5", "1|2"]);
 }

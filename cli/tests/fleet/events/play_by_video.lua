@@ -1,0 +1,107 @@
+-- Counts a view once per view window. With more keys it handles a whole play in one call.
+--
+-- KEYS[1]   view count of the video
+-- KEYS[2]   view window of user and video: the key exists while a view would be a repeat
+-- ARGV[1]   user
+-- ARGV[2]   owner
+-- ARGV[3]   length of the view window, in seconds (0: every view counts)
+-- ARGV[4]   increment of the count for a view
+-- Returns -1 for the owner, -2 for a repeat, else the count as GET returns it.
+--
+-- With the following keys and arguments it also opens the session and appends the event to the
+-- stream. It adds to the suppressed counts and stores the reply:
+-- KEYS[3]   stream of events
+-- KEYS[4]   session of user and video: hash of position (s), since (microseconds), open (0 or 1)
+-- KEYS[5]   suppressed counts of the day: hash of counts by video and reason
+-- KEYS[6]   stored reply for the client's idempotency key
+-- ARGV[5]   event id
+-- ARGV[6]   video
+-- ARGV[7]   lifetime of positions, in seconds
+-- ARGV[8]   lifetime of suppressed counts, in seconds
+-- ARGV[9]   the request as text; empty if the client gave no idempotency key
+-- ARGV[10]  lifetime of stored replies, in seconds
+-- ARGV[11]  maximum number of entries that may wait to be persisted
+-- ARGV[12]  consumer group of the event writers
+-- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries, known},
+-- {'reused'} or {'missing'} (the stream).
+local is_whole = #KEYS > 2
+local is_own = ARGV[1] == ARGV[2]
+
+if not is_whole and is_own then
+    return -1
+end
+-- A missing stream is lost, or on another server.
+if is_whole and redis.call('EXISTS', KEYS[3]) == 0 then
+    return {'missing'}
+end
+if is_whole and ARGV[9] ~= '' then
+    local known = redis.call('HMGET', KEYS[6], 'request', 'position', 'counted')
+    if known[1] then
+        if known[1] ~= ARGV[9] then
+            return {'reused'}
+        end
+        return {'playing', known[2], known[3]}
+    end
+end
+
+if not is_own and redis.call('EXISTS', KEYS[2]) == 1 then
+    if not is_whole then
+        return -2
+    end
+    redis.call('HINCRBY', KEYS[5], ARGV[6] .. ':repeat', 1)
+    redis.call('EXPIRE', KEYS[5], ARGV[8])
+    return {'repeat', redis.call('PTTL', KEYS[2])}
+end
+
+local position = '0'
+if is_whole then
+    -- Counts unread entries and entries that were read but not acknowledged, as pause.lua does.
+    local waiting, is_known = redis.call('XLEN', KEYS[3]), false
+    for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[3])) do
+        local group = {}
+        for i = 1, #of_group, 2 do
+            group[of_group[i]] = of_group[i + 1]
+        end
+        -- The lag is unknown while a deleted entry lies ahead of the group. Then every entry of the
+        -- stream counts as waiting, and the caller restores the lag (restore_lag.lua).
+        if group['name'] == ARGV[12] and group['lag'] then
+            waiting, is_known = group['lag'] + group['pending'], true
+        end
+    end
+    if waiting >= tonumber(ARGV[11]) then
+        return {'backlog', waiting, is_known and '1' or '0'}
+    end
+    local last = redis.call('HMGET', KEYS[4], 'position', 'since')
+    position = last[1] or '0'
+    -- A session's time never decreases, even if the server's clock does: that time would count
+    -- twice.
+    local time = redis.call('TIME')
+    local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), tonumber(last[2] or 0))
+    -- The first write. Redis does not roll back a script that fails after it.
+    redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
+        'video', ARGV[6], 'counted', is_own and '0' or '1')
+    redis.call('HSET', KEYS[4], 'position', position, 'since', string.format('%.0f', now),
+        'open', '1')
+    redis.call('EXPIRE', KEYS[4], ARGV[7])
+    if is_own then
+        redis.call('HINCRBY', KEYS[5], ARGV[6] .. ':own', 1)
+        redis.call('EXPIRE', KEYS[5], ARGV[8])
+    end
+end
+
+if not is_own then
+    if tonumber(ARGV[3]) > 0 then
+        redis.call('SET', KEYS[2], '1', 'EX', ARGV[3])
+    end
+    redis.call('INCRBY', KEYS[1], ARGV[4])
+end
+if not is_whole then
+    return redis.call('GET', KEYS[1])
+end
+
+local counted = is_own and '0' or '1'
+if ARGV[9] ~= '' then
+    redis.call('HSET', KEYS[6], 'request', ARGV[9], 'position', position, 'counted', counted)
+    redis.call('EXPIRE', KEYS[6], ARGV[10])
+end
+return {'playing', position, counted}

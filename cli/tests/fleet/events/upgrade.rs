@@ -1,0 +1,521 @@
+//! The upgrade of a fleet of version 0.1, whose streams are sharded by video.
+
+use crate::{
+    env::TestEnv,
+    playback::{intake::timezone, service::SECRET},
+    plays,
+    worker::{Fleet, Worker},
+};
+use balance_domain::{
+    accounts::UserId,
+    clock::{Clock, SystemClock},
+    playback::{EventId, PlaybackRate},
+    videos::VideoId,
+};
+use balance_redis::RedisIntake;
+use balance_service::playback::intake::Intake;
+use balance_store::playback::{
+    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts,
+};
+use balance_test_support::{
+    http::Server,
+    process::{block_on, until},
+    servers::{PASSWORD, Servers},
+};
+use chrono::{Days, NaiveDate};
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::task::JoinSet;
+
+/// The script of a play in version 0.1.
+const PLAY: &str = include_str!("play_by_video.lua");
+const CLOSE_DAY: &str = include_str!("../../../../lua/close_day.lua");
+const LAYOUT: &str = "SELECT COUNT(*) FROM setting WHERE name = 'stream_layout'";
+const HISTORY: &str = "SELECT COUNT(*) FROM play_history";
+
+/// A day before the upgrade.
+struct PastDay {
+    date: NaiveDate,
+    begin_ms: i64,
+    end_ms: i64,
+}
+
+impl PastDay {
+    /// Returns a day that ended some days ago, 1 and up.
+    fn ended(days: u64) -> Self {
+        let today = timezone().day_of(SystemClock.now_micros()).unwrap().date;
+        let date = today - Days::new(days);
+        let end_ms = timezone().day(date).unwrap().end_micros / 1_000;
+        Self {
+            date,
+            begin_ms: end_ms - 86_400_000,
+            end_ms,
+        }
+    }
+
+    /// Appends views of the day to a stream.
+    fn fill(&self, env: &TestEnv, stream: &str, first: usize, count: usize) {
+        let script = "for n = ARGV[2], ARGV[2] + ARGV[3] - 1 do \
+                      redis.call('XADD', KEYS[1], string.format('%.0f', ARGV[1] + n) .. '-0', \
+                      'id', string.format('%032x', n), 'kind', 'play', \
+                      'user', tostring(10000 + n), 'video', string.format('%.0f', 1 + n % 50), \
+                      'counted', '1') end return 'OK'";
+        let numbers = [
+            self.begin_ms.to_string(),
+            first.to_string(),
+            count.to_string(),
+        ];
+        let mut command = vec!["EVAL", script, "1", stream];
+        command.extend(numbers.iter().map(String::as_str));
+        assert_eq!(env.servers.redis.command(env.number, &command), ["OK"]);
+    }
+}
+
+/// Returns an environment in the state that version 0.1 leaves, without plays.
+fn by_video(servers: &Arc<Servers>, shards: u16) -> TestEnv {
+    let env = TestEnv::new(servers)
+        .with("INTAKE_SHARDS", shards)
+        .with("JWT_SECRET", SECRET)
+        .with("STREAM_RETENTION_H", 200)
+        .with("LEASE_S", 2);
+    // Registers the videos 1 to 50.
+    env.import(&plays::day(&PastDay::ended(3).date.to_string(), 50));
+    env.database
+        .execute("UPDATE setting SET value = 'created' WHERE name = 'stream_state'");
+    env.database.execute(&format!(
+        "INSERT INTO setting VALUES ('intake_shards', '{shards}')"
+    ));
+    for shard in 0..shards {
+        let stream = env.stream_by_video(shard);
+        let create = ["XGROUP", "CREATE", &stream, "drain", "0", "MKSTREAM"];
+        servers.redis.command(env.number, &create);
+    }
+    let register = ["SADD", "balance:streams", &env.identity()];
+    servers.redis.command(env.number, &register);
+    env
+}
+
+fn key_by_video(env: &TestEnv, shard: u16, name: &str) -> String {
+    format!("{{{}:s{shard}}}:{name}", env.identity())
+}
+
+#[test]
+fn a_fleet_is_upgraded_and_the_days_across_the_upgrade_are_settled() {
+    const EVENTS: usize = 900;
+    let servers = Servers::shared();
+    let env = Rc::new(by_video(&servers, 3));
+    let day = PastDay::ended(2);
+    let command = |command: &[&str]| servers.redis.command(env.number, command);
+    for shard in 0..3 {
+        let stream = env.stream_by_video(shard);
+        day.fill(&env, &stream, usize::from(shard) * 300, 300);
+    }
+    // An event writer of version 0.1 was killed with entries that it had read.
+    let stream = env.stream_by_video(1);
+    let read = ["XREADGROUP", "GROUP", "drain", "dead", "COUNT", "50"];
+    command(&[&read[..], &["STREAMS", &stream, ">"]].concat());
+    let suppressed = format!("refused:{}", day.date);
+    for (shard, video, count) in [(0, "7:own", "3"), (2, "9:own", "4")] {
+        let key = key_by_video(&env, shard, &suppressed);
+        command(&["HSET", &key, video, count]);
+    }
+    let session = key_by_video(&env, 2, "session:7:9");
+    command(&["HSET", &session, "position", "42"]);
+    // A count that version 0.1 has saved, before Redis raised it.
+    env.database.execute(&format!(
+        "INSERT INTO refusal_count (date, video_id, reason, count) VALUES ('{}', 7, 'own', 2)",
+        day.date
+    ));
+
+    let server = Server::start_unready({
+        let env = Rc::clone(&env);
+        move || env.balance(&["api"])
+    });
+    let client = server.client();
+    let ready = block_on(client.request("GET", "/health/ready", ""));
+    let waiting = "900 entries wait in 3 of 3 shards";
+    assert!(ready.text.contains(waiting), "{}", ready.text);
+    let fleet = Fleet::start(&env, 2);
+    until("the upgrade", || env.database.number(LAYOUT) == 1);
+    until("the API to be ready", || block_on(client.is_ready()));
+    env.until_settled_last(&day.date.to_string());
+    let views = format!(
+        "SELECT SUM(view_count) FROM video_statistics WHERE date = '{}'",
+        day.date
+    );
+    assert_eq!(env.database.value(&views), EVENTS.to_string());
+    let saved = "SELECT video_id, SUM(count) FROM refusal_count GROUP BY video_id ORDER BY 1";
+    until("the suppressed counts", || {
+        env.database.rows(saved) == ["7|3", "9|4"]
+    });
+    assert_eq!(command(&["EXISTS", &session]), ["0"]);
+    let session = command(&["KEYS", "*:session:7:9"]);
+    assert_eq!(command(&["HGET", &session[0], "position"]), ["42"]);
+    // A worker of version 0.1 that still runs cannot close a day.
+    let end = day.end_ms.to_string();
+    for shard in 0..3 {
+        let stream = env.stream_by_video(shard);
+        let closed = command(&["EVAL", CLOSE_DAY, "1", &stream, "drain", &end]);
+        assert_eq!(closed, ["missing"]);
+    }
+    fleet.end();
+    server.end().succeeded();
+    env.balance(&["verify"]).run().succeeded();
+
+    // The retired entries can be replayed into a new database.
+    let empty = TestEnv::new(&servers)
+        .with("REDIS_URL", servers.redis.url(PASSWORD, env.number))
+        .with("INTAKE_SHARDS", 3);
+    empty.import(&plays::day(&PastDay::ended(3).date.to_string(), 50));
+    let adopt = ["events", "adopt", "--identity", &env.identity()];
+    empty.balance(&adopt).run().succeeded();
+    let replayed = empty.balance(&["events", "replay", "--json"]).run();
+    assert_eq!(replayed.succeeded().json()["new"], EVENTS);
+    empty.balance(&["settle"]).run().succeeded();
+    assert_eq!(empty.database.value(&views), EVENTS.to_string());
+    assert_eq!(empty.database.number(LAYOUT), 1, "found and recorded");
+}
+
+#[test]
+fn an_upgrade_that_ended_at_any_step_is_completed() {
+    let servers = Servers::shared();
+    let day = PastDay::ended(2);
+    for step in 0..5 {
+        let env = by_video(&servers, 2);
+        let command = |command: &[&str]| servers.redis.command(env.number, command);
+        let (stream, other) = (env.stream_by_video(0), env.stream_by_video(1));
+        day.fill(&env, &stream, 0, 10);
+        let before = env.database.number(HISTORY);
+        let session = |user: i64| key_by_video(&env, 1, &format!("session:{user}:9"));
+        for user in 1..=20 {
+            command(&["HSET", &session(user), "position", &user.to_string()]);
+        }
+        let retired = [0, 1].map(|shard| key_by_video(&env, shard, "retired"));
+        if step >= 1 {
+            command(&["RENAME", &other, &retired[1]]);
+        }
+        if step >= 2 {
+            let read = ["XREADGROUP", "GROUP", "drain", "one"];
+            command(&[&read[..], &["STREAMS", &stream, ">"]].concat());
+            let acknowledge = "for n = 0, 9 do redis.call('XACK', KEYS[1], 'drain', \
+                               string.format('%.0f', ARGV[1] + n) .. '-0') end return 'OK'";
+            command(&["EVAL", acknowledge, "1", &stream, &day.begin_ms.to_string()]);
+            command(&["RENAME", &stream, &retired[0]]);
+        }
+        if step >= 3 {
+            let create = ["XGROUP", "CREATE", &env.stream(0), "drain", "0", "MKSTREAM"];
+            command(&create);
+        }
+        if step >= 4 {
+            let create = ["XGROUP", "CREATE", &env.stream(1), "drain", "0", "MKSTREAM"];
+            command(&create);
+        }
+        let fleet = Fleet::start(&env, 2);
+        until("the upgrade", || env.database.number(LAYOUT) == 1);
+        fleet.end();
+        let persisted = env.database.number(HISTORY) - before;
+        assert_eq!(persisted, if step < 2 { 10 } else { 0 }, "step {step}");
+        let sessions = command(&["KEYS", "*:session:*"]);
+        assert_eq!(sessions.len(), 20, "step {step}");
+        let prefix = format!("{{{}:u", env.identity());
+        assert!(
+            sessions.iter().all(|key| key.starts_with(&prefix)),
+            "{sessions:?}"
+        );
+        // The other retired stream has no entry, and a worker may have deleted it.
+        let found = [env.stream(0), env.stream(1), retired[0].clone()];
+        for key in found {
+            assert_eq!(command(&["EXISTS", &key]), ["1"], "step {step}: {key}");
+        }
+        env.balance(&["settle"]).run().succeeded();
+    }
+}
+
+#[test]
+fn a_stream_by_video_beside_those_by_viewer_is_named_and_never_merged() {
+    let servers = Servers::shared();
+    let env = by_video(&servers, 2);
+    let command = |command: &[&str]| servers.redis.command(env.number, command);
+    let (before, day) = (PastDay::ended(3), PastDay::ended(2));
+    let (earlier, date) = (before.date.to_string(), day.date.to_string());
+    let settle = ["settle", "--date", &date];
+    // A part of the streams is lost: no part is read as empty.
+    command(&["DEL", &env.stream_by_video(1)]);
+    let lost = env.balance(&settle).run();
+    lost.failed(&["REDIS_URL", &env.identity(), "balance events adopt"]);
+    env.balance(&["events", "adopt"]).run().succeeded();
+    assert_eq!(command(&["EXISTS", &env.stream_by_video(1)]), ["1"]);
+    env.balance(&["settle", "--date", &earlier])
+        .run()
+        .succeeded();
+    assert_eq!(env.database.number(LAYOUT), 1);
+    let persisted = env.database.number(HISTORY);
+
+    // A process of version 0.1 creates its streams again, and accepts plays.
+    let again = env.stream_by_video(1);
+    day.fill(&env, &again, 0, 10);
+    let names = [
+        "REDIS_URL",
+        "older version",
+        "the shards 1 have",
+        "Upgrades",
+    ];
+    for args in [&settle[..], &["worker"], &["api"], &["events", "adopt"]] {
+        let call = env.balance(args).env("LISTEN_ADDR", "127.0.0.1:0");
+        call.run().failed(&names);
+    }
+    assert_eq!(command(&["XLEN", &again]), ["10"]);
+    assert_eq!(env.database.number(HISTORY), persisted);
+    let closed = "SELECT date FROM closed_through";
+    assert_eq!(env.database.value(closed), earlier);
+    // The steps of the documentation.
+    let retired = key_by_video(&env, 1, "retired");
+    command(&["DEL", &retired]);
+    assert_eq!(command(&["RENAMENX", &again, &retired]), ["1"]);
+    env.balance(&["events", "replay"]).run().succeeded();
+    env.balance(&settle).run().succeeded();
+    assert_eq!(env.database.number(HISTORY), persisted + 10);
+
+    // A layout of a later version is rejected.
+    env.database
+        .execute("UPDATE setting SET value = 'later' WHERE name = 'stream_layout'");
+    env.balance(&settle)
+        .run()
+        .failed(&["stream_layout", "later"]);
+}
+
+/// The plays of the chaos run: each viewer plays each video.
+struct Plays {
+    next: AtomicU64,
+    acknowledged: AtomicU64,
+    by_video: AtomicU64,
+    repeats: AtomicU64,
+}
+
+const SHARDS: u16 = 8;
+const VIDEOS: u64 = 3;
+const FIRST_VIEWER: u64 = 100_000;
+const VIEWERS: &str = "user_id >= 100000";
+const PLAYS: u64 = 12_000;
+/// The first play that no process of version 0.1 receives.
+const STOPPED_AT: u64 = 9_000;
+
+impl Plays {
+    fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+}
+
+/// Returns the request of a play, with an idempotency key.
+fn request(number: u64) -> IntakeRequest {
+    let (viewer, video) = (number / VIDEOS, 1 + number % VIDEOS);
+    IntakeRequest {
+        event_id: EventId(rand::random()),
+        user_id: UserId(i64::try_from(FIRST_VIEWER + viewer).unwrap()),
+        video: VideoFacts {
+            id: VideoId(i64::try_from(video).unwrap()),
+            owner_id: UserId(1),
+            duration_s: 600,
+        },
+        command: Command::Play,
+        key: IdempotencyKey::parse(&format!("play-{video}")),
+    }
+}
+
+/// Calls the script of version 0.1 as its API did. Returns the first word of the reply.
+async fn play_by_video(
+    connection: &mut redis::aio::MultiplexedConnection,
+    script: &redis::Script,
+    identity: &str,
+    request: &IntakeRequest,
+) -> String {
+    let shard = request.video.id.0 % i64::from(SHARDS);
+    let key = |name: String| format!("{{{identity}:s{shard}}}:{name}");
+    let (user, video) = (request.user_id.0, request.video.id.0);
+    let id: String = request
+        .event_id
+        .0
+        .map(|byte| format!("{byte:02x}"))
+        .concat();
+    let mut call = script.key(key(format!("views:{video}")));
+    call.key(key(format!("gate:{user}:{video}")))
+        .key(key("events".to_owned()))
+        .key(key(format!("session:{user}:{video}")))
+        .key(key("refused:2024-06-01".to_owned()))
+        .key(key(format!("answer:{user}:play-{video}")))
+        .arg(user)
+        .arg(request.video.owner_id.0)
+        .arg(3_600)
+        .arg(1)
+        .arg(id)
+        .arg(video)
+        .arg(3_600)
+        .arg(3_600)
+        .arg(request.fingerprint())
+        .arg(3_600)
+        .arg(1_000_000)
+        .arg("drain");
+    let reply: Vec<String> = call.invoke_async(connection).await.unwrap();
+    reply[0].clone()
+}
+
+/// A client that plays until all plays are acknowledged: through version 0.1 while its streams exist,
+/// and then through this version.
+async fn client(url: String, identity: String, plays: Arc<Plays>) {
+    const RULES: IntakeRules = IntakeRules {
+        view_window_s: 3_600,
+        playback_rate: PlaybackRate(0),
+        resume_ttl_s: 3_600,
+        replay_s: 3_600,
+        ad_interval_s: 300,
+    };
+    let redis = redis::Client::open(url.as_str()).unwrap();
+    let mut connection = redis.get_multiplexed_async_connection().await.unwrap();
+    let script = redis::Script::new(PLAY);
+    let clock = Arc::new(SystemClock);
+    let of = identity.parse().unwrap();
+    let intake = RedisIntake::open(&url, of, SHARDS, 1_000_000, RULES, timezone(), clock);
+    let intake = intake.unwrap();
+    let mut first = None;
+    loop {
+        let number = plays.next.fetch_add(1, Ordering::SeqCst);
+        if number >= PLAYS {
+            return;
+        }
+        let request = request(number);
+        // The operator stops the API processes of version 0.1.
+        let reply = if number < STOPPED_AT {
+            play_by_video(&mut connection, &script, &identity, &request).await
+        } else {
+            "stopped".to_owned()
+        };
+        match reply.as_str() {
+            "playing" => {
+                plays.by_video.fetch_add(1, Ordering::SeqCst);
+            }
+            "missing" | "stopped" => {
+                // Not ready before the upgrade.
+                let mut answer = intake.accept(request.clone()).await;
+                while answer.is_err() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    answer = intake.accept(request.clone()).await;
+                }
+                let playing = IntakeAnswer::Playing {
+                    resume_at_s: 0,
+                    is_counted: true,
+                };
+                assert_eq!(answer.unwrap(), playing, "play {number}");
+            }
+            reply => panic!("play {number}: {reply}"),
+        }
+        plays.acknowledged.fetch_add(1, Ordering::SeqCst);
+        // The first play again: a repeat, and with its key the reply of the first time.
+        let mut again = first.get_or_insert(request).clone();
+        if number % 10 == 9 {
+            let key = again.key.take();
+            match intake.accept(again.clone()).await {
+                Ok(IntakeAnswer::Repeat { .. }) => {
+                    plays.repeats.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(answer) => panic!("play {number}: {answer:?}"),
+                // Not ready before the upgrade.
+                Err(_) => continue,
+            }
+            again.key = key;
+            let answer = intake.accept(again).await.unwrap();
+            let is_playing = matches!(answer, IntakeAnswer::Playing { .. });
+            assert!(is_playing, "play {number}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn plays_across_an_upgrade_with_killed_event_writers_are_counted_once() {
+    let servers = Servers::shared();
+    let env = by_video(&servers, SHARDS);
+    let url = servers.redis.url(PASSWORD, env.number);
+    let plays = Arc::new(Plays {
+        next: AtomicU64::new(0),
+        acknowledged: AtomicU64::new(0),
+        by_video: AtomicU64::new(0),
+        repeats: AtomicU64::new(0),
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut clients = JoinSet::new();
+    for _ in 0..12 {
+        let client = client(url.clone(), env.identity(), Arc::clone(&plays));
+        clients.spawn_on(client, runtime.handle());
+    }
+    until("a part of the plays", || plays.acknowledged() >= PLAYS / 3);
+    let mut fleet = Fleet::start(&env, 3);
+    // Event writers are killed with entries that they have read.
+    for round in 1..=4 {
+        let written = env.database.number(HISTORY);
+        until("more plays to be persisted", || {
+            env.database.number(HISTORY) > written || env.database.number(LAYOUT) == 1
+        });
+        fleet.workers.remove(0).kill();
+        eprintln!(
+            "round {round}: killed with {} persisted and {} acknowledged plays",
+            env.database.number(HISTORY),
+            plays.acknowledged()
+        );
+        fleet
+            .workers
+            .push(Worker::start(&env, env.balance(&["worker"])));
+    }
+    until("the upgrade", || env.database.number(LAYOUT) == 1);
+    let at_upgrade = plays.acknowledged();
+    runtime.block_on(async { while clients.join_next().await.transpose().unwrap().is_some() {} });
+    assert_eq!(plays.acknowledged(), PLAYS);
+    let of_viewers = format!("{HISTORY} WHERE {VIEWERS}");
+    until("all plays to be persisted", || {
+        env.database.number(&of_viewers) >= PLAYS
+    });
+    until("all entries to be acknowledged", || {
+        (0..SHARDS).all(|shard| {
+            let group = ["XINFO", "GROUPS", &env.stream(shard)];
+            let lines = servers.redis.command(env.number, &group);
+            let value = |name: &str| {
+                let at = lines.iter().position(|line| line == name).unwrap();
+                lines[at + 1].clone()
+            };
+            value("lag") == "0" && value("pending") == "0"
+        })
+    });
+    fleet.end();
+    let (by_video, repeats) = (
+        plays.by_video.load(Ordering::SeqCst),
+        plays.repeats.load(Ordering::SeqCst),
+    );
+    eprintln!("{by_video} plays by video, {at_upgrade} at the upgrade, {repeats} repeats");
+    assert!((1..PLAYS).contains(&by_video), "in the middle");
+    assert!(repeats > 0, "view windows survive");
+    let counts = format!(
+        "SELECT COUNT(*), COUNT(DISTINCT event_id), COUNT(DISTINCT user_id, video_id), \
+         SUM(counted) FROM play_history WHERE {VIEWERS}"
+    );
+    let expected = format!("{PLAYS}|{PLAYS}|{PLAYS}|{PLAYS}");
+    assert_eq!(env.database.value(&counts), expected);
+    for table in ["late_event", "rejected_event"] {
+        assert_eq!(
+            env.database
+                .number(&format!("SELECT COUNT(*) FROM {table}")),
+            0
+        );
+    }
+    // The counts of a video are the sum over the shards.
+    let sum = "local sum = 0 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do \
+               sum = sum + redis.call('GET', key) end return sum";
+    let views = servers
+        .redis
+        .command(env.number, &["EVAL", sum, "0", "*:u*:views:*"]);
+    assert_eq!(views, [PLAYS.to_string()]);
+    env.balance(&["settle"]).run().succeeded();
+}
