@@ -52,7 +52,8 @@ pub(crate) struct PlaybackSettings {
     )]
     pub(crate) resume_ttl_s: u32,
 
-    /// Event streams of a fleet; stored at the first start, a different value is then rejected
+    /// Event streams of a fleet, each of a part of the viewers; stored at the first start, a different
+    /// value is then rejected
     ///
     /// Range: 1 to 64
     #[arg(

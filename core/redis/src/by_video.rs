@@ -12,7 +12,8 @@ use ::redis::{
 use balance_store::events::{StreamIdentity, StreamLayout};
 use std::sync::LazyLock;
 
-/// Keys that one SCAN reads, and one call moves. Redis serves no other client meanwhile: about 1 ms.
+/// Keys that one SCAN reads, and one call moves. Measured: 1,000 take 10 ms, and Redis serves no other
+/// client meanwhile.
 const BATCH: usize = 1_000;
 
 static RETIRE_STREAM: LazyLock<Script> =

@@ -42,7 +42,7 @@ impl<'a> Shard<'a> {
     }
 
     /// Returns the shard of a viewer among `count` shards (1 and up). The hash spreads the IDs of
-    /// accounts, whatever their distances are.
+    /// accounts evenly, also if they are multiples of a number.
     pub(crate) fn of(identity: &'a StreamIdentity, user: UserId, count: u16) -> Self {
         let shard = xxh3_64(&user.0.to_be_bytes()) % u64::from(count.max(1));
         Self {

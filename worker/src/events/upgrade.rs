@@ -7,7 +7,7 @@
 use crate::{
     backoff::backoff,
     context::WorkerContext,
-    events::writer::{MAX_BACKOFF, MIN_BACKOFF, POLL, persist_with_retries},
+    events::writer::{MAX_BACKOFF, MIN_BACKOFF, persist_with_retries},
     settings::EventStreamSettings,
 };
 use balance_service::events::{
@@ -18,13 +18,16 @@ use balance_service::events::{
 use balance_store::events::{EntryId, StreamLayout};
 use std::time::Duration;
 
+/// The wait for other workers.
+const WAIT: Duration = Duration::from_millis(200);
+
 /// Upgrades the stream until it has the layout by viewer, or the worker is asked to stop.
 pub(crate) async fn run(context: &WorkerContext, events: &EventStreamSettings) {
     let mut waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
     while !context.stopping.is_cancelled() {
         let wait = match advance(context, events).await {
             Ok(Progress::Done) => return,
-            Ok(Progress::Waiting) => POLL,
+            Ok(Progress::Waiting) => WAIT,
             Ok(Progress::Persisted) => {
                 waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
                 Duration::ZERO

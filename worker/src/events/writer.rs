@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The wait before an empty stream is read again.
-pub(super) const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 /// The period in which old entries are removed.
 const TRIM: Duration = Duration::from_secs(60);
 /// The shortest and the longest wait after a failure.

@@ -245,6 +245,13 @@ fn a_stream_by_video_beside_those_by_viewer_is_named_and_never_merged() {
     let (before, day) = (PastDay::ended(3), PastDay::ended(2));
     let (earlier, date) = (before.date.to_string(), day.date.to_string());
     let settle = ["settle", "--date", &date];
+    // A failover lost the upgrade.
+    let layout = "INSERT INTO setting VALUES ('stream_layout', 'viewer')";
+    env.database.execute(layout);
+    let lost = env.balance(&settle).run();
+    lost.failed(&["REDIS_URL", "a failover", "the shards 0, 1 have"]);
+    env.database
+        .execute("DELETE FROM setting WHERE name = 'stream_layout'");
     // A part of the streams is lost: no part is read as empty.
     command(&["DEL", &env.stream_by_video(1)]);
     let lost = env.balance(&settle).run();

@@ -178,6 +178,10 @@ pub async fn adopt_empty(
     if is_upgrading {
         stream.create_by_video().await?;
     } else {
+        if found.has_by_video() {
+            // A failover lost a part of the upgrade: its streams, and perhaps some moved keys.
+            stream.move_keys().await?;
+        }
         stream.create().await?;
     }
     Ok(identity)
