@@ -372,6 +372,16 @@ async fn play_by_video(
     reply[0].clone()
 }
 
+/// Repeats a request until it is answered: before the upgrade the intake is not ready.
+async fn accepted(intake: &RedisIntake, request: &IntakeRequest) -> IntakeAnswer {
+    loop {
+        match intake.accept(request.clone()).await {
+            Ok(answer) => return answer,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
 /// A client that plays until all plays are acknowledged: through version 0.1 while its streams exist,
 /// and then through this version.
 async fn client(url: String, identity: String, plays: Arc<Plays>) {
@@ -383,7 +393,11 @@ async fn client(url: String, identity: String, plays: Arc<Plays>) {
         ad_interval_s: 300,
     };
     let redis = redis::Client::open(url.as_str()).unwrap();
-    let mut connection = redis.get_multiplexed_async_connection().await.unwrap();
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_response_timeout(Some(Duration::from_secs(60)))
+        .set_connection_timeout(Some(Duration::from_secs(60)));
+    let connected = redis.get_multiplexed_async_connection_with_config(&patient);
+    let mut connection = connected.await.unwrap();
     let script = redis::Script::new(PLAY);
     let clock = Arc::new(SystemClock);
     let of = identity.parse().unwrap();
@@ -407,17 +421,12 @@ async fn client(url: String, identity: String, plays: Arc<Plays>) {
                 plays.by_video.fetch_add(1, Ordering::SeqCst);
             }
             "missing" | "stopped" => {
-                // Not ready before the upgrade.
-                let mut answer = intake.accept(request.clone()).await;
-                while answer.is_err() {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    answer = intake.accept(request.clone()).await;
-                }
+                let answer = accepted(&intake, &request).await;
                 let playing = IntakeAnswer::Playing {
                     resume_at_s: 0,
                     is_counted: true,
                 };
-                assert_eq!(answer.unwrap(), playing, "play {number}");
+                assert_eq!(answer, playing, "play {number}");
             }
             reply => panic!("play {number}: {reply}"),
         }
@@ -431,11 +440,11 @@ async fn client(url: String, identity: String, plays: Arc<Plays>) {
                     plays.repeats.fetch_add(1, Ordering::SeqCst);
                 }
                 Ok(answer) => panic!("play {number}: {answer:?}"),
-                // Not ready before the upgrade.
+                // Before the upgrade.
                 Err(_) => continue,
             }
             again.key = key;
-            let answer = intake.accept(again).await.unwrap();
+            let answer = accepted(&intake, &again).await;
             let is_playing = matches!(answer, IntakeAnswer::Playing { .. });
             assert!(is_playing, "play {number}: {answer:?}");
         }
