@@ -208,6 +208,8 @@ fn the_stream_and_the_sessions_of_a_version_without_identities_are_taken_over() 
     until("the event to be persisted", || {
         env.database.number("SELECT COUNT(*) FROM play_history") == 1
     });
+    let layout = "SELECT COUNT(*) FROM setting WHERE name = 'stream_layout'";
+    until("the layout by viewer", || env.database.number(layout) == 1);
     fleet.end();
     let identity = env.identity();
     assert_eq!(

@@ -289,6 +289,19 @@ fn a_stream_by_video_beside_those_by_viewer_is_named_and_never_merged() {
     env.balance(&settle).run().succeeded();
     assert_eq!(env.database.number(HISTORY), persisted + 10);
 
+    // A failover lost the end of the upgrade: the last keys and the streams by viewer.
+    let session = key_by_video(&env, 1, "session:7:9");
+    command(&["HSET", &session, "position", "42"]);
+    command(&["DEL", &env.stream(0), &env.stream(1)]);
+    let lost = env.balance(&settle).run();
+    lost.failed(&["REDIS_URL", "balance events adopt"]);
+    env.balance(&["events", "adopt"]).run().succeeded();
+    let moved = command(&["KEYS", "*:u*:session:7:9"]);
+    assert_eq!(command(&["HGET", &moved[0], "position"]), ["42"]);
+    env.balance(&["events", "adopt"])
+        .run()
+        .failed(&["complete"]);
+
     // A layout of a later version is rejected.
     env.database
         .execute("UPDATE setting SET value = 'later' WHERE name = 'stream_layout'");

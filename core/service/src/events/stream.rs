@@ -155,7 +155,7 @@ pub trait EventStream: StreamByVideo {
     async fn read(&self, consumer: &str, limit: u32) -> Result<Vec<Entry>, StreamError>;
 
     /// Returns the number of entries of each shard that are not persisted: unread entries and read
-    /// entries without an acknowledgement.
+    /// entries without an acknowledgement. Includes those of a stream by video with the same number.
     async fn waiting(&self) -> Result<Vec<u64>, StreamError>;
 
     /// Acknowledges entries. Must be called only after their commit.
