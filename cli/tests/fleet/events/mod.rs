@@ -8,3 +8,4 @@ mod replay;
 mod stream;
 mod suppressed;
 mod upgrade;
+mod upgrade_chaos;

@@ -240,11 +240,9 @@ async fn events(env: &TestEnv) {
         .write_entries(&entries, env.timezone, 300)
         .await
         .unwrap();
+    let (layout, number) = (StreamLayout::ByViewer, 0);
     let count = SuppressedCount {
-        shard: SuppressedShard {
-            layout: StreamLayout::ByViewer,
-            number: 0,
-        },
+        shard: SuppressedShard { layout, number },
         date: date(NEXT),
         video_id: VideoId(1),
         reason: SuppressedReason::Repeat,
