@@ -157,8 +157,8 @@ async fn claims(env: &TestEnv) {
     let close = store.claimable(1).await.unwrap()[0];
     assert_eq!(store.execution_of_step(close).await.unwrap(), Some(id));
     let claimed = claim(close, 1).await.unwrap();
-    store.renew(&[ClaimToken(1)], LEASE_S).await.unwrap();
     let owned = std::slice::from_ref(&claimed);
+    store.renew(owned, LEASE_S).await.unwrap();
     store.announce_end(owned).await.unwrap();
     store.reload(&claimed).await.unwrap();
     store.release_unstarted(&claimed, 0).await.unwrap();
