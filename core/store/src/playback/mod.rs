@@ -1,5 +1,6 @@
 //! The intake: plays and pauses as they happen.
 
+pub(crate) mod clock;
 mod intake;
 mod intake_reply;
 mod types;

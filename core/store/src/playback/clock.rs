@@ -1,0 +1,196 @@
+//! The clock of the intake. Dates follow the system time, which can be changed. View windows, sessions
+//! and stored replies follow the time that passes.
+
+use crate::{
+    Store, StoreError, StoreResult,
+    settlement::days::closed_through,
+    sql::{statement::params, tx::Tx},
+};
+use balance_domain::{
+    calendar::{BusinessTimezone, OutOfCalendar},
+    clock::{CLOCK_TOLERANCE_MICROS, instant_text},
+    units::MICROS_PER_S,
+};
+use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
+use std::sync::{Mutex, PoisonError};
+
+/// The most time that passes between two processes, in microseconds: 1 hour. After a longer stop, or if
+/// the system time was changed meanwhile, no more is credited.
+const MAX_GAP_MICROS: i64 = 3_600 * MICROS_PER_S;
+
+/// The time of a group of requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IntakeTime {
+    /// The instant of the group's events, in microseconds since 1970 (UTC).
+    pub(crate) at_micros: i64,
+    /// The time of view windows, sessions and replies, in microseconds. Only differences have a
+    /// meaning.
+    pub(crate) passed_micros: i64,
+    /// The same for the last group.
+    pub(crate) last_passed_micros: i64,
+}
+
+/// The stored clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockRow {
+    /// The last instant, 0 before the first request.
+    pub(crate) last_micros: i64,
+    pub(crate) offset_micros: i64,
+}
+
+impl ClockRow {
+    pub(crate) const fn passed_micros(self) -> i64 {
+        self.last_micros.saturating_add(self.offset_micros)
+    }
+}
+
+/// The passed time at a value of the process's monotonic clock, from the first group of the process on.
+#[derive(Debug, Default)]
+pub(crate) struct IntakeTimer(Mutex<Option<(i64, i64)>>);
+
+impl IntakeTimer {
+    /// Returns the passed time. `clock_micros` is the system time, `elapsed_micros` the monotonic clock.
+    fn passed_micros(&self, row: ClockRow, clock_micros: i64, elapsed_micros: i64) -> i64 {
+        let mut timer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored = row.passed_micros();
+        let passed = match *timer {
+            // Another process may have written a later time.
+            Some((began, passed)) => (passed + elapsed_micros.saturating_sub(began)).max(stored),
+            None if row.last_micros == 0 => clock_micros,
+            None => {
+                let gap = clock_micros.saturating_sub(row.last_micros);
+                stored.saturating_add(gap.clamp(0, MAX_GAP_MICROS))
+            }
+        };
+        *timer = Some((elapsed_micros, passed));
+        passed
+    }
+}
+
+impl Store {
+    /// Checks that the system time is not behind the last instant of the intake, nor behind the end of
+    /// the last closed day. A difference of [`CLOCK_TOLERANCE_MICROS`] is accepted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] with both instants, or the error of the database.
+    pub async fn check_intake_clock(&self, timezone: BusinessTimezone) -> StoreResult<()> {
+        let mut tx = self.db.read().await?;
+        let closed = closed_through(&mut tx, "").await?;
+        let row = read(&mut tx, "").await?;
+        check(row, closed_end(closed, timezone)?, tx.clock_micros())
+    }
+
+    /// Advances the stored clock to now, unless the clock was set back. The next process sees how long
+    /// this one has been stopped.
+    ///
+    /// # Errors
+    /// The error of the database.
+    pub async fn advance_intake_clock(&self, timezone: BusinessTimezone) -> StoreResult<()> {
+        let mut tx = self.db.write().await?;
+        let lock = tx.for_share();
+        let closed = closed_through(&mut tx, lock).await?;
+        match advance(self, &mut tx, closed, timezone).await {
+            Ok(_) => tx.commit().await,
+            Err(StoreError::Unusable(_)) => tx.rollback().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the last instant of the intake, in microseconds since 1970 (UTC); 0 before the first
+    /// one.
+    ///
+    /// # Errors
+    /// The error of the database.
+    pub async fn last_instant_micros(&self) -> StoreResult<i64> {
+        let mut tx = self.db.read().await?;
+        Ok(read(&mut tx, "").await?.last_micros)
+    }
+}
+
+/// Locks the clock and advances it. `closed` is the last closed day, which the caller has locked: events
+/// are later, even if the clock was set back a little.
+pub(crate) async fn advance(
+    store: &Store,
+    tx: &mut Tx,
+    closed: Option<NaiveDate>,
+    timezone: BusinessTimezone,
+) -> StoreResult<IntakeTime> {
+    let lock = tx.for_update();
+    let row = read(tx, lock).await?;
+    let (clock_micros, elapsed_micros) = (tx.clock_micros(), tx.elapsed_micros());
+    let open_from = closed_end(closed, timezone)?;
+    check(row, open_from, clock_micros)?;
+    let at_micros = clock_micros
+        .max(row.last_micros)
+        .max(open_from.map_or(i64::MIN, |(_, end)| end));
+    let timer = &store.intake_time;
+    let passed_micros = timer.passed_micros(row, clock_micros, elapsed_micros);
+    let new = ClockRow {
+        last_micros: at_micros,
+        offset_micros: passed_micros - at_micros,
+    };
+    write(tx, new).await?;
+    Ok(IntakeTime {
+        at_micros,
+        passed_micros,
+        last_passed_micros: row.passed_micros(),
+    })
+}
+
+/// Returns the stored clock. `lock` is the end of the SELECT and may lock the row.
+pub(crate) async fn read(tx: &mut Tx, lock: &str) -> StoreResult<ClockRow> {
+    let (last_micros, offset_micros): (i64, i64) = tx
+        .fetch_one(
+            AssertSqlSafe(format!(
+                "SELECT last_micros, offset_micros FROM intake_clock WHERE id = 1{lock}"
+            )),
+            &[],
+        )
+        .await?;
+    Ok(ClockRow {
+        last_micros,
+        offset_micros,
+    })
+}
+
+pub(crate) async fn write(tx: &mut Tx, row: ClockRow) -> StoreResult<()> {
+    tx.execute(
+        "UPDATE intake_clock SET last_micros = ?, offset_micros = ? WHERE id = 1",
+        &params![row.last_micros, row.offset_micros],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Returns the last closed day with its end, in microseconds since 1970 (UTC).
+fn closed_end(
+    closed: Option<NaiveDate>,
+    timezone: BusinessTimezone,
+) -> StoreResult<Option<(NaiveDate, i64)>> {
+    closed
+        .map(|date| {
+            let day = timezone.day(date);
+            let day = day.map_err(|error: OutOfCalendar| StoreError::Data(error.to_string()))?;
+            Ok((date, day.end_micros))
+        })
+        .transpose()
+}
+
+fn check(row: ClockRow, closed: Option<(NaiveDate, i64)>, clock_micros: i64) -> StoreResult<()> {
+    let is_ahead = |micros: i64| micros > clock_micros.saturating_add(CLOCK_TOLERANCE_MICROS);
+    let what = match closed {
+        _ if is_ahead(row.last_micros) => format!(
+            "the last play or pause was at {}",
+            instant_text(row.last_micros)
+        ),
+        Some((date, end)) if is_ahead(end) => {
+            format!("the day {date} is closed and ends at {}", instant_text(end))
+        }
+        _ => return Ok(()),
+    };
+    Err(StoreError::Unusable(format!(
+        "{what}, and the clock is at {}; correct the clock, or run `balance clock repair` if it is right",
+        instant_text(clock_micros)
+    )))
+}
