@@ -1,5 +1,6 @@
 //! Playback in a fleet: the intake, its scripts and its server.
 
+mod clock;
 pub(crate) mod intake;
 mod intake_scripts;
 mod intake_server;
