@@ -4,4 +4,5 @@ mod clock;
 pub(crate) mod intake;
 mod intake_scripts;
 mod intake_server;
+mod retries;
 pub(crate) mod service;

@@ -120,17 +120,21 @@ async fn write(
     let mut pending = pending.lock().await;
     let mut group = Vec::with_capacity(GROUP);
     while pending.recv_many(&mut group, GROUP).await > 0 {
-        // A client whose request timed out may have retried it, so an abandoned request is skipped.
-        group.retain(|(_, answer): &PendingRequest| !answer.is_closed());
-        if group.is_empty() {
+        let (requests, answers): (Vec<_>, Vec<oneshot::Sender<_>>) = group.drain(..).unzip();
+        // A client whose request timed out may have retried it, so an abandoned request is skipped, also
+        // after the wait for the database.
+        let is_wanted = |position: usize| !answers[position].is_closed();
+        if !(0..answers.len()).any(is_wanted) {
             continue;
         }
-        let (requests, answers): (Vec<_>, Vec<_>) = group.drain(..).unzip();
-        match store.accept(&requests, &rules, timezone).await {
+        let accepted = store.accept_wanted(&requests, &rules, timezone, is_wanted);
+        match accepted.await {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
-                    // Fails if the client has disconnected.
-                    let _ = answer.send(Ok(result));
+                    if let Some(result) = result {
+                        // Fails if the client has disconnected.
+                        let _ = answer.send(Ok(result));
+                    }
                 }
             }
             Err(error) => {

@@ -33,10 +33,27 @@ impl Store {
         rules: &IntakeRules,
         timezone: BusinessTimezone,
     ) -> StoreResult<Vec<IntakeAnswer>> {
+        let answers = self.accept_wanted(group, rules, timezone, |_| true).await?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Processes those requests of a group that are still wanted when their turn comes: the wait for the
+    /// database can be long. `is_wanted` receives the position of a request. Returns an answer for each
+    /// request, `None` for one that was left out.
+    pub async fn accept_wanted(
+        &self,
+        group: &[IntakeRequest],
+        rules: &IntakeRules,
+        timezone: BusinessTimezone,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> StoreResult<Vec<Option<IntakeAnswer>>> {
         let mut intake = Group::begin(self, rules, timezone).await?;
         let mut answers = Vec::with_capacity(group.len());
-        for request in group {
-            answers.push(intake.accept(request).await?);
+        for (position, request) in group.iter().enumerate() {
+            answers.push(match is_wanted(position) {
+                true => Some(intake.accept(request).await?),
+                false => None,
+            });
         }
         intake.tx.commit().await?;
         Ok(answers)

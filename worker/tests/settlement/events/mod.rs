@@ -4,3 +4,4 @@ mod clock;
 mod closing;
 mod event_writer;
 mod intake;
+mod retries;
