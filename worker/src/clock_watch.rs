@@ -48,7 +48,7 @@ impl ClockWatch {
         };
         let stored = match self.last {
             Some(_) => None,
-            None => Some(store.last_instant_micros().await?),
+            None => Some(store.clocks().await?.last_micros),
         };
         if let Some(limit) = self.observe(reading, stored) {
             return Ok(limit);

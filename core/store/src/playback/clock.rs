@@ -19,6 +19,17 @@ use std::sync::{Mutex, PoisonError};
 /// the system time was changed meanwhile, no more is credited.
 const MAX_GAP_MICROS: i64 = 3_600 * MICROS_PER_S;
 
+/// The clocks of a database, in microseconds since 1970 (UTC).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// The clock of this process.
+    pub own_micros: i64,
+    /// The clock of the database. On SQLite it is that of the process.
+    pub database_micros: i64,
+    /// The last instant of the intake, 0 before the first one.
+    pub last_micros: i64,
+}
+
 /// The time of a group of requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IntakeTime {
@@ -97,14 +108,19 @@ impl Store {
         }
     }
 
-    /// Returns the last instant of the intake, in microseconds since 1970 (UTC); 0 before the first
-    /// one.
+    /// Reads the clocks.
     ///
     /// # Errors
     /// The error of the database.
-    pub async fn last_instant_micros(&self) -> StoreResult<i64> {
+    pub async fn clocks(&self) -> StoreResult<Clocks> {
         let mut tx = self.db.read().await?;
-        Ok(read(&mut tx, "").await?.last_micros)
+        let last_micros = read(&mut tx, "").await?.last_micros;
+        let database_micros = tx.now_micros().await?;
+        Ok(Clocks {
+            own_micros: tx.clock_micros(),
+            database_micros,
+            last_micros,
+        })
     }
 }
 

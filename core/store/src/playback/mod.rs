@@ -5,6 +5,7 @@ mod intake;
 mod intake_reply;
 mod types;
 
+pub use clock::Clocks;
 pub use types::{
     Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, MAX_KEY, SUPPRESSED_DAYS,
     SuppressedReason, VideoFacts,

@@ -273,7 +273,7 @@ async fn a_start_with_a_clock_three_days_ahead_launches_only_days_that_are_certa
         .executions_of(Job::DayStatistics, date("2024-06-30"));
     assert_eq!(today.await.unwrap(), []);
     assert_eq!(
-        env.store.last_instant_micros().await.unwrap(),
+        env.store.clocks().await.unwrap().last_micros,
         at("2024-06-30T12:00:00Z")
     );
     // Without the watch the day would be launched.
