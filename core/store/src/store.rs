@@ -7,7 +7,7 @@ use crate::sql::{
     journal::beside,
     migration::{Schema, file, server},
 };
-use crate::{StoreError, StoreResult, playback::clock::IntakeTimer};
+use crate::{StoreError, StoreResult, playback::timer::IntakeTimer};
 use balance_domain::clock::{Clock, SystemClock};
 use std::{
     io::ErrorKind,

@@ -230,7 +230,10 @@ async fn the_differences_of_the_clocks_are_reported() {
     for (name, value) in [
         ("balance_clock_skew_seconds{store=\"database\"}", 0.0),
         ("balance_clock_skew_seconds{store=\"stream\"}", now_s),
-        ("balance_last_event_ahead_seconds{store=\"database\"}", 400.0),
+        (
+            "balance_last_event_ahead_seconds{store=\"database\"}",
+            400.0,
+        ),
         ("balance_last_event_ahead_seconds{store=\"stream\"}", 0.0),
     ] {
         assert_eq!(samples[name], value, "{name}");

@@ -5,7 +5,7 @@ use crate::{
     Store, StoreError, StoreResult,
     jobs::{date_lock::lock_date, rows},
     operations::{Actor, AuditAction, audit},
-    playback::clock::{self, ClockRow},
+    playback::{clock, timer::ClockRow},
     settlement::days::{closed_through, next_active_day},
     sql::{
         retry::{Conflict, on_conflict},

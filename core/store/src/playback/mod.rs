@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 mod intake;
 mod intake_reply;
+pub(crate) mod timer;
 mod types;
 
 pub use clock::Clocks;
