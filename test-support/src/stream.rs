@@ -84,6 +84,10 @@ impl EventStream for FakeStream {
         Ok(Found::default())
     }
 
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError> {
+        Ok(candidate.to_owned())
+    }
+
     async fn create(&self) -> Result<(), StreamError> {
         Ok(())
     }

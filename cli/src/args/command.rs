@@ -200,6 +200,17 @@ impl Command {
         }
     }
 
+    /// Returns whether `import list` or `import undo` has options of an import.
+    pub(crate) fn has_stray_options(&self) -> bool {
+        match self {
+            Self::Import {
+                imports: Some(_),
+                plays,
+            } => plays.ads > 0 || plays.link_accounts || !plays.files.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Returns whether the command reads settings.
     pub(crate) const fn uses_settings(&self) -> bool {
         !matches!(self.database_use(), DatabaseUse::None)

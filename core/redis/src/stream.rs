@@ -154,6 +154,13 @@ impl EventStream for RedisStream {
             .map_err(stream_error)
     }
 
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError> {
+        let mut connection = self.connection.clone();
+        identity::origin(&mut connection, &self.identity, candidate)
+            .await
+            .map_err(stream_error)
+    }
+
     async fn create(&self) -> Result<(), StreamError> {
         let mut connection = self.connection.clone();
         identity::create(&mut connection, &self.identity, self.shards)

@@ -97,6 +97,10 @@ pub trait EventStream: Send + Sync {
     /// Returns which streams exist.
     async fn found(&self) -> Result<Found, StreamError>;
 
+    /// Returns the name of the server among those that may receive the stream. The first call stores
+    /// `candidate`.
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError>;
+
     /// Creates the streams of all shards that are missing, without entries.
     async fn create(&self) -> Result<(), StreamError>;
 
