@@ -19,8 +19,11 @@
 -- ARGV[11]  lifetime of stored replies, in seconds
 -- ARGV[12]  maximum number of entries that may wait to be persisted
 -- ARGV[13]  consumer group of the event writers
--- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries, known}, {'reused'} or
--- {'missing'} (the stream).
+-- ARGV[14]  clock of the calling process, in milliseconds since 1970
+-- ARGV[15]  tolerance between clocks, in milliseconds
+-- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries, known}, {'reused'},
+-- {'missing'} (the stream), {'clock', milliseconds} (of this server, if the process has another time)
+-- or {'ahead', last id, milliseconds} (the stream is ahead of this server's clock).
 local GRACE_S = 5
 -- Above this limit the product below is not exact. No video is that long.
 local EXACT = 9000000000000000
@@ -36,6 +39,20 @@ if ARGV[10] ~= '' then
             return {'reused'}
         end
         return {'paused', known[2], known[3]}
+    end
+end
+
+-- A wrong clock is found before the first write, as in view_increment.lua.
+local time = redis.call('TIME')
+local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+if math.abs(now_ms - tonumber(ARGV[14])) > tonumber(ARGV[15]) then
+    return {'clock', string.format('%.0f', now_ms)}
+end
+local info = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id'
+        and tonumber(string.match(info[i + 1], '^(%d+)-')) > now_ms + tonumber(ARGV[15]) then
+        return {'ahead', info[i + 1], string.format('%.0f', now_ms)}
     end
 end
 
@@ -63,9 +80,13 @@ end
 
 local position, since = tonumber(session[1]), tonumber(session[2])
 local current, rate = tonumber(ARGV[5]), tonumber(ARGV[7])
--- A session's time never decreases, even if the server's clock does: that time would count twice.
-local time = redis.call('TIME')
-local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), since)
+-- A session's time never decreases, even if the server's clock does: that time would count twice. A
+-- time of the future is that of a wrong clock.
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+if since > now + tonumber(ARGV[15]) * 1000 then
+    since = now
+end
+now = math.max(now, since)
 local elapsed = now - since
 
 local watched = math.max(0, current - position)

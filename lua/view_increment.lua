@@ -22,8 +22,11 @@
 -- ARGV[10]  lifetime of stored replies, in seconds
 -- ARGV[11]  maximum number of entries that may wait to be persisted
 -- ARGV[12]  consumer group of the event writers
+-- ARGV[13]  clock of the calling process, in milliseconds since 1970
+-- ARGV[14]  tolerance between clocks, in milliseconds
 -- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries, known},
--- {'reused'} or {'missing'} (the stream).
+-- {'reused'}, {'missing'} (the stream), {'clock', milliseconds} (of this server, if the process has
+-- another time) or {'ahead', last id, milliseconds} (the stream is ahead of this server's clock).
 local is_whole = #KEYS > 2
 local is_own = ARGV[1] == ARGV[2]
 
@@ -44,13 +47,37 @@ if is_whole and ARGV[9] ~= '' then
     end
 end
 
+-- The ID of an entry decides its day, and IDs never decrease. A wrong clock is found before the first
+-- write, as in pause.lua.
+local time
+if is_whole then
+    time = redis.call('TIME')
+    local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    if math.abs(now_ms - tonumber(ARGV[13])) > tonumber(ARGV[14]) then
+        return {'clock', string.format('%.0f', now_ms)}
+    end
+    local info = redis.call('XINFO', 'STREAM', KEYS[3])
+    for i = 1, #info, 2 do
+        if info[i] == 'last-generated-id'
+            and tonumber(string.match(info[i + 1], '^(%d+)-')) > now_ms + tonumber(ARGV[14]) then
+            return {'ahead', info[i + 1], string.format('%.0f', now_ms)}
+        end
+    end
+end
+
 if not is_own and redis.call('EXISTS', KEYS[2]) == 1 then
     if not is_whole then
         return -2
     end
+    -- After a step back of the clock the key lives too long.
+    local left = redis.call('PTTL', KEYS[2])
+    if left > tonumber(ARGV[3]) * 1000 then
+        redis.call('EXPIRE', KEYS[2], ARGV[3])
+        left = tonumber(ARGV[3]) * 1000
+    end
     redis.call('HINCRBY', KEYS[5], ARGV[6] .. ':repeat', 1)
     redis.call('EXPIRE', KEYS[5], ARGV[8])
-    return {'repeat', redis.call('PTTL', KEYS[2])}
+    return {'repeat', left}
 end
 
 local position = '0'
@@ -74,9 +101,12 @@ if is_whole then
     local last = redis.call('HMGET', KEYS[4], 'position', 'since')
     position = last[1] or '0'
     -- A session's time never decreases, even if the server's clock does: that time would count
-    -- twice.
-    local time = redis.call('TIME')
-    local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), tonumber(last[2] or 0))
+    -- twice. A time of the future is that of a wrong clock.
+    local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+    local since = tonumber(last[2] or 0)
+    if since <= now + tonumber(ARGV[14]) * 1000 then
+        now = math.max(now, since)
+    end
     -- The first write. Redis does not roll back a script that fails after it.
     redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
         'video', ARGV[6], 'counted', is_own and '0' or '1')

@@ -3,7 +3,8 @@
 use crate::clock::takes;
 use async_trait::async_trait;
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Renamed, Retained, StreamError, SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, StreamClock, StreamError, StreamRepair,
+    SuppressedPage,
 };
 use balance_store::events::{Entry, EntryId, StreamIdentity};
 use chrono::NaiveDate;
@@ -83,6 +84,10 @@ impl EventStream for FakeStream {
         Ok(Found::default())
     }
 
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError> {
+        Ok(candidate.to_owned())
+    }
+
     async fn create(&self) -> Result<(), StreamError> {
         Ok(())
     }
@@ -109,7 +114,21 @@ impl EventStream for FakeStream {
         Ok(())
     }
 
-    async fn close(&self, _: i64) -> Result<Closed, StreamError> {
+    async fn clock(&self) -> Result<StreamClock, StreamError> {
+        match self.waiting {
+            Some(_) => Ok(StreamClock {
+                now_micros: 0,
+                last_micros: 0,
+            }),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn repair_clock(&self, _: i64) -> Result<StreamRepair, StreamError> {
+        Ok(StreamRepair::Right)
+    }
+
+    async fn close(&self, _: i64, _: i64) -> Result<Closed, StreamError> {
         self.closed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

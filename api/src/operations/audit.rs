@@ -23,6 +23,7 @@ enum AuditActionView {
     AdoptStream,
     Import,
     UndoImport,
+    RepairClock,
 }
 
 /// An entry of the audit log.

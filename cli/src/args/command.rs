@@ -99,6 +99,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         admin: Admin,
     },
+    /// Repair what a wrong clock has written
+    Clock {
+        #[command(subcommand)]
+        clock: Clock,
+    },
     /// Create or update the schema of the database
     Migrate,
     /// Copy the SQLite database to a new file, also while other processes use it
@@ -167,6 +172,7 @@ impl Command {
             | Self::Settle(_)
             | Self::Events { .. }
             | Self::Admin { .. }
+            | Self::Clock { .. }
             | Self::Api
             | Self::Worker
             | Self::Rates {
@@ -191,6 +197,17 @@ impl Command {
             | Self::Jobs {
                 jobs: Jobs::List { .. } | Jobs::Show { .. },
             } => DatabaseUse::Open(FileUse::Read),
+        }
+    }
+
+    /// Returns whether `import list` or `import undo` has options of an import.
+    pub(crate) fn has_stray_options(&self) -> bool {
+        match self {
+            Self::Import {
+                imports: Some(_),
+                plays,
+            } => plays.ads > 0 || plays.link_accounts || !plays.files.is_empty(),
+            _ => false,
         }
     }
 
@@ -261,6 +278,16 @@ pub(crate) enum Events {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Clock {
+    /// Set the clock of the intake back to the time, after the clock of the machine was corrected
+    ///
+    /// Opens closed days that are not over, abandons their executions, and moves plays and pauses of
+    /// later days to the current day. In a fleet, also sets the event stream back. The audit log records
+    /// it.
+    Repair,
 }
 
 #[derive(Debug, Subcommand)]

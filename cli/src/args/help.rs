@@ -35,7 +35,12 @@ pub(crate) fn parse() -> Args {
         return args;
     }
     let matches = command().get_matches();
-    Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if args.command.has_stray_options() {
+        let reason = "`import list` and `import undo` have no options of an import";
+        command().error(ErrorKind::ArgumentConflict, reason).exit();
+    }
+    args
 }
 
 /// Returns the help page of a command, given by its words, or of the settings.

@@ -10,8 +10,8 @@ use balance_store::Store;
 use indicatif::HumanBytes;
 use std::{io::ErrorKind, path::Path, process::ExitCode};
 
-/// Copies the SQLite database to a new file. The copy is written under a temporary name in the same
-/// folder and then renamed, so that the file is never incomplete. Only its owner can read it.
+/// Copies the SQLite database to a new file. The copy is written in a temporary folder beside
+/// it and then renamed, so that the file is never incomplete. Only its owner can read it.
 pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
     let database = settings.database.database()?;
     let Database::Sqlite(path) = &database else {
@@ -33,10 +33,12 @@ pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<Exit
         );
     }
     let folder = target.parent().unwrap_or_else(|| Path::new("."));
-    let temporary = tempfile::Builder::new()
+    // A folder, because SQLite writes a journal beside the copy. A killed backup leaves only the folder.
+    let inside = tempfile::Builder::new()
         .prefix(".balance-backup-")
-        .tempfile_in(folder)
+        .tempdir_in(folder)
         .with_context(name)?;
+    let temporary = tempfile::NamedTempFile::new_in(inside.path()).with_context(name)?;
     Store::backup_sqlite(path, temporary.path())
         .await
         .with_context(|| format!("the backup of {}", path.display()))?;

@@ -3,8 +3,8 @@
 use crate::{
     args::{self, Args, Command, DatabaseUse, Events},
     commands::{
-        admin, backup, demo, events, import, jobs, rates, report, serve, settle,
-        source::check_source, verify, workers,
+        admin, backup, demo, events, import, jobs, operations, rates, report, serve, settle,
+        source::check_source, verify,
     },
     output,
     settings::{Database, Settings},
@@ -105,7 +105,8 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::serve(app).await,
         Command::Api => serve::api(app).await,
         Command::Worker => serve::worker(app).await,
-        Command::Workers { here, json } => workers::run(app, here, json).await,
+        Command::Workers { here, json } => operations::workers(app, here, json).await,
+        Command::Clock { clock } => operations::clock(app, clock).await,
         Command::Migrate => {
             output::line("the schema of the database is up to date");
             Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ mod dispatch;
 mod events;
 mod import;
 mod jobs;
+mod operations;
 mod rates;
 mod report;
 mod serve;
@@ -14,6 +15,5 @@ mod settle;
 mod source;
 mod verify;
 mod watch;
-mod workers;
 
 pub(crate) use dispatch::run;

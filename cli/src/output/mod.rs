@@ -32,6 +32,22 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Returns a text whose control characters are escaped. They could change what a terminal shows.
+pub(crate) fn printable(text: &str) -> String {
+    let is_control = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_control(character) {
+            true => printable.extend(character.escape_default()),
+            false => printable.push(character),
+        }
+    }
+    printable
+}
+
 /// Prints complete lines of the result.
 pub(crate) fn text(text: &str) {
     let _ = write!(std::io::stdout(), "{text}");

@@ -22,12 +22,6 @@ pub(crate) fn check_settings(command: &Command, settings: &Settings) -> anyhow::
             "DATABASE_URL: `events` requires the event stream of a fleet, and an SQLite database \
              has none"
         ),
-        Command::Import {
-            imports: Some(_),
-            plays,
-        } if plays.ads > 0 || plays.link_accounts || !plays.files.is_empty() => {
-            anyhow::bail!("`import list` and `import undo` have no options of an import")
-        }
         Command::Serve | Command::Api => {
             secret::check(settings)?;
             require_redis(settings, is_file)

@@ -3,7 +3,7 @@
 
 /// The arguments of each command after its name. `CSV` is a file of plays, `NEW` a new file, `DIR` the
 /// folder of the database.
-const ARGUMENTS: [(&str, &[&str]); 31] = [
+const ARGUMENTS: [(&str, &[&str]); 32] = [
     ("demo", &["--dir", "DIR", "--reset"]),
     ("import", &["CSV"]),
     ("import list", &[]),
@@ -27,6 +27,7 @@ const ARGUMENTS: [(&str, &[&str]); 31] = [
     ("admin create", &["boss", "--password-file", "CSV"]),
     ("admin grant", &["boss"]),
     ("admin password", &["boss", "--password-file", "CSV"]),
+    ("clock repair", &[]),
     ("migrate", &[]),
     ("backup", &["NEW"]),
     ("serve", &[]),

@@ -1,7 +1,7 @@
 //! `balance backup`: a copy while a server writes, its restoration, and what is rejected.
 
 use crate::{
-    env::{Call, TestEnv, block_on},
+    env::{Call, TestEnv, block_on, until},
     plays::half_settled,
     rows::assert_same,
 };
@@ -162,6 +162,47 @@ fn a_backup_replaces_nothing_and_leaves_no_part_behind() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     assert_eq!(fs::read_to_string(path("existing")).unwrap(), "kept");
     assert_eq!(fs::read_dir(empty.folder()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_killed_backup_leaves_one_folder() {
+    let env = half_settled();
+    env.execute(
+        "INSERT INTO setting (name, value) WITH RECURSIVE n (i) AS \
+         (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) \
+         SELECT 'filler ' || i, hex(randomblob(500000)) FROM n",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backup.db").display().to_string();
+    let entries = || -> Vec<_> {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let has_begun = || {
+        let files = entries()
+            .into_iter()
+            .filter_map(|one| fs::read_dir(one).ok());
+        files.flatten().any(|file| {
+            let size = file.and_then(|file| file.metadata());
+            size.is_ok_and(|file| file.len() > 1_000_000)
+        })
+    };
+    for _ in 0..20 {
+        let mut running = env.balance(&["backup", &path]).start();
+        until("the copy to begin", || has_begun() || running.has_ended());
+        running.kill();
+        if running.wait().was_killed() {
+            break;
+        }
+        fs::remove_file(&path).unwrap();
+    }
+    let left = entries();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let name = left[0].file_name().unwrap().to_string_lossy();
+    assert!(
+        left[0].is_dir() && name.starts_with(".balance-backup-"),
+        "{left:?}"
+    );
 }
 
 #[test]

@@ -53,6 +53,29 @@ pub(crate) async fn found(
     })
 }
 
+/// Returns the name of the server for an identity. The first call stores `candidate`.
+pub(crate) async fn origin(
+    connection: &mut Connection,
+    identity: &StreamIdentity,
+    candidate: &str,
+) -> Result<String, RedisError> {
+    let key = Shard {
+        identity,
+        number: 0,
+    }
+    .key("origin");
+    let stored: (Option<String>, String) = ::redis::pipe()
+        .atomic()
+        .cmd("SET")
+        .arg(&key)
+        .arg(candidate)
+        .arg("NX")
+        .get(&key)
+        .query_async(connection)
+        .await?;
+    Ok(stored.1)
+}
+
 /// Creates the streams that are missing, and their consumer groups.
 pub(crate) async fn create(
     connection: &mut Connection,

@@ -3,6 +3,7 @@
 
 use crate::{
     backlog::restore_lag,
+    clock::{self, TOLERANCE_MS},
     connection::{self, Connection, ConnectionError, Timeouts, field},
     event,
     identity::{self, missing_reason},
@@ -11,7 +12,10 @@ use crate::{
 use ::redis::{RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
 use balance_domain::{
-    calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate, units::SECONDS_PER_DAY,
+    calendar::BusinessTimezone,
+    clock::Clock,
+    playback::PlaybackRate,
+    units::{MICROS_PER_MS, SECONDS_PER_DAY},
 };
 use balance_service::{
     events::identity::list,
@@ -110,7 +114,9 @@ impl RedisIntake {
             .arg(fingerprint(request))
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
-            .arg(CONSUMER_GROUP);
+            .arg(CONSUMER_GROUP)
+            .arg(self.now_ms())
+            .arg(TOLERANCE_MS);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
@@ -120,10 +126,8 @@ impl RedisIntake {
             ["repeat", left_ms] => Ok(IntakeAnswer::Repeat {
                 retry_after_ms: number(left_ms)?.max(1),
             }),
-            ["backlog", entries, _] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
-            ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
-            _ => Err(unexpected_reply(&reply)),
+            _ => Err(self.rejection(&reply)),
         }
     }
 
@@ -151,7 +155,9 @@ impl RedisIntake {
             .arg(fingerprint(request))
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
-            .arg(CONSUMER_GROUP);
+            .arg(CONSUMER_GROUP)
+            .arg(self.now_ms())
+            .arg(TOLERANCE_MS);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
@@ -159,11 +165,48 @@ impl RedisIntake {
                 is_finished: finished == "1",
             }),
             ["no session"] => Ok(IntakeAnswer::NoSession),
-            ["backlog", entries, _] => Err(backlog(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
-            ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
-            _ => Err(unexpected_reply(&reply)),
+            _ => Err(self.rejection(&reply)),
         }
+    }
+
+    /// Returns the error for a reply that both scripts have.
+    fn rejection(&self, reply: &[String]) -> IntakeError {
+        match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["backlog", entries, _] => backlog(entries),
+            ["missing"] => IntakeError::Unusable(missing_reason(&self.identity)),
+            ["clock", server_ms] => {
+                let reason = clock::differs_reason(clock::ms_of(server_ms), self.now_ms());
+                IntakeError::Unusable(reason)
+            }
+            ["ahead", last, server_ms] => {
+                let reason = clock::ahead_reason(clock::ms_of(last), clock::ms_of(server_ms));
+                IntakeError::Unusable(reason)
+            }
+            _ => unexpected_reply(reply),
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_micros() / MICROS_PER_MS
+    }
+
+    /// Rejects a server with another time than this process, and a stream that is ahead.
+    async fn check_clock(&self) -> Result<(), IntakeError> {
+        let mut connection = self.connection.clone();
+        let shards = Shard::all(&self.identity, self.shards);
+        let found = clock::read(&mut connection, shards).await;
+        let found = found.map_err(intake_error)?;
+        let [now_ms, last_ms] =
+            [found.now_micros, found.last_micros].map(|micros| micros / MICROS_PER_MS);
+        if (now_ms - self.now_ms()).abs() > TOLERANCE_MS {
+            let reason = clock::differs_reason(now_ms, self.now_ms());
+            return Err(IntakeError::Unusable(reason));
+        }
+        if last_ms > now_ms + TOLERANCE_MS {
+            return Err(IntakeError::Unusable(clock::ahead_reason(last_ms, now_ms)));
+        }
+        Ok(())
     }
 
     /// Calls a script of a shard. If the script rejects the request because Redis does not know how
@@ -267,7 +310,7 @@ impl Intake for RedisIntake {
                 list(&found.others)
             )));
         }
-        Ok(())
+        self.check_clock().await
     }
 }
 

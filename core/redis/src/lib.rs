@@ -1,6 +1,7 @@
 //! Adapters for Redis: the notifier (on apalis-redis), the intake and the event stream of a fleet.
 
 mod backlog;
+mod clock;
 mod connection;
 mod entry;
 mod event;
@@ -10,6 +11,7 @@ mod keys;
 mod notification;
 mod notifier;
 mod stream;
+mod stream_error;
 
 pub use connection::check_url;
 pub use intake::RedisIntake;

@@ -2,11 +2,12 @@
 //! acknowledges them after the commit. A seal marks the end of a day. Old entries are trimmed.
 
 use crate::{
-    backlog,
-    connection::{self, Connection, ConnectionError, Timeouts, field},
+    backlog, clock,
+    connection::{self, Connection, Timeouts, field},
     entry::{self, entry_id, stream_id},
-    identity::{self, missing_reason},
+    identity,
     keys::{CONSUMER_GROUP, Shard},
+    stream_error::{from_connection, missing, stream_error},
 };
 use ::redis::{
     RedisError, Script,
@@ -18,7 +19,8 @@ use balance_domain::{
     videos::VideoId,
 };
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Renamed, Retained, StreamError, SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, StreamClock, StreamError, StreamRepair,
+    SuppressedPage,
 };
 use balance_store::{
     events::{Entry, EntryId, MAX_SHARDS, StreamIdentity, SuppressedCount},
@@ -39,8 +41,6 @@ const TIMEOUTS: Timeouts = Timeouts {
     retries: 3,
 };
 
-static CLOSE_DAY: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/close_day.lua")));
 static CREATE_GROUP: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/create_group.lua")));
 static TRIM: LazyLock<Script> =
@@ -154,6 +154,13 @@ impl EventStream for RedisStream {
             .map_err(stream_error)
     }
 
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError> {
+        let mut connection = self.connection.clone();
+        identity::origin(&mut connection, &self.identity, candidate)
+            .await
+            .map_err(stream_error)
+    }
+
     async fn create(&self) -> Result<(), StreamError> {
         let mut connection = self.connection.clone();
         identity::create(&mut connection, &self.identity, self.shards)
@@ -217,31 +224,20 @@ impl EventStream for RedisStream {
         Ok(())
     }
 
-    async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError> {
+    async fn close(&self, day_end_ms: i64, now_ms: i64) -> Result<Closed, StreamError> {
         let mut connection = self.connection.clone();
-        let mut closed = Closed::Drained;
-        for shard in self.all_shards() {
-            let reply: String = CLOSE_DAY
-                .key(shard.stream())
-                .arg(CONSUMER_GROUP)
-                .arg(day_end_ms)
-                .invoke_async(&mut connection)
-                .await
-                .map_err(stream_error)?;
-            // The loop continues after a shard that is not drained, so that every shard is sealed as
-            // early as possible.
-            closed = match (reply.as_str(), closed) {
-                ("not over", _) => Closed::NotOver,
-                ("waiting", Closed::Drained) => Closed::Waiting,
-                ("waiting" | "drained", closed) => closed,
-                ("missing", _) => return Err(missing(&self.identity)),
-                (other, _) => {
-                    let reason = format!("unexpected reply of close_day.lua: '{other}'");
-                    return Err(StreamError(reason));
-                }
-            };
-        }
-        Ok(closed)
+        clock::close(&mut connection, self.all_shards(), day_end_ms, now_ms).await
+    }
+
+    async fn clock(&self) -> Result<StreamClock, StreamError> {
+        let mut connection = self.connection.clone();
+        let clock = clock::read(&mut connection, self.all_shards()).await;
+        clock.map_err(stream_error)
+    }
+
+    async fn repair_clock(&self, now_ms: i64) -> Result<StreamRepair, StreamError> {
+        let mut connection = self.connection.clone();
+        clock::repair(&mut connection, self.all_shards(), now_ms).await
     }
 
     async fn trim(&self, before_ms: i64) -> Result<(), StreamError> {
@@ -378,21 +374,4 @@ fn suppressed_count(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<Suppr
             .find(|one| one.name() == reason)?,
         count,
     })
-}
-
-fn missing(identity: &StreamIdentity) -> StreamError {
-    StreamError(missing_reason(identity))
-}
-
-fn stream_error(error: RedisError) -> StreamError {
-    from_connection(connection::connection_error(error))
-}
-
-fn from_connection(error: ConnectionError) -> StreamError {
-    match error {
-        ConnectionError::Rejected(reason) | ConnectionError::NotWritable(reason) => {
-            StreamError(reason.to_owned())
-        }
-        ConnectionError::Unavailable(reason) => StreamError(reason),
-    }
 }

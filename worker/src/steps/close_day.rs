@@ -76,7 +76,9 @@ async fn close(context: &WorkerContext, claim: &Claim) -> Result<Attempt, ClaimE
     if let Some(events) = &context.event_stream {
         let day = context.launcher.timezone.day(claim.date);
         let day = day.map_err(|error| StoreError::Data(error.to_string()))?;
-        match events.stream.close(day.end_micros / MICROS_PER_MS).await {
+        let now_ms = context.launcher.clock.now_micros() / MICROS_PER_MS;
+        let closed = events.stream.close(day.end_micros / MICROS_PER_MS, now_ms);
+        match closed.await {
             Ok(Closed::Drained) => {}
             Ok(Closed::NotOver) => {
                 return Ok(Attempt::Delayed(
@@ -86,6 +88,13 @@ async fn close(context: &WorkerContext, claim: &Claim) -> Result<Attempt, ClaimE
             Ok(Closed::Waiting) => {
                 return Ok(Attempt::Delayed(
                     "events of the stream are not persisted yet".to_owned(),
+                ));
+            }
+            Ok(Closed::WrongClock) => {
+                return Ok(Attempt::Delayed(
+                    "the clock of the stream and that of this worker differ, or the stream is ahead of \
+                     them"
+                        .to_owned(),
                 ));
             }
             Err(error) => return Ok(Attempt::Delayed(error.to_string())),

@@ -2,6 +2,7 @@
 
 use crate::{
     env::TestEnv,
+    events::stream::now_ms,
     playback::{
         intake::{RULES, bounded, request, timezone},
         service::SECRET,
@@ -73,11 +74,17 @@ fn a_day_is_persisted_and_closed_by_a_redis_without_memory() {
         );
         // No shard has a group yet.
         let stream = RedisStream::open(&url, identity(), 3).unwrap();
-        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Waiting);
+        assert_eq!(
+            stream.close(END_MS, now_ms()).await.unwrap(),
+            Closed::Waiting
+        );
         let before_the_seals = |id: &&EntryId| id.ms < END_MS;
         let ids = acknowledge_all(&stream).await;
         assert_eq!(ids.iter().filter(before_the_seals).count(), 3);
-        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Drained);
+        assert_eq!(
+            stream.close(END_MS, now_ms()).await.unwrap(),
+            Closed::Drained
+        );
         // A read creates a group too.
         redis.command(0, &["XGROUP", "DESTROY", STREAM, "drain"]);
         acknowledge_all(&stream).await;

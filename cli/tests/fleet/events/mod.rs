@@ -4,5 +4,5 @@ mod event_writer;
 mod identity;
 mod memory;
 mod replay;
-mod stream;
+pub(crate) mod stream;
 mod suppressed;

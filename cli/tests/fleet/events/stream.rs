@@ -2,6 +2,7 @@
 //! rule of the protocol has the sequence that would break it.
 
 use crate::queue::notifier::shared;
+use balance_domain::clock::{Clock, SystemClock};
 use balance_redis::RedisStream;
 use balance_service::events::stream::{Closed, EventStream};
 use balance_store::{
@@ -23,6 +24,11 @@ struct Stream {
 
 /// The end of the day that the tests close, in milliseconds since 1970 (UTC).
 const END_MS: i64 = 1_700_000_000_000;
+
+/// Returns the time, in milliseconds since 1970 (UTC).
+pub(crate) fn now_ms() -> i64 {
+    SystemClock.now_micros() / 1_000
+}
 
 /// Returns the key of a shard's stream.
 fn key(shard: u16) -> String {
@@ -61,7 +67,7 @@ impl Stream {
     }
 
     async fn close(&self) -> Closed {
-        self.stream.close(END_MS).await.unwrap()
+        self.stream.close(END_MS, now_ms()).await.unwrap()
     }
 
     async fn read(&self) -> Vec<EntryId> {
@@ -142,15 +148,20 @@ async fn an_idle_shard_is_sealed_once_and_nothing_can_come_before_its_seal() {
 async fn an_unfinished_day_is_not_sealed_unless_its_end_has_been_passed() {
     let stream = Stream::new(1).await;
     let now_s: i64 = stream.command(&["TIME"])[0].parse().unwrap();
-    let end_ms = (now_s + 3_600) * 1_000;
-    let closed = stream.stream.close(end_ms).await.unwrap();
+    let end_ms = (now_s + 60) * 1_000;
+    let closed = stream.stream.close(end_ms, now_ms()).await.unwrap();
     assert_eq!(closed, Closed::NotOver);
     assert_eq!(stream.ids(0), [""; 0]);
     // After a clock change, an entry beyond the end has the effect of a seal.
     let beyond = format!("{}-3", end_ms + 5);
     stream.command(&["XADD", &key(0), &beyond, "seal", "x"]);
-    let closed = stream.stream.close(end_ms).await.unwrap();
+    let closed = stream.stream.close(end_ms, now_ms()).await.unwrap();
     assert_eq!((closed, stream.ids(0)), (Closed::Drained, vec![beyond]));
+    // After a large change it is the entry of a wrong clock.
+    let wrong = format!("{}-3", end_ms + 600_000);
+    stream.command(&["XADD", &key(0), &wrong, "seal", "x"]);
+    let closed = stream.stream.close(end_ms, now_ms()).await.unwrap();
+    assert_eq!(closed, Closed::WrongClock);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +180,7 @@ async fn a_missing_group_is_created_at_the_start_and_a_missing_stream_is_an_erro
     // A stream that was lost is never taken for an empty one.
     stream.command(&["FLUSHDB"]);
     for error in [
-        stream.stream.close(END_MS).await.unwrap_err(),
+        stream.stream.close(END_MS, now_ms()).await.unwrap_err(),
         stream.stream.read("one", 1).await.unwrap_err(),
     ] {
         assert!(error.to_string().contains("is missing"), "{error}");
@@ -292,7 +303,7 @@ async fn foreign_entries_are_reported() {
     let stream = Stream::new(1).await;
     stream.command(&["SET", &key(0), "x"]);
     assert!(stream.stream.read("one", 10).await.is_err());
-    assert!(stream.stream.close(END_MS).await.is_err());
+    assert!(stream.stream.close(END_MS, now_ms()).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

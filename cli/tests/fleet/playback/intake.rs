@@ -166,7 +166,7 @@ pub(crate) fn request(user: i64, video: i64, command: Command) -> IntakeRequest 
     }
 }
 
-fn named(mut request: IntakeRequest, key: &str) -> IntakeRequest {
+pub(crate) fn named(mut request: IntakeRequest, key: &str) -> IntakeRequest {
     request.key = IdempotencyKey::parse(key);
     request
 }

@@ -51,12 +51,13 @@ async fn a_pause_alone_needs_a_session_and_stores_its_reply() {
     let servers = shared().await;
     let database = servers.next_database();
     let redis_command = |command: &[&str]| servers.redis.command(database, command);
+    let now_ms = redis_command(&["TIME"])[0].clone() + "000";
     let pause = |current: &str, request: &str| {
         let mut command = vec![
             "EVAL", PAUSE, "4", "events", "session", "refused", "answer", USER, OWNER, "7", "e1",
         ];
         command.extend([current, "1000", "2000", "60", "60", request, "60"]);
-        command.extend(["10", "drain"]);
+        command.extend(["10", "drain", &now_ms, "60000"]);
         redis_command(&command)
     };
     assert_eq!(pause("10", "a"), ["missing"]);
@@ -113,11 +114,11 @@ fn driver() -> String {
              local answer
              if ARGV[i] == 'play' then
                  answer = play({{ 'count', 'gate', 'events', 'session', 'refused', 'answer' }},
-                     {{ user, '{OWNER}', '0', '1', 'e', '7', '60', '60', '', '60', '1000', 'drain' }})
+                     {{ user, '{OWNER}', '0', '1', 'e', '7', '60', '60', '', '60', '1000', 'drain', '0', '1e15' }})
              else
                  answer = pause({{ 'events', 'session', 'refused', 'answer' }},
                      {{ user, '{OWNER}', '7', 'e', ARGV[i + 2], ARGV[3], rate, '60', '60', '', '60',
-                     '1000', 'drain' }})
+                     '1000', 'drain', '0', '1e15' }})
              end
              local state = server.call('HMGET', 'session', 'position', 'since', 'open')
              lines[#lines + 1] = table.concat(answer, ' ') .. ' | ' .. (state[1] or '-') .. ' ' ..

@@ -234,6 +234,7 @@ fn a_schema_of_another_version_is_named_and_not_migrated_to_read() {
     for table in ["play_history", "ad_history", "ad", "users", "video"] {
         older.execute(&format!("ALTER TABLE {table} DROP COLUMN import_id"));
     }
+    older.execute("ALTER TABLE intake_clock DROP COLUMN offset_micros");
     let newer = half_settled();
     newer.execute(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \

@@ -39,6 +39,11 @@ fn bad_settings_are_reported_before_a_database_is_created() {
         ("DATABASE_URL", "", "DATABASE_URL"),
         ("DATABASE_URL", "balance.db", "DATABASE_URL"),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL"),
+        (
+            "DATABASE_URL",
+            "sqlite://:memory:",
+            "DATABASE_URL: ':memory:' is not the path of a file; a database in memory",
+        ),
         ("DATABASE_URL", "mysql://u:secret@host/db", "DATABASE_URL"),
         ("DATABASE_URL", "sqlite:///proc/none/x.db", "/proc/none"),
         ("DATABASE_URL", "sqlite:///proc", "/proc"),
@@ -50,6 +55,7 @@ fn bad_settings_are_reported_before_a_database_is_created() {
             .failed(&[words]);
         assert!(!outcome.stderr.contains("secret"), "{outcome:#?}");
         assert!(!env.database().exists(), "{name}={value} made a database");
+        assert!(!env.folder().join(":memory:").exists(), "{value}");
     }
 }
 

@@ -61,6 +61,31 @@ pub enum Closed {
     NotOver,
     /// Some entries are not persisted yet.
     Waiting,
+    /// The clocks of the process and of the stream differ, or the stream is ahead of both.
+    WrongClock,
+}
+
+/// The clock of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamClock {
+    /// The clock of the stream's server, in microseconds since 1970 (UTC).
+    pub now_micros: i64,
+    /// The time of the last entry of all shards, in microseconds since 1970 (UTC).
+    pub last_micros: i64,
+}
+
+/// The result of setting the stream back to the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamRepair {
+    /// The last entry is not of the future.
+    Right,
+    /// The number of deleted entries of the future. Their events are in the database.
+    Repaired(u64),
+    /// Some entries are not persisted yet. Some shards may be repaired.
+    Waiting,
+    /// The clock of the stream's server differs from that of the process. It is given, in milliseconds
+    /// since 1970 (UTC).
+    WrongClock(i64),
 }
 
 /// The event stream, as its readers see it. It consists of numbered shards.
@@ -71,6 +96,10 @@ pub trait EventStream: Send + Sync {
 
     /// Returns which streams exist.
     async fn found(&self) -> Result<Found, StreamError>;
+
+    /// Returns the name of the server among those that may receive the stream. The first call stores
+    /// `candidate`.
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError>;
 
     /// Creates the streams of all shards that are missing, without entries.
     async fn create(&self) -> Result<(), StreamError>;
@@ -90,8 +119,15 @@ pub trait EventStream: Send + Sync {
     async fn acknowledge(&self, entries: &[EntryId]) -> Result<(), StreamError>;
 
     /// Seals a day in every shard and returns whether all of its events are persisted. `day_end_ms`
-    /// is in milliseconds since 1970.
-    async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError>;
+    /// and `now_ms`, the clock of the process, are in milliseconds since 1970.
+    async fn close(&self, day_end_ms: i64, now_ms: i64) -> Result<Closed, StreamError>;
+
+    /// Returns the clock of the stream.
+    async fn clock(&self) -> Result<StreamClock, StreamError>;
+
+    /// Sets every shard whose last entry is of the future back to the time. `now_ms` is the clock of
+    /// the process, in milliseconds since 1970.
+    async fn repair_clock(&self, now_ms: i64) -> Result<StreamRepair, StreamError>;
 
     /// Deletes persisted entries older than an instant, in milliseconds since 1970.
     async fn trim(&self, before_ms: i64) -> Result<(), StreamError>;

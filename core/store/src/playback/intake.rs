@@ -4,6 +4,7 @@ use crate::{
     Store, StoreError, StoreResult,
     playback::{
         Command, IntakeAnswer, IntakeRequest, IntakeRules, SuppressedReason, VideoFacts,
+        clock::{self, IntakeTime},
         intake_reply,
     },
     settlement::days::closed_through,
@@ -32,10 +33,27 @@ impl Store {
         rules: &IntakeRules,
         timezone: BusinessTimezone,
     ) -> StoreResult<Vec<IntakeAnswer>> {
+        let answers = self.accept_wanted(group, rules, timezone, |_| true).await?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Processes those requests of a group that are still wanted when their turn comes: the wait for the
+    /// database can be long. `is_wanted` receives the position of a request. Returns an answer for each
+    /// request, `None` for one that was left out.
+    pub async fn accept_wanted(
+        &self,
+        group: &[IntakeRequest],
+        rules: &IntakeRules,
+        timezone: BusinessTimezone,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> StoreResult<Vec<Option<IntakeAnswer>>> {
         let mut intake = Group::begin(self, rules, timezone).await?;
         let mut answers = Vec::with_capacity(group.len());
-        for request in group {
-            answers.push(intake.accept(request).await?);
+        for (position, request) in group.iter().enumerate() {
+            answers.push(match is_wanted(position) {
+                true => Some(intake.accept(request).await?),
+                false => None,
+            });
         }
         intake.tx.commit().await?;
         Ok(answers)
@@ -62,7 +80,7 @@ impl Store {
 struct Group<'a> {
     tx: Tx,
     rules: &'a IntakeRules,
-    now_micros: i64,
+    time: IntakeTime,
     date: NaiveDate,
     /// Loaded for the first shown ad.
     ads: Option<AdSchedule>,
@@ -78,36 +96,19 @@ impl<'a> Group<'a> {
         // Locked first by each writer of the history: the day stays open until the commit.
         let lock = tx.for_share();
         let closed = closed_through(&mut tx, lock).await?;
-        let calendar =
-            |error: balance_domain::calendar::OutOfCalendar| StoreError::Data(error.to_string());
-        let lock = tx.for_update();
-        let (last_micros,): (i64,) = tx
-            .fetch_one(
-                AssertSqlSafe(format!(
-                    "SELECT last_micros FROM intake_clock WHERE id = 1{lock}"
-                )),
-                &[],
-            )
-            .await?;
-        // A clock that was set back must not assign events to a closed day.
-        let open_from = match closed {
-            Some(closed) => timezone.day(closed).map_err(calendar)?.end_micros,
-            None => i64::MIN,
-        };
-        let now_micros = tx.clock_micros().max(last_micros).max(open_from);
-        tx.execute(
-            "UPDATE intake_clock SET last_micros = ? WHERE id = 1",
-            &params![now_micros],
-        )
-        .await?;
-        if last_micros.div_euclid(SWEEP_MICROS) != now_micros.div_euclid(SWEEP_MICROS) {
-            sweep(&mut tx, now_micros, rules).await?;
+        let time = clock::advance(store, &mut tx, closed, timezone).await?;
+        let minute = |micros: i64| micros.div_euclid(SWEEP_MICROS);
+        if minute(time.last_passed_micros) != minute(time.passed_micros) {
+            sweep(&mut tx, time.passed_micros, rules).await?;
         }
+        let day = timezone.day_of(time.at_micros);
         Ok(Self {
             tx,
             rules,
-            now_micros,
-            date: timezone.day_of(now_micros).map_err(calendar)?.date,
+            date: day
+                .map_err(|error| StoreError::Data(error.to_string()))?
+                .date,
+            time,
             ads: None,
         })
     }
@@ -115,7 +116,7 @@ impl<'a> Group<'a> {
     async fn accept(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
         if let Some(key) = &request.key
             && let Some(answer) =
-                intake_reply::find(&mut self.tx, request, key, self.now_micros).await?
+                intake_reply::find(&mut self.tx, request, key, self.time.passed_micros).await?
         {
             return Ok(answer);
         }
@@ -125,7 +126,7 @@ impl<'a> Group<'a> {
         };
         if let Some(key) = &request.key {
             let replay = i64::from(self.rules.replay_s) * MICROS_PER_S;
-            let expires = self.now_micros.saturating_add(replay);
+            let expires = self.time.passed_micros.saturating_add(replay);
             intake_reply::store(&mut self.tx, request, key, answer, expires).await?;
         }
         Ok(answer)
@@ -140,10 +141,10 @@ impl<'a> Group<'a> {
             self.count_suppressed(request, SuppressedReason::Repeat, 1)
                 .await?;
             return Ok(IntakeAnswer::Repeat {
-                retry_after_ms: ViewWindow::retry_after_ms(until_micros, self.now_micros),
+                retry_after_ms: ViewWindow::retry_after_ms(until_micros, self.time.passed_micros),
             });
         }
-        let session = Session::play(self.session(request).await?, self.now_micros);
+        let session = Session::play(self.session(request).await?, self.time.passed_micros);
         self.store_session(request, session).await?;
         self.record(request, !is_own, 0, 0).await?;
         Ok(IntakeAnswer::Playing {
@@ -159,7 +160,11 @@ impl<'a> Group<'a> {
             .fetch_optional(
                 "SELECT until_micros FROM view_gate \
              WHERE user_id = ? AND video_id = ? AND until_micros > ?",
-                &params![request.user_id.0, request.video.id.0, self.now_micros],
+                &params![
+                    request.user_id.0,
+                    request.video.id.0,
+                    self.time.passed_micros
+                ],
             )
             .await?;
         if let Some((until_micros,)) = row {
@@ -172,7 +177,7 @@ impl<'a> Group<'a> {
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    window.end_micros(self.now_micros)
+                    window.end_micros(self.time.passed_micros)
                 ],
             )
             .await?;
@@ -194,7 +199,7 @@ impl<'a> Group<'a> {
             request.video.duration_s,
             is_own,
             self.rules.playback_rate,
-            self.now_micros,
+            self.time.passed_micros,
         );
         self.store_session(request, next).await?;
         if credit.capped_s > 0 {
@@ -221,7 +226,7 @@ impl<'a> Group<'a> {
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    expired_before(self.now_micros, self.rules)
+                    expired_before(self.time.passed_micros, self.rules)
                 ],
             )
             .await?;
@@ -275,7 +280,7 @@ impl<'a> Group<'a> {
                     &request.event_id.0[..],
                     request.video.id.0,
                     request.user_id.0,
-                    self.now_micros,
+                    self.time.at_micros,
                     i64::from(is_counted),
                     play_time_s,
                     reported_s

@@ -142,3 +142,6 @@ INSERT INTO play_import (id, name, status, ads, ad_interval_s, view_window_s, fi
     (2, 'c.csv', 'UNDONE', 0, 300, 30, NULL, NULL, 0, 0, '2026-03-04 06:00:00', '2026-03-04 06:00:01');
 UPDATE play_history SET import_id = 1 WHERE date = '2026-03-04';
 UPDATE video SET import_id = 1 WHERE id = 1;
+
+-- version 19
+UPDATE intake_clock SET offset_micros = -7000000 WHERE id = 1;

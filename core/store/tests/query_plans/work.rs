@@ -92,6 +92,24 @@ pub(crate) async fn work(env: &TestEnv) {
     verification::verify(&env.store, env.timezone, options, &mut |_| {})
         .await
         .unwrap();
+    clock(env).await;
+}
+
+/// Plays with a clock that is ahead, and the repair.
+async fn clock(env: &TestEnv) {
+    let store = &env.store;
+    env.clock.step_s(3 * 86_400);
+    env.execute("DELETE FROM intake_reply WHERE user_id = 7")
+        .await;
+    playback(env).await;
+    env.execute("UPDATE closed_through SET date = '2024-07-05'")
+        .await;
+    env.clock.step_s(-3 * 86_400);
+    store.check_intake_clock(env.timezone).await.unwrap_err();
+    store.advance_intake_clock(env.timezone).await.unwrap();
+    let repair = store.repair_clock(env.timezone, &Actor::Console).await;
+    assert!(repair.unwrap().moved > 0);
+    store.clocks().await.unwrap();
 }
 
 /// Undoes an import of a day with ads, and imports it again with another owner of one video.
@@ -268,18 +286,18 @@ async fn playback(env: &TestEnv) {
         ad_interval_s: 300,
     };
     let video = env.store.video_facts(VideoId(1)).await.unwrap().unwrap();
-    let request = |number: u8, command, key: &str| IntakeRequest {
-        event_id: EventId([number; 16]),
+    let request = |command, key: &str| IntakeRequest {
+        event_id: EventId(rand::random()),
         user_id: UserId(7),
         video,
         command,
         key: IdempotencyKey::parse(key),
     };
     let group = [
-        request(11, Command::Play, "play"),
-        request(12, Command::Play, "play"),
-        request(13, Command::Play, "repeat"),
-        request(14, Command::Pause { current_s: 5 }, "pause"),
+        request(Command::Play, "play"),
+        request(Command::Play, "play"),
+        request(Command::Play, "repeat"),
+        request(Command::Pause { current_s: 5 }, "pause"),
     ];
     env.store
         .accept(&group, &rules, env.timezone)
