@@ -22,6 +22,7 @@
 -- ARGV[10]  lifetime of stored replies, in seconds
 -- ARGV[11]  maximum number of entries that may wait to be persisted
 -- ARGV[12]  consumer group of the event writers
+-- ARGV[13]  version of the rules of plays
 -- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries, known},
 -- {'reused'} or {'missing'} (the stream).
 local is_whole = #KEYS > 2
@@ -79,7 +80,7 @@ if is_whole then
     local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), tonumber(last[2] or 0))
     -- The first write. Redis does not roll back a script that fails after it.
     redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
-        'video', ARGV[6], 'counted', is_own and '0' or '1')
+        'video', ARGV[6], 'counted', is_own and '0' or '1', 'rules', ARGV[13])
     redis.call('HSET', KEYS[4], 'position', position, 'since', string.format('%.0f', now),
         'open', '1')
     redis.call('EXPIRE', KEYS[4], ARGV[7])

@@ -161,6 +161,8 @@ const OPERATIONS: [(&str, Requires, &str, &str, u16); 36] = [
         "/revenue-rates",
         400,
     ),
+    ("getPlayRules", Requires::Admin, "GET", "/play-rules", 200),
+    ("putPlayRules", Requires::Admin, "PUT", "/play-rules", 400),
     ("listWorkers", Requires::Admin, "GET", "/workers", 200),
     ("getQueue", Requires::Admin, "GET", "/queue", 200),
     (

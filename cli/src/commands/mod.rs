@@ -7,7 +7,7 @@ mod dispatch;
 mod events;
 mod import;
 mod jobs;
-mod rates;
+mod money;
 mod report;
 mod serve;
 mod settle;

@@ -11,15 +11,22 @@ use crate::{
 use ::redis::{RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
 use balance_domain::{
-    calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate, units::SECONDS_PER_DAY,
+    calendar::BusinessTimezone,
+    clock::Clock,
+    playback::PlaybackRate,
+    units::SECONDS_PER_DAY,
+    videos::{AdId, AdInterval},
 };
 use balance_service::{
     events::identity::list,
-    playback::intake::{Intake, IntakeError},
+    playback::{
+        RulesFeed,
+        intake::{Intake, IntakeError},
+    },
 };
 use balance_store::{
     events::StreamIdentity,
-    playback::{Command, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS},
+    playback::{Command, IntakeAnswer, IntakeRequest, Lifetimes, SUPPRESSED_DAYS},
 };
 use std::{
     sync::{
@@ -46,14 +53,24 @@ static PAUSE: LazyLock<Script> =
 static CHECK_WRITABLE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/check_writable.lua")));
 
+/// The settings of the intake of a fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct IntakeSettings {
+    /// The number of event streams.
+    pub shards: u16,
+    /// The maximum number of entries of a shard that may wait to be persisted.
+    pub backlog_max: u64,
+    pub lifetimes: Lifetimes,
+    /// Selects the day of suppressed counts.
+    pub timezone: BusinessTimezone,
+}
+
 /// The intake of a fleet.
 pub struct RedisIntake {
     connection: Connection,
     identity: StreamIdentity,
-    shards: u16,
-    backlog_max: u64,
-    rules: IntakeRules,
-    timezone: BusinessTimezone,
+    settings: IntakeSettings,
+    rules: RulesFeed,
     clock: Arc<dyn Clock>,
     /// Whether the log has warned about delayed writes to disk.
     has_warned: AtomicBool,
@@ -62,8 +79,8 @@ pub struct RedisIntake {
 impl RedisIntake {
     /// Opens the intake on the server at `url`. Connects on first use.
     ///
-    /// At most `backlog_max` entries of a shard may wait to be persisted. `timezone` and `clock`
-    /// select the day of suppressed counts; the entry id of an event selects the event's day.
+    /// The rules of `rules` decide about each request. `clock` selects the day of suppressed counts; the
+    /// entry id of an event selects the event's day.
     ///
     /// # Errors
     /// Returns an error if the URL is invalid. The error does not repeat the URL, which may contain a
@@ -71,20 +88,16 @@ impl RedisIntake {
     pub fn open(
         url: &str,
         identity: StreamIdentity,
-        shards: u16,
-        backlog_max: u64,
-        rules: IntakeRules,
-        timezone: BusinessTimezone,
+        settings: IntakeSettings,
+        rules: RulesFeed,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IntakeError> {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self {
             connection,
             identity,
-            shards,
-            backlog_max,
+            settings,
             rules,
-            timezone,
             clock,
             has_warned: AtomicBool::new(false),
         })
@@ -92,7 +105,9 @@ impl RedisIntake {
 
     /// Calls `lua/view_increment.lua` with all its keys.
     async fn play(&self, request: &IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
-        let keys = RequestKeys::new(request, &self.identity, self.shards);
+        let keys = RequestKeys::new(request, &self.identity, self.settings.shards);
+        let active = self.rules.current();
+        let (rules, lifetimes) = (active.current.rules, self.settings.lifetimes);
         let mut call = PLAY.key(keys.view_count());
         call.key(keys.view_window())
             .key(keys.shard.stream())
@@ -101,16 +116,17 @@ impl RedisIntake {
             .key(keys.reply(request.key.as_ref()))
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
-            .arg(self.rules.view_window_s)
+            .arg(rules.view_window_s)
             .arg(1)
             .arg(event::hex(request.event_id))
             .arg(request.video.id.0)
-            .arg(self.rules.resume_ttl_s)
+            .arg(lifetimes.resume_ttl_s(rules.view_window_s))
             .arg(SUPPRESSED_S)
             .arg(fingerprint(request))
-            .arg(self.rules.replay_s)
-            .arg(self.backlog_max)
-            .arg(CONSUMER_GROUP);
+            .arg(lifetimes.replay_s)
+            .arg(self.settings.backlog_max)
+            .arg(CONSUMER_GROUP)
+            .arg(active.current.version);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
@@ -133,8 +149,11 @@ impl RedisIntake {
         request: &IntakeRequest,
         current_s: i64,
     ) -> Result<IntakeAnswer, IntakeError> {
-        let keys = RequestKeys::new(request, &self.identity, self.shards);
-        let PlaybackRate(rate) = self.rules.playback_rate;
+        let keys = RequestKeys::new(request, &self.identity, self.settings.shards);
+        let active = self.rules.current();
+        let (rules, lifetimes) = (active.current.rules, self.settings.lifetimes);
+        let interval = AdInterval::from_seconds(rules.ad_interval_s);
+        let PlaybackRate(rate) = rules.playback_rate;
         let mut call = PAUSE.key(keys.shard.stream());
         call.key(keys.session())
             .key(self.suppressed(&keys)?)
@@ -146,12 +165,15 @@ impl RedisIntake {
             .arg(current_s)
             .arg(request.video.duration_s)
             .arg(rate)
-            .arg(self.rules.resume_ttl_s)
+            .arg(lifetimes.resume_ttl_s(rules.view_window_s))
             .arg(SUPPRESSED_S)
             .arg(fingerprint(request))
-            .arg(self.rules.replay_s)
-            .arg(self.backlog_max)
-            .arg(CONSUMER_GROUP);
+            .arg(lifetimes.replay_s)
+            .arg(self.settings.backlog_max)
+            .arg(CONSUMER_GROUP)
+            .arg(active.current.version)
+            .arg(rules.ad_interval_s)
+            .arg(ads_up_to(current_s, interval, &active.ads));
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
@@ -204,7 +226,7 @@ impl RedisIntake {
 
     /// Returns the key of today's suppressed counts.
     fn suppressed(&self, keys: &RequestKeys<'_>) -> Result<String, IntakeError> {
-        let day = self.timezone.day_of(self.clock.now_micros());
+        let day = self.settings.timezone.day_of(self.clock.now_micros());
         let day = day.map_err(|error| IntakeError::Unusable(error.to_string()))?;
         Ok(keys.shard.suppressed(day.date))
     }
@@ -257,7 +279,7 @@ impl Intake for RedisIntake {
         }
         self.warn_of_delay().await;
         let mut connection = self.connection.clone();
-        let found = identity::found(&mut connection, &self.identity, self.shards)
+        let found = identity::found(&mut connection, &self.identity, self.settings.shards)
             .await
             .map_err(intake_error)?;
         if !found.missing.is_empty() {
@@ -277,6 +299,13 @@ fn fingerprint(request: &IntakeRequest) -> String {
         Some(_) => request.fingerprint(),
         None => String::new(),
     }
+}
+
+/// Returns the ids of the ads that the slots up to a position show, each once, separated by commas.
+fn ads_up_to(position_s: i64, interval: AdInterval, ads: &[AdId]) -> String {
+    let slots = usize::try_from(interval.slots_up_to(position_s)).unwrap_or(0);
+    let ids: Vec<String> = ads.iter().take(slots).map(ToString::to_string).collect();
+    ids.join(",")
 }
 
 fn number(text: &str) -> Result<i64, IntakeError> {

@@ -12,7 +12,7 @@ mod notifier;
 mod stream;
 
 pub use connection::check_url;
-pub use intake::RedisIntake;
+pub use intake::{IntakeSettings, RedisIntake};
 pub use notification::NotificationCodec;
 pub use notifier::{PollInterval, RedisBackend, RedisNotifier};
 pub use stream::RedisStream;

@@ -3,4 +3,5 @@
 pub(crate) mod intake;
 mod intake_scripts;
 mod intake_server;
+mod play_rules;
 pub(crate) mod service;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use balance_domain::calendar::BusinessTimezone;
 use balance_store::{
     Store,
-    playback::{IntakeAnswer, IntakeRequest, IntakeRules},
+    playback::{IntakeAnswer, IntakeRequest, Lifetimes},
 };
 use std::{
     sync::{
@@ -51,7 +51,7 @@ pub struct EmbeddedIntake {
 impl EmbeddedIntake {
     /// Starts the writer. It ends when the intake is dropped and all accepted requests are written.
     #[must_use]
-    pub fn start(store: Arc<Store>, rules: IntakeRules, timezone: BusinessTimezone) -> Self {
+    pub fn start(store: Arc<Store>, lifetimes: Lifetimes, timezone: BusinessTimezone) -> Self {
         let (requests, pending) = mpsc::channel(MAX_WAITING);
         let tasks = TaskTracker::new();
         let has_panicked = Arc::new(AtomicBool::new(false));
@@ -62,7 +62,7 @@ impl EmbeddedIntake {
             let pending = Mutex::new(pending);
             let run = || {
                 writer.store(false, Ordering::SeqCst);
-                write(&writing_to, rules, timezone, &pending)
+                write(&writing_to, lifetimes, timezone, &pending)
             };
             let panicked = || writer.store(true, Ordering::SeqCst);
             supervise("intake writer", &CancellationToken::new(), run, panicked).await;
@@ -111,7 +111,7 @@ impl Intake for EmbeddedIntake {
 /// Writes group after group until the intake is dropped.
 async fn write(
     store: &Store,
-    rules: IntakeRules,
+    lifetimes: Lifetimes,
     timezone: BusinessTimezone,
     pending: &Mutex<mpsc::Receiver<PendingRequest>>,
 ) {
@@ -124,7 +124,7 @@ async fn write(
             continue;
         }
         let (requests, answers): (Vec<_>, Vec<_>) = group.drain(..).unzip();
-        match store.accept(&requests, &rules, timezone).await {
+        match store.accept(&requests, &lifetimes, timezone).await {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
                     // Fails if the client has disconnected.

@@ -3,8 +3,8 @@
 use crate::{
     Store, StoreError, StoreResult,
     playback::{
-        Command, IntakeAnswer, IntakeRequest, IntakeRules, SuppressedReason, VideoFacts,
-        intake_reply,
+        Command, IntakeAnswer, IntakeRequest, Lifetimes, RulesVersion, SuppressedReason,
+        VideoFacts, intake_reply, play_rules,
     },
     settlement::days::closed_through,
     sql::{statement::params, tx::Tx},
@@ -24,15 +24,15 @@ use sqlx::AssertSqlSafe;
 const SWEEP_MICROS: i64 = 60 * MICROS_PER_S;
 
 impl Store {
-    /// Processes a group of requests in order in one transaction and returns their answers. The current
-    /// day cannot be closed before the commit.
+    /// Processes a group of requests in order in one transaction and returns their answers. The newest
+    /// rules decide. The current day cannot be closed before the commit.
     pub async fn accept(
         &self,
         group: &[IntakeRequest],
-        rules: &IntakeRules,
+        lifetimes: &Lifetimes,
         timezone: BusinessTimezone,
     ) -> StoreResult<Vec<IntakeAnswer>> {
-        let mut intake = Group::begin(self, rules, timezone).await?;
+        let mut intake = Group::begin(self, lifetimes, timezone).await?;
         let mut answers = Vec::with_capacity(group.len());
         for request in group {
             answers.push(intake.accept(request).await?);
@@ -61,7 +61,8 @@ impl Store {
 /// A group of requests in its transaction. All requests have the same time.
 struct Group<'a> {
     tx: Tx,
-    rules: &'a IntakeRules,
+    lifetimes: &'a Lifetimes,
+    rules: RulesVersion,
     now_micros: i64,
     date: NaiveDate,
     /// Loaded for the first shown ad.
@@ -71,13 +72,14 @@ struct Group<'a> {
 impl<'a> Group<'a> {
     async fn begin(
         store: &Store,
-        rules: &'a IntakeRules,
+        lifetimes: &'a Lifetimes,
         timezone: BusinessTimezone,
     ) -> StoreResult<Self> {
         let mut tx = store.db.write().await?;
         // Locked first by each writer of the history: the day stays open until the commit.
         let lock = tx.for_share();
         let closed = closed_through(&mut tx, lock).await?;
+        let rules = play_rules::required(&mut tx).await?;
         let calendar =
             |error: balance_domain::calendar::OutOfCalendar| StoreError::Data(error.to_string());
         let lock = tx.for_update();
@@ -101,10 +103,16 @@ impl<'a> Group<'a> {
         )
         .await?;
         if last_micros.div_euclid(SWEEP_MICROS) != now_micros.div_euclid(SWEEP_MICROS) {
-            sweep(&mut tx, now_micros, rules).await?;
+            sweep(
+                &mut tx,
+                now_micros,
+                expired_before(now_micros, lifetimes, rules),
+            )
+            .await?;
         }
         Ok(Self {
             tx,
+            lifetimes,
             rules,
             now_micros,
             date: timezone.day_of(now_micros).map_err(calendar)?.date,
@@ -124,7 +132,7 @@ impl<'a> Group<'a> {
             Command::Pause { current_s } => self.pause(request, current_s).await?,
         };
         if let Some(key) = &request.key {
-            let replay = i64::from(self.rules.replay_s) * MICROS_PER_S;
+            let replay = i64::from(self.lifetimes.replay_s) * MICROS_PER_S;
             let expires = self.now_micros.saturating_add(replay);
             intake_reply::store(&mut self.tx, request, key, answer, expires).await?;
         }
@@ -165,7 +173,7 @@ impl<'a> Group<'a> {
         if let Some((until_micros,)) = row {
             return Ok(Some(until_micros));
         }
-        let window = ViewWindow::from_seconds(self.rules.view_window_s);
+        let window = ViewWindow::from_seconds(self.rules.rules.view_window_s);
         self.tx
             .execute(
                 "REPLACE INTO view_gate (user_id, video_id, until_micros) VALUES (?, ?, ?)",
@@ -193,7 +201,7 @@ impl<'a> Group<'a> {
             current_s,
             request.video.duration_s,
             is_own,
-            self.rules.playback_rate,
+            self.rules.rules.playback_rate,
             self.now_micros,
         );
         self.store_session(request, next).await?;
@@ -221,7 +229,7 @@ impl<'a> Group<'a> {
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    expired_before(self.now_micros, self.rules)
+                    expired_before(self.now_micros, self.lifetimes, self.rules)
                 ],
             )
             .await?;
@@ -267,8 +275,8 @@ impl<'a> Group<'a> {
             .execute(
                 AssertSqlSafe(format!(
                     "INSERT INTO play_history (date, event_id, video_id, user_id, \
-                 occurred_at_micros, counted, play_time, reported_time) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?){keep}"
+                 occurred_at_micros, counted, play_time, reported_time, rules_version) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){keep}"
                 )),
                 &params![
                     self.date,
@@ -278,7 +286,8 @@ impl<'a> Group<'a> {
                     self.now_micros,
                     i64::from(is_counted),
                     play_time_s,
-                    reported_s
+                    reported_s,
+                    self.rules.version
                 ],
             )
             .await?;
@@ -288,7 +297,7 @@ impl<'a> Group<'a> {
     /// Adds the ad views of the slots that the credited seconds cross.
     async fn record_ads(&mut self, request: &IntakeRequest, credit: Credit) -> StoreResult<()> {
         let upto_s = credit.from_s + credit.credited_s;
-        let interval = AdInterval::from_seconds(self.rules.ad_interval_s);
+        let interval = AdInterval::from_seconds(self.rules.rules.ad_interval_s);
         if !interval.is_crossed(credit.from_s, upto_s) {
             return Ok(());
         }
@@ -346,19 +355,17 @@ impl<'a> Group<'a> {
 }
 
 /// Returns the time before which positions have expired, in microseconds since 1970 (UTC).
-fn expired_before(now_micros: i64, rules: &IntakeRules) -> i64 {
-    now_micros.saturating_sub(i64::from(rules.resume_ttl_s) * MICROS_PER_S)
+fn expired_before(now_micros: i64, lifetimes: &Lifetimes, rules: RulesVersion) -> i64 {
+    let ttl_s = lifetimes.resume_ttl_s(rules.rules.view_window_s);
+    now_micros.saturating_sub(i64::from(ttl_s) * MICROS_PER_S)
 }
 
-/// Deletes expired view windows, answers and positions.
-async fn sweep(tx: &mut Tx, now_micros: i64, rules: &IntakeRules) -> StoreResult<()> {
+/// Deletes expired view windows and answers, and the positions since `expired_micros` or before.
+async fn sweep(tx: &mut Tx, now_micros: i64, expired_micros: i64) -> StoreResult<()> {
     for (table, before) in [
         ("view_gate WHERE until_micros", now_micros),
         ("intake_reply WHERE expires_micros", now_micros),
-        (
-            "watch_session WHERE since_micros",
-            expired_before(now_micros, rules),
-        ),
+        ("watch_session WHERE since_micros", expired_micros),
     ] {
         let sql = format!("DELETE FROM {table} <= ?");
         tx.execute(AssertSqlSafe(sql), &params![before]).await?;
