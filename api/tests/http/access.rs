@@ -15,7 +15,7 @@ enum Requires {
 }
 
 /// Every operation: ID, required role, method, path, and the status of an authorized request.
-const OPERATIONS: [(&str, Requires, &str, &str, u16); 36] = [
+const OPERATIONS: [(&str, Requires, &str, &str, u16); 38] = [
     ("join", Requires::Nothing, "POST", "/join", 400),
     ("login", Requires::Nothing, "POST", "/login", 400),
     ("reissue", Requires::Nothing, "POST", "/reissue", 400),

@@ -37,7 +37,7 @@ async fn an_admin_stores_versions_of_the_rules_and_each_is_audited() {
     let first = env.request("GET", "/play-rules", &admin).await.is(200);
     let expected = json!({
         "version": 1, "viewWindowS": 30, "adIntervalS": 300, "maxPlaybackRate": "2",
-        "setAt": "2026-03-02T03:00:00Z",
+        "setAt": "2026-03-02T03:00:00+00:00",
     });
     assert_eq!(first.json(), expected);
     // Unchanged rules are no version.
@@ -49,7 +49,7 @@ async fn an_admin_stores_versions_of_the_rules_and_each_is_audited() {
     let second = put(&env, &admin, rules("version", json!(1))).await.is(200);
     let expected = json!({
         "version": 2, "viewWindowS": 60, "adIntervalS": 100, "maxPlaybackRate": "1.5",
-        "setAt": "2026-03-02T03:00:01Z",
+        "setAt": "2026-03-02T03:00:01+00:00",
     });
     assert_eq!(second.json(), expected);
     let outdated = put(&env, &admin, rules("version", json!(1))).await;

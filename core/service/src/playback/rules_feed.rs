@@ -7,8 +7,8 @@ use balance_store::{
     playback::{ActiveRules, RulesVersion},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 /// The period in which the rules are read.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -17,8 +17,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// unavailable they stay as they are.
 pub struct RulesFeed {
     rules: watch::Receiver<Arc<ActiveRules>>,
-    /// Ends the task that reads.
-    _reader: Option<DropGuard>,
+    /// The task that reads. It ends when the feed is dropped.
+    _reader: JoinSet<()>,
 }
 
 impl RulesFeed {
@@ -28,15 +28,15 @@ impl RulesFeed {
     /// If the database has no rules yet, or the store fails.
     pub async fn start(store: Arc<Store>) -> StoreResult<Self> {
         let (sender, rules) = watch::channel(Arc::new(active(&store).await?));
-        let stopping = CancellationToken::new();
-        let reader = stopping.clone();
-        tokio::spawn(async move {
-            let run = || read(&store, &sender, &reader);
-            supervise("reader of the play rules", &reader, run, || {}).await;
+        let mut reader = JoinSet::new();
+        reader.spawn(async move {
+            let run = || read(&store, &sender);
+            let stopping = CancellationToken::new();
+            supervise("reader of the play rules", &stopping, run, || {}).await;
         });
         Ok(Self {
             rules,
-            _reader: Some(stopping.drop_guard()),
+            _reader: reader,
         })
     }
 
@@ -46,7 +46,7 @@ impl RulesFeed {
         let (_, rules) = watch::channel(Arc::new(rules));
         Self {
             rules,
-            _reader: None,
+            _reader: JoinSet::new(),
         }
     }
 
@@ -63,17 +63,10 @@ async fn active(store: &Store) -> StoreResult<ActiveRules> {
 }
 
 /// Reads the rules period after period.
-async fn read(
-    store: &Store,
-    sender: &watch::Sender<Arc<ActiveRules>>,
-    stopping: &CancellationToken,
-) {
+async fn read(store: &Store, sender: &watch::Sender<Arc<ActiveRules>>) {
     let mut is_failing = false;
     loop {
-        tokio::select! {
-            () = stopping.cancelled() => return,
-            () = tokio::time::sleep(PERIOD) => {}
-        }
+        tokio::time::sleep(PERIOD).await;
         match active(store).await {
             Ok(rules) => {
                 is_failing = false;
