@@ -334,3 +334,29 @@ fn from_connection(error: ConnectionError) -> IntakeError {
         ConnectionError::Unavailable(reason) => IntakeError::Unavailable(reason),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use balance_domain::videos::AdSchedule;
+
+    #[test]
+    fn the_ads_up_to_a_position_show_the_same_as_all() {
+        let interval = AdInterval::from_seconds(10);
+        let ads: Vec<AdId> = [3, 5, 8].map(AdId).to_vec();
+        let all = AdSchedule::new(interval, ads.clone());
+        for (position_s, expected) in [
+            (9, ""),
+            (10, "3"),
+            (29, "3,5"),
+            (30, "3,5,8"),
+            (990, "3,5,8"),
+        ] {
+            let some = ads_up_to(position_s, interval, &ads);
+            assert_eq!(some, expected);
+            let some = some.split(',').filter_map(|id| id.parse().ok().map(AdId));
+            let some = AdSchedule::new(interval, some.collect());
+            assert!(some.shown(0, position_s).eq(all.shown(0, position_s)));
+        }
+    }
+}

@@ -3,3 +3,4 @@
 mod closing;
 mod event_writer;
 mod intake;
+mod play_rules;
