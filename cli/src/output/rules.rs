@@ -5,8 +5,12 @@ use balance_store::playback::RulesVersion;
 use chrono::SecondsFormat;
 use serde::Serialize;
 
-/// Prints a version of the rules.
-pub(crate) fn play_rules(stored: &RulesVersion) {
+/// Prints a version of the rules, or that there is none.
+pub(crate) fn play_rules(stored: Option<&RulesVersion>) {
+    let Some(stored) = stored else {
+        line("no rules are stored yet; the first process that uses them stores its settings");
+        return;
+    };
     let rules = stored.rules;
     line(&format!(
         "version {}, set at {}",
@@ -32,16 +36,22 @@ struct View {
     set_at: String,
 }
 
-/// Prints a version of the rules as JSON.
-pub(crate) fn play_rules_json(stored: &RulesVersion) -> anyhow::Result<()> {
-    json(&View {
-        version: stored.version,
-        view_window_s: stored.rules.view_window_s,
-        ad_interval_s: stored.rules.ad_interval_s,
-        max_playback_rate: stored.rules.playback_rate.to_string(),
-        set_at: stored
-            .set_at
-            .and_utc()
-            .to_rfc3339_opts(SecondsFormat::AutoSi, true),
-    })
+impl View {
+    fn of(stored: &RulesVersion) -> Self {
+        Self {
+            version: stored.version,
+            view_window_s: stored.rules.view_window_s,
+            ad_interval_s: stored.rules.ad_interval_s,
+            max_playback_rate: stored.rules.playback_rate.to_string(),
+            set_at: stored
+                .set_at
+                .and_utc()
+                .to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        }
+    }
+}
+
+/// Prints a version of the rules as JSON; `null` if there is none.
+pub(crate) fn play_rules_json(stored: Option<&RulesVersion>) -> anyhow::Result<()> {
+    json(&stored.map(View::of))
 }

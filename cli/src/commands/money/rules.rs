@@ -5,7 +5,6 @@ use crate::{
     output, progress,
     wiring::App,
 };
-use anyhow::bail;
 use balance_domain::playback::PlayRules;
 use balance_store::operations::Actor;
 use std::process::ExitCode;
@@ -13,16 +12,11 @@ use std::process::ExitCode;
 pub(in crate::commands) async fn run(app: &App, rules: Rules) -> anyhow::Result<ExitCode> {
     match rules {
         Rules::Show { json } => {
-            let Some(stored) = app.store.play_rules().await? else {
-                bail!(
-                    "the database has no rules of plays yet; the first process that uses them \
-                     stores those of its settings"
-                );
-            };
+            let stored = app.store.play_rules().await?;
             if json {
-                output::play_rules_json(&stored)?;
+                output::play_rules_json(stored.as_ref())?;
             } else {
-                output::play_rules(&stored);
+                output::play_rules(stored.as_ref());
             }
         }
         Rules::Set(new) => set(app, new).await?,
