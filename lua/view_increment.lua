@@ -24,6 +24,7 @@
 -- ARGV[12]  consumer group of the event writers
 -- ARGV[13]  clock of the calling process, in milliseconds since 1970
 -- ARGV[14]  tolerance between clocks, in milliseconds
+-- ARGV[15]  version of the rules of plays
 -- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries, known},
 -- {'reused'}, {'missing'} (the stream), {'clock', milliseconds} (of this server, if the process has
 -- another time) or {'ahead', last id, milliseconds} (the stream is ahead of this server's clock).
@@ -109,7 +110,7 @@ if is_whole then
     end
     -- The first write. Redis does not roll back a script that fails after it.
     redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
-        'video', ARGV[6], 'counted', is_own and '0' or '1')
+        'video', ARGV[6], 'counted', is_own and '0' or '1', 'rules', ARGV[15])
     redis.call('HSET', KEYS[4], 'position', position, 'since', string.format('%.0f', now),
         'open', '1')
     redis.call('EXPIRE', KEYS[4], ARGV[7])

@@ -15,6 +15,7 @@ use crate::{
         metrics::{Metrics, MetricsApi, ProcessWorker, Sources},
         resource::OperationsApi,
     },
+    play_rules::PlayRulesApi,
     playback::PlaybackApi,
     rates::RatesApi,
     reports::resource::ReportsApi,
@@ -104,6 +105,9 @@ impl Api {
                 jobs: jobs.clone(),
             },
             RatesApi {
+                store: Arc::clone(&self.store),
+            },
+            PlayRulesApi {
                 store: Arc::clone(&self.store),
             },
             OperationsApi { jobs: jobs.clone() },

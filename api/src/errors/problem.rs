@@ -93,6 +93,8 @@ codes! {
     UsernameTaken = CONFLICT, "username-taken", "The username is taken";
     NoOpenSession = CONFLICT, "no-open-session", "The video is not being played";
     KeyReused = CONFLICT, "idempotency-key-reused", "The Idempotency-Key was used for another request";
+    TooManyAds = CONFLICT, "too-many-ads", "The maximum number of ads is registered";
+    PlayRulesChanged = CONFLICT, "play-rules-changed", "The rules of plays have changed";
     AlreadyComplete = CONFLICT, "job-instance-already-complete", "The day is settled";
     AlreadyRunning = CONFLICT, "job-execution-already-running", "An execution of the day is running";
     UnknownExecution = CONFLICT, "job-restart", "The outcome of the last execution is unknown";

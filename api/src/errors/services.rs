@@ -4,7 +4,7 @@ use crate::{
     errors::problem::{ApiError, Code},
     extract::idempotency,
 };
-use balance_domain::videos::VideoId;
+use balance_domain::videos::{MAX_ADS, VideoId};
 use balance_service::{
     accounts::{AccountError, passwords::PasswordError},
     playback::{PlaybackError, intake::IntakeError},
@@ -94,6 +94,10 @@ impl From<VideoError> for ApiError {
             VideoError::NoSuchVideo(id) => no_such_video(id),
             VideoError::InvalidInput { field, reason } => Self::field(field, reason),
             VideoError::KeyReused => idempotency::reused(),
+            VideoError::TooManyAds => Self::new(
+                Code::TooManyAds,
+                format!("At most {MAX_ADS} ads can be registered."),
+            ),
             VideoError::Store(error) => error.into(),
         }
     }

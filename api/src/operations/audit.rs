@@ -20,6 +20,7 @@ enum AuditActionView {
     Stop,
     Abandon,
     SetRates,
+    SetPlayRules,
     AdoptStream,
     Import,
     UndoImport,

@@ -6,6 +6,7 @@ use crate::{
         imports::{ImportPlays, Imports},
         jobs::Jobs,
         reports::Report,
+        rules::Rules,
         values::business_date,
     },
     settings::Settings,
@@ -88,6 +89,11 @@ pub(crate) enum Command {
     Rates {
         #[command(subcommand)]
         rates: Rates,
+    },
+    /// Show and set the rules of plays: view window, ad interval, maximum playback rate
+    Rules {
+        #[command(subcommand)]
+        rules: Rules,
     },
     /// Manage the event stream of a fleet
     Events {
@@ -178,6 +184,9 @@ impl Command {
             | Self::Rates {
                 rates: Rates::Set { .. },
             }
+            | Self::Rules {
+                rules: Rules::Set(_),
+            }
             | Self::Jobs {
                 jobs:
                     Jobs::Launch { .. }
@@ -190,6 +199,9 @@ impl Command {
             | Self::Verify { .. }
             | Self::Workers { .. }
             | Self::Rates { rates: Rates::Show }
+            | Self::Rules {
+                rules: Rules::Show { .. },
+            }
             | Self::Import {
                 imports: Some(Imports::List { .. }),
                 ..
@@ -209,6 +221,25 @@ impl Command {
             } => plays.ads > 0 || plays.link_accounts || !plays.files.is_empty(),
             _ => false,
         }
+    }
+
+    /// Returns whether the command uses the rules of plays: whether it decides about plays or starts a
+    /// worker, which stores events.
+    pub(crate) const fn uses_play_rules(&self) -> bool {
+        matches!(
+            self,
+            Self::Import { imports: None, .. }
+                | Self::Settle(_)
+                | Self::Events {
+                    events: Events::Replay { .. },
+                }
+                | Self::Serve
+                | Self::Api
+                | Self::Worker
+                | Self::Jobs {
+                    jobs: Jobs::Restart { .. } | Jobs::Retry { .. },
+                }
+        )
     }
 
     /// Returns whether the command reads settings.

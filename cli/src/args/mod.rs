@@ -6,6 +6,7 @@ mod help;
 mod imports;
 mod jobs;
 mod reports;
+mod rules;
 mod values;
 
 pub(crate) use accounts::{Admin, GrantedRole, PasswordArgs};
@@ -16,3 +17,4 @@ pub(crate) use help::{completion_script, help_page, parse};
 pub(crate) use imports::{ImportPlays, Imports};
 pub(crate) use jobs::Jobs;
 pub(crate) use reports::{By, Report, ReportArgs};
+pub(crate) use rules::{NewRules, Rules};

@@ -3,7 +3,7 @@
 use crate::{
     args::{self, Args, Command, DatabaseUse, Events},
     commands::{
-        admin, backup, demo, events, import, jobs, operations, rates, report, serve, settle,
+        admin, backup, demo, events, import, jobs, money, operations, report, serve, settle,
         source::check_source, verify,
     },
     output,
@@ -41,7 +41,14 @@ async fn run_on_database(
     check_settings(&command, &settings)?;
     prepare(&command, &settings).await?;
     let app = App::open(settings, file_use).await?;
-    let result = run_on(&app, command).await;
+    let rules = match command.uses_play_rules() {
+        true => app.play_rules().await.map(|_| ()),
+        false => Ok(()),
+    };
+    let result = match rules {
+        Ok(()) => run_on(&app, command).await,
+        Err(error) => Err(error),
+    };
     app.close().await;
     result
 }
@@ -100,7 +107,8 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
         Command::Events {
             events: Events::Replay { without_ads, json },
         } => events::replay(app, without_ads, json).await,
-        Command::Rates { rates } => rates::run(app, rates).await,
+        Command::Rates { rates } => money::rates(app, rates).await,
+        Command::Rules { rules } => money::rules(app, rules).await,
         Command::Admin { admin } => admin::run(app, admin).await,
         Command::Serve => serve::serve(app).await,
         Command::Api => serve::api(app).await,

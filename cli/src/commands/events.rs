@@ -7,7 +7,7 @@ use crate::{
 use anyhow::{Context, anyhow, bail};
 use balance_service::events::{
     identity::{self, IdentityError},
-    replay::{self, EventRules, ReplayError},
+    replay::{self, ReplayError},
     stream::EventStream,
 };
 use balance_store::{events::StreamIdentity, operations::Actor};
@@ -89,21 +89,13 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
              events",
         );
     }
-    let rules = EventRules {
-        timezone: app.timezone,
-        ad_interval_s: events.ad_interval_s,
-    };
-    progress::line(&format!(
-        "an ad slot every {} s (AD_INTERVAL_S); the fleet must use the same value",
-        rules.ad_interval_s
-    ));
     let bar = progress::count(0, "replaying");
     let store = app.store.as_ref();
     let replayed = replay::replay(
         store,
         stream,
         &retained,
-        rules,
+        app.timezone,
         without_ads,
         &mut |done, total| {
             bar.set_length(total);
@@ -127,6 +119,7 @@ fn with_advice(error: ReplayError) -> anyhow::Error {
         ReplayError::NoAds => anyhow!(
             "{error}: restore them first, or use --without-ads if there have never been any"
         ),
+        ReplayError::UnknownAds(_) => anyhow!("{error}: restore them first"),
         ReplayError::MoreShards { .. } => anyhow::Error::new(error).context("INTAKE_SHARDS"),
         ReplayError::Stream(_) => anyhow::Error::new(error).context("REDIS_URL"),
         ReplayError::Store(_) => {

@@ -4,12 +4,14 @@ mod imports;
 mod jobs;
 mod replay;
 pub(crate) mod report;
+mod rules;
 pub(crate) mod verify;
 mod workers;
 
 pub(crate) use imports::{imports, imports_json};
 pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
 pub(crate) use replay::{replayed, replayed_json};
+pub(crate) use rules::{play_rules, play_rules_json};
 pub(crate) use workers::{workers, workers_json};
 
 use balance_domain::rates::RateVersion;

@@ -9,8 +9,9 @@ use anyhow::{Context, anyhow};
 use balance_service::{
     events::identity::{IdentityError, require_stream},
     jobs::notifier::NotifierError,
-    settings::{intake_shards, stored_intake_shards},
+    settings::{intake_shards, play_rules, stored_intake_shards},
 };
+use balance_store::playback::RulesVersion;
 
 /// Rejects settings that do not fit the command or each other, before a database is opened or created.
 pub(crate) fn check_settings(command: &Command, settings: &Settings) -> anyhow::Result<()> {
@@ -78,6 +79,15 @@ impl App {
             ),
             _ => Ok(()),
         }
+    }
+
+    /// Returns the rules of plays. The first process that uses them stores those of its settings. Rejects
+    /// different ones, and positions that expire within the view window.
+    pub(crate) async fn play_rules(&self) -> anyhow::Result<RulesVersion> {
+        let playback = &self.settings.playback;
+        let stored = play_rules(self.store.as_ref(), &playback.given_rules()).await?;
+        playback.check_view_window(stored.rules.view_window_s)?;
+        Ok(stored)
     }
 
     /// Rejects a process of a fleet without Redis, and waits until Redis is available.

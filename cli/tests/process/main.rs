@@ -13,6 +13,7 @@ mod backup;
 mod commands;
 mod env;
 mod jobs;
+mod play_rules;
 mod playback;
 mod plays;
 mod quarantine;

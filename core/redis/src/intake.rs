@@ -16,14 +16,18 @@ use balance_domain::{
     clock::Clock,
     playback::PlaybackRate,
     units::{MICROS_PER_MS, SECONDS_PER_DAY},
+    videos::{AdId, AdInterval},
 };
 use balance_service::{
     events::identity::list,
-    playback::intake::{Intake, IntakeError},
+    playback::{
+        RulesFeed,
+        intake::{Intake, IntakeError},
+    },
 };
 use balance_store::{
     events::StreamIdentity,
-    playback::{Command, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS},
+    playback::{Command, IntakeAnswer, IntakeRequest, Lifetimes, SUPPRESSED_DAYS},
 };
 use std::{
     sync::{
@@ -50,14 +54,24 @@ static PAUSE: LazyLock<Script> =
 static CHECK_WRITABLE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/check_writable.lua")));
 
+/// The settings of the intake of a fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct IntakeSettings {
+    /// The number of event streams.
+    pub shards: u16,
+    /// The maximum number of entries of a shard that may wait to be persisted.
+    pub backlog_max: u64,
+    pub lifetimes: Lifetimes,
+    /// Selects the day of suppressed counts.
+    pub timezone: BusinessTimezone,
+}
+
 /// The intake of a fleet.
 pub struct RedisIntake {
     connection: Connection,
     identity: StreamIdentity,
-    shards: u16,
-    backlog_max: u64,
-    rules: IntakeRules,
-    timezone: BusinessTimezone,
+    settings: IntakeSettings,
+    rules: RulesFeed,
     clock: Arc<dyn Clock>,
     /// Whether the log has warned about delayed writes to disk.
     has_warned: AtomicBool,
@@ -66,8 +80,8 @@ pub struct RedisIntake {
 impl RedisIntake {
     /// Opens the intake on the server at `url`. Connects on first use.
     ///
-    /// At most `backlog_max` entries of a shard may wait to be persisted. `timezone` and `clock`
-    /// select the day of suppressed counts; the entry id of an event selects the event's day.
+    /// The rules of `rules` decide about each request. `clock` selects the day of suppressed counts; the
+    /// entry id of an event selects the event's day.
     ///
     /// # Errors
     /// Returns an error if the URL is invalid. The error does not repeat the URL, which may contain a
@@ -75,20 +89,16 @@ impl RedisIntake {
     pub fn open(
         url: &str,
         identity: StreamIdentity,
-        shards: u16,
-        backlog_max: u64,
-        rules: IntakeRules,
-        timezone: BusinessTimezone,
+        settings: IntakeSettings,
+        rules: RulesFeed,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IntakeError> {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self {
             connection,
             identity,
-            shards,
-            backlog_max,
+            settings,
             rules,
-            timezone,
             clock,
             has_warned: AtomicBool::new(false),
         })
@@ -96,7 +106,9 @@ impl RedisIntake {
 
     /// Calls `lua/view_increment.lua` with all its keys.
     async fn play(&self, request: &IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
-        let keys = RequestKeys::new(request, &self.identity, self.shards);
+        let keys = RequestKeys::new(request, &self.identity, self.settings.shards);
+        let active = self.rules.current();
+        let (rules, lifetimes) = (active.current.rules, self.settings.lifetimes);
         let mut call = PLAY.key(keys.view_count());
         call.key(keys.view_window())
             .key(keys.shard.stream())
@@ -105,18 +117,19 @@ impl RedisIntake {
             .key(keys.reply(request.key.as_ref()))
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
-            .arg(self.rules.view_window_s)
+            .arg(rules.view_window_s)
             .arg(1)
             .arg(event::hex(request.event_id))
             .arg(request.video.id.0)
-            .arg(self.rules.resume_ttl_s)
+            .arg(lifetimes.resume_ttl_s(rules.view_window_s))
             .arg(SUPPRESSED_S)
             .arg(fingerprint(request))
-            .arg(self.rules.replay_s)
-            .arg(self.backlog_max)
+            .arg(lifetimes.replay_s)
+            .arg(self.settings.backlog_max)
             .arg(CONSUMER_GROUP)
             .arg(self.now_ms())
-            .arg(TOLERANCE_MS);
+            .arg(TOLERANCE_MS)
+            .arg(active.current.version);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
@@ -137,8 +150,11 @@ impl RedisIntake {
         request: &IntakeRequest,
         current_s: i64,
     ) -> Result<IntakeAnswer, IntakeError> {
-        let keys = RequestKeys::new(request, &self.identity, self.shards);
-        let PlaybackRate(rate) = self.rules.playback_rate;
+        let keys = RequestKeys::new(request, &self.identity, self.settings.shards);
+        let active = self.rules.current();
+        let (rules, lifetimes) = (active.current.rules, self.settings.lifetimes);
+        let interval = AdInterval::from_seconds(rules.ad_interval_s);
+        let PlaybackRate(rate) = rules.playback_rate;
         let mut call = PAUSE.key(keys.shard.stream());
         call.key(keys.session())
             .key(self.suppressed(&keys)?)
@@ -150,14 +166,17 @@ impl RedisIntake {
             .arg(current_s)
             .arg(request.video.duration_s)
             .arg(rate)
-            .arg(self.rules.resume_ttl_s)
+            .arg(lifetimes.resume_ttl_s(rules.view_window_s))
             .arg(SUPPRESSED_S)
             .arg(fingerprint(request))
-            .arg(self.rules.replay_s)
-            .arg(self.backlog_max)
+            .arg(lifetimes.replay_s)
+            .arg(self.settings.backlog_max)
             .arg(CONSUMER_GROUP)
             .arg(self.now_ms())
-            .arg(TOLERANCE_MS);
+            .arg(TOLERANCE_MS)
+            .arg(active.current.version)
+            .arg(rules.ad_interval_s)
+            .arg(ads_up_to(current_s, interval, &active.ads));
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
@@ -194,7 +213,7 @@ impl RedisIntake {
     /// Rejects a server with another time than this process, and a stream that is ahead.
     async fn check_clock(&self) -> Result<(), IntakeError> {
         let mut connection = self.connection.clone();
-        let shards = Shard::all(&self.identity, self.shards);
+        let shards = Shard::all(&self.identity, self.settings.shards);
         let found = clock::read(&mut connection, shards).await;
         let found = found.map_err(intake_error)?;
         let [now_ms, last_ms] =
@@ -247,7 +266,7 @@ impl RedisIntake {
 
     /// Returns the key of today's suppressed counts.
     fn suppressed(&self, keys: &RequestKeys<'_>) -> Result<String, IntakeError> {
-        let day = self.timezone.day_of(self.clock.now_micros());
+        let day = self.settings.timezone.day_of(self.clock.now_micros());
         let day = day.map_err(|error| IntakeError::Unusable(error.to_string()))?;
         Ok(keys.shard.suppressed(day.date))
     }
@@ -300,7 +319,7 @@ impl Intake for RedisIntake {
         }
         self.warn_of_delay().await;
         let mut connection = self.connection.clone();
-        let found = identity::found(&mut connection, &self.identity, self.shards)
+        let found = identity::found(&mut connection, &self.identity, self.settings.shards)
             .await
             .map_err(intake_error)?;
         if !found.missing.is_empty() {
@@ -320,6 +339,13 @@ fn fingerprint(request: &IntakeRequest) -> String {
         Some(_) => request.fingerprint(),
         None => String::new(),
     }
+}
+
+/// Returns the ids of the ads that the slots up to a position show, each once, separated by commas.
+fn ads_up_to(position_s: i64, interval: AdInterval, ads: &[AdId]) -> String {
+    let slots = usize::try_from(interval.slots_up_to(position_s)).unwrap_or(0);
+    let ids: Vec<String> = ads.iter().take(slots).map(ToString::to_string).collect();
+    ids.join(",")
 }
 
 fn number(text: &str) -> Result<i64, IntakeError> {
@@ -346,5 +372,31 @@ fn from_connection(error: ConnectionError) -> IntakeError {
         ConnectionError::Rejected(reason) => IntakeError::Unusable(reason.to_owned()),
         ConnectionError::NotWritable(reason) => IntakeError::NotWritable(reason),
         ConnectionError::Unavailable(reason) => IntakeError::Unavailable(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use balance_domain::videos::AdSchedule;
+
+    #[test]
+    fn the_ads_up_to_a_position_show_the_same_as_all() {
+        let interval = AdInterval::from_seconds(10);
+        let ads: Vec<AdId> = [3, 5, 8].map(AdId).to_vec();
+        let all = AdSchedule::new(interval, ads.clone());
+        for (position_s, expected) in [
+            (9, ""),
+            (10, "3"),
+            (29, "3,5"),
+            (30, "3,5,8"),
+            (990, "3,5,8"),
+        ] {
+            let some = ads_up_to(position_s, interval, &ads);
+            assert_eq!(some, expected);
+            let some = some.split(',').filter_map(|id| id.parse().ok().map(AdId));
+            let some = AdSchedule::new(interval, some.collect());
+            assert!(some.shown(0, position_s).eq(all.shown(0, position_s)));
+        }
     }
 }

@@ -14,7 +14,7 @@ mod stream;
 mod stream_error;
 
 pub use connection::check_url;
-pub use intake::RedisIntake;
+pub use intake::{IntakeSettings, RedisIntake};
 pub use notification::NotificationCodec;
 pub use notifier::{PollInterval, RedisBackend, RedisNotifier};
 pub use stream::RedisStream;

@@ -4,7 +4,7 @@ use crate::imports::{FIRST, SECOND, THIRD, content, pause, undo};
 use async_trait::async_trait;
 use balance_domain::playback::Play;
 use balance_store::{
-    import::{ImportId, PlayImportError, PlayRules, PlaySource, SourcedPlay},
+    import::{ImportId, ImportRules, PlayImportError, PlaySource, SourcedPlay},
     operations::Actor,
     settlement::Closing,
 };
@@ -50,10 +50,11 @@ async fn running(env: &TestEnv, plays: Vec<Play>) -> Running {
         reached: Arc::clone(&reached),
         go: Arc::clone(&go),
     };
-    let rules = PlayRules {
+    let rules = ImportRules {
         timezone: env.timezone,
         view_window_s: 30,
         ad_interval_s: 300,
+        rules_version: 0,
         ads: 0,
         link_accounts: false,
     };
@@ -82,7 +83,7 @@ async fn a_day_waits_for_an_import_and_events_wait_for_neither() {
         assert_eq!(closing, Closing::ImportRunning(ImportId(2)));
         let event = pause(3, 3, "2024-06-05T05:00:00Z");
         env.store
-            .write_entries(&[event], env.timezone, 300)
+            .write_entries(&[event], env.timezone)
             .await
             .unwrap();
     }

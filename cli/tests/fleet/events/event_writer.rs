@@ -159,7 +159,7 @@ fn a_slow_event_writer_beside_its_successor_writes_nothing_twice_and_nothing_lat
         let store = store.unwrap();
         let write = async |entries: &[Entry]| {
             let zone = "Asia/Seoul".parse().unwrap();
-            store.write_entries(entries, zone, 300).await.unwrap()
+            store.write_entries(entries, zone).await.unwrap()
         };
         let ids =
             |entries: &[Entry]| -> Vec<EntryId> { entries.iter().map(|one| one.id).collect() };

@@ -4,24 +4,26 @@ use crate::{
     env::TestEnv,
     events::stream::now_ms,
     playback::{
-        intake::{RULES, bounded, request, timezone},
+        intake::{RULES, bounded, opened, opened_at, request},
         service::{SECRET, api, until_drained},
     },
     queue::notifier::shared,
     worker::Fleet,
 };
-use balance_domain::clock::{CLOCK_TOLERANCE_MICROS, Clock, SystemClock};
-use balance_redis::RedisIntake;
+use balance_domain::{
+    clock::{CLOCK_TOLERANCE_MICROS, Clock, SystemClock},
+    playback::PlayRules,
+};
 use balance_service::{
     events::stream::{Closed, EventStream, StreamRepair},
     playback::intake::{Intake, IntakeError},
 };
-use balance_store::playback::{Command, IntakeAnswer, IntakeRules};
+use balance_store::playback::{Command, IntakeAnswer};
 use balance_test_support::{
     TestClock,
     process::block_on,
     servers::{PASSWORD, Servers},
-    stream::{IDENTITY, identity},
+    stream::IDENTITY,
 };
 use std::{rc::Rc, sync::Arc};
 
@@ -115,8 +117,7 @@ async fn a_process_whose_clock_differs_from_that_of_redis_accepts_no_play() {
     let clock = TestClock::at(now);
     let of_intake: Arc<TestClock> = Arc::clone(&clock);
     let url = servers.redis.url(PASSWORD, database);
-    let intake = RedisIntake::open(&url, identity(), 1, 1_000, RULES, timezone(), of_intake);
-    let intake = intake.unwrap();
+    let intake = opened_at(&url, 1, 1_000, RULES, of_intake).unwrap();
     let play = async |user| intake.accept(request(user, 1, Command::Play)).await;
     for (user, ahead) in [
         (10, 0),
@@ -156,14 +157,13 @@ async fn windows_and_sessions_of_the_future_last_no_longer_than_others() {
     let servers = shared().await;
     let database = servers.next_database();
     bounded(&servers, database, 1_000).await;
-    let rules = IntakeRules {
+    let rules = PlayRules {
         view_window_s: 30,
         playback_rate: balance_domain::playback::PlaybackRate(2_000),
         ..RULES
     };
     let url = servers.redis.url(PASSWORD, database);
-    let clock = Arc::new(SystemClock);
-    let intake = RedisIntake::open(&url, identity(), 1, 1_000, rules, timezone(), clock).unwrap();
+    let intake = opened(&url, 1, 1_000, rules).unwrap();
     let accept = async |command| intake.accept(request(10, 1, command)).await.unwrap();
     accept(Command::Play).await;
     let key = |name: &str| format!("{{{IDENTITY}:s0}}:{name}:10:1");

@@ -4,5 +4,6 @@ mod clock;
 pub(crate) mod intake;
 mod intake_scripts;
 mod intake_server;
+mod play_rules;
 mod retries;
 pub(crate) mod service;

@@ -1,17 +1,15 @@
 //! What a 503 promises: a request without an acknowledgement is persisted at most once, and its retry
 //! with the same key has the first answer.
 
-use crate::playback::intake::{RULES, created_stream, named, request, timezone};
-use balance_domain::clock::SystemClock;
+use crate::playback::intake::{RULES, created_stream, named, opened, request};
 use balance_redis::RedisIntake;
 use balance_service::playback::intake::{Intake, IntakeError};
 use balance_store::playback::{Command, IntakeAnswer};
 use balance_test_support::{
     process::until,
     servers::{PASSWORD, Proxy, Redis},
-    stream::{IDENTITY, identity},
+    stream::IDENTITY,
 };
-use std::sync::Arc;
 
 /// A server, and the intake that reaches it through a proxy.
 struct Env {
@@ -26,8 +24,7 @@ impl Env {
         let proxy = Proxy::start(redis.port);
         created_stream(&redis.url(PASSWORD, 0), 1).await;
         let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/0", proxy.port);
-        let clock = Arc::new(SystemClock);
-        let intake = RedisIntake::open(&url, identity(), 1, 1_000, RULES, timezone(), clock);
+        let intake = opened(&url, 1, 1_000, RULES);
         Self {
             redis,
             proxy,

@@ -133,6 +133,8 @@ fn ids_of_accounts_are_accepted_only_by_an_option() {
     for (table, column) in [("users", "id"), ("credential", "user_id")] {
         env.execute(&format!("UPDATE {table} SET {column} = 9"));
     }
+    // The first process that uses the rules of plays stores them.
+    env.balance(&["settle"]).run().succeeded();
     let before = env.everything();
     let file = env.file("plays.csv", csv(&DAYS, 5));
     let import = env.balance(&["import", &file]).run();

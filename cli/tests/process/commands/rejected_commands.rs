@@ -22,11 +22,6 @@ fn bad_settings_are_reported_before_a_database_is_created() {
         ("PARTITIONS", "0", "--partitions"),
         ("PARTITIONS", "10001", "--partitions"),
         ("VIEW_WINDOW_S", "-1", "--view-window-s"),
-        (
-            "RESUME_TTL_S",
-            "29",
-            "RESUME_TTL_S: 29 is less than VIEW_WINDOW_S: 30",
-        ),
         ("AD_INTERVAL_S", "0", "--ad-interval-s"),
         ("LEASE_S", "soon", "'soon' for '--lease-s"),
         ("LISTEN_ADDR", "here", "--listen"),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use balance_domain::calendar::BusinessTimezone;
 use balance_store::{
     Store, StoreError,
-    playback::{IntakeAnswer, IntakeRequest, IntakeRules},
+    playback::{IntakeAnswer, IntakeRequest, Lifetimes},
 };
 use std::{
     sync::{
@@ -55,7 +55,7 @@ pub struct EmbeddedIntake {
 impl EmbeddedIntake {
     /// Starts the writer. It ends when the intake is dropped and all accepted requests are written.
     #[must_use]
-    pub fn start(store: Arc<Store>, rules: IntakeRules, timezone: BusinessTimezone) -> Self {
+    pub fn start(store: Arc<Store>, lifetimes: Lifetimes, timezone: BusinessTimezone) -> Self {
         let (requests, pending) = mpsc::channel(MAX_WAITING);
         let tasks = TaskTracker::new();
         let has_panicked = Arc::new(AtomicBool::new(false));
@@ -66,7 +66,7 @@ impl EmbeddedIntake {
             let pending = Mutex::new(pending);
             let run = || {
                 writer.store(false, Ordering::SeqCst);
-                write(&writing_to, rules, timezone, &pending)
+                write(&writing_to, lifetimes, timezone, &pending)
             };
             let panicked = || writer.store(true, Ordering::SeqCst);
             supervise("intake writer", &CancellationToken::new(), run, panicked).await;
@@ -113,7 +113,7 @@ impl Intake for EmbeddedIntake {
 /// Writes group after group until the intake is dropped.
 async fn write(
     store: &Store,
-    rules: IntakeRules,
+    lifetimes: Lifetimes,
     timezone: BusinessTimezone,
     pending: &Mutex<mpsc::Receiver<PendingRequest>>,
 ) {
@@ -127,7 +127,7 @@ async fn write(
         if !(0..answers.len()).any(is_wanted) {
             continue;
         }
-        let accepted = store.accept_wanted(&requests, &rules, timezone, is_wanted);
+        let accepted = store.accept_wanted(&requests, &lifetimes, timezone, is_wanted);
         match accepted.await {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {

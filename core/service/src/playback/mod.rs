@@ -2,8 +2,10 @@
 
 mod embedded_intake;
 pub mod intake;
+mod rules_feed;
 
 pub use embedded_intake::EmbeddedIntake;
+pub use rules_feed::RulesFeed;
 
 use crate::{
     operations::counters::{Count, IntakeCounters, PlaybackCounters},

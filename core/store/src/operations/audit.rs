@@ -30,6 +30,7 @@ pub enum AuditAction {
     Stop,
     Abandon,
     SetRates,
+    SetPlayRules,
     /// The event stream of a Redis server was adopted.
     AdoptStream,
     /// An import of plays.
@@ -40,13 +41,14 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Launch,
         Self::Restart,
         Self::Retry,
         Self::Stop,
         Self::Abandon,
         Self::SetRates,
+        Self::SetPlayRules,
         Self::AdoptStream,
         Self::Import,
         Self::UndoImport,
@@ -63,6 +65,7 @@ impl AuditAction {
             Self::Stop => "STOP",
             Self::Abandon => "ABANDON",
             Self::SetRates => "SET_RATES",
+            Self::SetPlayRules => "SET_PLAY_RULES",
             Self::AdoptStream => "ADOPT_STREAM",
             Self::Import => "IMPORT",
             Self::UndoImport => "UNDO_IMPORT",

@@ -3,9 +3,10 @@
 use crate::{
     Store, StoreError, StoreResult,
     playback::{
-        Command, IntakeAnswer, IntakeRequest, IntakeRules, SuppressedReason, VideoFacts,
+        Command, IntakeAnswer, IntakeRequest, Lifetimes, RulesVersion, SuppressedReason,
+        VideoFacts,
         clock::{self, IntakeTime},
-        intake_reply,
+        intake_reply, play_rules,
     },
     settlement::days::closed_through,
     sql::{statement::params, tx::Tx},
@@ -25,15 +26,17 @@ use sqlx::AssertSqlSafe;
 const SWEEP_MICROS: i64 = 60 * MICROS_PER_S;
 
 impl Store {
-    /// Processes a group of requests in order in one transaction and returns their answers. The current
-    /// day cannot be closed before the commit.
+    /// Processes a group of requests in order in one transaction and returns their answers. The newest
+    /// rules decide. The current day cannot be closed before the commit.
     pub async fn accept(
         &self,
         group: &[IntakeRequest],
-        rules: &IntakeRules,
+        lifetimes: &Lifetimes,
         timezone: BusinessTimezone,
     ) -> StoreResult<Vec<IntakeAnswer>> {
-        let answers = self.accept_wanted(group, rules, timezone, |_| true).await?;
+        let answers = self
+            .accept_wanted(group, lifetimes, timezone, |_| true)
+            .await?;
         Ok(answers.into_iter().flatten().collect())
     }
 
@@ -43,11 +46,11 @@ impl Store {
     pub async fn accept_wanted(
         &self,
         group: &[IntakeRequest],
-        rules: &IntakeRules,
+        lifetimes: &Lifetimes,
         timezone: BusinessTimezone,
         is_wanted: impl Fn(usize) -> bool,
     ) -> StoreResult<Vec<Option<IntakeAnswer>>> {
-        let mut intake = Group::begin(self, rules, timezone).await?;
+        let mut intake = Group::begin(self, lifetimes, timezone).await?;
         let mut answers = Vec::with_capacity(group.len());
         for (position, request) in group.iter().enumerate() {
             answers.push(match is_wanted(position) {
@@ -79,7 +82,8 @@ impl Store {
 /// A group of requests in its transaction. All requests have the same time.
 struct Group<'a> {
     tx: Tx,
-    rules: &'a IntakeRules,
+    lifetimes: &'a Lifetimes,
+    rules: RulesVersion,
     time: IntakeTime,
     date: NaiveDate,
     /// Loaded for the first shown ad.
@@ -89,21 +93,24 @@ struct Group<'a> {
 impl<'a> Group<'a> {
     async fn begin(
         store: &Store,
-        rules: &'a IntakeRules,
+        lifetimes: &'a Lifetimes,
         timezone: BusinessTimezone,
     ) -> StoreResult<Self> {
         let mut tx = store.db.write().await?;
         // Locked first by each writer of the history: the day stays open until the commit.
         let lock = tx.for_share();
         let closed = closed_through(&mut tx, lock).await?;
+        let rules = play_rules::required(&mut tx).await?;
         let time = clock::advance(store, &mut tx, closed, timezone).await?;
         let minute = |micros: i64| micros.div_euclid(SWEEP_MICROS);
         if minute(time.last_passed_micros) != minute(time.passed_micros) {
-            sweep(&mut tx, time.passed_micros, rules).await?;
+            let now = time.passed_micros;
+            sweep(&mut tx, now, expired_before(now, lifetimes, rules)).await?;
         }
         let day = timezone.day_of(time.at_micros);
         Ok(Self {
             tx,
+            lifetimes,
             rules,
             date: day
                 .map_err(|error| StoreError::Data(error.to_string()))?
@@ -125,7 +132,7 @@ impl<'a> Group<'a> {
             Command::Pause { current_s } => self.pause(request, current_s).await?,
         };
         if let Some(key) = &request.key {
-            let replay = i64::from(self.rules.replay_s) * MICROS_PER_S;
+            let replay = i64::from(self.lifetimes.replay_s) * MICROS_PER_S;
             let expires = self.time.passed_micros.saturating_add(replay);
             intake_reply::store(&mut self.tx, request, key, answer, expires).await?;
         }
@@ -170,7 +177,7 @@ impl<'a> Group<'a> {
         if let Some((until_micros,)) = row {
             return Ok(Some(until_micros));
         }
-        let window = ViewWindow::from_seconds(self.rules.view_window_s);
+        let window = ViewWindow::from_seconds(self.rules.rules.view_window_s);
         self.tx
             .execute(
                 "REPLACE INTO view_gate (user_id, video_id, until_micros) VALUES (?, ?, ?)",
@@ -198,7 +205,7 @@ impl<'a> Group<'a> {
             current_s,
             request.video.duration_s,
             is_own,
-            self.rules.playback_rate,
+            self.rules.rules.playback_rate,
             self.time.passed_micros,
         );
         self.store_session(request, next).await?;
@@ -226,7 +233,7 @@ impl<'a> Group<'a> {
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    expired_before(self.time.passed_micros, self.rules)
+                    expired_before(self.time.passed_micros, self.lifetimes, self.rules)
                 ],
             )
             .await?;
@@ -272,8 +279,8 @@ impl<'a> Group<'a> {
             .execute(
                 AssertSqlSafe(format!(
                     "INSERT INTO play_history (date, event_id, video_id, user_id, \
-                 occurred_at_micros, counted, play_time, reported_time) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?){keep}"
+                 occurred_at_micros, counted, play_time, reported_time, rules_version) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){keep}"
                 )),
                 &params![
                     self.date,
@@ -283,7 +290,8 @@ impl<'a> Group<'a> {
                     self.time.at_micros,
                     i64::from(is_counted),
                     play_time_s,
-                    reported_s
+                    reported_s,
+                    self.rules.version
                 ],
             )
             .await?;
@@ -293,7 +301,7 @@ impl<'a> Group<'a> {
     /// Adds the ad views of the slots that the credited seconds cross.
     async fn record_ads(&mut self, request: &IntakeRequest, credit: Credit) -> StoreResult<()> {
         let upto_s = credit.from_s + credit.credited_s;
-        let interval = AdInterval::from_seconds(self.rules.ad_interval_s);
+        let interval = AdInterval::from_seconds(self.rules.rules.ad_interval_s);
         if !interval.is_crossed(credit.from_s, upto_s) {
             return Ok(());
         }
@@ -351,19 +359,17 @@ impl<'a> Group<'a> {
 }
 
 /// Returns the time before which positions have expired, in microseconds since 1970 (UTC).
-fn expired_before(now_micros: i64, rules: &IntakeRules) -> i64 {
-    now_micros.saturating_sub(i64::from(rules.resume_ttl_s) * MICROS_PER_S)
+fn expired_before(now_micros: i64, lifetimes: &Lifetimes, rules: RulesVersion) -> i64 {
+    let ttl_s = lifetimes.resume_ttl_s(rules.rules.view_window_s);
+    now_micros.saturating_sub(i64::from(ttl_s) * MICROS_PER_S)
 }
 
-/// Deletes expired view windows, answers and positions.
-async fn sweep(tx: &mut Tx, now_micros: i64, rules: &IntakeRules) -> StoreResult<()> {
+/// Deletes expired view windows and answers, and the positions since `expired_micros` or before.
+async fn sweep(tx: &mut Tx, now_micros: i64, expired_micros: i64) -> StoreResult<()> {
     for (table, before) in [
         ("view_gate WHERE until_micros", now_micros),
         ("intake_reply WHERE expires_micros", now_micros),
-        (
-            "watch_session WHERE since_micros",
-            expired_before(now_micros, rules),
-        ),
+        ("watch_session WHERE since_micros", expired_micros),
     ] {
         let sql = format!("DELETE FROM {table} <= ?");
         tx.execute(AssertSqlSafe(sql), &params![before]).await?;

@@ -9,17 +9,17 @@ use balance_batch::{
 use balance_domain::{
     accounts::{Role, UserId, Username},
     period::PeriodKind,
-    playback::{EventId, PlaybackRate},
-    videos::{Title, VideoId},
+    playback::EventId,
+    videos::{AdId, Title, VideoId},
 };
 use balance_service::verification::{self, Options};
 use balance_store::{
     accounts::{NewToken, PasswordHash, TokenHash},
     claims::{Claimed, Ending, Reloaded},
-    events::{Content, Entry, EntryId, EventKind, PlaybackEvent, SuppressedCount},
+    events::{Content, Entry, EntryId, EventKind, PlaybackEvent, ShownAds, SuppressedCount},
     import::ImportId,
     operations::{Actor, AuditId},
-    playback::{Command, IdempotencyKey, IntakeRequest, IntakeRules, SuppressedReason},
+    playback::{Command, IdempotencyKey, IntakeRequest, Lifetimes, RulesChange, SuppressedReason},
     reports::{RevenuePage, TopBy},
     videos::{Creation, NewVideo, VideoOrder, VideoQuery},
 };
@@ -232,10 +232,12 @@ async fn events(env: &TestEnv) {
                 id: EventId([number; 16]),
                 user_id: UserId(7),
                 video_id: VideoId(1),
+                rules_version: 0,
                 kind: EventKind::Pause {
                     from_s: 0,
                     credited_s: 400,
                     reported_s: 400,
+                    ads: ShownAds::Undecided,
                 },
             })
         } else {
@@ -251,10 +253,7 @@ async fn events(env: &TestEnv) {
         entry(3, "2024-06-06T03:00:00Z", false),
     ];
     let store = &env.store;
-    store
-        .write_entries(&entries, env.timezone, 300)
-        .await
-        .unwrap();
+    store.write_entries(&entries, env.timezone).await.unwrap();
     let count = SuppressedCount {
         date: date(NEXT),
         video_id: VideoId(1),
@@ -278,12 +277,9 @@ async fn events(env: &TestEnv) {
 }
 
 async fn playback(env: &TestEnv) {
-    let rules = IntakeRules {
-        view_window_s: 30,
-        playback_rate: PlaybackRate(2_000),
+    let lifetimes = Lifetimes {
         resume_ttl_s: 86_400,
         replay_s: 86_400,
-        ad_interval_s: 300,
     };
     let video = env.store.video_facts(VideoId(1)).await.unwrap().unwrap();
     let request = |command, key: &str| IntakeRequest {
@@ -300,7 +296,7 @@ async fn playback(env: &TestEnv) {
         request(Command::Pause { current_s: 5 }, "pause"),
     ];
     env.store
-        .accept(&group, &rules, env.timezone)
+        .accept(&group, &lifetimes, env.timezone)
         .await
         .unwrap();
 }
@@ -365,6 +361,7 @@ async fn videos(env: &TestEnv) {
         }
     }
     store.ads(None, 10).await.unwrap();
+    store.unknown_ads(&[AdId(1)].into()).await.unwrap();
 }
 
 async fn reports(env: &TestEnv) {
@@ -406,6 +403,9 @@ async fn operations(env: &TestEnv) {
     rates.effective_from = date("2024-07-01");
     store.set_rates(&rates, &Actor::Console).await.unwrap();
     store.rate_versions().await.unwrap();
+    let none = RulesChange::default();
+    store.set_play_rules(&none, &Actor::Console).await.unwrap();
+    store.active_rules().await.unwrap();
     store.setting_or_insert("name", "value").await.unwrap();
     let (stream, _) = store.stream_identity().await.unwrap();
     store.record_stream_created().await.unwrap();

@@ -1,7 +1,7 @@
 //! Wrong clocks: the intake of a database, the schedule, and the repair.
 
 use super::intake::{
-    OWNER, RULES, VIDEO, accept, pause, paused, play, playing, repeat, request, with_video,
+    LIFETIMES, OWNER, VIDEO, accept, pause, paused, play, playing, repeat, request, with_video,
 };
 use balance_batch::{job::Job, status::BatchStatus};
 use balance_domain::{clock::Clock, playback::Play};
@@ -26,7 +26,7 @@ async fn restarted(env: &TestEnv) -> TestEnv {
 
 async fn refused(env: &TestEnv) -> String {
     let request = request(77, Command::Play, None);
-    let refused = env.store.accept(&[request], &RULES, env.timezone).await;
+    let refused = env.store.accept(&[request], &LIFETIMES, env.timezone).await;
     match refused {
         Err(StoreError::Unusable(reason)) => reason,
         other => panic!("{other:?}"),
@@ -140,7 +140,7 @@ async fn after_a_start_with_a_clock_three_days_ahead_one_command_repairs_everyth
     assert_eq!(settled.unwrap().status, BatchStatus::Completed);
 
     env.clock.step_s(-3 * DAY_S);
-    let intake = EmbeddedIntake::start(Arc::clone(&env.store), RULES, env.timezone);
+    let intake = EmbeddedIntake::start(Arc::clone(&env.store), LIFETIMES, env.timezone);
     let reason = "the last play or pause was at 2024-07-03T12:11:40Z, and the clock is at \
                   2024-06-30T12:11:40Z";
     for refused in [

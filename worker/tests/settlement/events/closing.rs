@@ -20,7 +20,6 @@ const LIMIT_S: u32 = 3_600;
 fn events(stream: &Arc<FakeStream>) -> EventStreamSettings {
     EventStreamSettings {
         stream: Arc::<FakeStream>::clone(stream),
-        ad_interval_s: 300,
         retention_h: 48,
         close_timeout_s: LIMIT_S,
     }

@@ -4,20 +4,17 @@ use balance_batch::status::BatchStatus;
 use balance_domain::{
     accounts::{User, UserId},
     clock::Clock,
-    playback::{EventId, PlaybackRate},
+    playback::EventId,
     videos::{Video, VideoId},
 };
 use balance_store::playback::{
-    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts,
+    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, Lifetimes, VideoFacts,
 };
 use balance_test_support::settlement::{MICROS, Shape, TestEnv, at, date};
 
-pub(crate) const RULES: IntakeRules = IntakeRules {
-    view_window_s: 30,
-    playback_rate: PlaybackRate(2_000),
+pub(crate) const LIFETIMES: Lifetimes = Lifetimes {
     resume_ttl_s: 30 * 86_400,
     replay_s: 86_400,
-    ad_interval_s: 300,
 };
 pub(crate) const OWNER: i64 = 9;
 pub(crate) const VIDEO: VideoFacts = VideoFacts {
@@ -79,7 +76,7 @@ pub(crate) async fn with_video() -> TestEnv {
 }
 
 pub(crate) async fn accept(env: &TestEnv, request: IntakeRequest) -> IntakeAnswer {
-    let answers = env.store.accept(&[request], &RULES, env.timezone).await;
+    let answers = env.store.accept(&[request], &LIFETIMES, env.timezone).await;
     answers.unwrap().remove(0)
 }
 
@@ -216,7 +213,7 @@ async fn a_request_with_a_key_is_done_once_and_has_the_first_reply() {
     of_another.user_id = UserId(3);
     of_another.event_id = EventId(rand::random());
     let twice = [of_another.clone(), of_another];
-    let answers = env.store.accept(&twice, &RULES, env.timezone).await;
+    let answers = env.store.accept(&twice, &LIFETIMES, env.timezone).await;
     assert_eq!(answers.unwrap(), [playing(0, true), playing(0, true)]);
     assert_eq!(history(&env).await.len(), 4);
     // A rejection is not stored: a request with the same key is decided again.

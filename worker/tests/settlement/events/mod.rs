@@ -4,4 +4,5 @@ mod clock;
 mod closing;
 mod event_writer;
 mod intake;
+mod play_rules;
 mod retries;

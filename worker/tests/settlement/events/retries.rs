@@ -1,6 +1,6 @@
 //! What a 503 promises on a database: a request without an acknowledgement is persisted at most once.
 
-use super::intake::{RULES, playing, request, with_video};
+use super::intake::{LIFETIMES, playing, request, with_video};
 use balance_service::playback::{
     EmbeddedIntake,
     intake::{Intake, IntakeError},
@@ -22,7 +22,7 @@ async fn a_play_that_timed_out_while_the_database_was_locked_is_not_persisted_la
     if env.is_server() {
         return;
     }
-    let intake = EmbeddedIntake::start(Arc::clone(&env.store), RULES, env.timezone);
+    let intake = EmbeddedIntake::start(Arc::clone(&env.store), LIFETIMES, env.timezone);
     let play = async |user, key| intake.accept(request(user, Command::Play, key)).await;
     assert_eq!(play(1, None).await.unwrap(), playing(0, true));
     // Another program holds the lock of the file.
@@ -60,7 +60,7 @@ async fn until_written(intake: &EmbeddedIntake) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_play_whose_client_disconnects_at_any_moment_is_persisted_at_most_once() {
     let env = with_video().await;
-    let intake = EmbeddedIntake::start(Arc::clone(&env.store), RULES, env.timezone);
+    let intake = EmbeddedIntake::start(Arc::clone(&env.store), LIFETIMES, env.timezone);
     let mut written = 0;
     for user in 100..250 {
         let accept = intake.accept(request(user, Command::Play, Some("key")));
