@@ -23,6 +23,7 @@ enum AuditActionView {
     AdoptStream,
     Import,
     UndoImport,
+    CompleteRestore,
 }
 
 /// An entry of the audit log.

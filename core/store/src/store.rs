@@ -7,7 +7,7 @@ use crate::sql::{
     journal::beside,
     migration::{Schema, file, server},
 };
-use crate::{StoreError, StoreResult};
+use crate::{StoreError, StoreResult, id_guard::IdGuard};
 use balance_domain::clock::{Clock, SystemClock};
 use std::{
     io::ErrorKind,
@@ -21,6 +21,7 @@ const MIGRATION_IDLE_S: u32 = 600;
 /// An open database with the current schema.
 pub struct Store {
     pub(crate) db: Db,
+    pub(crate) ids: IdGuard,
 }
 
 /// What a process does with an SQLite file.
@@ -70,7 +71,7 @@ impl Store {
             (FileUse::Read, Some(schema)) => {
                 schema.check_current_file()?;
                 let db = Db::read_sqlite(path, readers, clock).await?;
-                return Ok(Self { db });
+                return Ok(Self::of(db));
             }
             (FileUse::Write | FileUse::Create, Some(schema)) => schema.check_file()?,
             (FileUse::Create, None) => {}
@@ -90,7 +91,7 @@ impl Store {
         }
         let db = Db::open_sqlite(path, readers, clock).await?;
         file::migrate(&db).await?;
-        Ok(Self { db })
+        Ok(Self::of(db))
     }
 
     /// Checks that an SQLite file, if it exists, does not belong to another program. Changes nothing.
@@ -104,8 +105,8 @@ impl Store {
         }
     }
 
-    /// Copies the last committed state of an SQLite file to an empty file, and checks the copy. Other
-    /// processes can use the file meanwhile. Its schema can be older than this program's.
+    /// Copies the last committed state of an SQLite file to an empty file, marks the copy as a backup and
+    /// checks it. Other processes can use the file meanwhile. Its schema can be older than this program's.
     ///
     /// # Errors
     /// If the file has no schema or the one of another program, cannot be read, or its copy is damaged.
@@ -145,7 +146,7 @@ impl Store {
     ) -> StoreResult<Self> {
         let db = Db::open_mysql(url, connections, idle_s, clock).await?;
         server::check(&db).await?;
-        Ok(Self { db })
+        Ok(Self::of(db))
     }
 
     /// Migrates the schema of a server's database to this program's version. A migration that was
@@ -159,6 +160,11 @@ impl Store {
         let result = server::migrate(&db).await;
         db.close().await;
         result
+    }
+
+    fn of(db: Db) -> Self {
+        let ids = IdGuard::default();
+        Self { db, ids }
     }
 
     /// Returns the path of the lock file of an SQLite file.

@@ -35,10 +35,12 @@ pub enum AuditAction {
     /// An import of plays.
     Import,
     UndoImport,
+    /// The restore of a backup was completed.
+    CompleteRestore,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Launch,
         Self::Restart,
         Self::Retry,
@@ -48,6 +50,7 @@ impl AuditAction {
         Self::AdoptStream,
         Self::Import,
         Self::UndoImport,
+        Self::CompleteRestore,
     ];
 
     /// Returns the stored name.
@@ -63,6 +66,7 @@ impl AuditAction {
             Self::AdoptStream => "ADOPT_STREAM",
             Self::Import => "IMPORT",
             Self::UndoImport => "UNDO_IMPORT",
+            Self::CompleteRestore => "COMPLETE_RESTORE",
         }
     }
 
