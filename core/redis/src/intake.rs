@@ -99,6 +99,7 @@ impl RedisIntake {
             .key(keys.session())
             .key(self.suppressed(&keys)?)
             .key(keys.reply(request.key.as_ref()))
+            .key(keys.shard.highest_ids())
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(self.rules.view_window_s)
@@ -110,7 +111,8 @@ impl RedisIntake {
             .arg(fingerprint(request))
             .arg(self.rules.replay_s)
             .arg(self.backlog_max)
-            .arg(CONSUMER_GROUP);
+            .arg(CONSUMER_GROUP)
+            .arg(request.video.duration_s);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {

@@ -4,12 +4,14 @@ mod backlog;
 mod connection;
 mod entry;
 mod event;
+mod highest_ids;
 mod identity;
 mod intake;
 mod keys;
 mod notification;
 mod notifier;
 mod stream;
+mod suppressed;
 
 pub use connection::check_url;
 pub use intake::RedisIntake;

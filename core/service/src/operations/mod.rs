@@ -1,4 +1,5 @@
-//! Monitoring: the counters of a process and the snapshot of its stores.
+//! Monitoring: the counters of a process and the snapshot of its stores. Restores.
 
 pub mod counters;
+pub mod restore;
 pub mod snapshot;
