@@ -106,6 +106,11 @@ pub(crate) enum Command {
         /// The new file; an existing file is not replaced
         file: PathBuf,
     },
+    /// Complete the restore of a database, before it is used again
+    Restore {
+        #[command(subcommand)]
+        restore: Restore,
+    },
     /// Print the OpenAPI document of the API
     Openapi,
     /// Run the API and a worker in one process
@@ -166,6 +171,7 @@ impl Command {
             }
             | Self::Settle(_)
             | Self::Events { .. }
+            | Self::Restore { .. }
             | Self::Admin { .. }
             | Self::Api
             | Self::Worker
@@ -261,6 +267,15 @@ pub(crate) enum Events {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Restore {
+    /// Raise the IDs of accounts, videos and ads above all that were assigned after the backup
+    ///
+    /// Reads the IDs in the event stream of a fleet. All tokens become invalid: users log in again.
+    /// Stop all processes before. May be repeated; the audit log records it.
+    Complete,
 }
 
 #[derive(Debug, Subcommand)]

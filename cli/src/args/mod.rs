@@ -9,7 +9,9 @@ mod reports;
 mod values;
 
 pub(crate) use accounts::{Admin, GrantedRole, PasswordArgs};
-pub(crate) use command::{Args, Command, Completions, DatabaseUse, Demo, Events, Rates, Settle};
+pub(crate) use command::{
+    Args, Command, Completions, DatabaseUse, Demo, Events, Rates, Restore, Settle,
+};
 pub(crate) use help::{completion_script, help_page, parse};
 pub(crate) use imports::{ImportPlays, Imports};
 pub(crate) use jobs::Jobs;

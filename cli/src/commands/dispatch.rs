@@ -1,7 +1,7 @@
 //! Runs the command of the command line.
 
 use crate::{
-    args::{self, Args, Command, DatabaseUse, Events},
+    args::{self, Args, Command, DatabaseUse, Events, Restore},
     commands::{
         admin, backup, demo, events, import, jobs, rates, report, serve, settle,
         source::check_source, verify, workers,
@@ -100,6 +100,9 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
         Command::Events {
             events: Events::Replay { without_ads, json },
         } => events::replay(app, without_ads, json).await,
+        Command::Restore {
+            restore: Restore::Complete,
+        } => backup::complete_restore(app).await,
         Command::Rates { rates } => rates::run(app, rates).await,
         Command::Admin { admin } => admin::run(app, admin).await,
         Command::Serve => serve::serve(app).await,

@@ -9,7 +9,7 @@ mod workers;
 
 pub(crate) use imports::{imports, imports_json};
 pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
-pub(crate) use replay::{replayed, replayed_json};
+pub(crate) use replay::{replayed, replayed_json, restored};
 pub(crate) use workers::{workers, workers_json};
 
 use balance_domain::rates::RateVersion;

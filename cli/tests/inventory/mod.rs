@@ -3,7 +3,7 @@
 
 /// The arguments of each command after its name. `CSV` is a file of plays, `NEW` a new file, `DIR` the
 /// folder of the database.
-const ARGUMENTS: [(&str, &[&str]); 31] = [
+const ARGUMENTS: [(&str, &[&str]); 32] = [
     ("demo", &["--dir", "DIR", "--reset"]),
     ("import", &["CSV"]),
     ("import list", &[]),
@@ -24,6 +24,7 @@ const ARGUMENTS: [(&str, &[&str]); 31] = [
     ("rates set", &["CSV", "--effective-from", "2099-01-01"]),
     ("events adopt", &[]),
     ("events replay", &[]),
+    ("restore complete", &[]),
     ("admin create", &["boss", "--password-file", "CSV"]),
     ("admin grant", &["boss"]),
     ("admin password", &["boss", "--password-file", "CSV"]),
