@@ -14,6 +14,7 @@
 -- KEYS[4]   session of user and video: hash of position (s), since (microseconds), open (0 or 1)
 -- KEYS[5]   suppressed counts of the day: hash of counts by video and reason
 -- KEYS[6]   stored reply for the client's idempotency key
+-- KEYS[7]   highest assigned ids: hash of user and video
 -- ARGV[5]   event id
 -- ARGV[6]   video
 -- ARGV[7]   lifetime of positions, in seconds
@@ -25,9 +26,17 @@
 -- ARGV[13]  clock of the calling process, in milliseconds since 1970
 -- ARGV[14]  tolerance between clocks, in milliseconds
 -- ARGV[15]  version of the rules of plays
+-- ARGV[16]  the video's length, in seconds
 -- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries, known},
 -- {'reused'}, {'missing'} (the stream), {'clock', milliseconds} (of this server, if the process has
 -- another time) or {'ahead', last id, milliseconds} (the stream is ahead of this server's clock).
+-- The range of the ids that Balance assigns (core/domain/src/ids.rs), exact as numbers of Lua.
+local FIRST_ASSIGNED, LAST_ASSIGNED = 8000000000000000, 9007199254740991
+
+local function is_assigned(id)
+    return tonumber(id) >= FIRST_ASSIGNED and tonumber(id) <= LAST_ASSIGNED
+end
+
 local is_whole = #KEYS > 2
 local is_own = ARGV[1] == ARGV[2]
 
@@ -110,7 +119,20 @@ if is_whole then
     end
     -- The first write. Redis does not roll back a script that fails after it.
     redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
-        'video', ARGV[6], 'counted', is_own and '0' or '1', 'rules', ARGV[15])
+        'video', ARGV[6], 'counted', is_own and '0' or '1', 'rules', ARGV[15], 'owner', ARGV[2],
+        'length', ARGV[16])
+    -- A database that was restored from a backup must not assign these ids again.
+    local highest = redis.call('HMGET', KEYS[7], 'user', 'video')
+    local highest_user, highest_video = tonumber(highest[1] or 0), tonumber(highest[2] or 0)
+    for _, text in ipairs({ARGV[1], ARGV[2]}) do
+        if is_assigned(text) and tonumber(text) > highest_user then
+            highest_user = tonumber(text)
+            redis.call('HSET', KEYS[7], 'user', text)
+        end
+    end
+    if is_assigned(ARGV[6]) and tonumber(ARGV[6]) > highest_video then
+        redis.call('HSET', KEYS[7], 'video', ARGV[6])
+    end
     redis.call('HSET', KEYS[4], 'position', position, 'since', string.format('%.0f', now),
         'open', '1')
     redis.call('EXPIRE', KEYS[4], ARGV[7])

@@ -79,6 +79,7 @@ codes! {
     TokenMissing = UNAUTHORIZED, "token-missing", "An access token is required";
     TokenInvalid = UNAUTHORIZED, "token-invalid", "The access token is invalid";
     TokenExpired = UNAUTHORIZED, "token-expired", "The access token has expired";
+    TokenOutdated = UNAUTHORIZED, "token-outdated", "The access token is from before a restore";
     WrongCredentials = UNAUTHORIZED, "wrong-credentials", "The username or the password is wrong";
     RefreshTokenInvalid = UNAUTHORIZED, "refresh-token-invalid", "The refresh token is invalid";
     RefreshTokenReused = UNAUTHORIZED, "refresh-token-reused", "The refresh token was used before";
@@ -209,7 +210,7 @@ impl ApiError {
     /// Returns the challenge of a 401 (RFC 6750).
     fn challenge(&self) -> Option<&'static str> {
         match self.code {
-            Code::TokenInvalid | Code::TokenExpired => {
+            Code::TokenInvalid | Code::TokenExpired | Code::TokenOutdated => {
                 Some(r#"Bearer realm="balance", error="invalid_token""#)
             }
             code if code.status() == StatusCode::UNAUTHORIZED => Some(r#"Bearer realm="balance""#),

@@ -25,6 +25,7 @@ enum AuditActionView {
     Import,
     UndoImport,
     RepairClock,
+    CompleteRestore,
 }
 
 /// An entry of the audit log.

@@ -117,6 +117,11 @@ pub(crate) enum Command {
         /// The new file; an existing file is not replaced
         file: PathBuf,
     },
+    /// Complete the restore of a database, before it is used again
+    Restore {
+        #[command(subcommand)]
+        restore: Restore,
+    },
     /// Print the OpenAPI document of the API
     Openapi,
     /// Run the API and a worker in one process
@@ -177,6 +182,7 @@ impl Command {
             }
             | Self::Settle(_)
             | Self::Events { .. }
+            | Self::Restore { .. }
             | Self::Admin { .. }
             | Self::Clock { .. }
             | Self::Api
@@ -319,6 +325,15 @@ pub(crate) enum Clock {
     /// later days to the current day. In a fleet, also sets the event stream back. The audit log records
     /// it.
     Repair,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Restore {
+    /// Raise the IDs of accounts, videos and ads above all that were assigned after the backup
+    ///
+    /// Reads the IDs in the event stream of a fleet. All tokens become invalid: users log in again.
+    /// Stop all processes before. May be repeated; the audit log records it.
+    Complete,
 }
 
 #[derive(Debug, Subcommand)]

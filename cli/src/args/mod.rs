@@ -11,7 +11,7 @@ mod values;
 
 pub(crate) use accounts::{Admin, GrantedRole, PasswordArgs};
 pub(crate) use command::{
-    Args, Clock, Command, Completions, DatabaseUse, Demo, Events, Rates, Settle,
+    Args, Clock, Command, Completions, DatabaseUse, Demo, Events, Rates, Restore, Settle,
 };
 pub(crate) use help::{completion_script, help_page, parse};
 pub(crate) use imports::{ImportPlays, Imports};

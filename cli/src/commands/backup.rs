@@ -1,12 +1,17 @@
-//! `balance backup`.
+//! `balance backup` and `balance restore`.
 
 use crate::{
-    output,
+    commands::events,
+    output, progress,
     settings::{Database, Settings},
-    wiring::require_file,
+    wiring::{App, require_file},
 };
 use anyhow::{Context, bail};
-use balance_store::Store;
+use balance_service::operations::restore;
+use balance_store::{
+    LockOutcome, Store,
+    operations::{Actor, HighestIds},
+};
 use indicatif::HumanBytes;
 use std::{io::ErrorKind, path::Path, process::ExitCode};
 
@@ -59,6 +64,49 @@ pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<Exit
         target.display(),
         HumanBytes(length)
     ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Completes the restore of the database, unless opening it has done so.
+pub(super) async fn complete_restore(app: &App) -> anyhow::Result<ExitCode> {
+    let (_lock, outcome) = app.join().await?;
+    if outcome == LockOutcome::Shared {
+        bail!(
+            "other processes use the database; stop them first. `balance workers` lists workers; those \
+             of the backup count as alive for LEASE_S after it was made"
+        );
+    }
+    if app.completed_restore.is_some() {
+        // The message was printed when the file was opened.
+        return Ok(ExitCode::SUCCESS);
+    }
+    let store = app.store.as_ref();
+    let completed = if app.is_file() {
+        let seen = HighestIds::default();
+        store.complete_restore(seen, &Actor::Console).await?
+    } else {
+        let (stream, retained) = events::checked_stream(app).await?;
+        let bar = progress::count(0, "reading");
+        let completed = restore::complete(
+            store,
+            stream.as_ref(),
+            &retained,
+            &Actor::Console,
+            &mut |done, total| {
+                bar.set_length(total);
+                bar.set_position(done);
+            },
+        )
+        .await;
+        bar.finish_and_clear();
+        let completed = completed?;
+        output::line(&format!(
+            "{} videos of after the backup, of which the event stream has plays, were registered",
+            completed.videos
+        ));
+        completed.completed
+    };
+    output::line(&output::restored(&completed));
     Ok(ExitCode::SUCCESS)
 }
 

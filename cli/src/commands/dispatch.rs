@@ -1,7 +1,7 @@
 //! Runs the command of the command line.
 
 use crate::{
-    args::{self, Args, Command, DatabaseUse, Events},
+    args::{self, Args, Command, DatabaseUse, Events, Restore},
     commands::{
         admin, backup, demo, events, import, jobs, money, operations, report, serve, settle,
         source::check_source, verify,
@@ -107,6 +107,9 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
         Command::Events {
             events: Events::Replay { without_ads, json },
         } => events::replay(app, without_ads, json).await,
+        Command::Restore {
+            restore: Restore::Complete,
+        } => backup::complete_restore(app).await,
         Command::Rates { rates } => money::rates(app, rates).await,
         Command::Rules { rules } => money::rules(app, rules).await,
         Command::Admin { admin } => admin::run(app, admin).await,

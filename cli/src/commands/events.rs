@@ -8,10 +8,10 @@ use anyhow::{Context, anyhow, bail};
 use balance_service::events::{
     identity::{self, IdentityError},
     replay::{self, ReplayError},
-    stream::EventStream,
+    stream::{EventStream, Retained},
 };
 use balance_store::{events::StreamIdentity, operations::Actor};
-use std::{process::ExitCode, time::Instant};
+use std::{process::ExitCode, sync::Arc, time::Instant};
 
 /// Adopts an event stream: an empty one, or an existing one of another identity.
 pub(super) async fn adopt(
@@ -71,18 +71,7 @@ async fn adopt_empty(
 /// Persists all events that the stream retains again.
 pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let Some(events) = &app.events else {
-        bail!("REDIS_URL: required to read the event stream");
-    };
-    let stream = events.stream.as_ref();
-    // Checked before the number of shards is stored: an empty database would store a wrong one
-    // permanently.
-    let retained = stream.retained().await.context("REDIS_URL")?;
-    replay::check_shards(stream, &retained).map_err(with_advice)?;
-    identity::require_adopted(app.store.as_ref(), stream)
-        .await
-        .context("REDIS_URL")?;
-    app.check_stream().await?;
+    let (stream, retained) = checked_stream(app).await?;
     if app.store.slots().await? > 0 {
         progress::line(
             "workers are running: plays of a day that they close before its replay ends become late \
@@ -93,7 +82,7 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
     let store = app.store.as_ref();
     let replayed = replay::replay(
         store,
-        stream,
+        stream.as_ref(),
         &retained,
         app.timezone,
         without_ads,
@@ -111,6 +100,24 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
         output::replayed(&replayed, began.elapsed());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the event stream of the database and its retained entries.
+pub(super) async fn checked_stream(
+    app: &App,
+) -> anyhow::Result<(Arc<dyn EventStream>, Vec<Retained>)> {
+    let Some(stream) = app.stream() else {
+        bail!("REDIS_URL: required to read the event stream");
+    };
+    // Checked before the number of shards is stored: an empty database would store a wrong one
+    // permanently.
+    let retained = stream.retained().await.context("REDIS_URL")?;
+    replay::check_shards(stream.as_ref(), &retained).map_err(with_advice)?;
+    identity::require_adopted(app.store.as_ref(), stream.as_ref())
+        .await
+        .context("REDIS_URL")?;
+    app.check_stream().await?;
+    Ok((stream, retained))
 }
 
 /// Adds the setting or the action that resolves an error.

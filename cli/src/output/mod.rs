@@ -10,7 +10,7 @@ mod workers;
 
 pub(crate) use imports::{imports, imports_json};
 pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
-pub(crate) use replay::{replayed, replayed_json};
+pub(crate) use replay::{replayed, replayed_json, restored};
 pub(crate) use rules::{play_rules, play_rules_json};
 pub(crate) use workers::{workers, workers_json};
 

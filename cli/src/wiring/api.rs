@@ -61,6 +61,7 @@ async fn intake(app: &App) -> anyhow::Result<Arc<dyn Intake>> {
         anyhow::bail!("REDIS_URL: required for a database on a server");
     };
     app.check_stream().await?;
+    app.check_ids().await?;
     let intake = RedisIntake::open(
         url,
         events.stream.identity().clone(),

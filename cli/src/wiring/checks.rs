@@ -9,9 +9,11 @@ use anyhow::{Context, anyhow};
 use balance_service::{
     events::identity::{IdentityError, require_stream},
     jobs::notifier::NotifierError,
+    operations::restore::{IdWatch, check_ids_at_start},
     settings::{intake_shards, play_rules, stored_intake_shards},
 };
 use balance_store::playback::RulesVersion;
+use std::sync::Arc;
 
 /// Rejects settings that do not fit the command or each other, before a database is opened or created.
 pub(crate) fn check_settings(command: &Command, settings: &Settings) -> anyhow::Result<()> {
@@ -59,6 +61,32 @@ impl App {
             .context("REDIS_URL")),
             checked => checked.context("REDIS_URL"),
         }
+    }
+
+    /// Rejects a database that was restored, until every id in the event stream is below its sequences.
+    /// If the stream is unavailable, no id is assigned until an [`IdWatch`] has checked them.
+    pub(crate) async fn check_ids(&self) -> anyhow::Result<()> {
+        let Some(events) = &self.events else {
+            return Ok(());
+        };
+        let checked = check_ids_at_start(self.store.as_ref(), events.stream.as_ref());
+        checked.await.context("DATABASE_URL")
+    }
+
+    /// Checks the ids for a command that assigns some. A database without an event stream has nothing to
+    /// compare them with.
+    pub(crate) async fn check_ids_of_command(&self) -> anyhow::Result<()> {
+        if self.is_file() || stored_intake_shards(self.store.as_ref()).await?.is_none() {
+            return Ok(());
+        }
+        self.check_shards().await?;
+        self.check_ids().await
+    }
+
+    /// Starts the periodic check of a process that assigns ids.
+    pub(crate) fn watch_ids(&self) -> Option<IdWatch> {
+        let stream = self.stream()?;
+        Some(IdWatch::start(Arc::clone(&self.store), stream))
     }
 
     /// Rejects a database with an event stream if `REDIS_URL` is missing or `INTAKE_SHARDS`

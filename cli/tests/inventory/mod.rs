@@ -3,7 +3,7 @@
 
 /// The arguments of each command after its name. `CSV` is a file of plays, `NEW` a new file, `DIR` the
 /// folder of the database.
-const ARGUMENTS: [(&str, &[&str]); 34] = [
+const ARGUMENTS: [(&str, &[&str]); 35] = [
     ("demo", &["--dir", "DIR", "--reset"]),
     ("import", &["CSV"]),
     ("import list", &[]),
@@ -26,6 +26,7 @@ const ARGUMENTS: [(&str, &[&str]); 34] = [
     ("rules set", &["--view-window-s", "31"]),
     ("events adopt", &[]),
     ("events replay", &[]),
+    ("restore complete", &[]),
     ("admin create", &["boss", "--password-file", "CSV"]),
     ("admin grant", &["boss"]),
     ("admin password", &["boss", "--password-file", "CSV"]),

@@ -18,6 +18,7 @@ mod playback;
 mod plays;
 mod quarantine;
 mod reports;
+mod restore;
 mod rows;
 mod serve;
 mod settlement;

@@ -6,6 +6,7 @@
 //! | `kind` | play, pause | `play` or `pause` |
 //! | `user`, `video` | play, pause | user id and video id |
 //! | `counted` | play | `1` if the play counts as a view, otherwise `0` |
+//! | `owner`, `length` | play | the video's owner and its length in seconds, for restores |
 //! | `from` | pause | position of the session before the pause, in seconds |
 //! | `credited` | pause | seconds that count |
 //! | `reported` | pause | seconds that the player reported |
@@ -20,7 +21,11 @@ use balance_domain::{
     playback::EventId,
     videos::{AdId, AdSlot, MAX_DURATION_S, VideoId},
 };
-use balance_store::events::{Content, EventKind, PlaybackEvent, ShownAds};
+use balance_service::events::stream::SeenIds;
+use balance_store::{
+    events::{Content, EventKind, PlaybackEvent, ShownAds},
+    playback::VideoFacts,
+};
 use std::collections::BTreeMap;
 
 /// Formats an event id as its field.
@@ -41,6 +46,25 @@ pub(crate) fn decode(fields: &BTreeMap<String, String>) -> Content {
             reason,
         },
     }
+}
+
+/// Decodes what an entry states about a user and a video. A pause, and a play of an older version, lack
+/// the facts about the video.
+pub(crate) fn seen(fields: &BTreeMap<String, String>) -> Option<SeenIds> {
+    let number = |name: &str| fields.get(name)?.parse::<i64>().ok();
+    let id = VideoId(number("video")?);
+    let facts = || {
+        Some(VideoFacts {
+            id,
+            owner_id: UserId(number("owner").filter(|owner| *owner > 0)?),
+            duration_s: number("length").filter(|s| (1..=MAX_DURATION_S).contains(s))?,
+        })
+    };
+    Some(SeenIds {
+        user_id: UserId(number("user")?),
+        video_id: id,
+        video: facts(),
+    })
 }
 
 fn decode_event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, String> {

@@ -115,6 +115,7 @@ impl RedisIntake {
             .key(keys.session())
             .key(self.suppressed(&keys)?)
             .key(keys.reply(request.key.as_ref()))
+            .key(keys.shard.highest_ids())
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(rules.view_window_s)
@@ -129,7 +130,8 @@ impl RedisIntake {
             .arg(CONSUMER_GROUP)
             .arg(self.now_ms())
             .arg(TOLERANCE_MS)
-            .arg(active.current.version);
+            .arg(active.current.version)
+            .arg(request.video.duration_s);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {

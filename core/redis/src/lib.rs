@@ -5,6 +5,7 @@ mod clock;
 mod connection;
 mod entry;
 mod event;
+mod highest_ids;
 mod identity;
 mod intake;
 mod keys;
@@ -12,6 +13,7 @@ mod notification;
 mod notifier;
 mod stream;
 mod stream_error;
+mod suppressed;
 
 pub use connection::check_url;
 pub use intake::{IntakeSettings, RedisIntake};

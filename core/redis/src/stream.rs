@@ -5,26 +5,24 @@ use crate::{
     backlog, clock,
     connection::{self, Connection, Timeouts, field},
     entry::{self, entry_id, stream_id},
-    identity,
+    highest_ids, identity,
     keys::{CONSUMER_GROUP, Shard},
     stream_error::{from_connection, missing, stream_error},
+    suppressed,
 };
 use ::redis::{
     RedisError, Script,
     streams::{StreamAutoClaimReply, StreamRangeReply, StreamReadReply},
 };
 use async_trait::async_trait;
-use balance_domain::{
-    units::{MS_PER_HOUR, SECONDS_PER_DAY},
-    videos::VideoId,
-};
+use balance_domain::units::{MS_PER_HOUR, SECONDS_PER_DAY};
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Renamed, Retained, StreamClock, StreamError, StreamRepair,
-    SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, SeenIds, StreamClock, StreamError,
+    StreamRepair, SuppressedPage,
 };
 use balance_store::{
-    events::{Entry, EntryId, MAX_SHARDS, StreamIdentity, SuppressedCount},
-    playback::SuppressedReason,
+    events::{Entry, EntryId, MAX_SHARDS, StreamIdentity},
+    operations::HighestIds,
 };
 use chrono::NaiveDate;
 use std::{sync::LazyLock, time::Duration};
@@ -293,17 +291,24 @@ impl EventStream for RedisStream {
         limit: u32,
     ) -> Result<Vec<Entry>, StreamError> {
         let mut connection = self.connection.clone();
-        let shard = self.shard(upto.shard);
-        let found: StreamRangeReply = ::redis::cmd("XRANGE")
-            .arg(shard.stream())
-            .arg(after.map_or_else(|| "-".to_owned(), |id| format!("({}", stream_id(id))))
-            .arg(stream_id(upto))
-            .arg("COUNT")
-            .arg(limit)
-            .query_async(&mut connection)
-            .await
-            .map_err(stream_error)?;
-        Ok(entry::decode(shard.number, &found.ids))
+        let stream = self.shard(upto.shard).stream();
+        let found = entry::range(&mut connection, &stream, after, upto, limit).await;
+        Ok(entry::decode(upto.shard, &found.map_err(stream_error)?.ids))
+    }
+
+    async fn reread_ids(
+        &self,
+        after: Option<EntryId>,
+        upto: EntryId,
+        limit: u32,
+    ) -> Result<Vec<(EntryId, Option<SeenIds>)>, StreamError> {
+        let mut connection = self.connection.clone();
+        let stream = self.shard(upto.shard).stream();
+        let found = entry::range(&mut connection, &stream, after, upto, limit).await;
+        Ok(entry::decode_seen(
+            upto.shard,
+            &found.map_err(stream_error)?.ids,
+        ))
     }
 
     fn shards(&self) -> u16 {
@@ -318,21 +323,10 @@ impl EventStream for RedisStream {
         limit: u32,
     ) -> Result<SuppressedPage, StreamError> {
         let mut connection = self.connection.clone();
-        let (next, counts): (u64, Vec<(Vec<u8>, Vec<u8>)>) = ::redis::cmd("HSCAN")
-            .arg(self.shard(shard).suppressed(date))
-            .arg(cursor)
-            .arg("COUNT")
-            .arg(limit)
-            .query_async(&mut connection)
+        let key = self.shard(shard).suppressed(date);
+        suppressed::page(&mut connection, &key, date, cursor, limit)
             .await
-            .map_err(stream_error)?;
-        Ok(SuppressedPage {
-            counts: counts
-                .iter()
-                .filter_map(|(field, count)| suppressed_count(date, field, count))
-                .collect(),
-            next: (next != 0).then_some(next),
-        })
+            .map_err(stream_error)
     }
 
     async fn expire_suppressed(&self, shard: u16, date: NaiveDate) -> Result<(), StreamError> {
@@ -342,6 +336,20 @@ impl EventStream for RedisStream {
             .arg(SAVED_SUPPRESSED_S)
             .arg("LT")
             .query_async(&mut connection)
+            .await
+            .map_err(stream_error)
+    }
+
+    async fn highest_ids(&self) -> Result<HighestIds, StreamError> {
+        let mut connection = self.connection.clone();
+        highest_ids::highest(&mut connection, &self.identity, self.shards)
+            .await
+            .map_err(stream_error)
+    }
+
+    async fn raise_highest_ids(&self, ids: HighestIds) -> Result<(), StreamError> {
+        let mut connection = self.connection.clone();
+        highest_ids::raise(&mut connection, self.shard(0), ids)
             .await
             .map_err(stream_error)
     }
@@ -360,18 +368,4 @@ impl EventStream for RedisStream {
             max_bytes: bytes("maxmemory")?,
         })
     }
-}
-
-/// Parses a count of the scripts. Returns `None` for any other field.
-fn suppressed_count(date: NaiveDate, field: &[u8], count: &[u8]) -> Option<SuppressedCount> {
-    let (video, reason) = std::str::from_utf8(field).ok()?.split_once(':')?;
-    let count = std::str::from_utf8(count).ok()?.parse().ok()?;
-    (count > 0).then_some(SuppressedCount {
-        date,
-        video_id: VideoId(video.parse().ok()?),
-        reason: SuppressedReason::ALL
-            .into_iter()
-            .find(|one| one.name() == reason)?,
-        count,
-    })
 }

@@ -7,7 +7,7 @@ use crate::sql::{
     journal::beside,
     migration::{Schema, file, server},
 };
-use crate::{StoreError, StoreResult, playback::timer::IntakeTimer};
+use crate::{StoreError, StoreResult, id_guard::IdGuard, playback::timer::IntakeTimer};
 use balance_domain::clock::{Clock, SystemClock};
 use std::{
     io::ErrorKind,
@@ -23,6 +23,7 @@ pub struct Store {
     pub(crate) db: Db,
     /// The time of the embedded intake in this process.
     pub(crate) intake_time: IntakeTimer,
+    pub(crate) ids: IdGuard,
 }
 
 /// What a process does with an SQLite file.
@@ -41,6 +42,7 @@ impl Store {
         Self {
             db,
             intake_time: IntakeTimer::default(),
+            ids: IdGuard::default(),
         }
     }
 
@@ -113,8 +115,8 @@ impl Store {
         }
     }
 
-    /// Copies the last committed state of an SQLite file to an empty file, and checks the copy. Other
-    /// processes can use the file meanwhile. Its schema can be older than this program's.
+    /// Copies the last committed state of an SQLite file to an empty file, marks the copy as a backup and
+    /// checks it. Other processes can use the file meanwhile. Its schema can be older than this program's.
     ///
     /// # Errors
     /// If the file has no schema or the one of another program, cannot be read, or its copy is damaged.

@@ -3,7 +3,10 @@
 use crate::context::WorkerContext;
 use balance_batch::chunk::Claim;
 use balance_domain::units::MICROS_PER_MS;
-use balance_service::events::stream::Closed;
+use balance_service::{
+    events::stream::Closed,
+    operations::restore::{RestoreError, check_ids},
+};
 use balance_store::{
     StoreError,
     claims::{ClaimError, Ending},
@@ -74,6 +77,12 @@ async fn close(context: &WorkerContext, claim: &Claim) -> Result<Attempt, ClaimE
         return Ok(Attempt::EarlierDayUnsettled);
     }
     if let Some(events) = &context.event_stream {
+        // A database that is older than its stream lacks events that no event writer reads again.
+        match check_ids(store, events.stream.as_ref()).await {
+            Ok(()) => {}
+            Err(RestoreError::Store(error)) => return Err(error.into()),
+            Err(error) => return Ok(Attempt::Delayed(error.to_string())),
+        }
         let day = context.launcher.timezone.day(claim.date);
         let day = day.map_err(|error| StoreError::Data(error.to_string()))?;
         let now_ms = context.launcher.clock.now_micros() / MICROS_PER_MS;

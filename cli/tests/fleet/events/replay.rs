@@ -185,6 +185,15 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     let output = replay(&empty);
     assert_eq!(counts(&output), [30, events as u64 - 30, 0], "{output}");
     empty.balance(&["verify"]).run().succeeded();
+
+    // The ids in the stream are not assigned again, and its videos are registered.
+    let settle = || empty.balance(&["settle"]).run();
+    settle().failed(&["balance restore complete"]);
+    let completed = empty.balance(&["restore", "complete"]).run().succeeded();
+    assert!(completed.stdout.starts_with("6 videos"), "{completed:#?}");
+    settle().succeeded();
+    let owners = "SELECT id, owner_id, duration_s FROM video ORDER BY id";
+    assert_eq!(empty.database.rows(owners), env.database.rows(owners));
 }
 
 /// Appends views to the stream, each of another user, a millisecond apart.

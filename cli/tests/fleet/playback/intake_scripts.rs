@@ -3,6 +3,7 @@
 
 use crate::queue::notifier::shared;
 use balance_domain::{
+    ids::ASSIGNED_IDS,
     playback::{PlaybackRate, Session},
     videos::{AdId, AdInterval, AdSchedule},
 };
@@ -92,6 +93,38 @@ async fn a_pause_alone_needs_a_session_and_stores_its_reply() {
     assert_eq!(redis_command(&["EXISTS", "session"]), ["0"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_play_records_the_highest_assigned_ids() {
+    let servers = shared().await;
+    let database = servers.next_database();
+    let redis_command = |command: &[&str]| servers.redis.command(database, command);
+    redis_command(&["XGROUP", "CREATE", "events", "drain", "0", "MKSTREAM"]);
+    let (first, last) = (ASSIGNED_IDS.start(), ASSIGNED_IDS.end());
+    let id = |above: i64| (first + above).to_string();
+    let beyond = (last + 1).to_string();
+    let mut windows = 0;
+    let mut play = |user: &str, owner: &str, video: &str| {
+        windows += 1;
+        let window = format!("gate{windows}");
+        let mut command = vec!["EVAL", PLAY, "7", "count", &window, "events", "session"];
+        command.extend([
+            "refused", "answer", "highest", user, owner, "30", "1", "e1", video,
+        ]);
+        command.extend(["60", "60", "", "60", "10", "drain", "600"]);
+        assert_eq!(redis_command(&command)[0], "playing");
+        redis_command(&["HMGET", "highest", "user", "video"])
+    };
+    let none = [String::new(), String::new()];
+    let before = (first - 1).to_string();
+    assert_eq!(play(&before, "7", &beyond), none, "ids of imports");
+    assert_eq!(play(&id(4), "7", &id(8)), [id(4), id(8)]);
+    assert_eq!(play(&id(3), &id(4), &id(7)), [id(4), id(8)], "lower ids");
+    assert_eq!(play(&id(3), &id(5), &id(8)), [id(5), id(8)], "an owner");
+    let end = last.to_string();
+    assert_eq!(play(&end, &id(5), &end), [end.clone(), end.clone()]);
+    assert_eq!(play(&beyond, &beyond, &beyond), [end.clone(), end]);
+}
+
 /// A request, and the microseconds since the last one. They are negative if the clock is set back.
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -118,8 +151,10 @@ fn driver() -> String {
              now = tonumber(ARGV[i + 1])
              local answer
              if ARGV[i] == 'play' then
-                 answer = play({{ 'count', 'gate', 'events', 'session', 'refused', 'answer' }},
-                     {{ user, '{OWNER}', '0', '1', 'e', '7', '60', '60', '', '60', '1000', 'drain', '0', '1e15', '1' }})
+                 answer = play({{ 'count', 'gate', 'events', 'session', 'refused', 'answer',
+                     'highest' }},
+                     {{ user, '{OWNER}', '0', '1', 'e', '7', '60', '60', '', '60', '1000', 'drain',
+                     '0', '1e15', '1', '{DURATION_S}' }})
              else
                  answer = pause({{ 'events', 'session', 'refused', 'answer' }},
                      {{ user, '{OWNER}', '7', 'e', ARGV[i + 2], ARGV[3], rate, '60', '60', '', '60',

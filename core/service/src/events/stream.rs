@@ -1,7 +1,12 @@
 //! The port of the event stream: the events that the intake appended, and the suppressed counts.
 
 use async_trait::async_trait;
-use balance_store::events::{Entry, EntryId, StreamIdentity, SuppressedCount};
+use balance_domain::{accounts::UserId, videos::VideoId};
+use balance_store::{
+    events::{Entry, EntryId, StreamIdentity, SuppressedCount},
+    operations::HighestIds,
+    playback::VideoFacts,
+};
 use chrono::NaiveDate;
 
 /// A page of a shard's suppressed counts of a day.
@@ -21,6 +26,25 @@ pub struct Retained {
     pub entries: u64,
     /// The id of the newest entry.
     pub newest: EntryId,
+}
+
+/// What an entry states about a user and a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenIds {
+    pub user_id: UserId,
+    pub video_id: VideoId,
+    /// The facts about the video, if the entry has them.
+    pub video: Option<VideoFacts>,
+}
+
+impl SeenIds {
+    /// Takes the ids into account for the highest ones.
+    pub fn raise(&self, highest: &mut HighestIds) {
+        highest.see(self.user_id, self.video_id);
+        if let Some(video) = self.video {
+            highest.see(video.owner_id, video.id);
+        }
+    }
 }
 
 /// The streams that a server holds.
@@ -146,6 +170,15 @@ pub trait EventStream: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Entry>, StreamError>;
 
+    /// Reads what retained entries state about users and videos, as [`reread`](Self::reread) reads the
+    /// entries themselves. `None` stands for an entry that is no event.
+    async fn reread_ids(
+        &self,
+        after: Option<EntryId>,
+        upto: EntryId,
+        limit: u32,
+    ) -> Result<Vec<(EntryId, Option<SeenIds>)>, StreamError>;
+
     /// Returns the number of configured shards.
     fn shards(&self) -> u16;
 
@@ -163,6 +196,12 @@ pub trait EventStream: Send + Sync {
     /// Lets the suppressed counts of a shard's day expire in two days. Must be called only after all
     /// of them are in the database.
     async fn expire_suppressed(&self, shard: u16, date: NaiveDate) -> Result<(), StreamError>;
+
+    /// Returns the highest assigned ids that the intake has seen, or that were recorded.
+    async fn highest_ids(&self) -> Result<HighestIds, StreamError>;
+
+    /// Records assigned ids, if they are higher.
+    async fn raise_highest_ids(&self, ids: HighestIds) -> Result<(), StreamError>;
 
     /// Returns the memory of the stream's server.
     async fn memory(&self) -> Result<Memory, StreamError>;

@@ -38,10 +38,12 @@ pub enum AuditAction {
     UndoImport,
     /// The clock of the intake was set back to the time.
     RepairClock,
+    /// The restore of a backup was completed.
+    CompleteRestore,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Launch,
         Self::Restart,
         Self::Retry,
@@ -53,6 +55,7 @@ impl AuditAction {
         Self::Import,
         Self::UndoImport,
         Self::RepairClock,
+        Self::CompleteRestore,
     ];
 
     /// Returns the stored name.
@@ -70,6 +73,7 @@ impl AuditAction {
             Self::Import => "IMPORT",
             Self::UndoImport => "UNDO_IMPORT",
             Self::RepairClock => "REPAIR_CLOCK",
+            Self::CompleteRestore => "COMPLETE_RESTORE",
         }
     }
 

@@ -80,6 +80,7 @@ async fn unknown(store: &Store, ads: &HashSet<AdId>) -> StoreResult<Vec<AdId>> {
 async fn create(store: &Store, creation: &Creation, title: &Title) -> StoreResult<Created<AdId>> {
     let mut tx = store.db.write().await?;
     let id = next_id(&mut tx, NewId::Ad).await?;
+    store.ids.check_id(NewId::Ad, id)?;
     let request = format!("ad {}", title.as_str());
     match creation_reply::find(&mut tx, creation, &request).await? {
         Earlier::None => {}

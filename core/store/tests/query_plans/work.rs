@@ -19,7 +19,10 @@ use balance_store::{
     events::{Content, Entry, EntryId, EventKind, PlaybackEvent, ShownAds, SuppressedCount},
     import::ImportId,
     operations::{Actor, AuditId},
-    playback::{Command, IdempotencyKey, IntakeRequest, Lifetimes, RulesChange, SuppressedReason},
+    playback::{
+        Command, IdempotencyKey, IntakeRequest, Lifetimes, RulesChange, SuppressedReason,
+        VideoFacts,
+    },
     reports::{RevenuePage, TopBy},
     videos::{Creation, NewVideo, VideoOrder, VideoQuery},
 };
@@ -410,4 +413,13 @@ async fn operations(env: &TestEnv) {
     let (stream, _) = store.stream_identity().await.unwrap();
     store.record_stream_created().await.unwrap();
     store.adopt_stream(&stream, &Actor::Console).await.unwrap();
+    assert_eq!(store.complete_restored_backup().await.unwrap(), None);
+    let seen = store.assigned_ids().await.unwrap();
+    store.complete_restore(seen, &Actor::Console).await.unwrap();
+    let lost = VideoFacts {
+        id: VideoId(3_000_000),
+        owner_id: UserId(3_000_001),
+        duration_s: 60,
+    };
+    assert_eq!(store.register_played(&[lost]).await.unwrap(), 1);
 }
