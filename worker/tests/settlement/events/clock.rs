@@ -3,6 +3,7 @@
 use super::intake::{
     LIFETIMES, OWNER, VIDEO, accept, pause, paused, play, playing, repeat, request, with_video,
 };
+use crate::verification::fixtures::assert_clean;
 use balance_batch::{job::Job, status::BatchStatus};
 use balance_domain::{clock::Clock, playback::Play};
 use balance_service::playback::{
@@ -200,6 +201,7 @@ async fn after_a_start_with_a_clock_three_days_ahead_one_command_repairs_everyth
     assert_eq!(env.rows(statistics).await, ["3|650|2"]);
     let weeks = "SELECT view_count FROM period_rollup";
     assert_eq!(env.rows(weeks).await, ["3", "3"]);
+    assert_clean(&env, "after the repair").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
