@@ -1,12 +1,14 @@
 //! The fleet's intake: one Lua script handles a play, another a pause. Each script appends the
 //! acknowledged event to the stream.
 
+mod readiness;
+
 use crate::{
     backlog::restore_lag,
     clock::{self, TOLERANCE_MS},
-    connection::{self, Connection, ConnectionError, Timeouts, field},
+    connection::{self, Connection, ConnectionError, Timeouts},
     event,
-    identity::{self, missing_reason},
+    identity::missing_reason,
     keys::{CONSUMER_GROUP, RequestKeys, Shard},
 };
 use ::redis::{RedisError, Script, ScriptInvocation};
@@ -18,22 +20,16 @@ use balance_domain::{
     units::{MICROS_PER_MS, SECONDS_PER_DAY},
     videos::{AdId, AdInterval},
 };
-use balance_service::{
-    events::identity::list,
-    playback::{
-        RulesFeed,
-        intake::{Intake, IntakeError},
-    },
+use balance_service::playback::{
+    RulesFeed,
+    intake::{Intake, IntakeError},
 };
 use balance_store::{
     events::StreamIdentity,
     playback::{Command, IntakeAnswer, IntakeRequest, Lifetimes, SUPPRESSED_DAYS},
 };
 use std::{
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, LazyLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -48,11 +44,9 @@ const TIMEOUTS: Timeouts = Timeouts {
 const SUPPRESSED_S: i64 = SUPPRESSED_DAYS as i64 * SECONDS_PER_DAY as i64;
 
 static PLAY: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/view_increment.lua")));
+    LazyLock::new(|| Script::new(include_str!("../../../../lua/view_increment.lua")));
 static PAUSE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/pause.lua")));
-static CHECK_WRITABLE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/check_writable.lua")));
+    LazyLock::new(|| Script::new(include_str!("../../../../lua/pause.lua")));
 
 /// The settings of the intake of a fleet.
 #[derive(Debug, Clone, Copy)]
@@ -212,24 +206,6 @@ impl RedisIntake {
         self.clock.now_micros() / MICROS_PER_MS
     }
 
-    /// Rejects a server with another time than this process, and a stream that is ahead.
-    async fn check_clock(&self) -> Result<(), IntakeError> {
-        let mut connection = self.connection.clone();
-        let shards = Shard::all(&self.identity, self.settings.shards);
-        let found = clock::read(&mut connection, shards).await;
-        let found = found.map_err(intake_error)?;
-        let [now_ms, last_ms] =
-            [found.now_micros, found.last_micros].map(|micros| micros / MICROS_PER_MS);
-        if (now_ms - self.now_ms()).abs() > TOLERANCE_MS {
-            let reason = clock::differs_reason(now_ms, self.now_ms());
-            return Err(IntakeError::Unusable(reason));
-        }
-        if last_ms > now_ms + TOLERANCE_MS {
-            return Err(IntakeError::Unusable(clock::ahead_reason(last_ms, now_ms)));
-        }
-        Ok(())
-    }
-
     /// Calls a script of a shard. If the script rejects the request because Redis does not know how
     /// many entries wait, restores that number and calls the script again.
     async fn call(
@@ -259,38 +235,11 @@ impl RedisIntake {
         }
     }
 
-    /// Asks the server whether it accepts writes that need memory.
-    async fn check_writable(&self) -> Result<(), IntakeError> {
-        let mut connection = self.connection.clone();
-        let checked = CHECK_WRITABLE.invoke_async::<_, ()>(&mut connection).await;
-        checked.map_err(intake_error)
-    }
-
     /// Returns the key of today's suppressed counts.
     fn suppressed(&self, keys: &RequestKeys<'_>) -> Result<String, IntakeError> {
         let day = self.settings.timezone.day_of(self.clock.now_micros());
         let day = day.map_err(|error| IntakeError::Unusable(error.to_string()))?;
         Ok(keys.shard.suppressed(day.date))
-    }
-
-    /// Warns in the log if the server acknowledges events before they are on disk. Repeats the warning
-    /// only after the policy has been `always` in between. Does not warn if the server rejects CONFIG.
-    async fn warn_of_delay(&self) {
-        let mut connection = self.connection.clone();
-        let reply: Result<Vec<String>, RedisError> = ::redis::cmd("CONFIG")
-            .arg("GET")
-            .arg("appendfsync")
-            .query_async(&mut connection)
-            .await;
-        let policy = reply.ok().and_then(|reply| reply.into_iter().nth(1));
-        let is_delayed = policy.as_deref().is_some_and(|policy| policy != "always");
-        if is_delayed && !self.has_warned.load(Ordering::Relaxed) {
-            let policy = policy.unwrap_or_default();
-            tracing::warn!(
-                "appendfsync is {policy}, not always: a power failure loses acknowledged plays"
-            );
-        }
-        self.has_warned.store(is_delayed, Ordering::Relaxed);
     }
 }
 
@@ -303,35 +252,8 @@ impl Intake for RedisIntake {
         }
     }
 
-    /// Rejects a server that accepts no writes or could lose acknowledged events.
     async fn readiness(&self) -> Result<(), IntakeError> {
-        self.check_writable().await?;
-        let mut connection = self.connection.clone();
-        let info = connection.info("default").await.map_err(from_connection)?;
-        if field(&info, "aof_enabled") != "1" {
-            return Err(IntakeError::Unusable(
-                "appendonly is off: a restart would lose acknowledged plays".to_owned(),
-            ));
-        }
-        let policy = field(&info, "maxmemory_policy");
-        if policy != "noeviction" {
-            return Err(IntakeError::Unusable(format!(
-                "maxmemory-policy is {policy}, not noeviction: it could evict acknowledged plays"
-            )));
-        }
-        self.warn_of_delay().await;
-        let mut connection = self.connection.clone();
-        let found = identity::found(&mut connection, &self.identity, self.settings.shards)
-            .await
-            .map_err(intake_error)?;
-        if !found.missing.is_empty() {
-            return Err(IntakeError::Unusable(format!(
-                "{}; this server has the event streams of other databases: {}",
-                missing_reason(&self.identity),
-                list(&found.others)
-            )));
-        }
-        self.check_clock().await
+        self.check_server().await
     }
 }
 
