@@ -6,7 +6,10 @@
 -- KEYS[1]  stream
 -- ARGV[1]  consumer group
 -- ARGV[2]  end of the day, in milliseconds since 1970
--- Returns 'drained', 'not over' (by this server's clock), 'waiting', or 'missing' (the stream).
+-- ARGV[3]  clock of the calling process, in milliseconds since 1970
+-- ARGV[4]  tolerance between clocks, in milliseconds
+-- Returns 'drained', 'not over' (by this server's clock), 'waiting', 'missing' (the stream), or 'clock'
+-- (the process has another time than this server, or the stream is ahead of both).
 local stream, group, end_ms = KEYS[1], ARGV[1], ARGV[2]
 
 local function ms_of(id)
@@ -30,9 +33,14 @@ for i = 1, #info, 2 do
         last = info[i + 1]
     end
 end
+-- A day of a wrong clock is not closed. The events of a stream that is ahead may be moved back.
+local time = redis.call('TIME')
+local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+if math.abs(now_ms - tonumber(ARGV[3])) > tonumber(ARGV[4])
+    or ms_of(last) > now_ms + tonumber(ARGV[4]) then
+    return 'clock'
+end
 if ms_of(last) < tonumber(end_ms) then
-    local time = redis.call('TIME')
-    local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
     if now_ms < tonumber(end_ms) then
         return 'not over'
     end

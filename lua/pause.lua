@@ -1,5 +1,5 @@
--- Handles a pause in one call: credits the seconds that the clock allows, moves the session, and
--- appends the event to the stream.
+-- Handles a pause in one call: credits the seconds that the clock allows, decides which ads were shown,
+-- moves the session, and appends the event to the stream.
 --
 -- KEYS[1]   stream of events
 -- KEYS[2]   session of user and video: hash of position (s), since (microseconds), open (0 or 1);
@@ -19,8 +19,15 @@
 -- ARGV[11]  lifetime of stored replies, in seconds
 -- ARGV[12]  maximum number of entries that may wait to be persisted
 -- ARGV[13]  consumer group of the event writers
--- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries, known}, {'reused'} or
--- {'missing'} (the stream).
+-- ARGV[14]  clock of the calling process, in milliseconds since 1970
+-- ARGV[15]  tolerance between clocks, in milliseconds
+-- ARGV[16]  version of the rules of plays
+-- ARGV[17]  distance between ad slots, in seconds
+-- ARGV[18]  ids of the ads in the order in which they are shown, separated by commas; at least as many
+--           as there are slots up to the position of the player, or all
+-- Returns {'paused', credited, finished}, {'no session'}, {'backlog', entries, known}, {'reused'},
+-- {'missing'} (the stream), {'clock', milliseconds} (of this server, if the process has another time)
+-- or {'ahead', last id, milliseconds} (the stream is ahead of this server's clock).
 local GRACE_S = 5
 -- Above this limit the product below is not exact. No video is that long.
 local EXACT = 9000000000000000
@@ -36,6 +43,20 @@ if ARGV[10] ~= '' then
             return {'reused'}
         end
         return {'paused', known[2], known[3]}
+    end
+end
+
+-- A wrong clock is found before the first write, as in view_increment.lua.
+local time = redis.call('TIME')
+local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+if math.abs(now_ms - tonumber(ARGV[14])) > tonumber(ARGV[15]) then
+    return {'clock', string.format('%.0f', now_ms)}
+end
+local info = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id'
+        and tonumber(string.match(info[i + 1], '^(%d+)-')) > now_ms + tonumber(ARGV[15]) then
+        return {'ahead', info[i + 1], string.format('%.0f', now_ms)}
     end
 end
 
@@ -63,9 +84,13 @@ end
 
 local position, since = tonumber(session[1]), tonumber(session[2])
 local current, rate = tonumber(ARGV[5]), tonumber(ARGV[7])
--- A session's time never decreases, even if the server's clock does: that time would count twice.
-local time = redis.call('TIME')
-local now = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), since)
+-- A session's time never decreases, even if the server's clock does: that time would count twice. A
+-- time of the future is that of a wrong clock.
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+if since > now + tonumber(ARGV[15]) * 1000 then
+    since = now
+end
+now = math.max(now, since)
 local elapsed = now - since
 
 local watched = math.max(0, current - position)
@@ -82,9 +107,23 @@ local function text(number)
     return string.format('%.0f', number)
 end
 
+-- The ads of the slots in (position, position + credited], as core/domain/src/videos/ad.rs chooses them.
+-- A video has at most 86,400 seconds, and so at most as many slots.
+local interval = tonumber(ARGV[17])
+local ads, shown = {}, {}
+for id in string.gmatch(ARGV[18], '%d+') do
+    ads[#ads + 1] = id
+end
+if #ads > 0 then
+    for slot = math.floor(position / interval) + 1, math.floor((position + credited) / interval) do
+        shown[#shown + 1] = text(slot * interval) .. ':' .. ads[(slot - 1) % #ads + 1]
+    end
+end
+
 -- The first write. Redis does not roll back a script that fails after it.
 redis.call('XADD', KEYS[1], '*', 'id', ARGV[4], 'kind', 'pause', 'user', ARGV[1], 'video', ARGV[3],
-    'from', text(position), 'credited', text(credited), 'reported', text(credited + capped))
+    'from', text(position), 'credited', text(credited), 'reported', text(credited + capped),
+    'ads', table.concat(shown, ','), 'rules', ARGV[16])
 if is_finished then
     redis.call('DEL', KEYS[2])
 else

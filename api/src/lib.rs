@@ -14,6 +14,7 @@ mod accounts;
 mod events;
 mod jobs;
 mod operations;
+mod play_rules;
 mod playback;
 mod rates;
 mod reports;

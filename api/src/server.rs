@@ -15,6 +15,7 @@ use crate::{
         metrics::{Metrics, MetricsApi, ProcessWorker, Sources},
         resource::OperationsApi,
     },
+    play_rules::PlayRulesApi,
     playback::PlaybackApi,
     rates::RatesApi,
     reports::resource::ReportsApi,
@@ -70,7 +71,11 @@ impl Api {
     #[must_use]
     pub fn routes(self, stopping: watch::Receiver<bool>) -> BoxEndpoint<'static> {
         let clock: Arc<dyn Clock> = Arc::clone(&self.launcher.clock);
-        let tokens = Arc::new(Tokens::new(self.secrets, Arc::clone(&clock)));
+        let tokens = Arc::new(Tokens::new(
+            self.secrets,
+            Arc::clone(&clock),
+            self.store.generation().clone(),
+        ));
         let jobs = Jobs::new(Arc::clone(&self.store));
         let videos = Videos::new(Arc::clone(&self.store));
         let metrics = Arc::new(Metrics::new(Sources {
@@ -104,6 +109,9 @@ impl Api {
                 jobs: jobs.clone(),
             },
             RatesApi {
+                store: Arc::clone(&self.store),
+            },
+            PlayRulesApi {
                 store: Arc::clone(&self.store),
             },
             OperationsApi { jobs: jobs.clone() },

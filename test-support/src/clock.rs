@@ -10,6 +10,7 @@ use std::sync::{
 #[derive(Debug, Default)]
 pub struct TestClock {
     micros: AtomicI64,
+    elapsed_micros: AtomicI64,
     /// The number of further calls that panic.
     panics: AtomicU32,
 }
@@ -22,9 +23,16 @@ impl TestClock {
         Arc::new(clock)
     }
 
-    /// Sets the time, in microseconds since 1970 (UTC).
+    /// Sets the time, in microseconds since 1970 (UTC). If it is later, that much time has passed.
     pub fn set(&self, micros: i64) {
-        self.micros.store(micros, Ordering::SeqCst);
+        let before = self.micros.swap(micros, Ordering::SeqCst);
+        let passed = micros.saturating_sub(before).max(0);
+        self.elapsed_micros.fetch_add(passed, Ordering::SeqCst);
+    }
+
+    /// Changes the system time by a number of seconds, while no time passes.
+    pub fn step_s(&self, seconds: i64) {
+        self.micros.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 
     /// Advances the time by a number of milliseconds.
@@ -35,6 +43,7 @@ impl TestClock {
     /// Advances the time by a number of microseconds.
     pub fn advance(&self, micros: i64) {
         self.micros.fetch_add(micros, Ordering::SeqCst);
+        self.elapsed_micros.fetch_add(micros, Ordering::SeqCst);
     }
 
     /// Lets the next calls panic, to end the tasks that make them.
@@ -52,6 +61,10 @@ impl Clock for TestClock {
     fn now_micros(&self) -> i64 {
         assert!(!takes(&self.panics), "a panic on purpose");
         self.micros.load(Ordering::SeqCst)
+    }
+
+    fn elapsed_micros(&self) -> i64 {
+        self.elapsed_micros.load(Ordering::SeqCst)
     }
 }
 

@@ -3,10 +3,13 @@
 use crate::clock::takes;
 use async_trait::async_trait;
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Renamed, Retained, Retired, StreamByVideo, StreamError,
-    SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, Retired, SeenIds, StreamByVideo,
+    StreamClock, StreamError, StreamRepair, SuppressedPage,
 };
-use balance_store::events::{Entry, EntryId, StreamIdentity, SuppressedShard};
+use balance_store::{
+    events::{Entry, EntryId, StreamIdentity, SuppressedShard},
+    operations::HighestIds,
+};
 use chrono::NaiveDate;
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -30,6 +33,7 @@ pub struct FakeStream {
     /// The number of further reads that panic.
     panics: AtomicU32,
     closed: Mutex<Result<Closed, &'static str>>,
+    highest: Mutex<Result<HighestIds, &'static str>>,
 }
 
 impl FakeStream {
@@ -43,6 +47,7 @@ impl FakeStream {
             reads: AtomicU64::new(0),
             panics: AtomicU32::new(0),
             closed: Mutex::new(Ok(Closed::Drained)),
+            highest: Mutex::new(Ok(HighestIds::default())),
         })
     }
 
@@ -56,6 +61,11 @@ impl FakeStream {
     /// Sets the result of each further attempt to close a day.
     pub fn set_closed(&self, result: Result<Closed, &'static str>) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = result;
+    }
+
+    /// Sets the highest ids that the stream has seen, or the reason why it is unavailable.
+    pub fn set_highest(&self, highest: Result<HighestIds, &'static str>) {
+        *self.highest.lock().unwrap_or_else(PoisonError::into_inner) = highest;
     }
 
     /// Lets the next reads panic.
@@ -107,6 +117,10 @@ impl EventStream for FakeStream {
         Ok(Found::default())
     }
 
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError> {
+        Ok(candidate.to_owned())
+    }
+
     async fn create(&self) -> Result<(), StreamError> {
         Ok(())
     }
@@ -133,7 +147,21 @@ impl EventStream for FakeStream {
         Ok(())
     }
 
-    async fn close(&self, _: i64) -> Result<Closed, StreamError> {
+    async fn clock(&self) -> Result<StreamClock, StreamError> {
+        match self.waiting {
+            Some(_) => Ok(StreamClock {
+                now_micros: 0,
+                last_micros: 0,
+            }),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn repair_clock(&self, _: i64) -> Result<StreamRepair, StreamError> {
+        Ok(StreamRepair::Right)
+    }
+
+    async fn close(&self, _: i64, _: i64) -> Result<Closed, StreamError> {
         self.closed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -157,6 +185,15 @@ impl EventStream for FakeStream {
         Ok(Vec::new())
     }
 
+    async fn reread_ids(
+        &self,
+        _: Retained,
+        _: Option<EntryId>,
+        _: u32,
+    ) -> Result<Vec<(EntryId, Option<SeenIds>)>, StreamError> {
+        Ok(Vec::new())
+    }
+
     fn shards(&self) -> u16 {
         let count = self.waiting.as_ref().map_or(0, Vec::len);
         u16::try_from(count).unwrap_or(u16::MAX)
@@ -176,6 +213,19 @@ impl EventStream for FakeStream {
     }
 
     async fn expire_suppressed(&self, _: SuppressedShard, _: NaiveDate) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    async fn highest_ids(&self) -> Result<HighestIds, StreamError> {
+        self.highest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .map_err(|reason| StreamError(reason.to_owned()))
+    }
+
+    async fn raise_highest_ids(&self, ids: HighestIds) -> Result<(), StreamError> {
+        let highest = self.highest_ids().await?.max(ids);
+        self.set_highest(Ok(highest));
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 
 mod backoff;
 mod claims;
+mod clock_watch;
 mod context;
 mod events;
 mod maintenance;

@@ -1,7 +1,7 @@
 //! The schedule: launches the next day that is due. It runs at each midnight of the business days,
 //! every minute in case a midnight was missed, and after a day has been settled.
 
-use crate::context::WorkerContext;
+use crate::{clock_watch::ClockWatch, context::WorkerContext};
 use apalis::prelude::{Data, WorkerBuilder, WorkerError};
 use apalis_cron::{CronScheduler, Schedule, Tick};
 use balance_domain::units::MICROS_PER_S;
@@ -23,13 +23,18 @@ pub(crate) async fn run(context: &Arc<WorkerContext>) {
 async fn launch_due_days(context: &WorkerContext) {
     let mut ticks = tokio::time::interval(POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watch = ClockWatch::default();
     loop {
         tokio::select! {
             () = context.stopping.cancelled() => return,
             _ = ticks.tick() => {}
             () = context.schedule_wake.notified() => {}
         }
-        if let Err(error) = context.launcher.launch_due().await {
+        let launched = async {
+            let limit_micros = watch.limit_micros(&context.launcher).await?;
+            context.launcher.launch_due_by(limit_micros).await
+        };
+        if let Err(error) = launched.await {
             tracing::warn!(%error, "failed to launch the day that is due");
         }
     }

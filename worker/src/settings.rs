@@ -65,8 +65,6 @@ impl WorkerSettings {
 pub struct EventStreamSettings {
     /// The stream.
     pub stream: Arc<dyn EventStream>,
-    /// Seconds between two ad slots (`AD_INTERVAL_S`).
-    pub ad_interval_s: u32,
     /// How long persisted entries stay in the stream for a replay, in hours
     /// (`STREAM_RETENTION_H`).
     pub retention_h: u32,

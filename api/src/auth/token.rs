@@ -5,6 +5,7 @@ use balance_domain::{
     clock::Clock,
     units::MICROS_PER_S,
 };
+use balance_store::operations::{CurrentGeneration, Generation};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
 };
@@ -108,6 +109,9 @@ struct Claims {
     role: String,
     iat: i64,
     exp: i64,
+    /// The restore generation of the database. A database that was never restored issues none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<String>,
 }
 
 /// The reason for which a token is rejected.
@@ -115,6 +119,8 @@ struct Claims {
 pub(crate) enum TokenError {
     Expired,
     Invalid,
+    /// The database was restored after the token was issued.
+    Outdated,
 }
 
 /// Issues and verifies access tokens.
@@ -122,10 +128,15 @@ pub(crate) struct Tokens {
     keys: Vec<Key>,
     validation: Validation,
     clock: Arc<dyn Clock>,
+    generation: CurrentGeneration,
 }
 
 impl Tokens {
-    pub(crate) fn new(Secrets(keys): Secrets, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        Secrets(keys): Secrets,
+        clock: Arc<dyn Clock>,
+        generation: CurrentGeneration,
+    ) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
@@ -135,6 +146,7 @@ impl Tokens {
             keys,
             validation,
             clock,
+            generation,
         }
     }
 
@@ -148,6 +160,7 @@ impl Tokens {
             role: account.role.name().to_owned(),
             iat: now_s,
             exp: now_s + ACCESS_S,
+            generation: claim(self.generation.get()),
         };
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(key.id.clone());
@@ -164,11 +177,14 @@ impl Tokens {
                 user_id: UserId(claims.sub.parse().ok().filter(|id| *id > 0)?),
                 role: Role::from_name(&claims.role)?,
             };
-            Some((identity, claims.exp))
+            Some((identity, claims))
         };
-        let (identity, expires_s) = parse().ok_or(TokenError::Invalid)?;
-        if expires_s <= self.now_s() {
+        let (identity, claims) = parse().ok_or(TokenError::Invalid)?;
+        if claims.exp <= self.now_s() {
             return Err(TokenError::Expired);
+        }
+        if claims.generation != claim(self.generation.get()) {
+            return Err(TokenError::Outdated);
         }
         Ok(identity)
     }
@@ -176,6 +192,11 @@ impl Tokens {
     fn now_s(&self) -> i64 {
         self.clock.now_micros().div_euclid(MICROS_PER_S)
     }
+}
+
+/// Returns the claim of a generation.
+fn claim(generation: Generation) -> Option<String> {
+    (generation != Generation::default()).then(|| generation.to_string())
 }
 
 #[cfg(test)]
@@ -191,6 +212,7 @@ mod tests {
         Tokens::new(
             Secrets::parse(secrets).unwrap(),
             Arc::<TestClock>::clone(clock),
+            CurrentGeneration::default(),
         )
     }
 

@@ -42,6 +42,10 @@ async fn check_user(request: &Request, bearer: Bearer) -> Result<Identity> {
             Code::TokenInvalid,
             "The token is malformed, or it was signed with another secret.",
         ),
+        TokenError::Outdated => ApiError::new(
+            Code::TokenOutdated,
+            "The database was restored after the token was issued; log in again.",
+        ),
     })?;
     Ok(identity)
 }

@@ -79,6 +79,7 @@ codes! {
     TokenMissing = UNAUTHORIZED, "token-missing", "An access token is required";
     TokenInvalid = UNAUTHORIZED, "token-invalid", "The access token is invalid";
     TokenExpired = UNAUTHORIZED, "token-expired", "The access token has expired";
+    TokenOutdated = UNAUTHORIZED, "token-outdated", "The access token is from before a restore";
     WrongCredentials = UNAUTHORIZED, "wrong-credentials", "The username or the password is wrong";
     RefreshTokenInvalid = UNAUTHORIZED, "refresh-token-invalid", "The refresh token is invalid";
     RefreshTokenReused = UNAUTHORIZED, "refresh-token-reused", "The refresh token was used before";
@@ -93,6 +94,8 @@ codes! {
     UsernameTaken = CONFLICT, "username-taken", "The username is taken";
     NoOpenSession = CONFLICT, "no-open-session", "The video is not being played";
     KeyReused = CONFLICT, "idempotency-key-reused", "The Idempotency-Key was used for another request";
+    TooManyAds = CONFLICT, "too-many-ads", "The maximum number of ads is registered";
+    PlayRulesChanged = CONFLICT, "play-rules-changed", "The rules of plays have changed";
     AlreadyComplete = CONFLICT, "job-instance-already-complete", "The day is settled";
     AlreadyRunning = CONFLICT, "job-execution-already-running", "An execution of the day is running";
     UnknownExecution = CONFLICT, "job-restart", "The outcome of the last execution is unknown";
@@ -207,7 +210,7 @@ impl ApiError {
     /// Returns the challenge of a 401 (RFC 6750).
     fn challenge(&self) -> Option<&'static str> {
         match self.code {
-            Code::TokenInvalid | Code::TokenExpired => {
+            Code::TokenInvalid | Code::TokenExpired | Code::TokenOutdated => {
                 Some(r#"Bearer realm="balance", error="invalid_token""#)
             }
             code if code.status() == StatusCode::UNAUTHORIZED => Some(r#"Bearer realm="balance""#),

@@ -4,7 +4,7 @@ use crate::{
     errors::problem::{ApiError, Code},
     extract::idempotency,
 };
-use balance_domain::videos::VideoId;
+use balance_domain::videos::{MAX_ADS, VideoId};
 use balance_service::{
     accounts::{AccountError, passwords::PasswordError},
     playback::{PlaybackError, intake::IntakeError},
@@ -15,6 +15,10 @@ use balance_store::{StoreError, accounts::CredentialError, jobs::JobError};
 /// The `Retry-After` of a full stream, in seconds. The event writers need this time to catch up.
 const BACKLOG_RETRY_S: u64 = 5;
 
+/// The reason for the rejection of new accounts, videos and ads.
+const RESTORE_INCOMPLETE: &str =
+    "The restore of the database is incomplete; nothing can be registered.";
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -22,6 +26,7 @@ impl From<StoreError> for ApiError {
                 Self::unavailable("The database is unavailable or busy.", error)
             }
             StoreError::DiskFull => Self::unavailable("The database is out of disk space.", error),
+            StoreError::RestoreIncomplete(_) => Self::unavailable(RESTORE_INCOMPLETE, error),
             error => Self::internal(error_chain(&error)),
         }
     }
@@ -94,6 +99,10 @@ impl From<VideoError> for ApiError {
             VideoError::NoSuchVideo(id) => no_such_video(id),
             VideoError::InvalidInput { field, reason } => Self::field(field, reason),
             VideoError::KeyReused => idempotency::reused(),
+            VideoError::TooManyAds => Self::new(
+                Code::TooManyAds,
+                format!("At most {MAX_ADS} ads can be registered."),
+            ),
             VideoError::Store(error) => error.into(),
         }
     }

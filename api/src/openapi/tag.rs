@@ -19,6 +19,8 @@ pub(crate) enum Tag {
     Jobs,
     /// Read and set the rates per view (admins only).
     Rates,
+    /// Read and set the rules of plays (admins only).
+    Rules,
     /// Workers, backlog, audit log and dead letters (admins only).
     Operations,
     /// Probes and metrics.

@@ -20,9 +20,12 @@ enum AuditActionView {
     Stop,
     Abandon,
     SetRates,
+    SetPlayRules,
     AdoptStream,
     Import,
     UndoImport,
+    RepairClock,
+    CompleteRestore,
 }
 
 /// An entry of the audit log.

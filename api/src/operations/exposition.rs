@@ -4,7 +4,7 @@ use balance_batch::status::BatchStatus;
 use balance_service::events::stream::Memory;
 use balance_service::operations::{
     counters::{IntakeCounters, PlaybackCounters, WorkerMetrics},
-    snapshot::{DatabaseSnapshot, Snapshot},
+    snapshot::{ClockSnapshot, DatabaseSnapshot, Snapshot},
 };
 use prometheus_client::{
     collector::Collector,
@@ -97,6 +97,7 @@ impl Exposition {
         if let Some(memory) = snapshot.memory {
             self.memory(memory);
         }
+        self.clocks(snapshot.clocks);
         if let Some(Some(waiting)) = &snapshot.waiting {
             let samples = waiting.iter().enumerate();
             self.gauge(
@@ -107,6 +108,40 @@ impl Exposition {
                     .collect(),
             );
         }
+    }
+
+    /// Adds the differences of the clocks.
+    fn clocks(&mut self, clocks: ClockSnapshot) {
+        let samples = |name: &'static str, values: [(&str, Option<u64>); 2]| {
+            let known = values
+                .into_iter()
+                .filter_map(|(of, value)| Some((of, value?)));
+            known
+                .map(|(of, value)| (label(name, of), value))
+                .collect::<Vec<_>>()
+        };
+        self.gauge(
+            "balance_clock_skew_seconds",
+            "Difference between the clock of a store and that of this process.",
+            samples(
+                "store",
+                [
+                    ("database", clocks.database_skew_s),
+                    ("stream", clocks.stream_skew_s),
+                ],
+            ),
+        );
+        self.gauge(
+            "balance_last_event_ahead_seconds",
+            "How far the last event is ahead of the clock. Above 300 no play is accepted.",
+            samples(
+                "store",
+                [
+                    ("database", clocks.intake_ahead_s),
+                    ("stream", clocks.stream_ahead_s),
+                ],
+            ),
+        );
     }
 
     /// Adds the memory of the stream's server.

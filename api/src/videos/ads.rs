@@ -92,7 +92,7 @@ impl Example for AdPage {
 
 #[derive(ApiResponse)]
 enum AdResponse {
-    /// The ad was registered. It is shown from the next ad slot.
+    /// The ad was registered. It is shown from the next ad slot; in a fleet, within seconds.
     #[oai(status = 201)]
     Registered(Json<AdView>),
 }

@@ -15,7 +15,7 @@ enum Requires {
 }
 
 /// Every operation: ID, required role, method, path, and the status of an authorized request.
-const OPERATIONS: [(&str, Requires, &str, &str, u16); 36] = [
+const OPERATIONS: [(&str, Requires, &str, &str, u16); 38] = [
     ("join", Requires::Nothing, "POST", "/join", 400),
     ("login", Requires::Nothing, "POST", "/login", 400),
     ("reissue", Requires::Nothing, "POST", "/reissue", 400),
@@ -161,6 +161,8 @@ const OPERATIONS: [(&str, Requires, &str, &str, u16); 36] = [
         "/revenue-rates",
         400,
     ),
+    ("getPlayRules", Requires::Admin, "GET", "/play-rules", 200),
+    ("putPlayRules", Requires::Admin, "PUT", "/play-rules", 400),
     ("listWorkers", Requires::Admin, "GET", "/workers", 200),
     ("getQueue", Requires::Admin, "GET", "/queue", 200),
     (

@@ -1,9 +1,16 @@
 //! Joining, logging in, renewing tokens, logging out.
 
-use crate::env::{PASSWORD, TestEnv, TestRequest, TestResponse};
+use crate::env::{PASSWORD, TestEnv, TestRequest, TestResponse, UNLIMITED};
 use balance_api::Limits;
 use balance_domain::ids::FIRST_ASSIGNED_ID;
+use balance_service::{
+    events::stream::EventStream,
+    operations::restore::{RestoreError, check_ids, check_ids_at_start, complete},
+};
+use balance_store::operations::{Actor, HighestIds};
+use balance_test_support::stream::FakeStream;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn refresh(tokens: &Value) -> &str {
     tokens["refreshToken"].as_str().unwrap()
@@ -198,4 +205,112 @@ async fn attempts_are_limited_by_account_and_by_address() {
     forged.is_problem(429, "too-many-attempts");
     env.clock.advance_ms(61_000);
     attempt("/login", "minsu", "192.0.2.4").await.is(200);
+}
+
+#[tokio::test]
+async fn tokens_of_before_a_restore_are_rejected() {
+    let env = TestEnv::new().await;
+    let before = env.user("minsu").await.1;
+    let tokens = env.login("minsu").await;
+    let restored = || {
+        env.store
+            .complete_restore(HighestIds::default(), &Actor::Console)
+    };
+    let mut generations = vec![env.store.generation().get()];
+    for _ in 0..2 {
+        let restored = restored().await.unwrap();
+        assert!(!generations.contains(&restored.generation));
+        generations.push(restored.generation);
+        env.request("GET", "/videos", &before)
+            .await
+            .is_problem(401, "token-outdated");
+        reissue(&env, refresh(&tokens))
+            .await
+            .is_problem(401, "refresh-token-invalid");
+        let tokens = env.login("minsu").await;
+        let access = tokens["accessToken"].as_str().unwrap();
+        env.request("GET", "/videos", access).await.is(200);
+        let renewed = reissue(&env, refresh(&tokens)).await.is(200).json();
+        env.request("GET", "/videos", renewed["accessToken"].as_str().unwrap())
+            .await
+            .is(200);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_registered_or_played_while_the_database_is_behind_its_stream() {
+    let stream = FakeStream::with_waiting(Some(vec![0]));
+    let env = TestEnv::with_stream(UNLIMITED, None, Some(Arc::<FakeStream>::clone(&stream))).await;
+    let (user, token) = env.user("minsu").await;
+    let creator = env.user("creator").await.1;
+    let video = env.video(&creator, "a film", 60).await;
+    let (store, port) = (&env.store, stream.as_ref());
+    check_ids_at_start(store, port).await.unwrap();
+    let assigned = HighestIds {
+        user: user + 1,
+        video,
+    };
+    assert_eq!(
+        port.highest_ids().await.unwrap(),
+        assigned,
+        "they are recorded"
+    );
+    let status = async |name: &str| {
+        let body = json!({"username": name, "password": PASSWORD});
+        let joined = env.post("/join", &body).await.status;
+        let body = json!({"title": name, "duration": 60});
+        let created = env.send(
+            TestRequest::new("POST", "/videos")
+                .token(&creator)
+                .json(&body),
+        );
+        let created = created.await.status;
+        env.clock.advance_ms(30_000);
+        let play = TestRequest::new("POST", &format!("/videos/{video}/play"));
+        let played = env.send(play.token(&token)).await.status;
+        let ready = env.send(TestRequest::new("GET", "/health/ready")).await;
+        [joined, created, played, ready.status]
+    };
+    assert_eq!(status("one").await, [201, 201, 200, 200]);
+
+    // Not an id alone, but an older database: the stream has seen what it has not assigned.
+    let seen = HighestIds {
+        video: video + 2,
+        ..assigned
+    };
+    stream.set_highest(Ok(seen));
+    let behind = check_ids(store, port).await.unwrap_err();
+    assert!(matches!(behind, RestoreError::Behind { .. }), "{behind}");
+    for number in [seen.video, video + 1] {
+        assert!(behind.to_string().contains(&number.to_string()), "{behind}");
+    }
+    assert_eq!(status("two").await, [503; 4]);
+    // An outage of the stream changes nothing, also at a start.
+    stream.set_highest(Err("unavailable"));
+    check_ids(store, port).await.unwrap_err();
+    assert_eq!(status("three").await, [503; 4]);
+    stream.set_highest(Ok(seen));
+    let completed = complete(store, port, &[], &Actor::Console, &mut |_, _| {}).await;
+    assert!(completed.unwrap().completed.next.video > seen.video);
+    check_ids(store, port).await.unwrap();
+    let token = env.login("minsu").await["accessToken"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    env.request("GET", "/videos", &token).await.is(200);
+
+    stream.set_highest(Err("unavailable"));
+    check_ids_at_start(store, port).await.unwrap();
+    let body = json!({"username": "four", "password": PASSWORD});
+    env.post("/join", &body)
+        .await
+        .is_problem(503, "store-unavailable");
+    stream.set_highest(Ok(seen));
+    check_ids(store, port).await.unwrap();
+    env.post("/join", &body).await.is(201);
+    // A later outage does not stop registrations.
+    stream.set_highest(Err("unavailable"));
+    check_ids(store, port).await.unwrap_err();
+    let body = json!({"username": "five", "password": PASSWORD});
+    env.post("/join", &body).await.is(201);
 }

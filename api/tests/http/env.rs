@@ -5,7 +5,7 @@ use balance_domain::{
     accounts::{Password, Role, Username},
     calendar::BusinessTimezone,
     clock::Clock,
-    playback::PlaybackRate,
+    playback::PlayRules,
 };
 use balance_service::{
     accounts::Accounts,
@@ -13,7 +13,7 @@ use balance_service::{
     jobs::launcher::Launcher,
     playback::{EmbeddedIntake, Playback, intake::Intake},
 };
-use balance_store::{Store, operations::Actor, playback::IntakeRules};
+use balance_store::{Store, operations::Actor, playback::Lifetimes};
 use balance_test_support::TestClock;
 use balance_worker::queue::{MemoryNotifier, NotificationBackend};
 use poem::{
@@ -30,12 +30,9 @@ use tokio::sync::watch;
 const START_MICROS: i64 = 1_772_420_400_000_000;
 pub(crate) const SECRET: &str = "test-secret-0123456789-abcdefghijklm";
 pub(crate) const PASSWORD: &str = "correct horse";
-pub(crate) const RULES: IntakeRules = IntakeRules {
-    view_window_s: 30,
-    playback_rate: PlaybackRate(2_000),
+pub(crate) const LIFETIMES: Lifetimes = Lifetimes {
     resume_ttl_s: 2_592_000,
     replay_s: 86_400,
-    ad_interval_s: 300,
 };
 /// Limits that no test reaches.
 pub(crate) const UNLIMITED: Limits = Limits {
@@ -211,10 +208,12 @@ impl TestEnv {
         let injected: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let store = Store::open_sqlite(&path, 2, Arc::clone(&injected)).await;
         let sql = Arc::new(store.unwrap());
+        sql.play_rules_or_insert(&PlayRules::DEFAULT).await.unwrap();
         let store: Arc<Store> = Arc::<Store>::clone(&sql);
         let zone: BusinessTimezone = "Asia/Seoul".parse().unwrap();
-        let intake = intake
-            .unwrap_or_else(|| Arc::new(EmbeddedIntake::start(Arc::clone(&store), RULES, zone)));
+        let intake = intake.unwrap_or_else(|| {
+            Arc::new(EmbeddedIntake::start(Arc::clone(&store), LIFETIMES, zone))
+        });
         // No worker receives the notifications: launched jobs wait.
         let (queue, _) = MemoryNotifier::new();
         let launcher = Launcher {

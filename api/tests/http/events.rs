@@ -32,6 +32,7 @@ async fn write_dead_letters(env: &TestEnv, count: i64) {
                 id,
                 user_id: UserId(77),
                 video_id: VideoId(3),
+                rules_version: 1,
                 kind: EventKind::Play { is_counted: true },
             }),
         ));
@@ -44,7 +45,7 @@ async fn write_dead_letters(env: &TestEnv, count: i64) {
         ));
     }
     let zone = env.launcher.timezone;
-    let drained = env.store.write_entries(&entries, zone, 300).await.unwrap();
+    let drained = env.store.write_entries(&entries, zone).await.unwrap();
     assert_eq!((drained.late, drained.rejected), (5, 5), "{drained:?}");
 }
 

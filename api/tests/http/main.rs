@@ -10,6 +10,7 @@ mod env;
 mod events;
 mod middleware;
 mod operations;
+mod play_rules;
 mod playback;
 mod reports;
 mod settled;

@@ -7,7 +7,7 @@ use balance_domain::{
     playback::Play,
     videos::{Video, VideoId},
 };
-use balance_store::{import::PlayRules, operations::Actor};
+use balance_store::{import::ImportRules, operations::Actor};
 use balance_test_support::settlement::{PlayBatches, Shape, wait_for_end, worker_settings};
 use balance_worker::{Worker, settings::WorkerMode};
 use chrono::{DateTime, NaiveDate};
@@ -99,10 +99,11 @@ impl Settled {
 
     async fn settle(&self) {
         let store = &self.env.store;
-        let rules = PlayRules {
+        let rules = ImportRules {
             timezone: self.env.launcher.timezone,
             view_window_s: 30,
             ad_interval_s: 300,
+            rules_version: 0,
             ads: 1,
             link_accounts: true,
         };

@@ -6,6 +6,7 @@ use crate::{
         imports::{ImportPlays, Imports},
         jobs::Jobs,
         reports::Report,
+        rules::Rules,
         values::business_date,
     },
     settings::Settings,
@@ -89,6 +90,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         rates: Rates,
     },
+    /// Show and set the rules of plays: view window, ad interval, maximum playback rate
+    Rules {
+        #[command(subcommand)]
+        rules: Rules,
+    },
     /// Manage the event stream of a fleet
     Events {
         #[command(subcommand)]
@@ -99,12 +105,22 @@ pub(crate) enum Command {
         #[command(subcommand)]
         admin: Admin,
     },
+    /// Repair what a wrong clock has written
+    Clock {
+        #[command(subcommand)]
+        clock: Clock,
+    },
     /// Create or update the schema of the database
     Migrate,
     /// Copy the SQLite database to a new file, also while other processes use it
     Backup {
         /// The new file; an existing file is not replaced
         file: PathBuf,
+    },
+    /// Complete the restore of a database, before it is used again
+    Restore {
+        #[command(subcommand)]
+        restore: Restore,
     },
     /// Print the OpenAPI document of the API
     Openapi,
@@ -166,11 +182,16 @@ impl Command {
             }
             | Self::Settle(_)
             | Self::Events { .. }
+            | Self::Restore { .. }
             | Self::Admin { .. }
+            | Self::Clock { .. }
             | Self::Api
             | Self::Worker
             | Self::Rates {
                 rates: Rates::Set { .. },
+            }
+            | Self::Rules {
+                rules: Rules::Set(_),
             }
             | Self::Jobs {
                 jobs:
@@ -184,6 +205,9 @@ impl Command {
             | Self::Verify { .. }
             | Self::Workers { .. }
             | Self::Rates { rates: Rates::Show }
+            | Self::Rules {
+                rules: Rules::Show { .. },
+            }
             | Self::Import {
                 imports: Some(Imports::List { .. }),
                 ..
@@ -192,6 +216,36 @@ impl Command {
                 jobs: Jobs::List { .. } | Jobs::Show { .. },
             } => DatabaseUse::Open(FileUse::Read),
         }
+    }
+
+    /// Returns whether `import list` or `import undo` has options of an import.
+    pub(crate) fn has_stray_options(&self) -> bool {
+        match self {
+            Self::Import {
+                imports: Some(_),
+                plays,
+            } => plays.ads > 0 || plays.link_accounts || !plays.files.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Returns whether the command uses the rules of plays: whether it decides about plays or starts a
+    /// worker, which stores events.
+    pub(crate) const fn uses_play_rules(&self) -> bool {
+        matches!(
+            self,
+            Self::Import { imports: None, .. }
+                | Self::Settle(_)
+                | Self::Events {
+                    events: Events::Replay { .. },
+                }
+                | Self::Serve
+                | Self::Api
+                | Self::Worker
+                | Self::Jobs {
+                    jobs: Jobs::Restart { .. } | Jobs::Retry { .. },
+                }
+        )
     }
 
     /// Returns whether the command reads settings.
@@ -261,6 +315,25 @@ pub(crate) enum Events {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Clock {
+    /// Set the clock of the intake back to the time, after the clock of the machine was corrected
+    ///
+    /// Opens closed days that are not over, abandons their executions, and moves plays and pauses of
+    /// later days to the current day. In a fleet, also sets the event stream back. The audit log records
+    /// it.
+    Repair,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Restore {
+    /// Raise the IDs of accounts, videos and ads above all that were assigned after the backup
+    ///
+    /// Reads the IDs in the event stream of a fleet. All tokens become invalid: users log in again.
+    /// Stop all processes before. May be repeated; the audit log records it.
+    Complete,
 }
 
 #[derive(Debug, Subcommand)]

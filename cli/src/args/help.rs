@@ -1,7 +1,7 @@
 //! Parsing of the command line, help pages and completion scripts.
 
 use crate::{
-    args::{Args, Completions},
+    args::{Args, Command, Completions, Rules},
     settings,
 };
 use anyhow::bail;
@@ -29,13 +29,27 @@ pub(crate) fn parse() -> Args {
     // An invalid environment variable must not fail a command that reads no settings.
     let without_environment = command().mut_args(|arg| arg.env(None)).try_get_matches();
     let parsed = without_environment.and_then(|matches| Args::from_arg_matches(&matches));
-    if let Ok(args) = parsed
-        && !args.command.uses_settings()
-    {
-        return args;
-    }
+    let parsed = match parsed {
+        Ok(args) if !args.command.uses_settings() => return args,
+        parsed => parsed.ok(),
+    };
     let matches = command().get_matches();
-    Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let mut args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if args.command.has_stray_options() {
+        let reason = "`import list` and `import undo` have no options of an import";
+        command().error(ErrorKind::ArgumentConflict, reason).exit();
+    }
+    if let Some(parsed) = parsed
+        && let Command::Rules {
+            rules: Rules::Set(new),
+        } = parsed.command
+    {
+        // The options of `rules set` have the names of settings. They are not settings here, and the
+        // environment changes no rule.
+        args.command = parsed.command;
+        args.settings.playback.forget_rules(&new.change());
+    }
+    args
 }
 
 /// Returns the help page of a command, given by its words, or of the settings.

@@ -20,6 +20,7 @@ pub(super) async fn run(app: &App, admin: Admin) -> anyhow::Result<ExitCode> {
     let accounts = Accounts::new(Arc::clone(&app.store));
     match admin {
         Admin::Create { username, password } => {
+            app.check_ids_of_command().await?;
             let password = read_password(&password)?;
             let account = accounts.create(&username, password, Role::Admin).await?;
             output::line(&format!(

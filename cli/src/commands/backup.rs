@@ -1,17 +1,22 @@
-//! `balance backup`.
+//! `balance backup` and `balance restore`.
 
 use crate::{
-    output,
+    commands::events,
+    output, progress,
     settings::{Database, Settings},
-    wiring::require_file,
+    wiring::{App, require_file},
 };
 use anyhow::{Context, bail};
-use balance_store::Store;
+use balance_service::operations::restore;
+use balance_store::{
+    LockOutcome, Store,
+    operations::{Actor, HighestIds},
+};
 use indicatif::HumanBytes;
 use std::{io::ErrorKind, path::Path, process::ExitCode};
 
-/// Copies the SQLite database to a new file. The copy is written under a temporary name in the same
-/// folder and then renamed, so that the file is never incomplete. Only its owner can read it.
+/// Copies the SQLite database to a new file. The copy is written in a temporary folder beside
+/// it and then renamed, so that the file is never incomplete. Only its owner can read it.
 pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<ExitCode> {
     let database = settings.database.database()?;
     let Database::Sqlite(path) = &database else {
@@ -33,10 +38,12 @@ pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<Exit
         );
     }
     let folder = target.parent().unwrap_or_else(|| Path::new("."));
-    let temporary = tempfile::Builder::new()
+    // A folder, because SQLite writes a journal beside the copy. A killed backup leaves only the folder.
+    let inside = tempfile::Builder::new()
         .prefix(".balance-backup-")
-        .tempfile_in(folder)
+        .tempdir_in(folder)
         .with_context(name)?;
+    let temporary = tempfile::NamedTempFile::new_in(inside.path()).with_context(name)?;
     Store::backup_sqlite(path, temporary.path())
         .await
         .with_context(|| format!("the backup of {}", path.display()))?;
@@ -57,6 +64,49 @@ pub(super) async fn run(settings: &Settings, file: &Path) -> anyhow::Result<Exit
         target.display(),
         HumanBytes(length)
     ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Completes the restore of the database, unless opening it has done so.
+pub(super) async fn complete_restore(app: &App) -> anyhow::Result<ExitCode> {
+    let (_lock, outcome) = app.join().await?;
+    if outcome == LockOutcome::Shared {
+        bail!(
+            "other processes use the database; stop them first. `balance workers` lists workers; those \
+             of the backup count as alive for LEASE_S after it was made"
+        );
+    }
+    if app.completed_restore.is_some() {
+        // The message was printed when the file was opened.
+        return Ok(ExitCode::SUCCESS);
+    }
+    let store = app.store.as_ref();
+    let completed = if app.is_file() {
+        let seen = HighestIds::default();
+        store.complete_restore(seen, &Actor::Console).await?
+    } else {
+        let (stream, retained) = events::checked_stream(app).await?;
+        let bar = progress::count(0, "reading");
+        let completed = restore::complete(
+            store,
+            stream.as_ref(),
+            &retained,
+            &Actor::Console,
+            &mut |done, total| {
+                bar.set_length(total);
+                bar.set_position(done);
+            },
+        )
+        .await;
+        bar.finish_and_clear();
+        let completed = completed?;
+        output::line(&format!(
+            "{} videos of after the backup, of which the event stream has plays, were registered",
+            completed.videos
+        ));
+        completed.completed
+    };
+    output::line(&output::restored(&completed));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -122,9 +122,9 @@ async fn generate(
         data.videos.len(),
         data.ad_count
     ));
+    let rules = import::rules(app, u32::try_from(data.ad_count)?).await?;
     app.store.register(&data.users, &data.videos).await?;
     app.store.import_balances(&data.opening_balances).await?;
-    let ads = u32::try_from(data.ad_count)?;
     let bar = progress::count(u64::try_from(spec.play_count)?, "importing");
     let mut plays = DemoPlays {
         plays: Box::new(data.plays(spec)),
@@ -132,7 +132,7 @@ async fn generate(
     };
     let imported = app
         .store
-        .import_plays(&mut plays, import::rules(app, ads), "demo", &Actor::Console)
+        .import_plays(&mut plays, rules, "demo", &Actor::Console)
         .await;
     drop(plays);
     bar.finish_and_clear();

@@ -1,10 +1,10 @@
 //! Runs the command of the command line.
 
 use crate::{
-    args::{self, Args, Command, DatabaseUse, Events},
+    args::{self, Args, Command, DatabaseUse, Events, Restore},
     commands::{
-        admin, backup, demo, events, import, jobs, rates, report, serve, settle,
-        source::check_source, verify, workers,
+        admin, backup, demo, events, import, jobs, money, operations, report, serve, settle,
+        source::check_source, verify,
     },
     output,
     settings::{Database, Settings},
@@ -41,7 +41,14 @@ async fn run_on_database(
     check_settings(&command, &settings)?;
     prepare(&command, &settings).await?;
     let app = App::open(settings, file_use).await?;
-    let result = run_on(&app, command).await;
+    let rules = match command.uses_play_rules() {
+        true => app.play_rules().await.map(|_| ()),
+        false => Ok(()),
+    };
+    let result = match rules {
+        Ok(()) => run_on(&app, command).await,
+        Err(error) => Err(error),
+    };
     app.close().await;
     result
 }
@@ -100,12 +107,17 @@ async fn run_on(app: &App, command: Command) -> anyhow::Result<ExitCode> {
         Command::Events {
             events: Events::Replay { without_ads, json },
         } => events::replay(app, without_ads, json).await,
-        Command::Rates { rates } => rates::run(app, rates).await,
+        Command::Restore {
+            restore: Restore::Complete,
+        } => backup::complete_restore(app).await,
+        Command::Rates { rates } => money::rates(app, rates).await,
+        Command::Rules { rules } => money::rules(app, rules).await,
         Command::Admin { admin } => admin::run(app, admin).await,
         Command::Serve => serve::serve(app).await,
         Command::Api => serve::api(app).await,
         Command::Worker => serve::worker(app).await,
-        Command::Workers { here, json } => workers::run(app, here, json).await,
+        Command::Workers { here, json } => operations::workers(app, here, json).await,
+        Command::Clock { clock } => operations::clock(app, clock).await,
         Command::Migrate => {
             output::line("the schema of the database is up to date");
             Ok(ExitCode::SUCCESS)

@@ -7,11 +7,11 @@ use crate::{
 use anyhow::{Context, anyhow, bail};
 use balance_service::events::{
     identity::{self, IdentityError},
-    replay::{self, EventRules, ReplayError},
-    stream::EventStream,
+    replay::{self, ReplayError},
+    stream::{EventStream, Retained},
 };
 use balance_store::{events::StreamIdentity, operations::Actor};
-use std::{process::ExitCode, time::Instant};
+use std::{process::ExitCode, sync::Arc, time::Instant};
 
 /// Adopts an event stream: an empty one, or an existing one of another identity.
 pub(super) async fn adopt(
@@ -71,39 +71,20 @@ async fn adopt_empty(
 /// Persists all events that the stream retains again.
 pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let Some(events) = &app.events else {
-        bail!("REDIS_URL: required to read the event stream");
-    };
-    let stream = events.stream.as_ref();
-    // Checked before the number of shards is stored: an empty database would store a wrong one
-    // permanently.
-    let retained = stream.retained().await.context("REDIS_URL")?;
-    replay::check_shards(stream, &retained).map_err(with_advice)?;
-    identity::require_adopted(app.store.as_ref(), stream)
-        .await
-        .context("REDIS_URL")?;
-    app.check_stream().await?;
+    let (stream, retained) = checked_stream(app).await?;
     if app.store.slots().await? > 0 {
         progress::line(
             "workers are running: plays of a day that they close before its replay ends become late \
              events",
         );
     }
-    let rules = EventRules {
-        timezone: app.timezone,
-        ad_interval_s: events.ad_interval_s,
-    };
-    progress::line(&format!(
-        "an ad slot every {} s (AD_INTERVAL_S); the fleet must use the same value",
-        rules.ad_interval_s
-    ));
     let bar = progress::count(0, "replaying");
     let store = app.store.as_ref();
     let replayed = replay::replay(
         store,
-        stream,
+        stream.as_ref(),
         &retained,
-        rules,
+        app.timezone,
         without_ads,
         &mut |done, total| {
             bar.set_length(total);
@@ -121,12 +102,31 @@ pub(super) async fn replay(app: &App, without_ads: bool, json: bool) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the event stream of the database and its retained entries.
+pub(super) async fn checked_stream(
+    app: &App,
+) -> anyhow::Result<(Arc<dyn EventStream>, Vec<Retained>)> {
+    let Some(stream) = app.stream() else {
+        bail!("REDIS_URL: required to read the event stream");
+    };
+    // Checked before the number of shards is stored: an empty database would store a wrong one
+    // permanently.
+    let retained = stream.retained().await.context("REDIS_URL")?;
+    replay::check_shards(stream.as_ref(), &retained).map_err(with_advice)?;
+    identity::require_adopted(app.store.as_ref(), stream.as_ref())
+        .await
+        .context("REDIS_URL")?;
+    app.check_stream().await?;
+    Ok((stream, retained))
+}
+
 /// Adds the setting or the action that resolves an error.
 fn with_advice(error: ReplayError) -> anyhow::Error {
     match error {
         ReplayError::NoAds => anyhow!(
             "{error}: restore them first, or use --without-ads if there have never been any"
         ),
+        ReplayError::UnknownAds(_) => anyhow!("{error}: restore them first"),
         ReplayError::MoreShards { .. } => anyhow::Error::new(error).context("INTAKE_SHARDS"),
         ReplayError::Stream(_) => anyhow::Error::new(error).context("REDIS_URL"),
         ReplayError::Store(_) => {

@@ -7,13 +7,13 @@ mod dispatch;
 mod events;
 mod import;
 mod jobs;
-mod rates;
+mod money;
+mod operations;
 mod report;
 mod serve;
 mod settle;
 mod source;
 mod verify;
 mod watch;
-mod workers;
 
 pub(crate) use dispatch::run;

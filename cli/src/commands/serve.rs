@@ -15,6 +15,7 @@ pub(super) async fn serve(app: &App) -> anyhow::Result<ExitCode> {
     // The address is bound first, so that no work starts if another process uses it.
     let listener = bind("LISTEN_ADDR", app.settings.api.listen_addr).await?;
     let parts = ApiParts::new(app).await?;
+    let _ids = app.watch_ids();
     let requested = shutdown::requested();
     warn_of_settings(app)?;
     let local_worker = app.start_worker(daemon(app)).await?;
@@ -34,6 +35,7 @@ pub(super) async fn api(app: &App) -> anyhow::Result<ExitCode> {
     let listener = bind("LISTEN_ADDR", app.settings.api.listen_addr).await?;
     let (launcher, _backend) = app.launcher();
     let api = ApiParts::new(app).await?.api(app, launcher, None);
+    let _ids = app.watch_ids();
     listen(api, listener, shutdown::requested()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! Recorded imports of plays.
 
-use crate::output::{json, line, table};
+use crate::output::{json, line, printable, table};
 use balance_service::listing::Listing;
 use balance_store::import::{ImportId, PlayImport};
 use chrono::{NaiveDate, NaiveDateTime, SecondsFormat};
@@ -74,7 +74,7 @@ pub(crate) fn imports(page: &Listing<PlayImport, ImportId>) {
             import.started_at.format("%Y-%m-%d %H:%M:%S").to_string(),
             date(import.first_date),
             date(import.last_date),
-            import.name.clone(),
+            printable(&import.name),
             import.ads.to_string(),
             HumanCount(import.plays).to_string(),
             HumanCount(import.ad_views).to_string(),

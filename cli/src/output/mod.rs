@@ -4,12 +4,14 @@ mod imports;
 mod jobs;
 mod replay;
 pub(crate) mod report;
+mod rules;
 pub(crate) mod verify;
 mod workers;
 
 pub(crate) use imports::{imports, imports_json};
 pub(crate) use jobs::{execution, execution_json, execution_table, executions, executions_json};
-pub(crate) use replay::{replayed, replayed_json};
+pub(crate) use replay::{replayed, replayed_json, restored};
+pub(crate) use rules::{play_rules, play_rules_json};
 pub(crate) use workers::{workers, workers_json};
 
 use balance_domain::rates::RateVersion;
@@ -30,6 +32,22 @@ pub(crate) enum Format {
 /// Prints a line of the result. A closed pipe is not an error.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Returns a text whose control characters are escaped. They could change what a terminal shows.
+pub(crate) fn printable(text: &str) -> String {
+    let is_control = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_control(character) {
+            true => printable.extend(character.escape_default()),
+            false => printable.push(character),
+        }
+    }
+    printable
 }
 
 /// Prints complete lines of the result.

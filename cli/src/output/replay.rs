@@ -1,7 +1,8 @@
-//! The result of a replay of the event stream.
+//! The results of a replay of the event stream and of a restore.
 
 use crate::{output::line, progress};
 use balance_service::events::replay::Replayed;
+use balance_store::operations::CompletedRestore;
 use indicatif::HumanCount;
 use serde::Serialize;
 use std::time::Duration;
@@ -37,4 +38,12 @@ pub(crate) fn replayed(replayed: &Replayed, took: Duration) {
         HumanCount(drained.rejected),
     ));
     line(&progress::rate(replayed.entries, "entries", took));
+}
+
+/// Returns the message about a completed restore.
+pub(crate) fn restored(completed: &CompletedRestore) -> String {
+    format!(
+        "completed the restore: new accounts have IDs from {}, new videos from {}; all users log in again",
+        completed.next.user, completed.next.video
+    )
 }

@@ -80,6 +80,12 @@ impl DatabaseSettings {
         if path.is_empty() || path.contains('?') || path.ends_with('/') {
             bail!("DATABASE_URL: '{path}' after sqlite:// is not the path of a file");
         }
+        if path.starts_with(':') {
+            bail!(
+                "DATABASE_URL: '{path}' is not the path of a file; a database in memory is not supported, \
+                 and a file of this name is sqlite://./{path}"
+            );
+        }
         let path = Path::new(path);
         let path = std::path::absolute(path).context("DATABASE_URL")?;
         Ok(Database::Sqlite(path))

@@ -1,45 +1,53 @@
 //! The settings of the playback rules and of the event stream.
 
-use balance_domain::{playback::PlaybackRate, units::SECONDS_PER_DAY};
-use balance_store::{events::MAX_SHARDS, playback::IntakeRules};
+use balance_domain::{
+    playback::{MAX_RULE_S, PlaybackRate},
+    units::SECONDS_PER_DAY,
+};
+use balance_store::{
+    events::MAX_SHARDS,
+    playback::{Lifetimes, RulesChange},
+};
 
 /// Seconds for which responses to requests with an idempotency key are stored: one day.
 const REPLAY_S: u32 = SECONDS_PER_DAY;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PlaybackSettings {
-    /// Seconds after a counted view in which the same viewer and video do not count again
+    /// Seconds after a counted view in which the same viewer and video do not count again; stored at
+    /// the first start, a different value is then rejected: see `balance rules`
     ///
     /// Range: 0 to 86,400
+    ///
+    /// Default: the stored rule; 30 in a new database
     #[arg(
         long,
         env = "VIEW_WINDOW_S",
-        default_value_t = 30,
-        value_parser = clap::value_parser!(u32).range(0..=86_400)
+        value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_RULE_S))
     )]
-    pub(crate) view_window_s: u32,
+    pub(crate) view_window_s: Option<u32>,
 
-    /// Seconds between two ad slots of a video
+    /// Seconds between two ad slots of a video; stored at the first start, a different value is then
+    /// rejected: see `balance rules`
     ///
     /// Range: 1 to 86,400
+    ///
+    /// Default: the stored rule; 300 in a new database
     #[arg(
         long,
         env = "AD_INTERVAL_S",
-        default_value_t = 300,
-        value_parser = clap::value_parser!(u32).range(1..=86_400)
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RULE_S))
     )]
-    pub(crate) ad_interval_s: u32,
+    pub(crate) ad_interval_s: Option<u32>,
 
-    /// Highest playback rate that a pause credits; 0 disables the cap
+    /// Highest playback rate that a pause credits, 0 disables the cap; stored at the first start, a
+    /// different value is then rejected: see `balance rules`
     ///
     /// Range: 0 to 100, at most three decimals
-    #[arg(
-        long,
-        env = "MAX_PLAYBACK_RATE",
-        default_value = "2.0",
-        value_parser = playback_rate
-    )]
-    pub(crate) max_playback_rate: PlaybackRate,
+    ///
+    /// Default: the stored rule; 2 in a new database
+    #[arg(long, env = "MAX_PLAYBACK_RATE")]
+    pub(crate) max_playback_rate: Option<PlaybackRate>,
 
     /// Seconds that a viewer's position in a video is stored
     ///
@@ -101,7 +109,15 @@ pub(crate) struct PlaybackSettings {
 impl PlaybackSettings {
     /// Checks values that must fit together.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let (resume_ttl_s, view_window_s) = (self.resume_ttl_s, self.view_window_s);
+        match self.view_window_s {
+            Some(view_window_s) => self.check_view_window(view_window_s),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that positions are stored as long as a view window lasts.
+    pub(crate) fn check_view_window(&self, view_window_s: u32) -> anyhow::Result<()> {
+        let resume_ttl_s = self.resume_ttl_s;
         if resume_ttl_s < view_window_s {
             anyhow::bail!(
                 "RESUME_TTL_S: {resume_ttl_s} is less than VIEW_WINDOW_S: {view_window_s}; a viewer \
@@ -111,28 +127,33 @@ impl PlaybackSettings {
         Ok(())
     }
 
-    pub(crate) const fn intake_rules(&self) -> IntakeRules {
-        IntakeRules {
-            view_window_s: self.view_window_s,
-            playback_rate: self.max_playback_rate,
+    pub(crate) const fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
             resume_ttl_s: self.resume_ttl_s,
             replay_s: REPLAY_S,
-            ad_interval_s: self.ad_interval_s,
         }
     }
-}
 
-/// Parses a rate such as 2 or 1.25, from 0 to 100.
-fn playback_rate(text: &str) -> Result<PlaybackRate, String> {
-    let reason = "not a number from 0 to 100 with at most three decimals, such as 1.25";
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let are_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || decimals.len() > 3 || !are_digits(whole) || !are_digits(decimals) {
-        return Err(reason.to_owned());
+    /// Returns the rules of plays that are given.
+    pub(crate) const fn given_rules(&self) -> RulesChange {
+        RulesChange {
+            view_window_s: self.view_window_s,
+            ad_interval_s: self.ad_interval_s,
+            playback_rate: self.max_playback_rate,
+            replaces: None,
+        }
     }
-    let thousandths: Option<u32> = format!("{whole}{decimals:0<3}").parse().ok();
-    match thousandths {
-        Some(rate) if rate <= 100_000 => Ok(PlaybackRate(rate)),
-        _ => Err(reason.to_owned()),
+
+    /// Removes the rules that are options of `balance rules set`.
+    pub(crate) const fn forget_rules(&mut self, new: &RulesChange) {
+        if new.view_window_s.is_some() {
+            self.view_window_s = None;
+        }
+        if new.ad_interval_s.is_some() {
+            self.ad_interval_s = None;
+        }
+        if new.playback_rate.is_some() {
+            self.max_playback_rate = None;
+        }
     }
 }

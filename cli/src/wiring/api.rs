@@ -3,10 +3,10 @@
 use crate::wiring::{App, secret};
 use anyhow::Context;
 use balance_api::{Api, ProcessWorker, Secrets};
-use balance_redis::RedisIntake;
+use balance_redis::{IntakeSettings, RedisIntake};
 use balance_service::{
     jobs::launcher::Launcher,
-    playback::{EmbeddedIntake, Playback, intake::Intake},
+    playback::{EmbeddedIntake, Playback, RulesFeed, intake::Intake},
 };
 use std::sync::Arc;
 
@@ -48,22 +48,30 @@ impl ApiParts {
 /// Returns the intake: in the SQLite database, or in the fleet's Redis.
 async fn intake(app: &App) -> anyhow::Result<Arc<dyn Intake>> {
     let playback = &app.settings.playback;
-    let rules = playback.intake_rules();
+    let lifetimes = playback.lifetimes();
     if app.is_file() {
         let store = Arc::clone(&app.store);
-        return Ok(Arc::new(EmbeddedIntake::start(store, rules, app.timezone)));
+        return Ok(Arc::new(EmbeddedIntake::start(
+            store,
+            lifetimes,
+            app.timezone,
+        )));
     }
     let (Some(url), Some(events)) = (&app.settings.database.redis_url, &app.events) else {
         anyhow::bail!("REDIS_URL: required for a database on a server");
     };
     app.check_stream().await?;
+    app.check_ids().await?;
     let intake = RedisIntake::open(
         url,
         events.stream.identity().clone(),
-        playback.intake_shards,
-        playback.intake_backlog_max.into(),
-        rules,
-        app.timezone,
+        IntakeSettings {
+            shards: playback.intake_shards,
+            backlog_max: playback.intake_backlog_max.into(),
+            lifetimes,
+            timezone: app.timezone,
+        },
+        RulesFeed::start(Arc::clone(&app.store)).await?,
         Arc::clone(&app.clock),
     );
     Ok(Arc::new(intake.context("REDIS_URL")?))

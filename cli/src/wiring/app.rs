@@ -1,6 +1,7 @@
 //! An open database with its settings.
 
 use crate::{
+    output, progress,
     settings::{DEFAULT_TIMEZONE, Database, Settings},
     wiring::connect::{check_redis_urls, open_event_stream, open_notifier, open_store},
 };
@@ -14,7 +15,7 @@ use balance_service::{
     jobs::notifier::Notifier as _,
     settings::{business_timezone, stored_timezone},
 };
-use balance_store::{FileUse, Store};
+use balance_store::{FileUse, Store, operations::CompletedRestore};
 use balance_worker::settings::EventStreamSettings;
 use std::{
     path::{Path, PathBuf},
@@ -43,6 +44,8 @@ pub(crate) struct App {
     pub(crate) events: Option<EventStreamSettings>,
     /// The notifier of a fleet; none on SQLite.
     pub(super) fleet_notifier: Option<RedisNotifier>,
+    /// The restore that was completed when this process opened a backup.
+    pub(crate) completed_restore: Option<CompletedRestore>,
     /// The lock file beside an SQLite database; none on a server.
     pub(super) lock_path: Option<PathBuf>,
 }
@@ -72,6 +75,15 @@ impl App {
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Arc::new(open_store(&settings, database, file_use, &clock).await?);
+        let completed_restore = match file_use {
+            FileUse::Read => None,
+            FileUse::Write | FileUse::Create => store.complete_restored_backup().await?,
+        };
+        if let Some(completed) = &completed_restore {
+            progress::line(&output::restored(completed));
+        }
+        // Reads the generation, which tokens and caches depend on.
+        store.assigned_ids().await?;
         let identity = match (has_redis, file_use) {
             (false, _) => None,
             (true, FileUse::Read) => store.stored_stream_identity().await?,
@@ -98,6 +110,7 @@ impl App {
             timezone,
             events,
             fleet_notifier,
+            completed_restore,
             lock_path: match database {
                 Database::Sqlite(path) => Some(Store::lock_path(path)),
                 Database::MySql(_) => None,

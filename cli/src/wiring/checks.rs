@@ -9,8 +9,11 @@ use anyhow::{Context, anyhow};
 use balance_service::{
     events::identity::{IdentityError, require_stream},
     jobs::notifier::NotifierError,
-    settings::{intake_shards, stored_intake_shards},
+    operations::restore::{IdWatch, check_ids_at_start},
+    settings::{intake_shards, play_rules, stored_intake_shards},
 };
+use balance_store::playback::RulesVersion;
+use std::sync::Arc;
 
 /// Rejects settings that do not fit the command or each other, before a database is opened or created.
 pub(crate) fn check_settings(command: &Command, settings: &Settings) -> anyhow::Result<()> {
@@ -22,12 +25,6 @@ pub(crate) fn check_settings(command: &Command, settings: &Settings) -> anyhow::
             "DATABASE_URL: `events` requires the event stream of a fleet, and an SQLite database \
              has none"
         ),
-        Command::Import {
-            imports: Some(_),
-            plays,
-        } if plays.ads > 0 || plays.link_accounts || !plays.files.is_empty() => {
-            anyhow::bail!("`import list` and `import undo` have no options of an import")
-        }
         Command::Serve | Command::Api => {
             secret::check(settings)?;
             require_redis(settings, is_file)
@@ -66,6 +63,32 @@ impl App {
         }
     }
 
+    /// Rejects a database that was restored, until every id in the event stream is below its sequences.
+    /// If the stream is unavailable, no id is assigned until an [`IdWatch`] has checked them.
+    pub(crate) async fn check_ids(&self) -> anyhow::Result<()> {
+        let Some(events) = &self.events else {
+            return Ok(());
+        };
+        let checked = check_ids_at_start(self.store.as_ref(), events.stream.as_ref());
+        checked.await.context("DATABASE_URL")
+    }
+
+    /// Checks the ids for a command that assigns some. A database without an event stream has nothing to
+    /// compare them with.
+    pub(crate) async fn check_ids_of_command(&self) -> anyhow::Result<()> {
+        if self.is_file() || stored_intake_shards(self.store.as_ref()).await?.is_none() {
+            return Ok(());
+        }
+        self.check_shards().await?;
+        self.check_ids().await
+    }
+
+    /// Starts the periodic check of a process that assigns ids.
+    pub(crate) fn watch_ids(&self) -> Option<IdWatch> {
+        let stream = self.stream()?;
+        Some(IdWatch::start(Arc::clone(&self.store), stream))
+    }
+
     /// Rejects a database with an event stream if `REDIS_URL` is missing or `INTAKE_SHARDS`
     /// differs.
     pub(crate) async fn check_shards(&self) -> anyhow::Result<()> {
@@ -84,6 +107,15 @@ impl App {
             ),
             _ => Ok(()),
         }
+    }
+
+    /// Returns the rules of plays. The first process that uses them stores those of its settings. Rejects
+    /// different ones, and positions that expire within the view window.
+    pub(crate) async fn play_rules(&self) -> anyhow::Result<RulesVersion> {
+        let playback = &self.settings.playback;
+        let stored = play_rules(self.store.as_ref(), &playback.given_rules()).await?;
+        playback.check_view_window(stored.rules.view_window_s)?;
+        Ok(stored)
     }
 
     /// Rejects a process of a fleet without Redis, and waits until Redis is available.

@@ -51,7 +51,6 @@ pub(super) fn open_event_stream(
     let stream = open_stream(settings, identity)?;
     Ok(Some(EventStreamSettings {
         stream: Arc::new(stream),
-        ad_interval_s: playback.ad_interval_s,
         retention_h: playback.stream_retention_h,
         close_timeout_s: playback.close_timeout_s,
     }))

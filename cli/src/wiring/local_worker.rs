@@ -76,6 +76,7 @@ impl App {
     /// Starts a worker in this process.
     pub(crate) async fn start_worker(&self, mode: WorkerMode) -> anyhow::Result<LocalWorker> {
         self.check_stream().await?;
+        self.check_ids().await?;
         let (lock, outcome) = self.join().await?;
         let orphaned = match outcome {
             LockOutcome::Exclusive => self.store.running().await?,

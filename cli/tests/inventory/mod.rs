@@ -3,7 +3,7 @@
 
 /// The arguments of each command after its name. `CSV` is a file of plays, `NEW` a new file, `DIR` the
 /// folder of the database.
-const ARGUMENTS: [(&str, &[&str]); 31] = [
+const ARGUMENTS: [(&str, &[&str]); 35] = [
     ("demo", &["--dir", "DIR", "--reset"]),
     ("import", &["CSV"]),
     ("import list", &[]),
@@ -22,11 +22,15 @@ const ARGUMENTS: [(&str, &[&str]); 31] = [
     ("jobs abandon", &["1"]),
     ("rates show", &[]),
     ("rates set", &["CSV", "--effective-from", "2099-01-01"]),
+    ("rules show", &[]),
+    ("rules set", &["--view-window-s", "31"]),
     ("events adopt", &[]),
     ("events replay", &[]),
+    ("restore complete", &[]),
     ("admin create", &["boss", "--password-file", "CSV"]),
     ("admin grant", &["boss"]),
     ("admin password", &["boss", "--password-file", "CSV"]),
+    ("clock repair", &[]),
     ("migrate", &[]),
     ("backup", &["NEW"]),
     ("serve", &[]),
@@ -40,7 +44,7 @@ const ARGUMENTS: [(&str, &[&str]); 31] = [
 /// The commands that use no database, and those whose kind of database is always wrong here.
 pub(crate) const WITHOUT: [&str; 4] = ["openapi", "completions", "events adopt", "events replay"];
 /// The commands that only read.
-pub(crate) const READ: [&str; 8] = [
+pub(crate) const READ: [&str; 9] = [
     "import list",
     "report top5",
     "report revenue",
@@ -48,6 +52,7 @@ pub(crate) const READ: [&str; 8] = [
     "jobs list",
     "jobs show",
     "rates show",
+    "rules show",
     "workers",
 ];
 

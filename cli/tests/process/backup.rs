@@ -1,7 +1,7 @@
 //! `balance backup`: a copy while a server writes, its restoration, and what is rejected.
 
 use crate::{
-    env::{Call, TestEnv, block_on},
+    env::{Call, TestEnv, block_on, until},
     plays::half_settled,
     rows::assert_same,
 };
@@ -110,6 +110,15 @@ fn assert_usable(env: &Rc<TestEnv>) {
     server.end().succeeded();
 }
 
+/// Asserts that a backup has the rows of its database and the mark of a backup.
+#[track_caller]
+fn assert_copied(backup: &TestEnv, env: &TestEnv) {
+    let rows = backup.everything().into_iter();
+    let (mark, rows): (Vec<_>, Vec<_>) = rows.partition(|row| row.starts_with("setting|restore|"));
+    assert_eq!(mark, ["setting|restore|pending"]);
+    assert_same(&rows, &env.everything(), "a backup");
+}
+
 #[test]
 fn a_backup_without_a_server_equals_the_database_and_leaves_it_unchanged() {
     let env = half_settled();
@@ -119,7 +128,7 @@ fn a_backup_without_a_server_equals_the_database_and_leaves_it_unchanged() {
     env.balance(&["backup", &path]).run().succeeded();
     assert!(fs::read(env.database()).unwrap() == before);
     let restored = restore(&path);
-    assert_same(&restored.everything(), &env.everything(), "a backup");
+    assert_copied(&restored, &env);
     let verify = |env: &TestEnv| {
         let found = env.balance(&["verify", "--json"]).run().succeeded();
         found.json()
@@ -165,13 +174,53 @@ fn a_backup_replaces_nothing_and_leaves_no_part_behind() {
 }
 
 #[test]
+fn a_killed_backup_leaves_one_folder() {
+    let env = half_settled();
+    env.execute(
+        "INSERT INTO setting (name, value) WITH RECURSIVE n (i) AS \
+         (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) \
+         SELECT 'filler ' || i, hex(randomblob(500000)) FROM n",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backup.db").display().to_string();
+    let entries = || -> Vec<_> {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let has_begun = || {
+        let files = entries()
+            .into_iter()
+            .filter_map(|one| fs::read_dir(one).ok());
+        files.flatten().any(|file| {
+            let size = file.and_then(|file| file.metadata());
+            size.is_ok_and(|file| file.len() > 1_000_000)
+        })
+    };
+    for _ in 0..20 {
+        let mut running = env.balance(&["backup", &path]).start();
+        until("the copy to begin", || has_begun() || running.has_ended());
+        running.kill();
+        if running.wait().was_killed() {
+            break;
+        }
+        fs::remove_file(&path).unwrap();
+    }
+    let left = entries();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let name = left[0].file_name().unwrap().to_string_lossy();
+    assert!(
+        left[0].is_dir() && name.starts_with(".balance-backup-"),
+        "{left:?}"
+    );
+}
+
+#[test]
 fn a_database_of_an_older_program_is_copied_as_it_is() {
     let env = half_settled();
     env.execute("DROP TABLE job_execution_trace; DELETE FROM _sqlx_migrations WHERE version = 12");
     let path = env.folder().join("backup.db").display().to_string();
     env.balance(&["backup", &path]).run().succeeded();
-    let restored = restore(&path);
-    assert_same(&restored.everything(), &env.everything(), "a backup");
+    assert_copied(&restore(&path), &env);
 }
 
 #[test]

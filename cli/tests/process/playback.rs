@@ -94,3 +94,38 @@ fn midnight_separates_the_plays_and_the_day_is_settled_while_viewers_play() {
     env.balance(&["verify"]).run().succeeded();
     server.end().succeeded();
 }
+
+#[test]
+fn a_server_whose_clock_was_ahead_continues_after_one_command() {
+    let env = Rc::new(TestEnv::empty());
+    let server = serve(&env, "Asia/Seoul");
+    let client = server.client();
+    let (token, video) = block_on(async {
+        let (_, owner) = client.user("owner").await;
+        let (_, viewer) = client.user("viewer").await;
+        (viewer, client.video(&owner, "film", 600).await)
+    });
+    let play = || {
+        let path = format!("/videos/{video}/play");
+        block_on(client.request("POST", &path, &token))
+    };
+    let ready = || block_on(client.request("GET", "/health/ready", ""));
+    ready().is(200);
+    // As a process leaves it that ran with a clock three days ahead.
+    env.execute("UPDATE intake_clock SET last_micros = last_micros + 3 * 86400 * 1000000");
+    let text = ready().is(503).json().to_string();
+    assert!(text.contains("the last play or pause was at 2"), "{text}");
+    assert!(text.contains("and the clock is at 2"), "{text}");
+    assert!(text.contains("`balance clock repair`"), "{text}");
+    assert!(play().is(503).retry_after.is_some());
+    let repaired = env.balance(&["clock", "repair"]).run().succeeded().stdout;
+    assert!(
+        repaired.starts_with("set the last instant of the intake from 2"),
+        "{repaired}"
+    );
+    ready().is(200);
+    play().is(200);
+    let repaired = env.balance(&["clock", "repair"]).run().succeeded().stdout;
+    assert!(repaired.contains("nothing was ahead of it"), "{repaired}");
+    server.end().succeeded();
+}

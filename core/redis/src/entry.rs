@@ -1,7 +1,11 @@
 //! Conversion between entries of a Redis stream and [`Entry`].
 
-use crate::event;
-use ::redis::{FromRedisValue, Value, streams::StreamId};
+use crate::{connection::Connection, event};
+use ::redis::{
+    FromRedisValue, RedisError, Value,
+    streams::{StreamId, StreamRangeReply},
+};
+use balance_service::events::stream::SeenIds;
 use balance_store::events::{Entry, EntryId};
 use std::collections::BTreeMap;
 
@@ -9,16 +13,43 @@ use std::collections::BTreeMap;
 pub(crate) fn decode(shard: u16, ids: &[StreamId]) -> Vec<Entry> {
     ids.iter()
         .filter_map(|id| {
-            let fields: BTreeMap<String, String> = id
-                .map
-                .iter()
-                .map(|(name, value)| (name.clone(), text(value)))
-                .collect();
             Some(Entry {
                 id: entry_id(shard, &id.id)?,
-                content: event::decode(&fields),
+                content: event::decode(&fields(id)),
             })
         })
+        .collect()
+}
+
+/// Decodes what entries state about users and videos.
+pub(crate) fn decode_seen(shard: u16, ids: &[StreamId]) -> Vec<(EntryId, Option<SeenIds>)> {
+    ids.iter()
+        .filter_map(|id| Some((entry_id(shard, &id.id)?, event::seen(&fields(id)))))
+        .collect()
+}
+
+/// Reads entries of a stream from the one after `after` to `upto`, at most `limit`.
+pub(crate) async fn range(
+    connection: &mut Connection,
+    stream: &str,
+    after: Option<EntryId>,
+    upto: EntryId,
+    limit: u32,
+) -> Result<StreamRangeReply, RedisError> {
+    ::redis::cmd("XRANGE")
+        .arg(stream)
+        .arg(after.map_or_else(|| "-".to_owned(), |id| format!("({}", stream_id(id))))
+        .arg(stream_id(upto))
+        .arg("COUNT")
+        .arg(limit)
+        .query_async(connection)
+        .await
+}
+
+fn fields(id: &StreamId) -> BTreeMap<String, String> {
+    id.map
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
         .collect()
 }
 

@@ -6,17 +6,26 @@
 //! | `kind` | play, pause | `play` or `pause` |
 //! | `user`, `video` | play, pause | user id and video id |
 //! | `counted` | play | `1` if the play counts as a view, otherwise `0` |
+//! | `owner`, `length` | play | the video's owner and its length in seconds, for restores |
 //! | `from` | pause | position of the session before the pause, in seconds |
 //! | `credited` | pause | seconds that count |
 //! | `reported` | pause | seconds that the player reported |
+//! | `ads` | pause | the ads that were shown, such as `300:1,600:4`: the second of the slot, the ad id |
+//! | `rules` | play, pause | version of the rules that decided |
 //! | `seal` | seal | end of the day, in milliseconds since 1970; the only field |
+//!
+//! Entries of earlier versions have neither `ads` nor `rules`.
 
 use balance_domain::{
     accounts::UserId,
     playback::EventId,
-    videos::{MAX_DURATION_S, VideoId},
+    videos::{AdId, AdSlot, MAX_DURATION_S, VideoId},
 };
-use balance_store::events::{Content, EventKind, PlaybackEvent};
+use balance_service::events::stream::SeenIds;
+use balance_store::{
+    events::{Content, EventKind, PlaybackEvent, ShownAds},
+    playback::VideoFacts,
+};
 use std::collections::BTreeMap;
 
 /// Formats an event id as its field.
@@ -37,6 +46,25 @@ pub(crate) fn decode(fields: &BTreeMap<String, String>) -> Content {
             reason,
         },
     }
+}
+
+/// Decodes what an entry states about a user and a video. A pause, and a play of an older version, lack
+/// the facts about the video.
+pub(crate) fn seen(fields: &BTreeMap<String, String>) -> Option<SeenIds> {
+    let number = |name: &str| fields.get(name)?.parse::<i64>().ok();
+    let id = VideoId(number("video")?);
+    let facts = || {
+        Some(VideoFacts {
+            id,
+            owner_id: UserId(number("owner").filter(|owner| *owner > 0)?),
+            duration_s: number("length").filter(|s| (1..=MAX_DURATION_S).contains(s))?,
+        })
+    };
+    Some(SeenIds {
+        user_id: UserId(number("user")?),
+        video_id: id,
+        video: facts(),
+    })
 }
 
 fn decode_event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, String> {
@@ -67,15 +95,48 @@ fn decode_event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, Stri
             from_s: number("from", 0, MAX_DURATION_S)?,
             credited_s: number("credited", 0, MAX_DURATION_S)?,
             reported_s: number("reported", 0, MAX_DURATION_S)?,
+            ads: match fields.get("ads") {
+                Some(ads) => ShownAds::Decided(ad_slots(ads)?),
+                None => ShownAds::Undecided,
+            },
         },
         _ => return Err("field kind is neither play nor pause".to_owned()),
     };
+    let rules_version = match fields.get("rules") {
+        Some(_) => number("rules", 1, i64::from(u32::MAX))?,
+        None => 0,
+    };
     Ok(PlaybackEvent {
+        rules_version: u32::try_from(rules_version).unwrap_or(u32::MAX),
         id: EventId(id.to_be_bytes()),
         user_id: UserId(number("user", 1, i64::MAX)?),
         video_id: VideoId(number("video", 1, i64::MAX)?),
         kind,
     })
+}
+
+/// Parses the field `ads`. A slot lies within the longest video, so that there are at most as many
+/// slots as it has seconds.
+fn ad_slots(text: &str) -> Result<Vec<AdSlot>, String> {
+    let slot = |text: &str| {
+        let (slot_s, ad_id) = text.split_once(':')?;
+        let slot_s = slot_s.parse().ok()?;
+        let ad_id = ad_id.parse().ok().filter(|id| *id > 0)?;
+        let ad_id = AdId(ad_id);
+        (1..=MAX_DURATION_S)
+            .contains(&slot_s)
+            .then_some(AdSlot { slot_s, ad_id })
+    };
+    let slots: Option<Vec<AdSlot>> = match text {
+        "" => Some(Vec::new()),
+        _ => text.split(',').map(slot).collect(),
+    };
+    let slots = slots.ok_or("field ads is not a list of slots and ads, such as 300:1,600:4")?;
+    let is_ordered = slots.is_sorted_by(|one, next| one.slot_s < next.slot_s);
+    if !is_ordered {
+        return Err("field ads is not in the order of slots".to_owned());
+    }
+    Ok(slots)
 }
 
 #[cfg(test)]
@@ -92,13 +153,14 @@ mod tests {
     #[test]
     fn events_round_trip() {
         let id = EventId([0x0f; 16]);
-        let play = format!("id={} kind=play user=7 video=9 counted=1", hex(id));
+        let play = format!("id={} kind=play user=7 video=9 counted=1 rules=3", hex(id));
         assert_eq!(
             decode(&fields(&play)),
             Content::Event(PlaybackEvent {
                 id,
                 user_id: UserId(7),
                 video_id: VideoId(9),
+                rules_version: 3,
                 kind: EventKind::Play { is_counted: true },
             })
         );
@@ -106,21 +168,35 @@ mod tests {
             "id={} kind=pause user=7 video=9 from=10 credited=20 reported=30",
             hex(id)
         );
-        let Content::Event(event) = decode(&fields(&pause)) else {
-            panic!("an event");
+        let decoded = |pause: &str| match decode(&fields(pause)) {
+            Content::Event(event) => (event.rules_version, event.kind),
+            content => panic!("{content:?}"),
         };
-        let pause = EventKind::Pause {
+        let kind = |ads| EventKind::Pause {
             from_s: 10,
             credited_s: 20,
             reported_s: 30,
+            ads,
         };
-        assert_eq!(event.kind, pause);
+        assert_eq!(decoded(&pause), (0, kind(ShownAds::Undecided)), "earlier");
+        let none = format!("{pause} ads= rules=4294967295");
+        let nothing = kind(ShownAds::Decided(Vec::new()));
+        assert_eq!(decoded(&none), (u32::MAX, nothing));
+        let slots = [(12, 5), (24, 1)].map(|(slot_s, id)| AdSlot {
+            slot_s,
+            ad_id: AdId(id),
+        });
+        let two = format!("{pause} ads=12:5,24:1 rules=1");
+        assert_eq!(decoded(&two), (1, kind(ShownAds::Decided(slots.to_vec()))));
         assert_eq!(decode(&fields("seal=1")), Content::Seal);
     }
 
     #[test]
     fn invalid_entries_are_returned_with_the_reason() {
         let id = "0123456789abcdef0123456789abcdef";
+        let pause = |more: &str| {
+            format!("id={id} kind=pause from=0 credited=1 reported=1 user=1 video=1 {more}")
+        };
         for (text, reason) in [
             ("", "field id is missing"),
             ("id=12", "field id is not 32 hexadecimal digits"),
@@ -151,6 +227,13 @@ mod tests {
                 &format!("id={id} kind=pause from=0 credited=86401 reported=1 user=1 video=1"),
                 "field credited is not",
             ),
+            (&pause("ads=300"), "field ads is not a list"),
+            (&pause("ads=300:0"), "field ads is not a list"),
+            (&pause("ads=0:1"), "field ads is not a list"),
+            (&pause("ads=86401:1"), "field ads is not a list"),
+            (&pause("ads=300:1,"), "field ads is not a list"),
+            (&pause("ads=300:1,300:2"), "field ads is not in the order"),
+            (&pause("ads= rules=0"), "field rules is not a number"),
         ] {
             let Content::Invalid { reason: actual, .. } = decode(&fields(text)) else {
                 panic!("{text}");

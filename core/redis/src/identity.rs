@@ -67,6 +67,30 @@ pub(crate) async fn found(
     })
 }
 
+/// Returns the name of the server for an identity. The first call stores `candidate`.
+pub(crate) async fn origin(
+    connection: &mut Connection,
+    identity: &StreamIdentity,
+    candidate: &str,
+) -> Result<String, RedisError> {
+    let key = Shard {
+        identity,
+        layout: StreamLayout::ByViewer,
+        number: 0,
+    }
+    .key("origin");
+    let stored: (Option<String>, String) = ::redis::pipe()
+        .atomic()
+        .cmd("SET")
+        .arg(&key)
+        .arg(candidate)
+        .arg("NX")
+        .get(&key)
+        .query_async(connection)
+        .await?;
+    Ok(stored.1)
+}
+
 /// Creates the streams that are missing, and their consumer groups. Their entries follow those of
 /// retired streams, also if the clock of the server steps back: their days can be closed.
 pub(crate) async fn create(

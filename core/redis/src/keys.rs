@@ -80,6 +80,11 @@ impl<'a> Shard<'a> {
         self.key("lag-check")
     }
 
+    /// Returns the key of the highest assigned ids: a hash of `user` and `video`.
+    pub(crate) fn highest_ids(self) -> String {
+        self.key("highest")
+    }
+
     /// Returns the key of a day's suppressed counts: a hash with the fields `<video>:<reason>`.
     pub(crate) fn suppressed(self, date: NaiveDate) -> String {
         self.key(&format!("refused:{date}"))

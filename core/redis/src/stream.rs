@@ -2,27 +2,24 @@
 //! acknowledges them after the commit. A seal marks the end of a day. Old entries are trimmed.
 
 use crate::{
-    backlog, by_video,
-    connection::{self, Connection, ConnectionError, Timeouts, field},
-    entry::{self, entry_id, stream_id},
-    group,
-    identity::{self, missing_reason},
+    backlog, by_video, clock,
+    connection::{self, Connection, Timeouts, field},
+    entry::{self, entry_id},
+    group, highest_ids, identity,
     keys::{CONSUMER_GROUP, Shard},
+    stream_error::{from_connection, missing, stream_error},
+    suppressed,
 };
-use ::redis::{RedisError, Script, streams::StreamRangeReply};
+use ::redis::{Script, streams::StreamRangeReply};
 use async_trait::async_trait;
-use balance_domain::{
-    units::{MS_PER_HOUR, SECONDS_PER_DAY},
-    videos::VideoId,
-};
+use balance_domain::units::{MS_PER_HOUR, SECONDS_PER_DAY};
 use balance_service::events::stream::{
-    Closed, EventStream, Found, Memory, Renamed, Retained, StreamError, StreamKind, SuppressedPage,
+    Closed, EventStream, Found, Memory, Renamed, Retained, SeenIds, StreamClock, StreamError,
+    StreamKind, StreamRepair, SuppressedPage,
 };
 use balance_store::{
-    events::{
-        Entry, EntryId, MAX_SHARDS, StreamIdentity, StreamLayout, SuppressedCount, SuppressedShard,
-    },
-    playback::SuppressedReason,
+    events::{Entry, EntryId, MAX_SHARDS, StreamIdentity, StreamLayout, SuppressedShard},
+    operations::HighestIds,
 };
 use chrono::NaiveDate;
 use std::{sync::LazyLock, time::Duration};
@@ -37,8 +34,6 @@ const TIMEOUTS: Timeouts = Timeouts {
     retries: 3,
 };
 
-static CLOSE_DAY: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/close_day.lua")));
 static TRIM: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/trim.lua")));
 
@@ -88,6 +83,27 @@ impl RedisStream {
         }
     }
 
+    /// Reads at most `limit` entries of `retained`, from the one after `after`.
+    async fn range(
+        &self,
+        retained: Retained,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Result<StreamRangeReply, StreamError> {
+        let mut connection = self.connection.clone();
+        let mut kind = retained.kind;
+        loop {
+            let key = self.stream_key(kind, retained.shard);
+            let found = entry::range(&mut connection, &key, after, retained.newest, limit).await;
+            let found = found.map_err(stream_error)?;
+            if !found.ids.is_empty() || kind != StreamKind::ByVideo {
+                return Ok(found);
+            }
+            // An upgrade may have retired the stream meanwhile.
+            kind = StreamKind::Retired;
+        }
+    }
+
     fn all_shards(&self) -> impl Iterator<Item = Shard<'_>> {
         Shard::all(&self.identity, StreamLayout::ByViewer, self.shards)
     }
@@ -106,6 +122,13 @@ impl EventStream for RedisStream {
     async fn found(&self) -> Result<Found, StreamError> {
         let mut connection = self.connection.clone();
         identity::found(&mut connection, &self.identity, self.shards)
+            .await
+            .map_err(stream_error)
+    }
+
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError> {
+        let mut connection = self.connection.clone();
+        identity::origin(&mut connection, &self.identity, candidate)
             .await
             .map_err(stream_error)
     }
@@ -159,7 +182,7 @@ impl EventStream for RedisStream {
         Ok(())
     }
 
-    async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError> {
+    async fn close(&self, day_end_ms: i64, now_ms: i64) -> Result<Closed, StreamError> {
         let found = self.found().await?;
         if !found.by_video.is_empty() {
             return Err(StreamError(format!(
@@ -168,29 +191,18 @@ impl EventStream for RedisStream {
             )));
         }
         let mut connection = self.connection.clone();
-        let mut closed = Closed::Drained;
-        for shard in self.all_shards() {
-            let reply: String = CLOSE_DAY
-                .key(shard.stream())
-                .arg(CONSUMER_GROUP)
-                .arg(day_end_ms)
-                .invoke_async(&mut connection)
-                .await
-                .map_err(stream_error)?;
-            // The loop continues after a shard that is not drained, so that every shard is sealed as
-            // early as possible.
-            closed = match (reply.as_str(), closed) {
-                ("not over", _) => Closed::NotOver,
-                ("waiting", Closed::Drained) => Closed::Waiting,
-                ("waiting" | "drained", closed) => closed,
-                ("missing", _) => return Err(missing(&self.identity)),
-                (other, _) => {
-                    let reason = format!("unexpected reply of close_day.lua: '{other}'");
-                    return Err(StreamError(reason));
-                }
-            };
-        }
-        Ok(closed)
+        clock::close(&mut connection, self.all_shards(), day_end_ms, now_ms).await
+    }
+
+    async fn clock(&self) -> Result<StreamClock, StreamError> {
+        let mut connection = self.connection.clone();
+        let clock = clock::read(&mut connection, self.all_shards()).await;
+        clock.map_err(stream_error)
+    }
+
+    async fn repair_clock(&self, now_ms: i64) -> Result<StreamRepair, StreamError> {
+        let mut connection = self.connection.clone();
+        clock::repair(&mut connection, self.all_shards(), now_ms).await
     }
 
     async fn trim(&self, before_ms: i64) -> Result<(), StreamError> {
@@ -250,24 +262,18 @@ impl EventStream for RedisStream {
         after: Option<EntryId>,
         limit: u32,
     ) -> Result<Vec<Entry>, StreamError> {
-        let mut connection = self.connection.clone();
-        let mut kind = retained.kind;
-        loop {
-            let found: StreamRangeReply = ::redis::cmd("XRANGE")
-                .arg(self.stream_key(kind, retained.shard))
-                .arg(after.map_or_else(|| "-".to_owned(), |id| format!("({}", stream_id(id))))
-                .arg(stream_id(retained.newest))
-                .arg("COUNT")
-                .arg(limit)
-                .query_async(&mut connection)
-                .await
-                .map_err(stream_error)?;
-            if !found.ids.is_empty() || kind != StreamKind::ByVideo {
-                return Ok(entry::decode(retained.shard, &found.ids));
-            }
-            // An upgrade may have retired the stream meanwhile.
-            kind = StreamKind::Retired;
-        }
+        let found = self.range(retained, after, limit).await?;
+        Ok(entry::decode(retained.shard, &found.ids))
+    }
+
+    async fn reread_ids(
+        &self,
+        retained: Retained,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Result<Vec<(EntryId, Option<SeenIds>)>, StreamError> {
+        let found = self.range(retained, after, limit).await?;
+        Ok(entry::decode_seen(retained.shard, &found.ids))
     }
 
     fn shards(&self) -> u16 {
@@ -282,21 +288,10 @@ impl EventStream for RedisStream {
         limit: u32,
     ) -> Result<SuppressedPage, StreamError> {
         let mut connection = self.connection.clone();
-        let (next, counts): (u64, Vec<(Vec<u8>, Vec<u8>)>) = ::redis::cmd("HSCAN")
-            .arg(self.shard(shard.layout, shard.number).suppressed(date))
-            .arg(cursor)
-            .arg("COUNT")
-            .arg(limit)
-            .query_async(&mut connection)
+        let key = self.shard(shard.layout, shard.number).suppressed(date);
+        suppressed::page(&mut connection, &key, shard, date, cursor, limit)
             .await
-            .map_err(stream_error)?;
-        Ok(SuppressedPage {
-            counts: counts
-                .iter()
-                .filter_map(|(field, count)| suppressed_count(shard, date, field, count))
-                .collect(),
-            next: (next != 0).then_some(next),
-        })
+            .map_err(stream_error)
     }
 
     async fn expire_suppressed(
@@ -314,6 +309,20 @@ impl EventStream for RedisStream {
             .map_err(stream_error)
     }
 
+    async fn highest_ids(&self) -> Result<HighestIds, StreamError> {
+        let mut connection = self.connection.clone();
+        highest_ids::highest(&mut connection, &self.identity, self.shards)
+            .await
+            .map_err(stream_error)
+    }
+
+    async fn raise_highest_ids(&self, ids: HighestIds) -> Result<(), StreamError> {
+        let mut connection = self.connection.clone();
+        highest_ids::raise(&mut connection, self.shard(StreamLayout::ByViewer, 0), ids)
+            .await
+            .map_err(stream_error)
+    }
+
     async fn memory(&self) -> Result<Memory, StreamError> {
         let mut connection = self.connection.clone();
         let info = connection.info("memory").await.map_err(from_connection)?;
@@ -327,42 +336,5 @@ impl EventStream for RedisStream {
             used_bytes: bytes("used_memory")?.saturating_sub(buffers),
             max_bytes: bytes("maxmemory")?,
         })
-    }
-}
-
-/// Parses a count of the scripts. Returns `None` for any other field.
-fn suppressed_count(
-    shard: SuppressedShard,
-    date: NaiveDate,
-    field: &[u8],
-    count: &[u8],
-) -> Option<SuppressedCount> {
-    let (video, reason) = std::str::from_utf8(field).ok()?.split_once(':')?;
-    let count = std::str::from_utf8(count).ok()?.parse().ok()?;
-    (count > 0).then_some(SuppressedCount {
-        shard,
-        date,
-        video_id: VideoId(video.parse().ok()?),
-        reason: SuppressedReason::ALL
-            .into_iter()
-            .find(|one| one.name() == reason)?,
-        count,
-    })
-}
-
-pub(crate) fn missing(identity: &StreamIdentity) -> StreamError {
-    StreamError(missing_reason(identity))
-}
-
-pub(crate) fn stream_error(error: RedisError) -> StreamError {
-    from_connection(connection::connection_error(error))
-}
-
-fn from_connection(error: ConnectionError) -> StreamError {
-    match error {
-        ConnectionError::Rejected(reason) | ConnectionError::NotWritable(reason) => {
-            StreamError(reason.to_owned())
-        }
-        ConnectionError::Unavailable(reason) => StreamError(reason),
     }
 }

@@ -1,7 +1,11 @@
 //! Settings that are stored in the database, because its rows depend on them.
 
-use balance_domain::calendar::BusinessTimezone;
-use balance_store::{Store, StoreError, settings::INTAKE_SHARDS};
+use balance_domain::{calendar::BusinessTimezone, playback::PlayRules};
+use balance_store::{
+    Store, StoreError,
+    playback::{RulesChange, RulesVersion},
+    settings::INTAKE_SHARDS,
+};
 
 const TIMEZONE: &str = "business_timezone";
 
@@ -14,6 +18,20 @@ pub enum StoredSettingError {
          database; unset it, or set it to '{stored}'"
     )]
     OtherTimezone { given: String, stored: String },
+    /// A rule of plays differs from the stored one.
+    #[error(
+        "{name}: {given} differs from {stored}, the stored rule of plays (version {version}); unset \
+         it, or change the rule with `balance rules set {option} {given}`"
+    )]
+    OtherRule {
+        /// The setting.
+        name: &'static str,
+        /// The option of `balance rules set`.
+        option: &'static str,
+        given: String,
+        stored: String,
+        version: u32,
+    },
     /// The stored text cannot be parsed.
     #[error("failed to parse a stored setting: {0}")]
     Damaged(String),
@@ -68,6 +86,56 @@ fn checked_timezone(
         }),
         _ => Ok(zone),
     }
+}
+
+/// Returns the rules of plays of a database. The first process that uses them stores `given`, and the
+/// defaults for the rules that it does not contain; later ones reject different rules.
+///
+/// # Errors
+/// If a given rule differs from the stored one, or the store fails.
+pub async fn play_rules(
+    store: &Store,
+    given: &RulesChange,
+) -> Result<RulesVersion, StoredSettingError> {
+    let first = given.applied_to(PlayRules::DEFAULT);
+    let stored = store.play_rules_or_insert(&first).await?;
+    let (rules, version) = (stored.rules, stored.version);
+    let number = |given: Option<u32>, stored: u32| {
+        let given = given.filter(|given| *given != stored);
+        given.map(|given| (given.to_string(), stored.to_string()))
+    };
+    let rate = given
+        .playback_rate
+        .filter(|rate| *rate != rules.playback_rate);
+    let differences = [
+        (
+            "VIEW_WINDOW_S",
+            "--view-window-s",
+            number(given.view_window_s, rules.view_window_s),
+        ),
+        (
+            "AD_INTERVAL_S",
+            "--ad-interval-s",
+            number(given.ad_interval_s, rules.ad_interval_s),
+        ),
+        (
+            "MAX_PLAYBACK_RATE",
+            "--max-playback-rate",
+            rate.map(|rate| (rate.to_string(), rules.playback_rate.to_string())),
+        ),
+    ];
+    for (name, option, difference) in differences {
+        if let Some((given, stored)) = difference {
+            return Err(StoredSettingError::OtherRule {
+                name,
+                option,
+                given,
+                stored,
+                version,
+            });
+        }
+    }
+    Ok(stored)
 }
 
 /// Returns the number of shards of a database's plays. The first start stores `given`.

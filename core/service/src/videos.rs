@@ -1,7 +1,7 @@
 //! Videos and ads.
 
 use crate::listing::Listing;
-use balance_domain::videos::{AdId, MAX_DURATION_S, Title, VideoId};
+use balance_domain::videos::{AdId, MAX_ADS, MAX_DURATION_S, Title, VideoId};
 use balance_store::{
     Store, StoreError,
     videos::{Ad, Created, Creation, ListedVideo, NewVideo, VideoOrder, VideoQuery},
@@ -19,6 +19,8 @@ pub enum VideoError {
     /// The idempotency key was used for a different request.
     #[error("the Idempotency-Key was used for a different request")]
     KeyReused,
+    #[error("{MAX_ADS} ads are registered, the maximum number")]
+    TooManyAds,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -93,7 +95,8 @@ impl Videos {
     /// Registers an ad.
     ///
     /// # Errors
-    /// If the title is invalid, the key was used for a different request, or the store fails.
+    /// If the title is invalid, [`MAX_ADS`] ads are registered, the key was used for a different request,
+    /// or the store fails.
     pub async fn register_ad(&self, creation: &Creation, title: &str) -> Result<Ad, VideoError> {
         let title = parse_title(title)?;
         let created = self.store.create_ad(creation, &title).await?;
@@ -128,5 +131,6 @@ fn created_id<T>(created: Created<T>) -> Result<T, VideoError> {
     match created {
         Created::Id(id) => Ok(id),
         Created::KeyReused => Err(VideoError::KeyReused),
+        Created::Full => Err(VideoError::TooManyAds),
     }
 }

@@ -30,6 +30,10 @@ pub enum StoreError {
     /// The database cannot be used until an admin acts. The message names the action.
     #[error("{0}")]
     Unusable(String),
+    /// The database was restored from a backup, and the restore is not complete: an id could be assigned
+    /// again.
+    #[error("{0}")]
+    RestoreIncomplete(String),
     #[error("database error")]
     Other(#[source] Box<dyn Error + Send + Sync>),
 }

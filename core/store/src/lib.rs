@@ -6,6 +6,7 @@
 //! `closed_through`.
 
 mod error;
+mod id_guard;
 mod sql;
 mod store;
 

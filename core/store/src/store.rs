@@ -7,7 +7,7 @@ use crate::sql::{
     journal::beside,
     migration::{Schema, file, server},
 };
-use crate::{StoreError, StoreResult};
+use crate::{StoreError, StoreResult, id_guard::IdGuard, playback::timer::IntakeTimer};
 use balance_domain::clock::{Clock, SystemClock};
 use std::{
     io::ErrorKind,
@@ -21,6 +21,9 @@ const MIGRATION_IDLE_S: u32 = 600;
 /// An open database with the current schema.
 pub struct Store {
     pub(crate) db: Db,
+    /// The time of the embedded intake in this process.
+    pub(crate) intake_time: IntakeTimer,
+    pub(crate) ids: IdGuard,
 }
 
 /// What a process does with an SQLite file.
@@ -35,6 +38,14 @@ pub enum FileUse {
 }
 
 impl Store {
+    fn new(db: Db) -> Self {
+        Self {
+            db,
+            intake_time: IntakeTimer::default(),
+            ids: IdGuard::default(),
+        }
+    }
+
     /// Opens an SQLite file and migrates its schema to this program's version. Creates the file and
     /// its folder if they are missing. `readers` is the number of connections that read.
     ///
@@ -70,7 +81,7 @@ impl Store {
             (FileUse::Read, Some(schema)) => {
                 schema.check_current_file()?;
                 let db = Db::read_sqlite(path, readers, clock).await?;
-                return Ok(Self { db });
+                return Ok(Self::new(db));
             }
             (FileUse::Write | FileUse::Create, Some(schema)) => schema.check_file()?,
             (FileUse::Create, None) => {}
@@ -90,7 +101,7 @@ impl Store {
         }
         let db = Db::open_sqlite(path, readers, clock).await?;
         file::migrate(&db).await?;
-        Ok(Self { db })
+        Ok(Self::new(db))
     }
 
     /// Checks that an SQLite file, if it exists, does not belong to another program. Changes nothing.
@@ -104,8 +115,8 @@ impl Store {
         }
     }
 
-    /// Copies the last committed state of an SQLite file to an empty file, and checks the copy. Other
-    /// processes can use the file meanwhile. Its schema can be older than this program's.
+    /// Copies the last committed state of an SQLite file to an empty file, marks the copy as a backup and
+    /// checks it. Other processes can use the file meanwhile. Its schema can be older than this program's.
     ///
     /// # Errors
     /// If the file has no schema or the one of another program, cannot be read, or its copy is damaged.
@@ -145,7 +156,7 @@ impl Store {
     ) -> StoreResult<Self> {
         let db = Db::open_mysql(url, connections, idle_s, clock).await?;
         server::check(&db).await?;
-        Ok(Self { db })
+        Ok(Self::new(db))
     }
 
     /// Migrates the schema of a server's database to this program's version. A migration that was

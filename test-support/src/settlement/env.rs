@@ -6,11 +6,14 @@ use balance_batch::{
     execution::{JobExecution, JobExecutionId},
     step::StepExecution,
 };
-use balance_domain::{calendar::BusinessTimezone, playback::Play};
+use balance_domain::{
+    calendar::BusinessTimezone,
+    playback::{Play, PlayRules},
+};
 use balance_service::jobs::launcher::Launcher;
 use balance_store::{
     Store,
-    import::{PlayCounts, PlayImportError, PlayRules},
+    import::{ImportRules, PlayCounts, PlayImportError},
     jobs::JobError,
     operations::Actor,
 };
@@ -57,6 +60,10 @@ impl TestEnv {
             }
             None => Store::open_sqlite(&path, 4, clock_of_store).await.unwrap(),
         };
+        store
+            .play_rules_or_insert(&PlayRules::DEFAULT)
+            .await
+            .unwrap();
         Self {
             folder: Arc::new(folder),
             server,
@@ -142,10 +149,11 @@ impl TestEnv {
 
     /// Imports plays in any order, with a number of ads.
     pub async fn import(&self, plays: &[Play], ads: u32) -> Result<PlayCounts, PlayImportError> {
-        let rules = PlayRules {
+        let rules = ImportRules {
             timezone: self.timezone,
             view_window_s: 30,
             ad_interval_s: 300,
+            rules_version: 0,
             ads,
             link_accounts: false,
         };

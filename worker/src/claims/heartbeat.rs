@@ -37,9 +37,9 @@ async fn run(context: &WorkerContext) {
 pub(crate) async fn beat(context: &WorkerContext) -> StoreResult<()> {
     let store = &context.launcher.store;
     let lease_s = context.settings.lease_s;
-    let tokens = context.owned.tokens();
-    if !tokens.is_empty() {
-        store.renew(&tokens, lease_s).await?;
+    let claims = context.owned.claims();
+    if !claims.is_empty() {
+        store.renew(&claims, lease_s).await?;
     }
     store
         .record_heartbeat(&context.settings.identity, lease_s)

@@ -21,10 +21,6 @@ impl OwnedClaims {
         }
     }
 
-    pub(crate) fn tokens(&self) -> Vec<ClaimToken> {
-        self.with(|claims| claims.keys().copied().collect())
-    }
-
     pub(crate) fn claims(&self) -> Vec<Claim> {
         self.with(|claims| claims.values().cloned().collect())
     }
@@ -83,9 +79,8 @@ mod tests {
             panic!("on purpose");
         });
         assert!(panicked.join().is_err());
-        assert_eq!(owned.tokens(), [ClaimToken(1)]);
         assert_eq!(owned.claims(), [claim(1)]);
         drop(guard);
-        assert!(owned.tokens().is_empty());
+        assert!(owned.claims().is_empty());
     }
 }

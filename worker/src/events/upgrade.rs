@@ -70,7 +70,7 @@ async fn advance(
         let entries = stream.read_by_video(context.name(), GROUP).await;
         let entries = entries.map_err(|error| text(error.into()))?;
         if !entries.is_empty() {
-            persist_with_retries(context, events, &entries).await?;
+            persist_with_retries(context, &entries).await?;
             let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
             let acknowledged = stream.acknowledge_by_video(&ids).await;
             return acknowledged

@@ -5,7 +5,7 @@ use crate::{backoff::backoff, context::WorkerContext, settings::EventStreamSetti
 use balance_domain::units::{MICROS_PER_MS, MS_PER_HOUR};
 use balance_service::events::{
     identity::require_stream,
-    replay::{self, EventRules, GROUP},
+    replay::{self, GROUP},
 };
 use balance_store::events::{Entry, EntryId};
 use std::time::Duration;
@@ -68,7 +68,7 @@ async fn persist_group(
     if entries.is_empty() {
         return Ok(0);
     }
-    persist_with_retries(context, events, &entries).await?;
+    persist_with_retries(context, &entries).await?;
     let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
     events
         .stream
@@ -81,17 +81,12 @@ async fn persist_group(
 /// Persists a group. Retries after a transient error until the worker is asked to stop.
 pub(super) async fn persist_with_retries(
     context: &WorkerContext,
-    events: &EventStreamSettings,
     entries: &[Entry],
 ) -> Result<(), String> {
     let launcher = &context.launcher;
-    let rules = EventRules {
-        timezone: launcher.timezone,
-        ad_interval_s: events.ad_interval_s,
-    };
     let mut waits = backoff(MIN_BACKOFF, MAX_BACKOFF);
     loop {
-        match replay::persist(launcher.store.as_ref(), entries, rules).await {
+        match replay::persist(launcher.store.as_ref(), entries, launcher.timezone).await {
             Ok(drained) => {
                 let counters = &context.metrics.event_writer;
                 counters.new.add(drained.new);

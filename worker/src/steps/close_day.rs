@@ -3,7 +3,10 @@
 use crate::context::WorkerContext;
 use balance_batch::chunk::Claim;
 use balance_domain::units::MICROS_PER_MS;
-use balance_service::events::stream::Closed;
+use balance_service::{
+    events::stream::Closed,
+    operations::restore::{RestoreError, check_ids},
+};
 use balance_store::{
     StoreError,
     claims::{ClaimError, Ending},
@@ -74,9 +77,17 @@ async fn close(context: &WorkerContext, claim: &Claim) -> Result<Attempt, ClaimE
         return Ok(Attempt::EarlierDayUnsettled);
     }
     if let Some(events) = &context.event_stream {
+        // A database that is older than its stream lacks events that no event writer reads again.
+        match check_ids(store, events.stream.as_ref()).await {
+            Ok(()) => {}
+            Err(RestoreError::Store(error)) => return Err(error.into()),
+            Err(error) => return Ok(Attempt::Delayed(error.to_string())),
+        }
         let day = context.launcher.timezone.day(claim.date);
         let day = day.map_err(|error| StoreError::Data(error.to_string()))?;
-        match events.stream.close(day.end_micros / MICROS_PER_MS).await {
+        let now_ms = context.launcher.clock.now_micros() / MICROS_PER_MS;
+        let closed = events.stream.close(day.end_micros / MICROS_PER_MS, now_ms);
+        match closed.await {
             Ok(Closed::Drained) => {}
             Ok(Closed::NotOver) => {
                 return Ok(Attempt::Delayed(
@@ -86,6 +97,13 @@ async fn close(context: &WorkerContext, claim: &Claim) -> Result<Attempt, ClaimE
             Ok(Closed::Waiting) => {
                 return Ok(Attempt::Delayed(
                     "events of the stream are not persisted yet".to_owned(),
+                ));
+            }
+            Ok(Closed::WrongClock) => {
+                return Ok(Attempt::Delayed(
+                    "the clock of the stream and that of this worker differ, or the stream is ahead of \
+                     them"
+                        .to_owned(),
                 ));
             }
             Err(error) => return Ok(Attempt::Delayed(error.to_string())),

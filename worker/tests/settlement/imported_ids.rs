@@ -8,7 +8,7 @@ use balance_domain::{
 };
 use balance_store::{
     accounts::PasswordHash,
-    import::{PlayCounts, PlayImportError, PlayRules},
+    import::{ImportRules, PlayCounts, PlayImportError},
     operations::Actor,
     videos::{Created, Creation, NewVideo},
 };
@@ -34,7 +34,7 @@ async fn film(env: &TestEnv, owner: UserId) -> VideoId {
     };
     match env.store.create_video(&creation, &video).await.unwrap() {
         Created::Id(id) => id,
-        other @ Created::KeyReused => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -54,10 +54,11 @@ async fn import(
     plays: Vec<Play>,
     link_accounts: bool,
 ) -> Result<PlayCounts, PlayImportError> {
-    let rules = PlayRules {
+    let rules = ImportRules {
         timezone: env.timezone,
         view_window_s: 30,
         ad_interval_s: 300,
+        rules_version: 0,
         ads: 2,
         link_accounts,
     };

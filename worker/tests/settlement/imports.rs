@@ -7,7 +7,7 @@ use balance_domain::{
     videos::VideoId,
 };
 use balance_store::{
-    events::{Content, Entry, EntryId, EventKind, PlaybackEvent},
+    events::{Content, Entry, EntryId, EventKind, PlaybackEvent, ShownAds},
     import::{ImportId, PlayImportError},
     operations::Actor,
     settlement::Closing,
@@ -33,10 +33,12 @@ pub(super) fn pause(user: i64, video: i64, instant: &str) -> Entry {
         id: EventId([7; 16]),
         user_id: UserId(user),
         video_id: VideoId(video),
+        rules_version: 0,
         kind: EventKind::Pause {
             from_s: 0,
             credited_s: 310,
             reported_s: 310,
+            ads: ShownAds::Undecided,
         },
     };
     Entry {
@@ -130,7 +132,7 @@ async fn undoing_an_import_keeps_what_others_wrote() {
         }
         // The same user saw the same ad slot on the same day.
         env.store
-            .write_entries(std::slice::from_ref(&live), env.timezone, 300)
+            .write_entries(std::slice::from_ref(&live), env.timezone)
             .await
             .unwrap();
     }

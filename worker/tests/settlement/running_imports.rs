@@ -4,14 +4,18 @@ use crate::imports::{FIRST, SECOND, THIRD, content, pause, undo};
 use async_trait::async_trait;
 use balance_domain::playback::Play;
 use balance_store::{
-    import::{ImportId, PlayImportError, PlayRules, PlaySource, SourcedPlay},
+    import::{ImportId, ImportRules, PlayImportError, PlaySource, SourcedPlay},
     operations::Actor,
     settlement::Closing,
 };
 use balance_test_support::settlement::{PlayBatches, Shape, TestEnv, date, even_day};
+use sqlx::{Connection, MySqlConnection};
 use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 use tokio::{sync::Notify, task::JoinSet};
 
@@ -50,10 +54,11 @@ async fn running(env: &TestEnv, plays: Vec<Play>) -> Running {
         reached: Arc::clone(&reached),
         go: Arc::clone(&go),
     };
-    let rules = PlayRules {
+    let rules = ImportRules {
         timezone: env.timezone,
         view_window_s: 30,
         ad_interval_s: 300,
+        rules_version: 0,
         ads: 0,
         link_accounts: false,
     };
@@ -67,6 +72,55 @@ async fn running(env: &TestEnv, plays: Vec<Play>) -> Running {
     Running { tasks, go }
 }
 
+/// Looks for transactions of the database that wait for a row lock.
+struct LockWatch {
+    task: JoinSet<(u32, Vec<String>)>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl LockWatch {
+    /// The transactions that wait.
+    const WAITING: &str = "SELECT CAST(t.trx_id AS CHAR) FROM information_schema.innodb_trx t \
+         JOIN information_schema.processlist p ON p.ID = t.trx_mysql_thread_id \
+         WHERE t.trx_state = 'LOCK WAIT' AND p.DB = DATABASE()";
+
+    fn start(env: &TestEnv) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let url = env.server.clone().unwrap();
+        let ends = Arc::clone(&is_over);
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let mut connection = MySqlConnection::connect(&url).await.unwrap();
+            let (mut looks, mut waits) = (0, Vec::new());
+            // One more look after the end. A wait of 5 s cannot be missed.
+            let mut is_last = false;
+            while !is_last {
+                is_last = ends.load(Ordering::SeqCst);
+                let rows: Vec<String> = sqlx::query_scalar(Self::WAITING)
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap();
+                waits.extend(rows);
+                looks += 1;
+            }
+            (looks, waits)
+        });
+        Self { task, is_over }
+    }
+
+    /// Returns the number of looks, and the waits that they saw.
+    async fn waits(mut self) -> (u32, Vec<String>) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.task.join_next().await.unwrap().unwrap()
+    }
+
+    async fn assert_no_wait(self) {
+        let (looks, waits) = self.waits().await;
+        assert!(looks > 1);
+        assert_eq!(waits, [""; 0]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_waits_for_an_import_and_events_wait_for_neither() {
     let env = TestEnv::new().await;
@@ -76,24 +130,19 @@ async fn a_day_waits_for_an_import_and_events_wait_for_neither() {
     env.import(&even_day(FIRST, 30, 5), 0).await.unwrap();
     env.settle(date(FIRST), Shape::default()).await.unwrap();
     let mut import = running(&env, even_day(THIRD, 1_500, 5)).await;
-    let began = Instant::now();
+    let watch = LockWatch::start(&env);
     for _ in 0..5 {
         let closing = env.store.close_day(date(THIRD)).await.unwrap();
         assert_eq!(closing, Closing::ImportRunning(ImportId(2)));
         let event = pause(3, 3, "2024-06-05T05:00:00Z");
         env.store
-            .write_entries(&[event], env.timezone, 300)
+            .write_entries(&[event], env.timezone)
             .await
             .unwrap();
     }
     let closing = env.store.close_day(date(SECOND)).await.unwrap();
     assert_eq!(closing, Closing::Closed);
-    // One wait for a row lock takes 5 s.
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        began.elapsed()
-    );
+    watch.assert_no_wait().await;
     assert_eq!(
         undo(&env, 2).await,
         Err("import 2 is running; stop it instead".to_owned())
@@ -143,4 +192,21 @@ async fn an_import_whose_process_died_leaves_nothing_and_delays_nothing() {
         let running = "SELECT COUNT(*) FROM play_import WHERE status = 'RUNNING'";
         assert_eq!(env.rows(running).await, ["0"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watch_sees_a_transaction_that_waits() {
+    let env = TestEnv::new().await;
+    let Some(url) = &env.server else {
+        return;
+    };
+    let mut holder = MySqlConnection::connect(url).await.unwrap();
+    for sql in ["BEGIN", "SELECT date FROM closed_through FOR UPDATE"] {
+        sqlx::raw_sql(sql).execute(&mut holder).await.unwrap();
+    }
+    let watch = LockWatch::start(&env);
+    let closing = env.store.close_day(date(FIRST)).await;
+    assert!(closing.is_err(), "{closing:?}");
+    let (_, waits) = watch.waits().await;
+    assert!(!waits.is_empty());
 }

@@ -1,6 +1,7 @@
 //! The metrics for Prometheus.
 
 use crate::env::{TestEnv, TestRequest, UNLIMITED};
+use balance_domain::clock::Clock;
 use balance_service::events::stream::EventStream;
 use balance_test_support::stream::FakeStream;
 use serde_json::json;
@@ -212,4 +213,36 @@ async fn concurrent_scrapes_query_the_stores_once_a_second() {
     env.clock.advance_ms(-3_600_000);
     scrape(&env).await;
     assert_eq!(stream.waiting_calls(), 3);
+}
+
+#[tokio::test]
+async fn the_differences_of_the_clocks_are_reported() {
+    let (env, _) = env(Some(vec![0])).await;
+    let (_, owner) = env.user("owner").await;
+    let (_, user) = env.user("user").await;
+    let video = env.video(&owner, "a film", 600).await;
+    let play = format!("/videos/{video}/play");
+    env.request("POST", &play, &user).await.is(200);
+    env.clock.step_s(-400);
+    let samples = scrape(&env).await;
+    // The stream of the test is at 1970.
+    let now_s = (env.clock.now_micros() / 1_000_000) as f64;
+    for (name, value) in [
+        ("balance_clock_skew_seconds{store=\"database\"}", 0.0),
+        ("balance_clock_skew_seconds{store=\"stream\"}", now_s),
+        (
+            "balance_last_event_ahead_seconds{store=\"database\"}",
+            400.0,
+        ),
+        ("balance_last_event_ahead_seconds{store=\"stream\"}", 0.0),
+    ] {
+        assert_eq!(samples[name], value, "{name}");
+    }
+    let refused = env.request("POST", &play, &user).await.is(503);
+    assert_eq!(refused.header("Retry-After"), Some("1"));
+    let ready = env.send(TestRequest::new("GET", "/health/ready")).await;
+    let text = ready.is(503).text;
+    assert!(text.contains("and the clock is at 2026-03-02T"), "{text}");
+    let name = "balance_intake_requests_total{command=\"play\",outcome=\"unusable\"}";
+    assert_eq!(scrape(&env).await[name], 1.0);
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use balance_service::import::plays::{NamedSource, import_plays};
 use balance_store::{
-    import::{Imported, PlayCounts, PlayRules},
+    import::{ImportRules, Imported, PlayCounts},
     operations::Actor,
 };
 use indicatif::{HumanCount, ProgressBar};
@@ -20,9 +20,9 @@ pub(in crate::commands) async fn run(app: &App, plays: &ImportPlays) -> anyhow::
     let imported = import_plays(
         app.store.as_ref(),
         sources,
-        PlayRules {
+        ImportRules {
             link_accounts: plays.link_accounts,
-            ..rules(app, plays.ads)
+            ..rules(app, plays.ads).await?
         },
         app.clock.now_micros(),
         app.folder(),
@@ -60,15 +60,17 @@ fn open(files: &[PathBuf]) -> anyhow::Result<(Vec<NamedSource>, ProgressBar)> {
     Ok((sources, bar))
 }
 
-/// Returns the configured rules of an import.
-pub(in crate::commands) fn rules(app: &App, ads: u32) -> PlayRules {
-    PlayRules {
+/// Returns the rules of an import: the stored ones.
+pub(in crate::commands) async fn rules(app: &App, ads: u32) -> anyhow::Result<ImportRules> {
+    let stored = app.play_rules().await?;
+    Ok(ImportRules {
         timezone: app.timezone,
-        view_window_s: app.settings.playback.view_window_s,
-        ad_interval_s: app.settings.playback.ad_interval_s,
+        view_window_s: stored.rules.view_window_s,
+        ad_interval_s: stored.rules.ad_interval_s,
+        rules_version: stored.version,
         ads,
         link_accounts: false,
-    }
+    })
 }
 
 /// Prints the counts of an import.

@@ -1,11 +1,11 @@
 //! The rules of an upgrade from the layout by video, on a real Redis.
 
 use crate::{
-    playback::intake::{RULES, on_redis, request, timezone},
+    events::stream::now_ms,
+    playback::intake::{RULES, on_redis, opened, request},
     queue::notifier::shared,
 };
-use balance_domain::clock::SystemClock;
-use balance_redis::{RedisIntake, RedisStream};
+use balance_redis::RedisStream;
 use balance_service::{
     events::stream::{Closed, EventStream, Retired, StreamByVideo, StreamKind},
     playback::intake::Intake,
@@ -137,7 +137,7 @@ async fn the_streams_by_viewer_continue_the_ids_of_those_by_video() {
     let server = ByVideo::new().await;
     let now_s: i64 = server.command(&["TIME"])[0].parse().unwrap();
     // The clock of the server has stepped back since then.
-    let last_ms = (now_s + 3_600) * 1_000;
+    let last_ms = (now_s + 120) * 1_000;
     for (shard, id) in [(0, "5-0".to_owned()), (2, format!("{last_ms}-7"))] {
         server.add(shard, &id);
     }
@@ -147,15 +147,13 @@ async fn the_streams_by_viewer_continue_the_ids_of_those_by_video() {
     for _ in 0..2 {
         server.stream.create().await.unwrap();
     }
-    let closed = server.stream.close(last_ms).await.unwrap();
+    let closed = server.stream.close(last_ms, now_ms()).await.unwrap();
     assert_eq!(closed, Closed::Drained, "no play of the day can follow");
-    let not_over = server.stream.close(last_ms + 1).await.unwrap();
+    let not_over = server.stream.close(last_ms + 1, now_ms()).await.unwrap();
     assert_eq!(not_over, Closed::NotOver);
 
     let url = server.servers.redis.url(PASSWORD, server.database);
-    let clock = Arc::new(SystemClock);
-    let intake = RedisIntake::open(&url, identity(), SHARDS, 10, RULES, timezone(), clock);
-    let intake = intake.unwrap();
+    let intake = opened(&url, SHARDS, 10, RULES).unwrap();
     for user in 1..=9 {
         let answer = intake.accept(request(user, 1, Command::Play)).await;
         assert!(matches!(answer, Ok(IntakeAnswer::Playing { .. })));
@@ -250,12 +248,10 @@ async fn no_play_is_accepted_and_no_day_is_closed_before_the_upgrade() {
     let server = ByVideo::new().await;
     server.add(1, "5-0");
     let url = server.servers.redis.url(PASSWORD, server.database);
-    let clock = Arc::new(SystemClock);
-    let intake = RedisIntake::open(&url, identity(), SHARDS, 10, RULES, timezone(), clock);
-    let intake = intake.unwrap();
+    let intake = opened(&url, SHARDS, 10, RULES).unwrap();
     let play = async || intake.accept(request(1, 1, Command::Play)).await;
     let not_ready = async || intake.readiness().await.unwrap_err().to_string();
-    let close = async || server.stream.close(1_000).await;
+    let close = async || server.stream.close(1_000, now_ms()).await;
 
     let reason = not_ready().await;
     let expected = [

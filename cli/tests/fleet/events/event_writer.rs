@@ -3,6 +3,7 @@
 
 use crate::{
     env::TestEnv,
+    events::stream::now_ms,
     plays,
     worker::{Fleet, Worker},
 };
@@ -158,13 +159,16 @@ fn a_slow_event_writer_beside_its_successor_writes_nothing_twice_and_nothing_lat
         let store = store.unwrap();
         let write = async |entries: &[Entry]| {
             let zone = "Asia/Seoul".parse().unwrap();
-            store.write_entries(entries, zone, 300).await.unwrap()
+            store.write_entries(entries, zone).await.unwrap()
         };
         let ids =
             |entries: &[Entry]| -> Vec<EntryId> { entries.iter().map(|one| one.id).collect() };
         let slow = stream.read("slow", 500).await.unwrap();
         assert_eq!(slow.len(), 500);
-        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Waiting);
+        assert_eq!(
+            stream.close(END_MS, now_ms()).await.unwrap(),
+            Closed::Waiting
+        );
 
         // The slow event writer counts as dead, and its successor continues.
         let all: Vec<String> = slow
@@ -181,13 +185,19 @@ fn a_slow_event_writer_beside_its_successor_writes_nothing_twice_and_nothing_lat
                 break;
             }
             if group[0].id.ms < END_MS {
-                assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Waiting);
+                assert_eq!(
+                    stream.close(END_MS, now_ms()).await.unwrap(),
+                    Closed::Waiting
+                );
             }
             let drained = write(&group).await;
             assert_eq!((drained.known, drained.late), (0, 0));
             stream.acknowledge(&ids(&group)).await.unwrap();
         }
-        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Drained);
+        assert_eq!(
+            stream.close(END_MS, now_ms()).await.unwrap(),
+            Closed::Drained
+        );
         let day = "2024-03-31".parse().unwrap();
         assert_eq!(store.close_day(day).await.unwrap(), Closing::Closed);
 
@@ -199,7 +209,10 @@ fn a_slow_event_writer_beside_its_successor_writes_nothing_twice_and_nothing_lat
         };
         assert_eq!(drained, known);
         stream.acknowledge(&ids(&slow)).await.unwrap();
-        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Drained);
+        assert_eq!(
+            stream.close(END_MS, now_ms()).await.unwrap(),
+            Closed::Drained
+        );
         store.close().await;
     });
     let rows = "SELECT COUNT(*) FROM play_history";

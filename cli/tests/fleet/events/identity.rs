@@ -4,13 +4,19 @@ use crate::{
     env::TestEnv,
     playback::service::{SECRET, api},
     plays,
+    queue::notifier::shared,
     worker::Fleet,
 };
+use balance_domain::clock::SystemClock;
+use balance_redis::RedisStream;
+use balance_service::events::identity::{IdentityError, require_stream};
+use balance_store::Store;
 use balance_test_support::{
     process::{block_on, until},
     servers::{PASSWORD, Servers},
 };
-use std::rc::Rc;
+use std::{collections::HashSet, rc::Rc, sync::Arc};
+use tokio::task::JoinSet;
 
 const DAY: &str = "2024-03-30";
 const SETTLE: [&str; 3] = ["settle", "--date", DAY];
@@ -289,4 +295,42 @@ fn a_copied_database_gets_a_stream_of_its_own() {
         .redis
         .command(env.number, &["SMEMBERS", "balance:streams"]);
     assert!(known.contains(&own) && known.contains(&copied), "{known:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_first_starts_with_different_servers_one_creates_the_stream() {
+    let servers = shared().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("balance.db");
+    let store = Store::open_sqlite(&path, 4, Arc::new(SystemClock)).await;
+    let store = Arc::new(store.unwrap());
+    let (identity, _) = store.stream_identity().await.unwrap();
+    let numbers = [servers.next_database(), servers.next_database()];
+    let url = |number| servers.redis.url(PASSWORD, number);
+    let mut starts = JoinSet::new();
+    for _ in 0..8 {
+        for number in numbers {
+            let stream = RedisStream::open(&url(number), identity.clone(), 2).unwrap();
+            let store = Arc::clone(&store);
+            starts.spawn(async move { (number, require_stream(&store, &stream).await) });
+        }
+    }
+    let mut accepted = HashSet::new();
+    for (number, started) in starts.join_all().await {
+        match started {
+            Ok(_) => {
+                accepted.insert(number);
+            }
+            // Only before and after the winner has created the stream.
+            Err(IdentityError::OtherServer(_) | IdentityError::Missing { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(accepted.len(), 1);
+    for number in numbers {
+        let stream = format!("{{{identity}:u0}}:events");
+        let exists = servers.redis.command(number, &["EXISTS", &stream]);
+        let expected = if accepted.contains(&number) { "1" } else { "0" };
+        assert_eq!(exists, [expected]);
+    }
 }

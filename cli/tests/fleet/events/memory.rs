@@ -2,15 +2,16 @@
 
 use crate::{
     env::TestEnv,
+    events::stream::now_ms,
     playback::{
-        intake::{RULES, bounded, request, timezone},
+        intake::{RULES, bounded, opened, request},
         service::SECRET,
     },
     queue::notifier::shared,
     worker::Fleet,
 };
 use balance_domain::clock::{Clock, SystemClock};
-use balance_redis::{RedisIntake, RedisStream};
+use balance_redis::RedisStream;
 use balance_service::{
     events::stream::{Closed, EventStream},
     playback::intake::{Intake, IntakeError},
@@ -25,7 +26,7 @@ use balance_test_support::{
     stream::identity,
 };
 use chrono::Days;
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
 
 const STREAM: &str = "{0123456789abcdef:u0}:events";
 /// The end of a day that is over.
@@ -49,18 +50,7 @@ fn a_day_is_persisted_and_closed_by_a_redis_without_memory() {
     add("{0123456789abcdef:u2}:events");
     add("{0123456789abcdef:u1}:events");
     redis.command(0, &["CONFIG", "SET", "maxmemory", "1mb"]);
-    let intake = |url: &str| {
-        RedisIntake::open(
-            url,
-            identity(),
-            3,
-            1_000,
-            RULES,
-            timezone(),
-            Arc::new(SystemClock),
-        )
-        .unwrap()
-    };
+    let intake = |url: &str| opened(url, 3, 1_000, RULES).unwrap();
     block_on(async {
         let url = redis.url(PASSWORD, 0);
         let refused = intake(&url).accept(request(1, 3, Command::Play)).await;
@@ -73,11 +63,17 @@ fn a_day_is_persisted_and_closed_by_a_redis_without_memory() {
         );
         // No shard has a group yet.
         let stream = RedisStream::open(&url, identity(), 3).unwrap();
-        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Waiting);
+        assert_eq!(
+            stream.close(END_MS, now_ms()).await.unwrap(),
+            Closed::Waiting
+        );
         let before_the_seals = |id: &&EntryId| id.ms < END_MS;
         let ids = acknowledge_all(&stream).await;
         assert_eq!(ids.iter().filter(before_the_seals).count(), 3);
-        assert_eq!(stream.close(END_MS).await.unwrap(), Closed::Drained);
+        assert_eq!(
+            stream.close(END_MS, now_ms()).await.unwrap(),
+            Closed::Drained
+        );
         // A read creates a group too.
         redis.command(0, &["XGROUP", "DESTROY", STREAM, "drain"]);
         acknowledge_all(&stream).await;

@@ -5,7 +5,7 @@ mod event_writer;
 mod identity;
 mod memory;
 mod replay;
-mod stream;
+pub(crate) mod stream;
 mod suppressed;
 mod upgrade;
 mod upgrade_chaos;

@@ -18,7 +18,7 @@ const TABLES: [(&str, &str); 5] = [
     (
         "play_history",
         "date, HEX(event_id), video_id, user_id, occurred_at_micros, counted, play_time, \
-         reported_time",
+         reported_time, rules_version",
     ),
     ("ad_history", "date, video_id, user_id, slot_s, ad_id"),
     (
@@ -159,7 +159,9 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     let again = empty.balance(&adopt).run();
     again.failed(&["only a new database", &identity]);
     let rejected = empty.balance(&["events", "replay"]).run();
-    rejected.failed(&["ads", "--without-ads"]);
+    rejected.failed(&["ads that are not registered: 1, 4", "restore them"]);
+    let rejected = empty.balance(&["events", "replay", "--without-ads"]).run();
+    rejected.failed(&["ads that are not registered: 1, 4"]);
     assert_eq!(tables(&empty), ["closed_through|1|NULL"]);
     empty.database.execute(
         "INSERT INTO ad (id, title, created_at) VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
@@ -183,6 +185,15 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     let output = replay(&empty);
     assert_eq!(counts(&output), [30, events as u64 - 30, 0], "{output}");
     empty.balance(&["verify"]).run().succeeded();
+
+    // The ids in the stream are not assigned again, and its videos are registered.
+    let settle = || empty.balance(&["settle"]).run();
+    settle().failed(&["balance restore complete"]);
+    let completed = empty.balance(&["restore", "complete"]).run().succeeded();
+    assert!(completed.stdout.starts_with("6 videos"), "{completed:#?}");
+    settle().succeeded();
+    let owners = "SELECT id, owner_id, duration_s FROM video ORDER BY id";
+    assert_eq!(empty.database.rows(owners), env.database.rows(owners));
 }
 
 /// Appends views to the stream, each of another user, a millisecond apart.

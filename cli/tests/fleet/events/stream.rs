@@ -2,10 +2,15 @@
 //! rule of the protocol has the sequence that would break it.
 
 use crate::queue::notifier::shared;
+use balance_domain::{
+    clock::{Clock, SystemClock},
+    ids::FIRST_ASSIGNED_ID,
+};
 use balance_redis::RedisStream;
 use balance_service::events::stream::{Closed, EventStream};
 use balance_store::{
     events::{Content, Entry, EntryId, StreamLayout, SuppressedShard},
+    operations::HighestIds,
     playback::SuppressedReason,
 };
 use balance_test_support::{
@@ -23,6 +28,11 @@ struct Stream {
 
 /// The end of the day that the tests close, in milliseconds since 1970 (UTC).
 const END_MS: i64 = 1_700_000_000_000;
+
+/// Returns the time, in milliseconds since 1970 (UTC).
+pub(crate) fn now_ms() -> i64 {
+    SystemClock.now_micros() / 1_000
+}
 
 /// Returns the key of a shard's stream.
 fn key(shard: u16) -> String {
@@ -61,7 +71,7 @@ impl Stream {
     }
 
     async fn close(&self) -> Closed {
-        self.stream.close(END_MS).await.unwrap()
+        self.stream.close(END_MS, now_ms()).await.unwrap()
     }
 
     async fn read(&self) -> Vec<EntryId> {
@@ -142,15 +152,20 @@ async fn an_idle_shard_is_sealed_once_and_nothing_can_come_before_its_seal() {
 async fn an_unfinished_day_is_not_sealed_unless_its_end_has_been_passed() {
     let stream = Stream::new(1).await;
     let now_s: i64 = stream.command(&["TIME"])[0].parse().unwrap();
-    let end_ms = (now_s + 3_600) * 1_000;
-    let closed = stream.stream.close(end_ms).await.unwrap();
+    let end_ms = (now_s + 60) * 1_000;
+    let closed = stream.stream.close(end_ms, now_ms()).await.unwrap();
     assert_eq!(closed, Closed::NotOver);
     assert_eq!(stream.ids(0), [""; 0]);
     // After a clock change, an entry beyond the end has the effect of a seal.
     let beyond = format!("{}-3", end_ms + 5);
     stream.command(&["XADD", &key(0), &beyond, "seal", "x"]);
-    let closed = stream.stream.close(end_ms).await.unwrap();
+    let closed = stream.stream.close(end_ms, now_ms()).await.unwrap();
     assert_eq!((closed, stream.ids(0)), (Closed::Drained, vec![beyond]));
+    // After a large change it is the entry of a wrong clock.
+    let wrong = format!("{}-3", end_ms + 600_000);
+    stream.command(&["XADD", &key(0), &wrong, "seal", "x"]);
+    let closed = stream.stream.close(end_ms, now_ms()).await.unwrap();
+    assert_eq!(closed, Closed::WrongClock);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +184,7 @@ async fn a_missing_group_is_created_at_the_start_and_a_missing_stream_is_an_erro
     // A stream that was lost is never taken for an empty one.
     stream.command(&["FLUSHDB"]);
     for error in [
-        stream.stream.close(END_MS).await.unwrap_err(),
+        stream.stream.close(END_MS, now_ms()).await.unwrap_err(),
         stream.stream.read("one", 1).await.unwrap_err(),
     ] {
         assert!(error.to_string().contains("is missing"), "{error}");
@@ -292,7 +307,7 @@ async fn foreign_entries_are_reported() {
     let stream = Stream::new(1).await;
     stream.command(&["SET", &key(0), "x"]);
     assert!(stream.stream.read("one", 10).await.is_err());
-    assert!(stream.stream.close(END_MS).await.is_err());
+    assert!(stream.stream.close(END_MS, now_ms()).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -369,4 +384,36 @@ async fn suppressed_counts_are_read_page_by_page_without_foreign_fields() {
     let empty = stream.stream.suppressed(of(0), date, 0, 100).await;
     let empty = empty.unwrap();
     assert_eq!((empty.counts.len(), empty.next), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_of_an_older_version_have_the_highest_ids_of_their_shard() {
+    let one = Stream::new(2).await;
+    let id = |above: i64| FIRST_ASSIGNED_ID + above;
+    let add = |shard: u16, user: i64, video: i64| {
+        let event = format!("{:032x}", rand::random::<u128>());
+        let (key, user, video) = (key(shard), user.to_string(), video.to_string());
+        let mut command = vec!["XADD", &key, "*", "id", &event, "kind", "play"];
+        command.extend(["user", &user, "video", &video, "counted", "1"]);
+        one.command(&command);
+    };
+    let highest = async || one.stream.highest_ids().await.unwrap();
+    assert_eq!(highest().await, HighestIds::default());
+    for (user, video) in [(id(5), id(1)), (7, id(9)), (id(2), 7)] {
+        add(1, user, video);
+    }
+    let found = |user: i64, video: i64| HighestIds {
+        user: id(user),
+        video: id(video),
+    };
+    // The first look at a shard recorded what it had seen: nothing.
+    assert_eq!(highest().await, HighestIds::default());
+    one.command(&["DEL", &format!("{{{IDENTITY}:u1}}:highest")]);
+    assert_eq!(highest().await, found(5, 9));
+    one.command(&["DEL", &key(1)]);
+    assert_eq!(highest().await, found(5, 9), "they are recorded");
+    one.stream.raise_highest_ids(found(4, 10)).await.unwrap();
+    assert_eq!(highest().await, found(5, 10));
+    one.stream.raise_highest_ids(found(6, 3)).await.unwrap();
+    assert_eq!(highest().await, found(6, 10));
 }

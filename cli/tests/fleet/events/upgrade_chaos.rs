@@ -2,20 +2,18 @@
 
 use crate::{
     events::upgrade::{HISTORY, LAYOUT, by_video},
-    playback::intake::timezone,
+    playback::intake::opened_as,
     worker::{Fleet, Worker},
 };
 use balance_domain::{
     accounts::UserId,
     clock::SystemClock,
-    playback::{EventId, PlaybackRate},
+    playback::{EventId, PlayRules, PlaybackRate},
     videos::VideoId,
 };
 use balance_redis::RedisIntake;
 use balance_service::playback::intake::Intake;
-use balance_store::playback::{
-    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts,
-};
+use balance_store::playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, VideoFacts};
 use balance_test_support::{
     process::until,
     servers::{PASSWORD, Servers},
@@ -120,11 +118,9 @@ async fn accepted(intake: &RedisIntake, request: &IntakeRequest) -> IntakeAnswer
 /// A client that plays until all plays are acknowledged: through version 0.1 while its streams exist,
 /// and then through this version.
 async fn client(url: String, identity: String, plays: Arc<Plays>) {
-    const RULES: IntakeRules = IntakeRules {
+    const RULES: PlayRules = PlayRules {
         view_window_s: 3_600,
         playback_rate: PlaybackRate(0),
-        resume_ttl_s: 3_600,
-        replay_s: 3_600,
         ad_interval_s: 300,
     };
     let redis = redis::Client::open(url.as_str()).unwrap();
@@ -136,7 +132,7 @@ async fn client(url: String, identity: String, plays: Arc<Plays>) {
     let script = redis::Script::new(PLAY);
     let clock = Arc::new(SystemClock);
     let of = identity.parse().unwrap();
-    let intake = RedisIntake::open(&url, of, SHARDS, 1_000_000, RULES, timezone(), clock);
+    let intake = opened_as(&url, of, SHARDS, 1_000_000, RULES, clock);
     let intake = intake.unwrap();
     let mut first = None;
     loop {

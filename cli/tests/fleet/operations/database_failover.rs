@@ -125,6 +125,12 @@ fn after_a_failover_every_process_uses_the_server_that_the_address_names() {
     };
     assert_eq!(registered(name_of(&env)), [true, false]);
     for (old, new) in [(0, 1), (1, 0)] {
+        // A replica that lags would be rejected: it would assign ids of the old server again.
+        let sequence = format!("{}.next_id", name_of(&env));
+        let next = admins[old].value(&format!("SELECT id FROM {sequence} WHERE name = 'users'"));
+        admins[new].execute(&format!(
+            "UPDATE {sequence} SET id = {next} WHERE name = 'users'"
+        ));
         // The old server still answers, and accepts no writes.
         admins[old].execute("SET GLOBAL read_only = 1");
         let port = [servers.mariadb.port, other.mariadb.port][new];

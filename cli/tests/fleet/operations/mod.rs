@@ -1,6 +1,7 @@
-//! Metrics and traces of a fleet.
+//! Metrics, traces, failovers and restores of a fleet.
 
 mod database_failover;
 mod metrics;
 mod redis_failover;
+mod restore;
 mod traces;

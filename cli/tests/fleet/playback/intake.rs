@@ -4,35 +4,86 @@ use crate::queue::notifier::shared;
 use balance_domain::{
     accounts::UserId,
     calendar::BusinessTimezone,
-    clock::SystemClock,
-    playback::{EventId, PlaybackRate},
-    videos::VideoId,
+    clock::{Clock, SystemClock},
+    playback::{EventId, PlayRules, PlaybackRate},
+    videos::{AdId, VideoId},
 };
-use balance_redis::{RedisIntake, RedisStream};
+use balance_redis::{IntakeSettings, RedisIntake, RedisStream};
 use balance_service::{
     events::stream::EventStream,
-    playback::{EmbeddedIntake, intake::Intake},
+    playback::{
+        EmbeddedIntake, RulesFeed,
+        intake::{Intake, IntakeError},
+    },
 };
 use balance_store::{
     Store,
-    events::{Content, EventKind},
-    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts},
+    events::{Content, EventKind, StreamIdentity},
+    playback::{
+        ActiveRules, Command, IdempotencyKey, IntakeAnswer, IntakeRequest, Lifetimes, RulesVersion,
+        VideoFacts,
+    },
 };
 use balance_test_support::{
     servers::{PASSWORD, Servers},
     stream::identity,
 };
+use chrono::NaiveDateTime;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 pub(crate) const OWNER: i64 = 9;
-pub(crate) const RULES: IntakeRules = IntakeRules {
+pub(crate) const RULES: PlayRules = PlayRules {
     view_window_s: 600,
     playback_rate: PlaybackRate(0),
-    resume_ttl_s: 3_600,
-    replay_s: 3_600,
     ad_interval_s: 300,
 };
+const LIFETIMES: Lifetimes = Lifetimes {
+    resume_ttl_s: 3_600,
+    replay_s: 3_600,
+};
+/// The version of the rules of the tests.
+const VERSION: u32 = 1;
+/// The ads of the tests.
+const ADS: [AdId; 2] = [AdId(4), AdId(9)];
+
+/// Opens the intake of a server with rules that never change.
+pub(crate) fn opened(
+    url: &str,
+    shards: u16,
+    backlog_max: u64,
+    rules: PlayRules,
+) -> Result<RedisIntake, IntakeError> {
+    let clock = Arc::new(SystemClock);
+    opened_as(url, identity(), shards, backlog_max, rules, clock)
+}
+
+/// Opens the intake as [`opened`] does, with the identity of a stream and a clock.
+pub(crate) fn opened_as(
+    url: &str,
+    identity: StreamIdentity,
+    shards: u16,
+    backlog_max: u64,
+    rules: PlayRules,
+    clock: Arc<dyn Clock>,
+) -> Result<RedisIntake, IntakeError> {
+    let settings = IntakeSettings {
+        shards,
+        backlog_max,
+        lifetimes: LIFETIMES,
+        timezone: timezone(),
+    };
+    let active = ActiveRules {
+        current: RulesVersion {
+            version: VERSION,
+            rules,
+            set_at: NaiveDateTime::default(),
+        },
+        ads: ADS.to_vec(),
+    };
+    let rules = RulesFeed::fixed(active);
+    RedisIntake::open(url, identity, settings, rules, clock)
+}
 
 pub(crate) fn timezone() -> BusinessTimezone {
     "Asia/Seoul".parse().unwrap()
@@ -53,8 +104,7 @@ pub(crate) async fn bounded(
 ) -> (RedisStream, RedisIntake) {
     let url = servers.redis.url(PASSWORD, database);
     let stream = created_stream(&url, 1).await;
-    let clock = Arc::new(SystemClock);
-    let intake = RedisIntake::open(&url, identity(), 1, backlog_max, RULES, timezone(), clock);
+    let intake = opened(&url, 1, backlog_max, RULES);
     (stream, intake.unwrap())
 }
 
@@ -63,20 +113,11 @@ pub(crate) async fn on_redis(
     servers: &Servers,
     database: u32,
     shards: u16,
-    rules: IntakeRules,
+    rules: PlayRules,
 ) -> RedisIntake {
     let url = servers.redis.url(PASSWORD, database);
     created_stream(&url, shards).await;
-    RedisIntake::open(
-        &url,
-        identity(),
-        shards,
-        1_000_000,
-        rules,
-        timezone(),
-        Arc::new(SystemClock),
-    )
-    .unwrap()
+    opened(&url, shards, 1_000_000, rules).unwrap()
 }
 
 /// An intake, and access to its persisted events.
@@ -127,18 +168,20 @@ impl Events {
 }
 
 /// Returns both adapters, without events.
-async fn adapters(rules: IntakeRules) -> [Adapter; 2] {
+async fn adapters(rules: PlayRules) -> [Adapter; 2] {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("balance.db");
     let store = Store::open_sqlite(&path, 2, Arc::new(SystemClock)).await;
     let store: Arc<Store> = Arc::new(store.unwrap());
+    let stored = store.play_rules_or_insert(&rules).await.unwrap();
+    assert_eq!(stored.version, VERSION);
     let servers = shared().await;
     let database = servers.next_database();
     let stream = RedisStream::open(&servers.redis.url(PASSWORD, database), identity(), 1).unwrap();
     [
         Adapter {
             name: "embedded",
-            intake: Arc::new(EmbeddedIntake::start(store, rules, timezone())),
+            intake: Arc::new(EmbeddedIntake::start(store, LIFETIMES, timezone())),
             events: Events::File(folder),
         },
         Adapter {
@@ -166,7 +209,7 @@ pub(crate) fn request(user: i64, video: i64, command: Command) -> IntakeRequest 
     }
 }
 
-fn named(mut request: IntakeRequest, key: &str) -> IntakeRequest {
+pub(crate) fn named(mut request: IntakeRequest, key: &str) -> IntakeRequest {
     request.key = IdempotencyKey::parse(key);
     request
 }
@@ -235,7 +278,7 @@ async fn a_session_from_start_to_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_counts_again_when_the_window_is_over() {
-    let rules = IntakeRules {
+    let rules = PlayRules {
         view_window_s: 1,
         ..RULES
     };
@@ -277,7 +320,7 @@ async fn a_thousand_concurrent_plays_of_a_hundred_users_count_a_hundred_times() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn seconds_beyond_the_clock_are_not_credited() {
-    let rules = IntakeRules {
+    let rules = PlayRules {
         playback_rate: PlaybackRate(2_000),
         ..RULES
     };

@@ -1,10 +1,9 @@
 //! The Redis of the intake: its shards, and a server that is unavailable, full or not durable.
 
 use crate::{
-    playback::intake::{OWNER, RULES, bounded, created_stream, on_redis, request, timezone},
+    playback::intake::{OWNER, RULES, bounded, created_stream, on_redis, opened, request},
     queue::notifier::shared,
 };
-use balance_domain::clock::SystemClock;
 use balance_redis::{RedisIntake, RedisStream};
 use balance_service::{
     events::stream::EventStream,
@@ -160,17 +159,7 @@ fn acknowledged_plays_survive_a_kill_of_the_server() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     let url = redis.url(PASSWORD, 0);
-    let open = || {
-        RedisIntake::open(
-            &url,
-            identity(),
-            1,
-            1_000,
-            RULES,
-            timezone(),
-            Arc::new(SystemClock),
-        )
-    };
+    let open = || opened(&url, 1, 1_000, RULES);
     runtime.block_on(created_stream(&url, 1));
     let intake = open().unwrap();
     let play = |user| runtime.block_on(intake.accept(request(user, 1, Command::Play)));
@@ -211,18 +200,7 @@ fn a_server_that_is_not_durable_is_not_ready() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     let url = redis.url(PASSWORD, 0);
-    let open = |url: &str| {
-        RedisIntake::open(
-            url,
-            identity(),
-            1,
-            1_000,
-            RULES,
-            timezone(),
-            Arc::new(SystemClock),
-        )
-        .unwrap()
-    };
+    let open = |url: &str| opened(url, 1, 1_000, RULES).unwrap();
     let readiness = |intake: &RedisIntake| {
         runtime
             .block_on(intake.readiness())
@@ -256,15 +234,7 @@ fn a_server_that_is_not_durable_is_not_ready() {
         readiness(&unauthorized)
             .is_err_and(|error| error.contains("rejected the user or password"))
     );
-    let none = RedisIntake::open(
-        "http://x",
-        identity(),
-        1,
-        1,
-        RULES,
-        timezone(),
-        Arc::new(SystemClock),
-    );
+    let none = opened("http://x", 1, 1, RULES);
     assert!(matches!(none, Err(IntakeError::Unusable(_))));
 }
 

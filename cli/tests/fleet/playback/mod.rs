@@ -1,6 +1,9 @@
 //! Playback in a fleet: the intake, its scripts and its server.
 
+mod clock;
 pub(crate) mod intake;
 mod intake_scripts;
 mod intake_server;
+mod play_rules;
+mod retries;
 pub(crate) mod service;

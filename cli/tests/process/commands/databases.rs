@@ -230,10 +230,12 @@ fn a_schema_of_another_version_is_named_and_not_migrated_to_read() {
     let older = half_settled();
     // The schema before migration 15.
     older.execute("DELETE FROM _sqlx_migrations WHERE version >= 15; DROP TABLE play_import");
-    older.execute("DELETE FROM next_id WHERE name = 'play_import'");
+    older.execute("DELETE FROM next_id WHERE name = 'play_import'; DROP TABLE play_rules");
+    older.execute("ALTER TABLE play_history DROP COLUMN rules_version");
     for table in ["play_history", "ad_history", "ad", "users", "video"] {
         older.execute(&format!("ALTER TABLE {table} DROP COLUMN import_id"));
     }
+    older.execute("ALTER TABLE intake_clock DROP COLUMN offset_micros");
     let newer = half_settled();
     newer.execute(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \

@@ -2,7 +2,7 @@
 
 use crate::env::TestEnv;
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 20] = [
     &["demo"],
     &["import"],
     &["import", "list"],
@@ -17,6 +17,7 @@ const COMMANDS: [&[&str]; 19] = [
     &["rates", "set"],
     &["events", "replay"],
     &["admin", "create"],
+    &["clock", "repair"],
     &["migrate"],
     &["openapi"],
     &["serve"],

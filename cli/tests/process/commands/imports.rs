@@ -57,11 +57,23 @@ fn imports_are_listed_and_undone() {
         &["import", "--ads", "2", "list"][..],
         &["import", "undo", "one"],
         &["import", "undo"],
+        &["import", "--link-accounts", "undo", "1"],
         &["import"],
     ] {
-        env.balance(args).run().failed(&[]);
+        let rejected = env.balance(args).run().failed(&[]);
+        assert_eq!(rejected.status.code(), Some(2), "{args:?}");
     }
     env.balance(&["verify"]).run().succeeded();
+}
+
+#[test]
+fn control_characters_in_names_of_files_are_escaped() {
+    let env = TestEnv::new();
+    let file = env.file("a\u{1b}[2J\u{202e}\nb.csv", format!("{HEADER}\n"));
+    env.balance(&["import", &file]).run().succeeded();
+    let table = env.balance(&["import", "list"]).run().succeeded().stdout;
+    assert!(table.contains(r"a\u{1b}[2J\u{202e}\nb.csv"), "{table}");
+    assert!(!table.contains(['\u{1b}', '\u{202e}']), "{table:?}");
 }
 
 #[test]
@@ -121,6 +133,8 @@ fn ids_of_accounts_are_accepted_only_by_an_option() {
     for (table, column) in [("users", "id"), ("credential", "user_id")] {
         env.execute(&format!("UPDATE {table} SET {column} = 9"));
     }
+    // The first process that uses the rules of plays stores them.
+    env.balance(&["settle"]).run().succeeded();
     let before = env.everything();
     let file = env.file("plays.csv", csv(&DAYS, 5));
     let import = env.balance(&["import", &file]).run();

@@ -22,11 +22,6 @@ fn bad_settings_are_reported_before_a_database_is_created() {
         ("PARTITIONS", "0", "--partitions"),
         ("PARTITIONS", "10001", "--partitions"),
         ("VIEW_WINDOW_S", "-1", "--view-window-s"),
-        (
-            "RESUME_TTL_S",
-            "29",
-            "RESUME_TTL_S: 29 is less than VIEW_WINDOW_S: 30",
-        ),
         ("AD_INTERVAL_S", "0", "--ad-interval-s"),
         ("LEASE_S", "soon", "'soon' for '--lease-s"),
         ("LISTEN_ADDR", "here", "--listen"),
@@ -39,6 +34,11 @@ fn bad_settings_are_reported_before_a_database_is_created() {
         ("DATABASE_URL", "", "DATABASE_URL"),
         ("DATABASE_URL", "balance.db", "DATABASE_URL"),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL"),
+        (
+            "DATABASE_URL",
+            "sqlite://:memory:",
+            "DATABASE_URL: ':memory:' is not the path of a file; a database in memory",
+        ),
         ("DATABASE_URL", "mysql://u:secret@host/db", "DATABASE_URL"),
         ("DATABASE_URL", "sqlite:///proc/none/x.db", "/proc/none"),
         ("DATABASE_URL", "sqlite:///proc", "/proc"),
@@ -50,6 +50,7 @@ fn bad_settings_are_reported_before_a_database_is_created() {
             .failed(&[words]);
         assert!(!outcome.stderr.contains("secret"), "{outcome:#?}");
         assert!(!env.database().exists(), "{name}={value} made a database");
+        assert!(!env.folder().join(":memory:").exists(), "{value}");
     }
 }
 

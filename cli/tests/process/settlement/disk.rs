@@ -62,6 +62,8 @@ fn an_import_that_fills_the_disk_fails_and_changes_nothing() {
     };
     let env = TestEnv::with_database_in(disk.path().to_owned());
     env.balance(&["migrate"]).run().succeeded();
+    // The first process that uses the rules of plays stores them.
+    env.balance(&["settle"]).run().succeeded();
     let before = env.everything();
     let days = [
         "2024-03-30",

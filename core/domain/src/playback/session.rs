@@ -1,15 +1,55 @@
 //! Watch sessions: the viewer's position in a video, and the seconds that a pause credits.
 
 use crate::units::MICROS_PER_S;
+use std::{fmt, str::FromStr};
 
 /// Seconds that a pause may credit beyond the elapsed time. They compensate for network delays.
 pub const CREDIT_GRACE_S: i64 = 5;
 
 /// The maximum playback rate, in thousandths: 2,000 is double speed. 0 disables the cap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlaybackRate(pub u32);
 
+/// A text is no [`PlaybackRate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a number from 0 to 100 with at most three decimals, such as 1.25")]
+pub struct InvalidRate;
+
+impl FromStr for PlaybackRate {
+    type Err = InvalidRate;
+
+    /// Parses a decimal such as 2 or 1.25, from 0 to 100.
+    fn from_str(text: &str) -> Result<Self, InvalidRate> {
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        let are_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || decimals.len() > 3 || !are_digits(whole) || !are_digits(decimals) {
+            return Err(InvalidRate);
+        }
+        let thousandths = format!("{whole}{decimals:0<3}").parse();
+        let rate = thousandths.map(Self).map_err(|_| InvalidRate)?;
+        if rate > Self::MAX {
+            return Err(InvalidRate);
+        }
+        Ok(rate)
+    }
+}
+
+/// Writes a decimal without trailing zeros, such as 2 or 1.25.
+impl fmt::Display for PlaybackRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, thousandths) = (self.0 / 1_000, self.0 % 1_000);
+        if thousandths == 0 {
+            return write!(f, "{whole}");
+        }
+        let decimals = format!("{thousandths:03}");
+        write!(f, "{whole}.{}", decimals.trim_end_matches('0'))
+    }
+}
+
 impl PlaybackRate {
+    /// The greatest rate that a rule may have.
+    pub const MAX: Self = Self(100_000);
+
     /// Returns the maximum number of video seconds that can be credited for an elapsed time,
     /// including [`CREDIT_GRACE_S`]. Returns `None` if there is no cap.
     #[must_use]
@@ -111,6 +151,34 @@ mod tests {
             .pause(current_s, 1_000, false, RATE, now_s * S)
             .1
             .credited_s
+    }
+
+    #[test]
+    fn rates_are_formatted_as_they_were_parsed() {
+        for (text, rate) in [
+            ("0", 0),
+            ("2", 2_000),
+            ("1.25", 1_250),
+            ("0.001", 1),
+            ("100", 100_000),
+        ] {
+            assert_eq!(text.parse(), Ok(PlaybackRate(rate)));
+            assert_eq!(PlaybackRate(rate).to_string(), text);
+        }
+        assert_eq!("2.0".parse(), Ok(RATE));
+        assert_eq!("2.".parse(), Ok(RATE));
+        for text in [
+            "",
+            ".5",
+            "-1",
+            "1e1",
+            "1.0001",
+            "100.001",
+            "4294967296",
+            " 1",
+        ] {
+            assert_eq!(text.parse::<PlaybackRate>(), Err(InvalidRate), "{text}");
+        }
     }
 
     #[test]

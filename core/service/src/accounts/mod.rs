@@ -10,6 +10,7 @@ use balance_domain::{
 use balance_store::{
     Store, StoreError,
     accounts::{CredentialError, NewToken, Rotation, TokenHash},
+    operations::Generation,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -45,13 +46,20 @@ impl RefreshToken {
         &self.0
     }
 
-    fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.0.as_bytes()).into())
+    /// Returns the stored form, which depends on the generation: no token of before a restore is found
+    /// afterwards.
+    fn hash(&self, generation: Generation) -> TokenHash {
+        let mut hash = Sha256::new_with_prefix(self.0.as_bytes());
+        // Without a restore the form is the one of versions without generations.
+        if generation != Generation::default() {
+            hash.update(generation.0.to_be_bytes());
+        }
+        TokenHash(hash.finalize().into())
     }
 
-    fn to_new_token(&self) -> NewToken {
+    fn to_new_token(&self, generation: Generation) -> NewToken {
         NewToken {
-            hash: self.hash(),
+            hash: self.hash(generation),
             lifetime_s: REFRESH_S,
         }
     }
@@ -178,9 +186,8 @@ impl Accounts {
             return Err(AccountError::WrongCredentials);
         };
         let refresh_token = RefreshToken::new();
-        self.store
-            .begin_family(account.user_id, &refresh_token.to_new_token())
-            .await?;
+        let token = refresh_token.to_new_token(self.generation());
+        self.store.begin_family(account.user_id, &token).await?;
         Ok(LoggedIn {
             account,
             refresh_token,
@@ -193,10 +200,9 @@ impl Accounts {
     /// If the token is not valid or was used before, or the store fails.
     pub async fn reissue(&self, token: &RefreshToken) -> Result<LoggedIn, AccountError> {
         let next = RefreshToken::new();
-        let rotation = self
-            .store
-            .rotate(&token.hash(), &next.to_new_token(), GRACE_S)
-            .await?;
+        let generation = self.generation();
+        let (presented, replaced) = (token.hash(generation), next.to_new_token(generation));
+        let rotation = self.store.rotate(&presented, &replaced, GRACE_S).await?;
         match rotation {
             Rotation::Rotated(account) => Ok(LoggedIn {
                 account,
@@ -212,13 +218,26 @@ impl Accounts {
     /// # Errors
     /// If the store fails.
     pub async fn logout(&self, token: &RefreshToken) -> Result<(), AccountError> {
-        Ok(self.store.revoke(&token.hash()).await?)
+        let presented = token.hash(self.generation());
+        Ok(self.store.revoke(&presented).await?)
+    }
+
+    fn generation(&self) -> Generation {
+        self.store.generation().get()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_stored_form_of_a_refresh_token_depends_on_the_generation() {
+        let token = RefreshToken::new();
+        let [none, first, second] = [0, 1, 2].map(|number| token.hash(Generation(number)));
+        assert_eq!(none.0, <[u8; 32]>::from(Sha256::digest(token.secret())));
+        assert!(none != first && first != second && none != second);
+    }
 
     #[test]
     fn a_refresh_token_is_long_and_hidden_in_debug_output() {

@@ -8,6 +8,9 @@ use balance_store::{
     operations::Actor,
 };
 
+/// The setting that holds the name of the server that receives the stream of a new database.
+const STREAM_ORIGIN: &str = "stream_origin";
+
 /// The reason why an event stream cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -44,6 +47,12 @@ pub enum IdentityError {
         identity: StreamIdentity,
         shards: Vec<u16>,
     },
+    /// The first start of another process has chosen another server.
+    #[error(
+        "another process creates the event stream {0} on another server; correct REDIS_URL, or run \
+         `balance events adopt` if that server is gone"
+    )]
+    OtherServer(StreamIdentity),
     /// There is nothing to adopt.
     #[error("the event stream {0} is complete")]
     Complete(StreamIdentity),
@@ -102,6 +111,14 @@ pub async fn require_stream(
             identity,
             others: found.others,
         });
+    }
+    if state == StreamState::New {
+        // The database names one server before any stream exists: of processes that start first, with
+        // different servers, one creates the stream, and the others are rejected.
+        let origin = stream.origin(StreamIdentity::random().as_str()).await?;
+        if store.setting_or_insert(STREAM_ORIGIN, &origin).await? != origin {
+            return Err(IdentityError::OtherServer(identity));
+        }
     }
     // These calls also register the identity on the server.
     match state {

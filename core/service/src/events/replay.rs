@@ -2,23 +2,18 @@
 //! retains.
 
 use crate::events::stream::{EventStream, Retained, StreamError};
-use balance_domain::{calendar::BusinessTimezone, videos::AdInterval};
+use balance_domain::{
+    calendar::BusinessTimezone,
+    videos::{AdId, AdInterval},
+};
 use balance_store::{
     Store, StoreError, StoreResult,
-    events::{Content, Entry, WrittenEntries},
+    events::{Content, Entry, EventKind, WrittenEntries},
 };
+use std::collections::HashSet;
 
 /// Entries of a group. Hundreds of rows in a statement matter more for speed than the indexes.
 pub const GROUP: u32 = 500;
-
-/// The rules by which events are persisted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventRules {
-    /// The time zone of the business days.
-    pub timezone: BusinessTimezone,
-    /// Seconds between two ad slots (`AD_INTERVAL_S`).
-    pub ad_interval_s: u32,
-}
 
 /// Persists a group. If the database rejects its data, persists each entry by itself, so that only
 /// the invalid entry is rejected. Idempotent.
@@ -28,9 +23,9 @@ pub struct EventRules {
 pub async fn persist(
     store: &Store,
     entries: &[Entry],
-    rules: EventRules,
+    timezone: BusinessTimezone,
 ) -> StoreResult<WrittenEntries> {
-    let write = |entries| store.write_entries(entries, rules.timezone, rules.ad_interval_s);
+    let write = |entries| store.write_entries(entries, timezone);
     match write(entries).await {
         Err(StoreError::Data(_)) if entries.len() > 1 => {}
         written => return written,
@@ -62,9 +57,13 @@ pub enum ReplayError {
         /// The number of a shard beyond the configured ones.
         found: u16,
     },
-    /// An event has ad views, but no ad is registered. The ad views would be lost.
+    /// An event of a version that did not decide about ads has ad views, but no ad is registered. The
+    /// ad views would be lost.
     #[error("the events have ad views, but no ad is registered")]
     NoAds,
+    /// Events show ads that are not registered.
+    #[error("the events show ads that are not registered: {}", ids(.0))]
+    UnknownAds(Vec<AdId>),
     #[error(transparent)]
     Stream(#[from] StreamError),
     #[error(transparent)]
@@ -89,7 +88,8 @@ pub fn check_shards(stream: &dyn EventStream, retained: &[Retained]) -> Result<(
 /// Persists all retained entries again, stream by stream, from the oldest entry to the newest of
 /// `retained`. Does not change existing rows and does not disturb running event writers.
 ///
-/// If an event has ad views and no ad is registered, the replay fails, unless `is_without_ads` is
+/// The replay fails if an event shows an ad that is not registered. It also fails if no ad is registered,
+/// and an event of a version that did not decide about ads crosses a slot, unless `is_without_ads` is
 /// set. `progress` receives the number of completed entries and the total.
 ///
 /// # Errors
@@ -98,13 +98,16 @@ pub async fn replay(
     store: &Store,
     stream: &dyn EventStream,
     retained: &[Retained],
-    rules: EventRules,
+    timezone: BusinessTimezone,
     is_without_ads: bool,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<Replayed, ReplayError> {
     check_shards(stream, retained)?;
     let total = retained.iter().map(|one| one.entries).sum();
-    let mut needs_ads = !is_without_ads;
+    let mut ads = AdCheck {
+        needs_ads: !is_without_ads,
+        ..AdCheck::default()
+    };
     let mut all = Replayed::default();
     progress(0, total);
     for shard in retained {
@@ -115,13 +118,8 @@ pub async fn replay(
                 break;
             };
             after = Some(last.id);
-            if needs_ads && entries.iter().any(|entry| shows_ads(entry, rules)) {
-                if store.ads(None, 1).await?.is_empty() {
-                    return Err(ReplayError::NoAds);
-                }
-                needs_ads = false;
-            }
-            all.drained.add(persist(store, &entries, rules).await?);
+            ads.check(store, &entries).await?;
+            all.drained.add(persist(store, &entries, timezone).await?);
             all.entries += u64::try_from(entries.len()).unwrap_or(u64::MAX);
             progress(all.entries, total);
         }
@@ -129,11 +127,54 @@ pub async fn replay(
     Ok(all)
 }
 
-fn shows_ads(entry: &Entry, rules: EventRules) -> bool {
-    match &entry.content {
-        Content::Event(event) => event
-            .kind
-            .crosses_ad_slot(AdInterval::from_seconds(rules.ad_interval_s)),
-        Content::Seal | Content::Invalid { .. } => false,
+/// The check of the ads of replayed events.
+#[derive(Default)]
+struct AdCheck {
+    /// Whether undecided ads require a registered ad.
+    needs_ads: bool,
+    /// The ads of earlier entries, which are registered.
+    known: HashSet<AdId>,
+}
+
+impl AdCheck {
+    async fn check(&mut self, store: &Store, entries: &[Entry]) -> Result<(), ReplayError> {
+        let events = entries.iter().filter_map(|entry| match &entry.content {
+            Content::Event(event) => Some(&event.kind),
+            Content::Seal | Content::Invalid { .. } => None,
+        });
+        let shown: HashSet<AdId> = events
+            .clone()
+            .flat_map(EventKind::decided_ads)
+            .map(|slot| slot.ad_id)
+            .filter(|ad| !self.known.contains(ad))
+            .collect();
+        let unknown = store.unknown_ads(&shown).await?;
+        if !unknown.is_empty() {
+            return Err(ReplayError::UnknownAds(unknown));
+        }
+        self.known.extend(shown);
+        if self.needs_ads
+            && events.clone().any(|kind| kind.undecided_s().is_some())
+            && let Some(rules) = store.play_rules().await?
+        {
+            let interval = AdInterval::from_seconds(rules.rules.ad_interval_s);
+            if events.clone().any(|kind| kind.has_undecided_ads(interval)) {
+                if store.ads(None, 1).await?.is_empty() {
+                    return Err(ReplayError::NoAds);
+                }
+                self.needs_ads = false;
+            }
+        }
+        Ok(())
     }
+}
+
+/// Lists ids, the first ones only.
+fn ids(ads: &[AdId]) -> String {
+    const SHOWN: usize = 20;
+    let mut shown: Vec<String> = ads.iter().take(SHOWN).map(ToString::to_string).collect();
+    if ads.len() > SHOWN {
+        shown.push(format!("and {} others", ads.len() - SHOWN));
+    }
+    shown.join(", ")
 }

@@ -1,7 +1,12 @@
 //! The port of the event stream: the events that the intake appended, and the suppressed counts.
 
 use async_trait::async_trait;
-use balance_store::events::{Entry, EntryId, StreamIdentity, SuppressedCount, SuppressedShard};
+use balance_domain::{accounts::UserId, videos::VideoId};
+use balance_store::{
+    events::{Entry, EntryId, StreamIdentity, SuppressedCount, SuppressedShard},
+    operations::HighestIds,
+    playback::VideoFacts,
+};
 use chrono::NaiveDate;
 
 /// A page of a shard's suppressed counts of a day.
@@ -37,6 +42,25 @@ pub struct Retained {
     pub entries: u64,
     /// The id of the newest entry.
     pub newest: EntryId,
+}
+
+/// What an entry states about a user and a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenIds {
+    pub user_id: UserId,
+    pub video_id: VideoId,
+    /// The facts about the video, if the entry has them.
+    pub video: Option<VideoFacts>,
+}
+
+impl SeenIds {
+    /// Takes the ids into account for the highest ones.
+    pub fn raise(&self, highest: &mut HighestIds) {
+        highest.see(self.user_id, self.video_id);
+        if let Some(video) = self.video {
+            highest.see(video.owner_id, video.id);
+        }
+    }
 }
 
 /// The streams that a server holds.
@@ -106,6 +130,31 @@ pub enum Closed {
     NotOver,
     /// Some entries are not persisted yet.
     Waiting,
+    /// The clocks of the process and of the stream differ, or the stream is ahead of both.
+    WrongClock,
+}
+
+/// The clock of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamClock {
+    /// The clock of the stream's server, in microseconds since 1970 (UTC).
+    pub now_micros: i64,
+    /// The time of the last entry of all shards, in microseconds since 1970 (UTC).
+    pub last_micros: i64,
+}
+
+/// The result of setting the stream back to the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamRepair {
+    /// The last entry is not of the future.
+    Right,
+    /// The number of deleted entries of the future. Their events are in the database.
+    Repaired(u64),
+    /// Some entries are not persisted yet. Some shards may be repaired.
+    Waiting,
+    /// The clock of the stream's server differs from that of the process. It is given, in milliseconds
+    /// since 1970 (UTC).
+    WrongClock(i64),
 }
 
 /// The streams of the layout by video, of version 0.1, until an upgrade has moved all keys to the layout
@@ -142,6 +191,10 @@ pub trait EventStream: StreamByVideo {
     /// Returns which streams exist.
     async fn found(&self) -> Result<Found, StreamError>;
 
+    /// Returns the name of the server among those that may receive the stream. The first call stores
+    /// `candidate`.
+    async fn origin(&self, candidate: &str) -> Result<String, StreamError>;
+
     /// Creates the streams of all shards that are missing, without entries. Their next entries are
     /// newer than those of retired streams.
     async fn create(&self) -> Result<(), StreamError>;
@@ -162,8 +215,15 @@ pub trait EventStream: StreamByVideo {
     async fn acknowledge(&self, entries: &[EntryId]) -> Result<(), StreamError>;
 
     /// Seals a day in every shard and returns whether all of its events are persisted. `day_end_ms`
-    /// is in milliseconds since 1970.
-    async fn close(&self, day_end_ms: i64) -> Result<Closed, StreamError>;
+    /// and `now_ms`, the clock of the process, are in milliseconds since 1970.
+    async fn close(&self, day_end_ms: i64, now_ms: i64) -> Result<Closed, StreamError>;
+
+    /// Returns the clock of the stream.
+    async fn clock(&self) -> Result<StreamClock, StreamError>;
+
+    /// Sets every shard whose last entry is of the future back to the time. `now_ms` is the clock of
+    /// the process, in milliseconds since 1970.
+    async fn repair_clock(&self, now_ms: i64) -> Result<StreamRepair, StreamError>;
 
     /// Deletes persisted entries older than an instant, in milliseconds since 1970. Deletes a retired
     /// stream with its last entry.
@@ -181,6 +241,15 @@ pub trait EventStream: StreamByVideo {
         after: Option<EntryId>,
         limit: u32,
     ) -> Result<Vec<Entry>, StreamError>;
+
+    /// Reads what retained entries state about users and videos, as [`reread`](Self::reread) reads the
+    /// entries themselves. `None` stands for an entry that is no event.
+    async fn reread_ids(
+        &self,
+        retained: Retained,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Result<Vec<(EntryId, Option<SeenIds>)>, StreamError>;
 
     /// Returns the number of configured shards.
     fn shards(&self) -> u16;
@@ -203,6 +272,12 @@ pub trait EventStream: StreamByVideo {
         shard: SuppressedShard,
         date: NaiveDate,
     ) -> Result<(), StreamError>;
+
+    /// Returns the highest assigned ids that the intake has seen, or that were recorded.
+    async fn highest_ids(&self) -> Result<HighestIds, StreamError>;
+
+    /// Records assigned ids, if they are higher.
+    async fn raise_highest_ids(&self, ids: HighestIds) -> Result<(), StreamError>;
 
     /// Returns the memory of the stream's server.
     async fn memory(&self) -> Result<Memory, StreamError>;

@@ -10,7 +10,7 @@ use balance_domain::{accounts::UserId, playback::Play, videos::VideoId};
 use balance_store::{
     Store, StoreResult,
     import::{
-        ImportId, Imported, MAX_PLAY_BATCH, PlayImport, PlayImportError, PlayRules, PlaySource,
+        ImportId, ImportRules, Imported, MAX_PLAY_BATCH, PlayImport, PlayImportError, PlaySource,
         SourcedPlay,
     },
     operations::Actor,
@@ -58,7 +58,7 @@ pub enum ImportError {
 pub async fn import_plays(
     store: &Store,
     sources: Vec<NamedSource>,
-    rules: PlayRules,
+    rules: ImportRules,
     now_micros: i64,
     sort_folder: Option<PathBuf>,
     by: &Actor,

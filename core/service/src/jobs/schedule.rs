@@ -28,10 +28,20 @@ impl Launcher {
     /// # Errors
     /// If the store fails.
     pub async fn launch_due(&self) -> StoreResult<Option<JobExecutionId>> {
+        self.launch_due_by(i64::MAX).await
+    }
+
+    /// Does the same for days that were over at an instant, in microseconds since 1970 (UTC).
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn launch_due_by(&self, limit_micros: i64) -> StoreResult<Option<JobExecutionId>> {
         let Some(date) = self.store.first_unsettled_day().await? else {
             return Ok(None);
         };
-        if date > self.last_day_over()? {
+        let now_micros = self.clock.now_micros().min(limit_micros);
+        let last_over = self.timezone.last_day_over(now_micros);
+        if date > last_over.map_err(|error| StoreError::Data(error.to_string()))? {
             return Ok(None);
         }
         let executions = self.store.executions_of(Job::DayStatistics, date).await?;

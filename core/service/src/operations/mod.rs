@@ -1,4 +1,6 @@
-//! Monitoring: the counters of a process and the snapshot of its stores.
+//! Monitoring: the counters of a process and the snapshot of its stores. Restores.
 
+pub mod clock;
 pub mod counters;
+pub mod restore;
 pub mod snapshot;

@@ -1,12 +1,12 @@
 //! The snapshot of the stores, for metrics. Reading it takes a bounded time.
 
 use crate::{
-    events::stream::{EventStream, Memory},
+    events::stream::{EventStream, Memory, StreamClock},
     jobs::{launcher, notifier::Notifier},
     reports,
 };
 use balance_domain::{calendar::BusinessTimezone, clock::Clock, units::MICROS_PER_S};
-use balance_store::{Store, operations::StoreSnapshot};
+use balance_store::{Store, operations::StoreSnapshot, playback::Clocks};
 use chrono::NaiveDate;
 use std::{fmt::Display, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::timeout};
@@ -27,6 +27,33 @@ pub struct Snapshot {
     pub waiting: Option<Option<Vec<u64>>>,
     /// The memory of the stream's server.
     pub memory: Option<Memory>,
+    pub clocks: ClockSnapshot,
+}
+
+/// The clocks of the stores, in seconds; `None` for a store that is unavailable or missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClockSnapshot {
+    /// The difference between the clock of the database and that of this process.
+    pub database_skew_s: Option<u64>,
+    /// The difference between the clock of the stream's server and that of this process.
+    pub stream_skew_s: Option<u64>,
+    /// How far the last instant of the intake is ahead of the clock of this process.
+    pub intake_ahead_s: Option<u64>,
+    /// How far the last entry of the stream is ahead of the clock of its server.
+    pub stream_ahead_s: Option<u64>,
+}
+
+impl ClockSnapshot {
+    fn new(now_micros: i64, database: Option<Clocks>, stream: Option<StreamClock>) -> Self {
+        let ahead_s = |micros: i64| (micros.max(0) / MICROS_PER_S).unsigned_abs();
+        let skew_s = |one: i64, other: i64| ahead_s((one - other).abs());
+        Self {
+            database_skew_s: database.map(|one| skew_s(one.database_micros, one.own_micros)),
+            stream_skew_s: stream.map(|one| skew_s(one.now_micros, now_micros)),
+            intake_ahead_s: database.map(|one| ahead_s(one.last_micros - one.own_micros)),
+            stream_ahead_s: stream.map(|one| ahead_s(one.last_micros - one.now_micros)),
+        }
+    }
 }
 
 /// The state of the database.
@@ -78,17 +105,19 @@ impl SnapshotReader {
         {
             return Arc::clone(snapshot);
         }
-        let (database, notifications, waiting, memory) = tokio::join!(
+        let (database, notifications, waiting, memory, clocks) = tokio::join!(
             answer("database", self.store.snapshot()),
             answer("queue", self.notifier.waiting()),
             self.waiting(),
             self.memory(),
+            self.clocks(),
         );
         let snapshot = Arc::new(Snapshot {
             database: database.map(|numbers| self.database(numbers)),
             notifications,
             waiting,
             memory,
+            clocks,
         });
         // The age begins after the read, so that callers that waited for a slow read reuse it.
         *last = Some((self.clock.now_micros(), Arc::clone(&snapshot)));
@@ -102,6 +131,17 @@ impl SnapshotReader {
 
     async fn memory(&self) -> Option<Memory> {
         answer("stream", self.stream.as_ref()?.memory()).await
+    }
+
+    async fn clocks(&self) -> ClockSnapshot {
+        let stream = async {
+            let clock = answer("stream", self.stream.as_ref()?.clock()).await?;
+            // Read after the answer: a slow answer looks like a small difference, not a large one.
+            Some((clock, self.clock.now_micros()))
+        };
+        let (database, stream) = tokio::join!(answer("database", self.store.clocks()), stream);
+        let (stream, now_micros) = stream.unzip();
+        ClockSnapshot::new(now_micros.unwrap_or_default(), database, stream)
     }
 
     fn database(&self, numbers: StoreSnapshot) -> DatabaseSnapshot {

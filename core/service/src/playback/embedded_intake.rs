@@ -7,8 +7,8 @@ use crate::{
 use async_trait::async_trait;
 use balance_domain::calendar::BusinessTimezone;
 use balance_store::{
-    Store,
-    playback::{IntakeAnswer, IntakeRequest, IntakeRules},
+    Store, StoreError,
+    playback::{IntakeAnswer, IntakeRequest, Lifetimes},
 };
 use std::{
     sync::{
@@ -36,12 +36,16 @@ const WRITER_ENDED: &str = "the writer of the intake has ended";
 const WRITER_RESTARTS: &str = "the writer of the intake panicked and restarts";
 
 /// A request and the channel for its answer.
-type PendingRequest = (IntakeRequest, oneshot::Sender<Result<IntakeAnswer, String>>);
+type PendingRequest = (
+    IntakeRequest,
+    oneshot::Sender<Result<IntakeAnswer, IntakeError>>,
+);
 
 /// An intake that writes to the database itself. An acknowledged event is in the history.
 pub struct EmbeddedIntake {
     requests: mpsc::Sender<PendingRequest>,
     store: Arc<Store>,
+    timezone: BusinessTimezone,
     /// The writer task.
     tasks: TaskTracker,
     /// Whether the writer panicked and waits for its restart.
@@ -51,7 +55,7 @@ pub struct EmbeddedIntake {
 impl EmbeddedIntake {
     /// Starts the writer. It ends when the intake is dropped and all accepted requests are written.
     #[must_use]
-    pub fn start(store: Arc<Store>, rules: IntakeRules, timezone: BusinessTimezone) -> Self {
+    pub fn start(store: Arc<Store>, lifetimes: Lifetimes, timezone: BusinessTimezone) -> Self {
         let (requests, pending) = mpsc::channel(MAX_WAITING);
         let tasks = TaskTracker::new();
         let has_panicked = Arc::new(AtomicBool::new(false));
@@ -62,7 +66,7 @@ impl EmbeddedIntake {
             let pending = Mutex::new(pending);
             let run = || {
                 writer.store(false, Ordering::SeqCst);
-                write(&writing_to, rules, timezone, &pending)
+                write(&writing_to, lifetimes, timezone, &pending)
             };
             let panicked = || writer.store(true, Ordering::SeqCst);
             supervise("intake writer", &CancellationToken::new(), run, panicked).await;
@@ -70,6 +74,7 @@ impl EmbeddedIntake {
         Self {
             requests,
             store,
+            timezone,
             tasks,
             has_panicked,
         }
@@ -84,8 +89,7 @@ impl Intake for EmbeddedIntake {
             .try_send((request, answer))
             .map_err(send_error)?;
         match tokio::time::timeout(ANSWER_LIMIT, answered).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(reason))) => Err(IntakeError::Unavailable(reason)),
+            Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(IntakeError::Unavailable(WRITER_RESTARTS.to_owned())),
             Err(_) => Err(IntakeError::Unavailable(format!(
                 "no answer within {} s",
@@ -101,47 +105,54 @@ impl Intake for EmbeddedIntake {
         if self.has_panicked.load(Ordering::SeqCst) {
             return Err(IntakeError::NotWritable(WRITER_RESTARTS));
         }
-        match self.store.closed_through().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(IntakeError::Unavailable(error.to_string())),
-        }
+        let checked = self.store.check_intake_clock(self.timezone).await;
+        checked.map_err(|error| intake_error(&error))
     }
 }
 
 /// Writes group after group until the intake is dropped.
 async fn write(
     store: &Store,
-    rules: IntakeRules,
+    lifetimes: Lifetimes,
     timezone: BusinessTimezone,
     pending: &Mutex<mpsc::Receiver<PendingRequest>>,
 ) {
     let mut pending = pending.lock().await;
     let mut group = Vec::with_capacity(GROUP);
     while pending.recv_many(&mut group, GROUP).await > 0 {
-        // A client whose request timed out may have retried it, so an abandoned request is skipped.
-        group.retain(|(_, answer): &PendingRequest| !answer.is_closed());
-        if group.is_empty() {
+        let (requests, answers): (Vec<_>, Vec<oneshot::Sender<_>>) = group.drain(..).unzip();
+        // A client whose request timed out may have retried it, so an abandoned request is skipped, also
+        // after the wait for the database.
+        let is_wanted = |position: usize| !answers[position].is_closed();
+        if !(0..answers.len()).any(is_wanted) {
             continue;
         }
-        let (requests, answers): (Vec<_>, Vec<_>) = group.drain(..).unzip();
-        match store.accept(&requests, &rules, timezone).await {
+        let accepted = store.accept_wanted(&requests, &lifetimes, timezone, is_wanted);
+        match accepted.await {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
-                    // Fails if the client has disconnected.
-                    let _ = answer.send(Ok(result));
+                    if let Some(result) = result {
+                        // Fails if the client has disconnected.
+                        let _ = answer.send(Ok(result));
+                    }
                 }
             }
             Err(error) => {
-                tracing::warn!(
-                    %error,
-                    requests = requests.len(),
-                    "failed to persist plays and pauses"
-                );
+                let requests = requests.len();
+                tracing::warn!(%error, requests, "failed to persist plays and pauses");
                 for answer in answers {
-                    let _ = answer.send(Err(error.to_string()));
+                    let _ = answer.send(Err(intake_error(&error)));
                 }
             }
         }
+    }
+}
+
+/// Only the reason of an unusable store is shown to clients: it names no address.
+fn intake_error(error: &StoreError) -> IntakeError {
+    match error {
+        StoreError::Unusable(reason) => IntakeError::Unusable(reason.clone()),
+        error => IntakeError::Unavailable(error.to_string()),
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod embedded_intake;
 pub mod intake;
+mod rules_feed;
 
 pub use embedded_intake::EmbeddedIntake;
+pub use rules_feed::RulesFeed;
 
 use crate::{
     operations::counters::{Count, IntakeCounters, PlaybackCounters},
@@ -12,6 +14,7 @@ use crate::{
 use balance_domain::{accounts::UserId, clock::Clock, playback::EventId, videos::VideoId};
 use balance_store::{
     Store, StoreError,
+    operations::Generation,
     playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, VideoFacts},
 };
 use moka::sync::Cache;
@@ -20,8 +23,7 @@ use std::{sync::Arc, time::Duration};
 /// The most videos whose owner and duration are cached.
 const MAX_CACHED: u64 = 100_000;
 /// How long a video is cached. Plays of cached videos continue while the database is unavailable.
-/// Owner and duration change only by an import that corrects an undone one, and if a database is
-/// replaced.
+/// Owner and duration change only by an import that corrects an undone one, and by a restore.
 const CACHED_FOR: Duration = Duration::from_secs(3_600);
 
 /// The reason why a play or a pause failed.
@@ -48,7 +50,8 @@ pub struct Playback {
     intake: Arc<dyn Intake>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
-    videos: Cache<VideoId, VideoFacts>,
+    /// The generation is a part of the key: a restored database can have other videos.
+    videos: Cache<(Generation, VideoId), VideoFacts>,
     counters: PlaybackCounters,
 }
 
@@ -121,7 +124,14 @@ impl Playback {
     /// # Errors
     /// The reason why they cannot.
     pub async fn readiness(&self) -> Result<(), IntakeError> {
+        self.check_restore()?;
         self.intake.readiness().await
+    }
+
+    /// Checks that no restore is incomplete: a user or video could have the id of another one.
+    fn check_restore(&self) -> Result<(), IntakeError> {
+        let checked = self.store.check_new_ids();
+        checked.map_err(|error| IntakeError::Unusable(error.to_string()))
     }
 
     async fn accept(
@@ -131,6 +141,7 @@ impl Playback {
         command: Command,
         key: Option<IdempotencyKey>,
     ) -> Result<IntakeAnswer, PlaybackError> {
+        self.check_restore()?;
         let request = IntakeRequest {
             event_id: EventId::new(self.clock.now_micros(), rand::random()),
             user_id,
@@ -142,12 +153,13 @@ impl Playback {
     }
 
     async fn facts(&self, id: VideoId) -> Result<VideoFacts, PlaybackError> {
-        if let Some(video) = self.videos.get(&id) {
+        let key = (self.store.generation().get(), id);
+        if let Some(video) = self.videos.get(&key) {
             return Ok(video);
         }
         let video = self.store.video_facts(id).await?;
         let video = video.ok_or(PlaybackError::NoSuchVideo(id))?;
-        self.videos.insert(id, video);
+        self.videos.insert(key, video);
         Ok(video)
     }
 }

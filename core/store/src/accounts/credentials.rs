@@ -127,6 +127,7 @@ async fn create(
     let mut tx = store.db.write().await?;
     // Locks the counter's row first, so that no concurrent transaction takes the username.
     let id = next_id(&mut tx, NewId::User).await?;
+    store.ids.check_id(NewId::User, id)?;
     let taken: Option<(i64,)> = tx
         .fetch_optional(
             "SELECT id FROM users WHERE username = ?",

@@ -10,7 +10,7 @@ use crate::{
     sql::{retry::on_conflict, statement::params, tx::Tx},
 };
 use balance_batch::{
-    chunk::{Claim, ClaimToken},
+    chunk::Claim,
     partition::PartitionState,
     step::{Counters, StepExecution},
 };
@@ -26,9 +26,10 @@ pub enum Reloaded {
 }
 
 impl Store {
-    /// Renews the leases with these tokens, including expired ones.
-    pub async fn renew(&self, tokens: &[ClaimToken], lease_s: u32) -> StoreResult<()> {
-        on_conflict(|| renew(self, tokens, lease_s)).await
+    /// Renews the leases of these claims, including expired ones. A lease that has another token is
+    /// not renewed.
+    pub async fn renew(&self, claims: &[Claim], lease_s: u32) -> StoreResult<()> {
+        on_conflict(|| renew(self, claims, lease_s)).await
     }
 
     /// Reads a claimed row again after a write failed because of its version.
@@ -90,13 +91,14 @@ pub(super) async fn partition_state(
     Ok(Some(PartitionState::from_context(&context)?))
 }
 
-async fn renew(store: &Store, tokens: &[ClaimToken], lease_s: u32) -> StoreResult<()> {
+async fn renew(store: &Store, claims: &[Claim], lease_s: u32) -> StoreResult<()> {
     let mut tx = store.db.write_heartbeat().await?;
     let until = lease_end(tx.now_micros().await?, lease_s);
-    for token in tokens {
+    for claim in claims {
         tx.execute(
-            "UPDATE step_lease SET lease_until_micros = ? WHERE claim_token = ?",
-            &params![until, token.0],
+            "UPDATE step_lease SET lease_until_micros = ? \
+             WHERE step_execution_id = ? AND claim_token = ?",
+            &params![until, claim.step_execution_id.0, claim.token.0],
         )
         .await?;
     }

@@ -3,6 +3,7 @@
 use crate::{
     Store, StoreError, StoreResult,
     events::{Content, Entry, EntryId, EventKind, PlaybackEvent, WrittenEntries},
+    playback::play_rules,
     settlement::days::closed_through,
     sql::{
         retry::on_conflict,
@@ -15,7 +16,7 @@ use balance_domain::{
     calendar::BusinessTimezone,
     playback::EventId,
     units::MICROS_PER_MS,
-    videos::{AdId, AdInterval, AdSchedule},
+    videos::{AdId, AdInterval, AdSchedule, AdSlot},
 };
 use chrono::NaiveDate;
 use std::collections::HashSet;
@@ -26,7 +27,7 @@ const MAX_TEXT: usize = 1_000;
 impl Store {
     /// Stores a group of entries in one transaction. An event goes to the history of its day, or to the
     /// late events if the day is closed and the event is not stored yet. Repeated writes have no
-    /// effect. `ad_interval_s` is the distance between ad slots in seconds.
+    /// effect. Events of versions that did not decide about ads show those of the newest rules.
     ///
     /// # Errors
     /// If the store fails. If the database rejects the data of a single entry, it is stored as
@@ -35,15 +36,14 @@ impl Store {
         &self,
         entries: &[Entry],
         timezone: BusinessTimezone,
-        ad_interval_s: u32,
     ) -> StoreResult<WrittenEntries> {
         let group = Group::sort(entries, timezone);
-        match on_conflict(|| write(self, &group, ad_interval_s)).await {
+        match on_conflict(|| write(self, &group)).await {
             Err(StoreError::Data(reason)) => match entries {
                 // The database rejects this entry, so it is stored as rejected.
                 [entry] => {
                     let group = Group::rejected(entry, &reason);
-                    on_conflict(|| write(self, &group, ad_interval_s)).await
+                    on_conflict(|| write(self, &group)).await
                 }
                 _ => Err(StoreError::Data(reason)),
             },
@@ -53,13 +53,13 @@ impl Store {
 }
 
 /// An event with its time and business day.
-struct Timed {
-    event: PlaybackEvent,
+struct Timed<'a> {
+    event: &'a PlaybackEvent,
     at_micros: i64,
     date: NaiveDate,
 }
 
-impl Timed {
+impl Timed<'_> {
     /// Returns the counted views, the credited seconds and the reported seconds.
     const fn numbers(&self) -> (i64, i64, i64) {
         match self.event.kind {
@@ -97,13 +97,13 @@ impl Rejected {
 
 /// A group of entries by kind.
 #[derive(Default)]
-struct Group {
-    events: Vec<Timed>,
+struct Group<'a> {
+    events: Vec<Timed<'a>>,
     rejected: Vec<Rejected>,
 }
 
-impl Group {
-    fn sort(entries: &[Entry], timezone: BusinessTimezone) -> Self {
+impl<'a> Group<'a> {
+    fn sort(entries: &'a [Entry], timezone: BusinessTimezone) -> Self {
         let mut group = Self::default();
         for entry in entries {
             match &entry.content {
@@ -112,7 +112,7 @@ impl Group {
                     let at_micros = entry.id.ms.saturating_mul(MICROS_PER_MS);
                     match timezone.day_of(at_micros) {
                         Ok(day) => group.events.push(Timed {
-                            event: *event,
+                            event,
                             at_micros,
                             date: day.date,
                         }),
@@ -145,12 +145,12 @@ fn cut(text: &str) -> String {
 }
 
 /// Stores a group in one transaction.
-async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<WrittenEntries> {
+async fn write(store: &Store, group: &Group<'_>) -> StoreResult<WrittenEntries> {
     let mut tx = store.db.write().await?;
     // Locked first and shared: no day is closed before the commit.
     let lock = tx.for_share();
     let closed = closed_through(&mut tx, lock).await?;
-    let (late, open): (Vec<&Timed>, Vec<&Timed>) = group
+    let (late, open): (Vec<&Timed<'_>>, Vec<&Timed<'_>>) = group
         .events
         .iter()
         .partition(|timed| closed.is_some_and(|closed| timed.date <= closed));
@@ -158,7 +158,7 @@ async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<
     let stored = find_stored(&mut tx, &open, &["play_history", "rejected_event"]).await?;
     let new = not_stored(open, &stored);
     write_history(&mut tx, &new).await?;
-    write_ads(&mut tx, &new, ad_interval_s).await?;
+    write_ads(&mut tx, &new).await?;
     let stored = find_stored(
         &mut tx,
         &late,
@@ -179,7 +179,7 @@ async fn write(store: &Store, group: &Group, ad_interval_s: u32) -> StoreResult<
 }
 
 /// Returns the events that are not stored yet, without duplicates.
-fn not_stored<'a>(events: Vec<&'a Timed>, stored: &HashSet<EventId>) -> Vec<&'a Timed> {
+fn not_stored<'a, 'e>(events: Vec<&'a Timed<'e>>, stored: &HashSet<EventId>) -> Vec<&'a Timed<'e>> {
     let mut seen = HashSet::with_capacity(events.len());
     events
         .into_iter()
@@ -190,13 +190,13 @@ fn not_stored<'a>(events: Vec<&'a Timed>, stored: &HashSet<EventId>) -> Vec<&'a 
 /// Returns the events that one of the tables contains.
 async fn find_stored(
     tx: &mut Tx,
-    events: &[&Timed],
+    events: &[&Timed<'_>],
     tables: &[&str],
 ) -> StoreResult<HashSet<EventId>> {
     let mut stored = HashSet::new();
     let dates: HashSet<NaiveDate> = events.iter().map(|timed| timed.date).collect();
     for date in dates {
-        let of_day: Vec<&Timed> = events
+        let of_day: Vec<&Timed<'_>> = events
             .iter()
             .filter(|timed| timed.date == date)
             .copied()
@@ -222,11 +222,11 @@ async fn find_stored(
     Ok(stored)
 }
 
-async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
+async fn write_history(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {
     let keep = tx.on_conflict_keep("date, event_id");
     tx.insert_rows(
         "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
-         counted, play_time, reported_time) ",
+         counted, play_time, reported_time, rules_version) ",
         events,
         |timed| {
             let (counted, credited_s, reported_s) = timed.numbers();
@@ -238,7 +238,8 @@ async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
                 timed.at_micros,
                 counted,
                 credited_s,
-                reported_s
+                reported_s,
+                timed.event.rules_version
             ]
         },
         keep.as_str(),
@@ -247,33 +248,22 @@ async fn write_history(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
     Ok(())
 }
 
-async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreResult<()> {
-    let interval = AdInterval::from_seconds(ad_interval_s);
-    let passed: Vec<(&Timed, i64, i64)> = events
-        .iter()
-        .filter_map(|timed| match timed.event.kind {
-            EventKind::Pause {
-                from_s, credited_s, ..
-            } if timed.event.kind.crosses_ad_slot(interval) => {
-                Some((*timed, from_s, from_s + credited_s))
-            }
-            _ => None,
-        })
-        .collect();
-    if passed.is_empty() {
-        return Ok(());
+async fn write_ads(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {
+    let mut shown: Vec<(&Timed<'_>, AdSlot)> = Vec::new();
+    for timed in events {
+        let decided = timed.event.kind.decided_ads();
+        shown.extend(decided.iter().map(|slot| (*timed, *slot)));
     }
-    let ids = catalog::ensure_ads(tx, 0, None).await?;
-    let schedule = AdSchedule::new(interval, ids.into_iter().map(AdId).collect());
-    let shown: Vec<_> = passed
-        .into_iter()
-        .flat_map(|(timed, from_s, upto_s)| {
-            schedule
-                .shown(from_s, upto_s)
-                .map(move |slot| (timed, slot))
-                .collect::<Vec<_>>()
-        })
+    let undecided: Vec<_> = events
+        .iter()
+        .filter_map(|timed| Some((*timed, timed.event.kind.undecided_s()?)))
         .collect();
+    if !undecided.is_empty() {
+        let schedule = current_schedule(tx).await?;
+        for (timed, (from_s, upto_s)) in undecided {
+            shown.extend(schedule.shown(from_s, upto_s).map(|slot| (timed, slot)));
+        }
+    }
     let keep = tx.on_conflict_release("date, video_id, user_id, slot_s");
     tx.insert_rows(
         "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) ",
@@ -294,7 +284,17 @@ async fn write_ads(tx: &mut Tx, events: &[&Timed], ad_interval_s: u32) -> StoreR
     Ok(())
 }
 
-async fn write_late(tx: &mut Tx, events: &[&Timed]) -> StoreResult<()> {
+/// Returns the ads of the newest rules, for events without a decision about ads.
+async fn current_schedule(tx: &mut Tx) -> StoreResult<AdSchedule> {
+    let rules = play_rules::required(tx).await?.rules;
+    let ids = catalog::ensure_ads(tx, 0, None).await?;
+    Ok(AdSchedule::new(
+        AdInterval::from_seconds(rules.ad_interval_s),
+        ids.into_iter().map(AdId).collect(),
+    ))
+}
+
+async fn write_late(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {
     let now = tx.now();
     let keep = tx.on_conflict_keep("event_id");
     tx.insert_rows(

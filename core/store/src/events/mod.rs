@@ -10,6 +10,6 @@ pub use dead_letters::{LateEvent, RejectedEvent};
 pub use identity::StreamState;
 pub use suppressed::{SuppressedCount, SuppressedShard};
 pub use types::{
-    Content, Entry, EntryId, EventKind, InvalidIdentity, MAX_SHARDS, PlaybackEvent, StreamIdentity,
-    StreamLayout, WrittenEntries,
+    Content, Entry, EntryId, EventKind, InvalidIdentity, MAX_SHARDS, PlaybackEvent, ShownAds,
+    StreamIdentity, StreamLayout, WrittenEntries,
 };

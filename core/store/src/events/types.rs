@@ -3,7 +3,7 @@
 use balance_domain::{
     accounts::UserId,
     playback::EventId,
-    videos::{AdInterval, VideoId},
+    videos::{AdInterval, AdSlot, VideoId},
 };
 use std::{fmt, str::FromStr};
 
@@ -61,17 +61,19 @@ pub enum StreamLayout {
     ByViewer,
 }
 
-/// An event that the intake recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An event that the intake recorded, with everything that the intake decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaybackEvent {
     /// The key of the event in the history.
     pub id: EventId,
     pub user_id: UserId,
     pub video_id: VideoId,
+    /// The version of the rules that decided; 0 for an event of a version without them.
+    pub rules_version: u32,
     pub kind: EventKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
     Play {
         /// Whether the play counts as a view.
@@ -84,20 +86,54 @@ pub enum EventKind {
         credited_s: i64,
         /// The seconds that the client reported: at least the credited ones.
         reported_s: i64,
+        ads: ShownAds,
     },
 }
 
+/// The ads of a pause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownAds {
+    /// The intake decided which ads were shown.
+    Decided(Vec<AdSlot>),
+    /// The event of a version whose intake did not decide: its ads are those of the rules and of the
+    /// registered ads at the time of storage.
+    Undecided,
+}
+
 impl EventKind {
-    /// Returns whether the event shows ads: whether it is a pause whose credited seconds cross an ad
-    /// slot. Without registered ads no slot shows one.
+    /// Returns the ads that the intake decided to show.
     #[must_use]
-    pub const fn crosses_ad_slot(&self, interval: AdInterval) -> bool {
-        match *self {
-            Self::Play { .. } => false,
+    pub fn decided_ads(&self) -> &[AdSlot] {
+        match self {
             Self::Pause {
-                from_s, credited_s, ..
-            } => interval.is_crossed(from_s, from_s + credited_s),
+                ads: ShownAds::Decided(ads),
+                ..
+            } => ads,
+            _ => &[],
         }
+    }
+
+    /// Returns the seconds whose ads are undecided, if the event has any: those after the first number
+    /// up to the second one.
+    #[must_use]
+    pub fn undecided_s(&self) -> Option<(i64, i64)> {
+        match *self {
+            Self::Pause {
+                from_s,
+                credited_s,
+                ads: ShownAds::Undecided,
+                ..
+            } if credited_s > 0 => Some((from_s, from_s + credited_s)),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the event has undecided ads: whether its undecided seconds cross an ad slot.
+    /// Without registered ads no slot shows one.
+    #[must_use]
+    pub fn has_undecided_ads(&self, interval: AdInterval) -> bool {
+        self.undecided_s()
+            .is_some_and(|(from_s, upto_s)| interval.is_crossed(from_s, upto_s))
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod unfinished;
 
 pub use balances::{BalanceCounts, BalanceError};
 pub use types::{
-    ImportId, ImportStatus, Imported, LinkedAccounts, MAX_IMPORT_NAME, MAX_PLAY_BATCH, PlayCounts,
-    PlayImport, PlayImportError, PlayRules, PlaySource, SourcedPlay,
+    ImportId, ImportRules, ImportStatus, Imported, LinkedAccounts, MAX_IMPORT_NAME, MAX_PLAY_BATCH,
+    PlayCounts, PlayImport, PlayImportError, PlaySource, SourcedPlay,
 };
 pub use undo::{UndoError, Undone};

@@ -28,11 +28,12 @@ pub(super) struct NewPlay {
 pub(super) async fn insert_plays(
     tx: &mut Tx,
     import: ImportId,
+    rules_version: u32,
     new: &[NewPlay],
 ) -> StoreResult<()> {
     tx.insert_rows(
         "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
-         counted, play_time, reported_time, import_id) ",
+         counted, play_time, reported_time, rules_version, import_id) ",
         new,
         |new| {
             // An owner's play does not count: it has no view and no credited seconds.
@@ -50,6 +51,7 @@ pub(super) async fn insert_plays(
                 i64::from(new.is_counted),
                 credited_s,
                 new.play.play_time_s,
+                rules_version,
                 import.0
             ]
         },

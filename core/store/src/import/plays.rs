@@ -4,8 +4,8 @@
 use crate::{
     Store, StoreError, StoreResult,
     import::{
-        ImportId, Imported, LinkedAccounts, MAX_PLAY_BATCH, PlayCounts, PlayImportError, PlayRules,
-        PlaySource, SourcedPlay,
+        ImportId, ImportRules, Imported, LinkedAccounts, MAX_PLAY_BATCH, PlayCounts,
+        PlayImportError, PlaySource, SourcedPlay,
         linking::add_accounts,
         play_rows::{NewPlay, insert_ads, insert_plays},
         record::{self, Begun, NewImport},
@@ -35,7 +35,7 @@ impl Store {
     pub async fn import_plays(
         &self,
         source: &mut dyn PlaySource,
-        rules: PlayRules,
+        rules: ImportRules,
         name: &str,
         by: &Actor,
     ) -> Result<Imported, PlayImportError> {
@@ -64,7 +64,7 @@ async fn import(
     tx: Tx,
     id: ImportId,
     closed: Option<NaiveDate>,
-    rules: PlayRules,
+    rules: ImportRules,
     source: &mut dyn PlaySource,
     mut batch: Vec<SourcedPlay>,
     by: &Actor,
@@ -117,6 +117,7 @@ struct Import {
     id: ImportId,
     timezone: BusinessTimezone,
     recent_views: RecentViews,
+    rules_version: u32,
     ads: AdSchedule,
     closed: Option<NaiveDate>,
     /// Whether the history contained plays before the import.
@@ -135,7 +136,7 @@ impl Import {
         mut tx: Tx,
         id: ImportId,
         closed: Option<NaiveDate>,
-        rules: PlayRules,
+        rules: ImportRules,
     ) -> StoreResult<Self> {
         let ads = catalog::ensure_ads(&mut tx, rules.ads, Some(id.0)).await?;
         let (has_history,): (i64,) = tx
@@ -146,6 +147,7 @@ impl Import {
             id,
             timezone: rules.timezone,
             recent_views: RecentViews::new(ViewWindow::from_seconds(rules.view_window_s)),
+            rules_version: rules.rules_version,
             ads: AdSchedule::new(
                 AdInterval::from_seconds(rules.ad_interval_s),
                 ads.into_iter().map(AdId).collect(),
@@ -194,7 +196,7 @@ impl Import {
                 new.push(row);
             }
         }
-        insert_plays(&mut self.tx, self.id, &new).await?;
+        insert_plays(&mut self.tx, self.id, self.rules_version, &new).await?;
         insert_ads(&mut self.tx, self.id, &new, &self.ads, &mut self.counts).await?;
         Ok(())
     }

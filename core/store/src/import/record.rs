@@ -7,8 +7,8 @@
 use crate::{
     Store, StoreError, StoreResult,
     import::{
-        ImportId, ImportStatus, MAX_IMPORT_NAME, PlayCounts, PlayImport, PlayImportError,
-        PlayRules,
+        ImportId, ImportRules, ImportStatus, MAX_IMPORT_NAME, PlayCounts, PlayImport,
+        PlayImportError,
         unfinished::{remove_dead, unfinished},
     },
     operations::{Actor, AuditAction, audit},
@@ -24,7 +24,7 @@ const MAX_BEGINS: u32 = 5;
 /// An import to be recorded.
 pub(super) struct NewImport<'a> {
     pub(super) name: &'a str,
-    pub(super) rules: PlayRules,
+    pub(super) rules: ImportRules,
     /// The day of the first play. It and the days after it stay open until the import has ended.
     pub(super) first_date: Option<NaiveDate>,
 }

@@ -85,7 +85,7 @@ pub(super) async fn register(
     }
     let ids = users.ids.iter().copied();
     let new = ids.filter(|id| !users.known.contains_key(id));
-    catalog::insert_imported_users(tx, new, import.0).await?;
+    catalog::insert_imported_users(tx, new, Some(import.0)).await?;
     catalog::insert_videos(tx, &videos, Some(import.0)).await?;
     Ok(())
 }

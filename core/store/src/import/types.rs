@@ -42,13 +42,15 @@ pub const MAX_PLAY_BATCH: usize = 1_000;
 
 /// The settings of an import.
 #[derive(Debug, Clone, Copy)]
-pub struct PlayRules {
+pub struct ImportRules {
     /// The time zone of the business days.
     pub timezone: BusinessTimezone,
     /// The length of the view window in seconds.
     pub view_window_s: u32,
     /// The distance between ad slots in seconds.
     pub ad_interval_s: u32,
+    /// The version of these two rules, or 0.
+    pub rules_version: u32,
     /// The minimum number of ads. Missing ones are created.
     pub ads: u32,
     /// Whether ids of the files may be those of accounts.

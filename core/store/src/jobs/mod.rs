@@ -2,7 +2,7 @@
 
 mod advance;
 mod close;
-mod date_lock;
+pub(crate) mod date_lock;
 mod error;
 mod executions;
 mod insert;

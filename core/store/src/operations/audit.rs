@@ -30,24 +30,32 @@ pub enum AuditAction {
     Stop,
     Abandon,
     SetRates,
+    SetPlayRules,
     /// The event stream of a Redis server was adopted.
     AdoptStream,
     /// An import of plays.
     Import,
     UndoImport,
+    /// The clock of the intake was set back to the time.
+    RepairClock,
+    /// The restore of a backup was completed.
+    CompleteRestore,
 }
 
 impl AuditAction {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Launch,
         Self::Restart,
         Self::Retry,
         Self::Stop,
         Self::Abandon,
         Self::SetRates,
+        Self::SetPlayRules,
         Self::AdoptStream,
         Self::Import,
         Self::UndoImport,
+        Self::RepairClock,
+        Self::CompleteRestore,
     ];
 
     /// Returns the stored name.
@@ -60,9 +68,12 @@ impl AuditAction {
             Self::Stop => "STOP",
             Self::Abandon => "ABANDON",
             Self::SetRates => "SET_RATES",
+            Self::SetPlayRules => "SET_PLAY_RULES",
             Self::AdoptStream => "ADOPT_STREAM",
             Self::Import => "IMPORT",
             Self::UndoImport => "UNDO_IMPORT",
+            Self::RepairClock => "REPAIR_CLOCK",
+            Self::CompleteRestore => "COMPLETE_RESTORE",
         }
     }
 

@@ -4,8 +4,10 @@ use crate::{
     Store, StoreError, StoreResult,
     events::SuppressedShard,
     playback::{
-        Command, IntakeAnswer, IntakeRequest, IntakeRules, SuppressedReason, VideoFacts,
-        intake_reply,
+        Command, IntakeAnswer, IntakeRequest, Lifetimes, RulesVersion, SuppressedReason,
+        VideoFacts,
+        clock::{self, IntakeTime},
+        intake_reply, play_rules,
     },
     settlement::days::closed_through,
     sql::{statement::params, tx::Tx},
@@ -25,18 +27,37 @@ use sqlx::AssertSqlSafe;
 const SWEEP_MICROS: i64 = 60 * MICROS_PER_S;
 
 impl Store {
-    /// Processes a group of requests in order in one transaction and returns their answers. The current
-    /// day cannot be closed before the commit.
+    /// Processes a group of requests in order in one transaction and returns their answers. The newest
+    /// rules decide. The current day cannot be closed before the commit.
     pub async fn accept(
         &self,
         group: &[IntakeRequest],
-        rules: &IntakeRules,
+        lifetimes: &Lifetimes,
         timezone: BusinessTimezone,
     ) -> StoreResult<Vec<IntakeAnswer>> {
-        let mut intake = Group::begin(self, rules, timezone).await?;
+        let answers = self
+            .accept_wanted(group, lifetimes, timezone, |_| true)
+            .await?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Processes those requests of a group that are still wanted when their turn comes: the wait for the
+    /// database can be long. `is_wanted` receives the position of a request. Returns an answer for each
+    /// request, `None` for one that was left out.
+    pub async fn accept_wanted(
+        &self,
+        group: &[IntakeRequest],
+        lifetimes: &Lifetimes,
+        timezone: BusinessTimezone,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> StoreResult<Vec<Option<IntakeAnswer>>> {
+        let mut intake = Group::begin(self, lifetimes, timezone).await?;
         let mut answers = Vec::with_capacity(group.len());
-        for request in group {
-            answers.push(intake.accept(request).await?);
+        for (position, request) in group.iter().enumerate() {
+            answers.push(match is_wanted(position) {
+                true => Some(intake.accept(request).await?),
+                false => None,
+            });
         }
         intake.tx.commit().await?;
         Ok(answers)
@@ -62,8 +83,9 @@ impl Store {
 /// A group of requests in its transaction. All requests have the same time.
 struct Group<'a> {
     tx: Tx,
-    rules: &'a IntakeRules,
-    now_micros: i64,
+    lifetimes: &'a Lifetimes,
+    rules: RulesVersion,
+    time: IntakeTime,
     date: NaiveDate,
     /// Loaded for the first shown ad.
     ads: Option<AdSchedule>,
@@ -72,43 +94,29 @@ struct Group<'a> {
 impl<'a> Group<'a> {
     async fn begin(
         store: &Store,
-        rules: &'a IntakeRules,
+        lifetimes: &'a Lifetimes,
         timezone: BusinessTimezone,
     ) -> StoreResult<Self> {
         let mut tx = store.db.write().await?;
         // Locked first by each writer of the history: the day stays open until the commit.
         let lock = tx.for_share();
         let closed = closed_through(&mut tx, lock).await?;
-        let calendar =
-            |error: balance_domain::calendar::OutOfCalendar| StoreError::Data(error.to_string());
-        let lock = tx.for_update();
-        let (last_micros,): (i64,) = tx
-            .fetch_one(
-                AssertSqlSafe(format!(
-                    "SELECT last_micros FROM intake_clock WHERE id = 1{lock}"
-                )),
-                &[],
-            )
-            .await?;
-        // A clock that was set back must not assign events to a closed day.
-        let open_from = match closed {
-            Some(closed) => timezone.day(closed).map_err(calendar)?.end_micros,
-            None => i64::MIN,
-        };
-        let now_micros = tx.clock_micros().max(last_micros).max(open_from);
-        tx.execute(
-            "UPDATE intake_clock SET last_micros = ? WHERE id = 1",
-            &params![now_micros],
-        )
-        .await?;
-        if last_micros.div_euclid(SWEEP_MICROS) != now_micros.div_euclid(SWEEP_MICROS) {
-            sweep(&mut tx, now_micros, rules).await?;
+        let rules = play_rules::required(&mut tx).await?;
+        let time = clock::advance(store, &mut tx, closed, timezone).await?;
+        let minute = |micros: i64| micros.div_euclid(SWEEP_MICROS);
+        if minute(time.last_passed_micros) != minute(time.passed_micros) {
+            let now = time.passed_micros;
+            sweep(&mut tx, now, expired_before(now, lifetimes, rules)).await?;
         }
+        let day = timezone.day_of(time.at_micros);
         Ok(Self {
             tx,
+            lifetimes,
             rules,
-            now_micros,
-            date: timezone.day_of(now_micros).map_err(calendar)?.date,
+            date: day
+                .map_err(|error| StoreError::Data(error.to_string()))?
+                .date,
+            time,
             ads: None,
         })
     }
@@ -116,7 +124,7 @@ impl<'a> Group<'a> {
     async fn accept(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
         if let Some(key) = &request.key
             && let Some(answer) =
-                intake_reply::find(&mut self.tx, request, key, self.now_micros).await?
+                intake_reply::find(&mut self.tx, request, key, self.time.passed_micros).await?
         {
             return Ok(answer);
         }
@@ -125,8 +133,8 @@ impl<'a> Group<'a> {
             Command::Pause { current_s } => self.pause(request, current_s).await?,
         };
         if let Some(key) = &request.key {
-            let replay = i64::from(self.rules.replay_s) * MICROS_PER_S;
-            let expires = self.now_micros.saturating_add(replay);
+            let replay = i64::from(self.lifetimes.replay_s) * MICROS_PER_S;
+            let expires = self.time.passed_micros.saturating_add(replay);
             intake_reply::store(&mut self.tx, request, key, answer, expires).await?;
         }
         Ok(answer)
@@ -141,10 +149,10 @@ impl<'a> Group<'a> {
             self.count_suppressed(request, SuppressedReason::Repeat, 1)
                 .await?;
             return Ok(IntakeAnswer::Repeat {
-                retry_after_ms: ViewWindow::retry_after_ms(until_micros, self.now_micros),
+                retry_after_ms: ViewWindow::retry_after_ms(until_micros, self.time.passed_micros),
             });
         }
-        let session = Session::play(self.session(request).await?, self.now_micros);
+        let session = Session::play(self.session(request).await?, self.time.passed_micros);
         self.store_session(request, session).await?;
         self.record(request, !is_own, 0, 0).await?;
         Ok(IntakeAnswer::Playing {
@@ -160,20 +168,24 @@ impl<'a> Group<'a> {
             .fetch_optional(
                 "SELECT until_micros FROM view_gate \
              WHERE user_id = ? AND video_id = ? AND until_micros > ?",
-                &params![request.user_id.0, request.video.id.0, self.now_micros],
+                &params![
+                    request.user_id.0,
+                    request.video.id.0,
+                    self.time.passed_micros
+                ],
             )
             .await?;
         if let Some((until_micros,)) = row {
             return Ok(Some(until_micros));
         }
-        let window = ViewWindow::from_seconds(self.rules.view_window_s);
+        let window = ViewWindow::from_seconds(self.rules.rules.view_window_s);
         self.tx
             .execute(
                 "REPLACE INTO view_gate (user_id, video_id, until_micros) VALUES (?, ?, ?)",
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    window.end_micros(self.now_micros)
+                    window.end_micros(self.time.passed_micros)
                 ],
             )
             .await?;
@@ -194,8 +206,8 @@ impl<'a> Group<'a> {
             current_s,
             request.video.duration_s,
             is_own,
-            self.rules.playback_rate,
-            self.now_micros,
+            self.rules.rules.playback_rate,
+            self.time.passed_micros,
         );
         self.store_session(request, next).await?;
         if credit.capped_s > 0 {
@@ -222,7 +234,7 @@ impl<'a> Group<'a> {
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    expired_before(self.now_micros, self.rules)
+                    expired_before(self.time.passed_micros, self.lifetimes, self.rules)
                 ],
             )
             .await?;
@@ -268,18 +280,19 @@ impl<'a> Group<'a> {
             .execute(
                 AssertSqlSafe(format!(
                     "INSERT INTO play_history (date, event_id, video_id, user_id, \
-                 occurred_at_micros, counted, play_time, reported_time) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?){keep}"
+                 occurred_at_micros, counted, play_time, reported_time, rules_version) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){keep}"
                 )),
                 &params![
                     self.date,
                     &request.event_id.0[..],
                     request.video.id.0,
                     request.user_id.0,
-                    self.now_micros,
+                    self.time.at_micros,
                     i64::from(is_counted),
                     play_time_s,
-                    reported_s
+                    reported_s,
+                    self.rules.version
                 ],
             )
             .await?;
@@ -289,7 +302,7 @@ impl<'a> Group<'a> {
     /// Adds the ad views of the slots that the credited seconds cross.
     async fn record_ads(&mut self, request: &IntakeRequest, credit: Credit) -> StoreResult<()> {
         let upto_s = credit.from_s + credit.credited_s;
-        let interval = AdInterval::from_seconds(self.rules.ad_interval_s);
+        let interval = AdInterval::from_seconds(self.rules.rules.ad_interval_s);
         if !interval.is_crossed(credit.from_s, upto_s) {
             return Ok(());
         }
@@ -355,19 +368,17 @@ impl<'a> Group<'a> {
 }
 
 /// Returns the time before which positions have expired, in microseconds since 1970 (UTC).
-fn expired_before(now_micros: i64, rules: &IntakeRules) -> i64 {
-    now_micros.saturating_sub(i64::from(rules.resume_ttl_s) * MICROS_PER_S)
+fn expired_before(now_micros: i64, lifetimes: &Lifetimes, rules: RulesVersion) -> i64 {
+    let ttl_s = lifetimes.resume_ttl_s(rules.rules.view_window_s);
+    now_micros.saturating_sub(i64::from(ttl_s) * MICROS_PER_S)
 }
 
-/// Deletes expired view windows, answers and positions.
-async fn sweep(tx: &mut Tx, now_micros: i64, rules: &IntakeRules) -> StoreResult<()> {
+/// Deletes expired view windows and answers, and the positions since `expired_micros` or before.
+async fn sweep(tx: &mut Tx, now_micros: i64, expired_micros: i64) -> StoreResult<()> {
     for (table, before) in [
         ("view_gate WHERE until_micros", now_micros),
         ("intake_reply WHERE expires_micros", now_micros),
-        (
-            "watch_session WHERE since_micros",
-            expired_before(now_micros, rules),
-        ),
+        ("watch_session WHERE since_micros", expired_micros),
     ] {
         let sql = format!("DELETE FROM {table} <= ?");
         tx.execute(AssertSqlSafe(sql), &params![before]).await?;

@@ -1,10 +1,6 @@
 //! Requests to the intake, its answers and its rules.
 
-use balance_domain::{
-    accounts::UserId,
-    playback::{EventId, PlaybackRate},
-    videos::VideoId,
-};
+use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
 
 /// The facts about a video that the intake needs. They never change after registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +12,7 @@ pub struct VideoFacts {
 }
 
 /// An idempotency key: a client's key for a request, so that a repeated request has no effect.
-/// It has 1 to [`MAX_KEY`] visible ASCII characters and is stored for [`IntakeRules::replay_s`].
+/// It has 1 to [`MAX_KEY`] visible ASCII characters and is stored for [`Lifetimes::replay_s`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
@@ -130,17 +126,20 @@ impl SuppressedReason {
 /// The number of days for which the Redis intake stores suppressed counts that are not in the database.
 pub const SUPPRESSED_DAYS: u32 = 90;
 
-/// The rules of the intake.
+/// How long an intake stores what is not part of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IntakeRules {
-    /// The length of the view window in seconds (`VIEW_WINDOW_S`).
-    pub view_window_s: u32,
-    /// The maximum playback rate (`MAX_PLAYBACK_RATE`).
-    pub playback_rate: PlaybackRate,
+pub struct Lifetimes {
     /// How long positions are stored, in seconds (`RESUME_TTL_S`).
     pub resume_ttl_s: u32,
     /// How long answers to requests with an idempotency key are stored, in seconds.
     pub replay_s: u32,
-    /// The distance between ad slots in seconds (`AD_INTERVAL_S`).
-    pub ad_interval_s: u32,
+}
+
+impl Lifetimes {
+    /// Returns how long positions are stored, in seconds: at least as long as the view window. A viewer
+    /// whose session expired within the window could neither pause nor play again.
+    #[must_use]
+    pub fn resume_ttl_s(&self, view_window_s: u32) -> u32 {
+        self.resume_ttl_s.max(view_window_s)
+    }
 }

@@ -4,7 +4,7 @@ use crate::{
     StoreError, StoreResult,
     sql::{db::read_only_options, errors::store_error, timeout::limited_to},
 };
-use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{path::Path, time::Duration};
 
 /// The time limit of the copy and of its check, each: more than 100 GB take.
@@ -13,8 +13,12 @@ const LIMIT: Duration = Duration::from_secs(6 * 3_600);
 /// How long the copy waits for a lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Copies the last committed state of a file to an empty file, and checks the copy. Other processes
-/// can write meanwhile.
+/// The setting that marks a backup. The first process that opens the copy to write completes the restore
+/// and removes the mark.
+pub(crate) const MARK: &str = "restore";
+
+/// Copies the last committed state of a file to an empty file, marks the copy as a backup and checks it.
+/// Other processes can write meanwhile.
 pub(crate) async fn backup(from: &Path, to: &Path) -> StoreResult<()> {
     let target = to.to_str().ok_or_else(|| {
         StoreError::Unusable("the name of the copy is not valid UTF-8".to_owned())
@@ -26,6 +30,12 @@ pub(crate) async fn backup(from: &Path, to: &Path) -> StoreResult<()> {
         Err(StoreError::Unusable(_)) => copy(read_only_options(from), target).await?,
         copied => copied?,
     }
+    let marked = async {
+        let mut connection = SqliteConnectOptions::new().filename(to).connect().await?;
+        mark(&mut connection).await?;
+        connection.close().await
+    };
+    limited_to(LIMIT, marked).await.map_err(store_error)?;
     let checked = async {
         let options = SqliteConnectOptions::new().filename(to).immutable(true);
         let mut connection = options.read_only(true).connect().await?;
@@ -55,4 +65,13 @@ async fn copy(options: SqliteConnectOptions, target: &str) -> StoreResult<()> {
         connection.close().await
     };
     limited_to(LIMIT, copied).await.map_err(store_error)
+}
+
+async fn mark(copy: &mut SqliteConnection) -> sqlx::Result<()> {
+    sqlx::query("REPLACE INTO setting (name, value) VALUES (?, ?)")
+        .bind(MARK)
+        .bind("pending")
+        .execute(copy)
+        .await?;
+    Ok(())
 }

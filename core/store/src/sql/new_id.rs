@@ -4,7 +4,10 @@ use crate::{
     StoreError, StoreResult,
     sql::{statement::params, tx::Tx},
 };
-use balance_domain::ids::{ASSIGNED_IDS, FIRST_ASSIGNED_ID};
+use balance_domain::{
+    ids::{ASSIGNED_IDS, FIRST_ASSIGNED_ID},
+    units::MICROS_PER_S,
+};
 use sqlx::AssertSqlSafe;
 
 /// The kind of row that an id is allocated for.
@@ -16,7 +19,7 @@ pub(crate) enum NewId {
 }
 
 impl NewId {
-    const fn table(self) -> &'static str {
+    pub(crate) const fn table(self) -> &'static str {
         match self {
             Self::User => "users",
             Self::Video => "video",
@@ -59,7 +62,7 @@ pub(crate) async fn next_id(tx: &mut Tx, of: NewId) -> StoreResult<i64> {
         .await?;
     let id = first_free(tx, of, counter).await?;
     if !(1..=*ASSIGNED_IDS.end()).contains(&id) {
-        return Err(StoreError::Unusable(format!("no id is left in {name}")));
+        return Err(no_id_left(name));
     }
     if id != counter {
         tx.execute(
@@ -69,6 +72,52 @@ pub(crate) async fn next_id(tx: &mut Tx, of: NewId) -> StoreResult<i64> {
         .await?;
     }
     Ok(id)
+}
+
+/// The least distance by which a restore raises the sequences.
+const RESTORE_STEP: i64 = 1_000_000;
+/// The time for which a restore leaves one id. No platform assigns as many, so that ids from the time of a
+/// restore on are above all earlier ones, also if the same backup is restored twice. The range of assigned
+/// ids suffices for 319 years.
+const MICROS_PER_ID: i64 = 10;
+/// The begin of 2026 (UTC), in microseconds since 1970. No earlier version restores.
+const EPOCH_MICROS: i64 = 1_767_225_600 * MICROS_PER_S;
+
+/// Raises the counter of a kind above its own value, above a given id, and above all ids of the time
+/// before `now_micros`. Returns the next id.
+pub(crate) async fn raise(tx: &mut Tx, of: NewId, above: i64, now_micros: i64) -> StoreResult<i64> {
+    let name = of.table();
+    let elapsed_micros = now_micros.saturating_sub(EPOCH_MICROS).max(0);
+    let of_time = of.first().saturating_add(elapsed_micros / MICROS_PER_ID);
+    let of_ids = above.max(of.first()).saturating_add(RESTORE_STEP);
+    let least = of_time.max(of_ids);
+    tx.execute(
+        "UPDATE next_id SET id = CASE WHEN id + ? < ? THEN ? ELSE id + ? END WHERE name = ?",
+        &params![RESTORE_STEP, least, least, RESTORE_STEP, name],
+    )
+    .await?;
+    let next = counter(tx, name).await?;
+    if !(1..=*ASSIGNED_IDS.end()).contains(&next) {
+        return Err(no_id_left(name));
+    }
+    Ok(next)
+}
+
+/// Returns the highest id that the counter of a kind has assigned; 0 if there is none.
+pub(crate) async fn highest(tx: &mut Tx, of: NewId) -> StoreResult<i64> {
+    let next = counter(tx, of.table()).await?;
+    Ok(if next > of.first() { next - 1 } else { 0 })
+}
+
+async fn counter(tx: &mut Tx, name: &str) -> StoreResult<i64> {
+    let (next,): (i64,) = tx
+        .fetch_one("SELECT id FROM next_id WHERE name = ?", &params![name])
+        .await?;
+    Ok(next)
+}
+
+fn no_id_left(name: &str) -> StoreError {
+    StoreError::Unusable(format!("no id is left in {name}"))
 }
 
 /// Returns the least id from one on that no row uses.

@@ -76,6 +76,13 @@ impl Tx {
         }
     }
 
+    /// Returns the microseconds since an instant of this process: see [`Clock::elapsed_micros`].
+    pub(crate) fn elapsed_micros(&self) -> i64 {
+        match self {
+            Self::Sqlite(_, clock) | Self::MySql(_, clock, _) => clock.elapsed_micros(),
+        }
+    }
+
     /// Returns the process's time in UTC, as the job tables store it.
     pub(crate) fn now(&self) -> chrono::NaiveDateTime {
         match self {

@@ -2,6 +2,7 @@
 
 use crate::{
     Store, StoreResult,
+    playback::VideoFacts,
     sql::{statement::params, tx::Tx},
 };
 use balance_domain::{
@@ -17,6 +18,35 @@ impl Store {
         insert_users(&mut tx, users, None).await?;
         insert_videos(&mut tx, videos, None).await?;
         tx.commit().await
+    }
+
+    /// Registers the videos that a restored database lacks, and their owners, under generated names.
+    /// Returns the number of new videos. Existing rows stay unchanged.
+    pub async fn register_played(&self, played: &[VideoFacts]) -> StoreResult<u64> {
+        let played: HashMap<VideoId, &VideoFacts> =
+            played.iter().map(|facts| (facts.id, facts)).collect();
+        if played.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.db.write().await?;
+        let known = known_videos(&mut tx, &played.keys().copied().collect()).await?;
+        let lost: Vec<Video> = played
+            .into_values()
+            .filter(|facts| !known.contains_key(&facts.id))
+            .map(|facts| Video {
+                id: facts.id,
+                owner_id: facts.owner_id,
+                title: format!("video-{}", facts.id),
+                duration_s: facts.duration_s,
+            })
+            .collect();
+        let owners: HashSet<UserId> = lost.iter().map(|video| video.owner_id).collect();
+        let users = known_users(&mut tx, &owners).await?;
+        let new = owners.into_iter().filter(|id| !users.contains_key(id));
+        insert_imported_users(&mut tx, new, None).await?;
+        insert_videos(&mut tx, &lost, None).await?;
+        tx.commit().await?;
+        Ok(u64::try_from(lost.len()).unwrap_or(u64::MAX))
     }
 }
 
@@ -55,11 +85,11 @@ pub(crate) async fn known_users(
         .collect())
 }
 
-/// Registers users of imported plays under generated names.
+/// Registers users of imported plays, or of a restored database, under generated names.
 pub(crate) async fn insert_imported_users(
     tx: &mut Tx,
     ids: impl Iterator<Item = UserId>,
-    import: i64,
+    import: Option<i64>,
 ) -> StoreResult<()> {
     let new: Vec<User> = ids
         .map(|id| User {
@@ -67,7 +97,7 @@ pub(crate) async fn insert_imported_users(
             username: id.imported_username(),
         })
         .collect();
-    insert_users(tx, &new, Some(import)).await
+    insert_users(tx, &new, import).await
 }
 
 /// Inserts videos, with the id of the import that registers them. Existing videos stay unchanged.

@@ -37,6 +37,7 @@ async fn create(
 ) -> StoreResult<Created<VideoId>> {
     let mut tx = store.db.write().await?;
     let id = next_id(&mut tx, NewId::Video).await?;
+    store.ids.check_id(NewId::Video, id)?;
     let request = format!("video {} {}", video.duration_s, video.title.as_str());
     match creation_reply::find(&mut tx, creation, &request).await? {
         Earlier::None => {}

@@ -23,6 +23,8 @@ pub enum Created<T> {
     Id(T),
     /// Nothing was created: an earlier request with different content used the key.
     KeyReused,
+    /// Nothing was created: the maximum number exists.
+    Full,
 }
 
 /// An earlier request of the same user with the same key.

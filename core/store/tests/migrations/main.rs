@@ -12,13 +12,13 @@ use balance_domain::{
     accounts::{Role, UserId, Username},
     money::Money,
     period::PeriodKind,
-    playback::{EventId, PlaybackRate},
+    playback::{EventId, PlayRules},
     videos::VideoId,
 };
 use balance_store::{
     Store,
     accounts::{NewToken, Rotation, TokenHash},
-    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules},
+    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, Lifetimes},
     reports::RevenuePage,
 };
 use chrono::NaiveDate;
@@ -169,6 +169,9 @@ async fn the_store_reads_what_an_older_program_wrote() {
     };
     let rotation = store.rotate(&TokenHash([1; 32]), &next, 0).await.unwrap();
     assert!(matches!(rotation, Rotation::Rotated(_)), "{rotation:?}");
+    let stored = store.play_rules_or_insert(&PlayRules::DEFAULT).await;
+    let stored = stored.unwrap();
+    assert_eq!((stored.version, stored.rules.view_window_s), (2, 60));
     assert_eq!(
         replayed_play(&store).await,
         IntakeAnswer::Playing {
@@ -181,12 +184,9 @@ async fn the_store_reads_what_an_older_program_wrote() {
 
 /// Repeats the play that the seeds have an answer to.
 async fn replayed_play(store: &Store) -> IntakeAnswer {
-    let rules = IntakeRules {
-        view_window_s: 30,
-        playback_rate: PlaybackRate(2_000),
+    let lifetimes = Lifetimes {
         resume_ttl_s: 86_400,
         replay_s: 86_400,
-        ad_interval_s: 300,
     };
     let request = IntakeRequest {
         event_id: EventId([7; 16]),
@@ -196,6 +196,9 @@ async fn replayed_play(store: &Store) -> IntakeAnswer {
         key: IdempotencyKey::parse("play-1"),
     };
     let timezone = "Asia/Seoul".parse().unwrap();
-    let answers = store.accept(&[request], &rules, timezone).await.unwrap();
+    let answers = store
+        .accept(&[request], &lifetimes, timezone)
+        .await
+        .unwrap();
     answers[0]
 }

@@ -143,6 +143,15 @@ INSERT INTO play_import (id, name, status, ads, ad_interval_s, view_window_s, fi
 UPDATE play_history SET import_id = 1 WHERE date = '2026-03-04';
 UPDATE video SET import_id = 1 WHERE id = 1;
 
+-- version 16
+INSERT INTO play_rules (version, view_window_s, ad_interval_s, max_playback_rate, set_at) VALUES
+    (1, 30, 300, 2000, '2026-03-04 05:30:00'),
+    (2, 60, 300, 1500, '2026-03-04 07:00:00.25');
+UPDATE play_history SET rules_version = 1 WHERE date = '2026-03-04';
+
 -- version 17
 INSERT INTO refusal_count (date, video_id, reason, count, shard) VALUES ('2026-03-02', 1, 'own', 2, 0),
     ('2026-03-02', 1, 'own', 4, 1);
+
+-- version 19
+UPDATE intake_clock SET offset_micros = -7000000 WHERE id = 1;

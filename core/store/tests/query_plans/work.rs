@@ -9,20 +9,23 @@ use balance_batch::{
 use balance_domain::{
     accounts::{Role, UserId, Username},
     period::PeriodKind,
-    playback::{EventId, PlaybackRate},
-    videos::{Title, VideoId},
+    playback::EventId,
+    videos::{AdId, Title, VideoId},
 };
 use balance_service::verification::{self, Options};
 use balance_store::{
     accounts::{NewToken, PasswordHash, TokenHash},
     claims::{Claimed, Ending, Reloaded},
     events::{
-        Content, Entry, EntryId, EventKind, PlaybackEvent, StreamLayout, SuppressedCount,
+        Content, Entry, EntryId, EventKind, PlaybackEvent, ShownAds, StreamLayout, SuppressedCount,
         SuppressedShard,
     },
     import::ImportId,
     operations::{Actor, AuditId},
-    playback::{Command, IdempotencyKey, IntakeRequest, IntakeRules, SuppressedReason},
+    playback::{
+        Command, IdempotencyKey, IntakeRequest, Lifetimes, RulesChange, SuppressedReason,
+        VideoFacts,
+    },
     reports::{RevenuePage, TopBy},
     videos::{Creation, NewVideo, VideoOrder, VideoQuery},
 };
@@ -95,6 +98,24 @@ pub(crate) async fn work(env: &TestEnv) {
     verification::verify(&env.store, env.timezone, options, &mut |_| {})
         .await
         .unwrap();
+    clock(env).await;
+}
+
+/// Plays with a clock that is ahead, and the repair.
+async fn clock(env: &TestEnv) {
+    let store = &env.store;
+    env.clock.step_s(3 * 86_400);
+    env.execute("DELETE FROM intake_reply WHERE user_id = 7")
+        .await;
+    playback(env).await;
+    env.execute("UPDATE closed_through SET date = '2024-07-05'")
+        .await;
+    env.clock.step_s(-3 * 86_400);
+    store.check_intake_clock(env.timezone).await.unwrap_err();
+    store.advance_intake_clock(env.timezone).await.unwrap();
+    let repair = store.repair_clock(env.timezone, &Actor::Console).await;
+    assert!(repair.unwrap().moved > 0);
+    store.clocks().await.unwrap();
 }
 
 /// Undoes an import of a day with ads, and imports it again with another owner of one video.
@@ -160,8 +181,8 @@ async fn claims(env: &TestEnv) {
     let close = store.claimable(1).await.unwrap()[0];
     assert_eq!(store.execution_of_step(close).await.unwrap(), Some(id));
     let claimed = claim(close, 1).await.unwrap();
-    store.renew(&[ClaimToken(1)], LEASE_S).await.unwrap();
     let owned = std::slice::from_ref(&claimed);
+    store.renew(owned, LEASE_S).await.unwrap();
     store.announce_end(owned).await.unwrap();
     store.reload(&claimed).await.unwrap();
     store.release_unstarted(&claimed, 0).await.unwrap();
@@ -217,10 +238,12 @@ async fn events(env: &TestEnv) {
                 id: EventId([number; 16]),
                 user_id: UserId(7),
                 video_id: VideoId(1),
+                rules_version: 0,
                 kind: EventKind::Pause {
                     from_s: 0,
                     credited_s: 400,
                     reported_s: 400,
+                    ads: ShownAds::Undecided,
                 },
             })
         } else {
@@ -236,10 +259,7 @@ async fn events(env: &TestEnv) {
         entry(3, "2024-06-06T03:00:00Z", false),
     ];
     let store = &env.store;
-    store
-        .write_entries(&entries, env.timezone, 300)
-        .await
-        .unwrap();
+    store.write_entries(&entries, env.timezone).await.unwrap();
     let (layout, number) = (StreamLayout::ByViewer, 0);
     let count = SuppressedCount {
         shard: SuppressedShard { layout, number },
@@ -265,29 +285,26 @@ async fn events(env: &TestEnv) {
 }
 
 async fn playback(env: &TestEnv) {
-    let rules = IntakeRules {
-        view_window_s: 30,
-        playback_rate: PlaybackRate(2_000),
+    let lifetimes = Lifetimes {
         resume_ttl_s: 86_400,
         replay_s: 86_400,
-        ad_interval_s: 300,
     };
     let video = env.store.video_facts(VideoId(1)).await.unwrap().unwrap();
-    let request = |number: u8, command, key: &str| IntakeRequest {
-        event_id: EventId([number; 16]),
+    let request = |command, key: &str| IntakeRequest {
+        event_id: EventId(rand::random()),
         user_id: UserId(7),
         video,
         command,
         key: IdempotencyKey::parse(key),
     };
     let group = [
-        request(11, Command::Play, "play"),
-        request(12, Command::Play, "play"),
-        request(13, Command::Play, "repeat"),
-        request(14, Command::Pause { current_s: 5 }, "pause"),
+        request(Command::Play, "play"),
+        request(Command::Play, "play"),
+        request(Command::Play, "repeat"),
+        request(Command::Pause { current_s: 5 }, "pause"),
     ];
     env.store
-        .accept(&group, &rules, env.timezone)
+        .accept(&group, &lifetimes, env.timezone)
         .await
         .unwrap();
 }
@@ -352,6 +369,7 @@ async fn videos(env: &TestEnv) {
         }
     }
     store.ads(None, 10).await.unwrap();
+    store.unknown_ads(&[AdId(1)].into()).await.unwrap();
 }
 
 async fn reports(env: &TestEnv) {
@@ -393,8 +411,20 @@ async fn operations(env: &TestEnv) {
     rates.effective_from = date("2024-07-01");
     store.set_rates(&rates, &Actor::Console).await.unwrap();
     store.rate_versions().await.unwrap();
+    let none = RulesChange::default();
+    store.set_play_rules(&none, &Actor::Console).await.unwrap();
+    store.active_rules().await.unwrap();
     store.setting_or_insert("name", "value").await.unwrap();
     let (stream, _) = store.stream_identity().await.unwrap();
     store.record_stream_created().await.unwrap();
     store.adopt_stream(&stream, &Actor::Console).await.unwrap();
+    assert_eq!(store.complete_restored_backup().await.unwrap(), None);
+    let seen = store.assigned_ids().await.unwrap();
+    store.complete_restore(seen, &Actor::Console).await.unwrap();
+    let lost = VideoFacts {
+        id: VideoId(3_000_000),
+        owner_id: UserId(3_000_001),
+        duration_s: 60,
+    };
+    assert_eq!(store.register_played(&[lost]).await.unwrap(), 1);
 }

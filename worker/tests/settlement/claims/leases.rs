@@ -1,7 +1,11 @@
 //! Claims and leases: the rules of the protocol, each with the sequence that would break it.
 
 use crate::test_worker::{TestWorker, undisturbed};
-use balance_batch::{chunk::ClaimToken, status::BatchStatus, step::Counters};
+use balance_batch::{
+    chunk::{Claim, ClaimToken},
+    status::BatchStatus,
+    step::Counters,
+};
 use balance_store::claims::{ChunkOutcome, ClaimError, Claimed, Ending, Reloaded};
 use balance_test_support::settlement::{MICROS, TestEnv, even_day};
 
@@ -61,7 +65,8 @@ async fn every_change_raises_the_version_and_a_heartbeat_does_not() {
         .await
         .unwrap();
     assert_eq!((claim.version, version().await), (3, 3));
-    env.store.renew(&[ClaimToken(1)], 15).await.unwrap();
+    let owned = std::slice::from_ref(&claim);
+    env.store.renew(owned, 15).await.unwrap();
     assert_eq!(version().await, 3);
     env.store.release(&claim, 0).await.unwrap();
     assert_eq!(version().await, 4);
@@ -174,23 +179,25 @@ async fn a_heartbeat_renews_by_token_never_by_worker() {
     let [kept, lost] = test_worker.partitions[..] else {
         panic!("two partitions");
     };
-    test_worker.claim(kept, 1).await;
-    test_worker.claim(lost, 2).await;
+    let claimed = test_worker.claim(kept, 1).await;
+    let expired = test_worker.claim(lost, 2).await;
+    let replaced = Claim {
+        token: ClaimToken(99),
+        ..expired.clone()
+    };
     env.advance(10 * MICROS).await;
-    env.store
-        .renew(&[ClaimToken(1), ClaimToken(99)], 15)
-        .await
-        .unwrap();
+    env.store.renew(&[claimed, replaced], 15).await.unwrap();
     env.advance(10 * MICROS).await;
     assert_eq!(test_worker.claimable().await, [lost]);
     // An expired lease that no worker has claimed is renewed too.
-    env.store.renew(&[ClaimToken(2)], 15).await.unwrap();
+    let expired = std::slice::from_ref(&expired);
+    env.store.renew(expired, 15).await.unwrap();
     assert!(test_worker.claimable().await.is_empty());
     // A lease that another worker has claimed is not renewed.
     test_worker.expire_leases().await;
     let successor = test_worker.claim(lost, 3).await;
     test_worker.expire_leases().await;
-    env.store.renew(&[ClaimToken(2)], 15).await.unwrap();
+    env.store.renew(expired, 15).await.unwrap();
     assert_eq!(test_worker.claimable().await, [kept, lost]);
     assert_eq!(successor.token, ClaimToken(3));
 }

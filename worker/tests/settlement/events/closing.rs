@@ -6,8 +6,9 @@ use balance_batch::{
     status::BatchStatus,
     step::StepExecution,
 };
-use balance_domain::clock::Clock;
+use balance_domain::{clock::Clock, ids::FIRST_ASSIGNED_ID};
 use balance_service::events::stream::Closed;
+use balance_store::operations::{Actor, HighestIds};
 use balance_test_support::settlement::{MICROS, Shape, TestEnv, date, day_of_plays};
 use balance_test_support::stream::FakeStream;
 use balance_worker::settings::EventStreamSettings;
@@ -20,7 +21,6 @@ const LIMIT_S: u32 = 3_600;
 fn events(stream: &Arc<FakeStream>) -> EventStreamSettings {
     EventStreamSettings {
         stream: Arc::<FakeStream>::clone(stream),
-        ad_interval_s: 300,
         retention_h: 48,
         close_timeout_s: LIMIT_S,
     }
@@ -135,4 +135,26 @@ async fn a_day_that_is_not_drained_is_not_closed_and_fails_at_the_time_limit() {
         assert_eq!(end_of(&env, again).await.status, BatchStatus::Completed);
         assert!(worker.stop().await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_of_a_database_that_is_older_than_its_stream_is_not_closed() {
+    let env = TestEnv::new().await;
+    env.import(&day_of_plays(DAY, 20, 5), 0).await.unwrap();
+    let stream = FakeStream::closing(Ok(Closed::Drained));
+    let seen = HighestIds {
+        user: FIRST_ASSIGNED_ID,
+        video: 0,
+    };
+    stream.set_highest(Ok(seen));
+    let shape = Shape::default();
+    let (launcher, worker) = env.fleet_worker(shape, events(&stream)).await;
+    let id = launcher.launch(date(DAY)).await.unwrap().id;
+    until_retried(&env, id).await;
+    assert_eq!(close_step(&env, id).await.status, BatchStatus::Started);
+    assert_eq!(env.store.closed_through().await.unwrap(), None);
+    let restored = env.store.complete_restore(seen, &Actor::Console).await;
+    restored.unwrap();
+    assert_eq!(end_of(&env, id).await.status, BatchStatus::Completed);
+    assert!(worker.stop().await);
 }

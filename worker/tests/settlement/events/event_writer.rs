@@ -4,7 +4,7 @@
 use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
 use balance_store::{
     events::{
-        Content, Entry, EntryId, EventKind, PlaybackEvent, StreamLayout, SuppressedCount,
+        Content, Entry, EntryId, EventKind, PlaybackEvent, ShownAds, StreamLayout, SuppressedCount,
         SuppressedShard, WrittenEntries,
     },
     playback::SuppressedReason,
@@ -12,7 +12,6 @@ use balance_store::{
 use balance_test_support::settlement::{TestEnv, at, date, day_of_plays};
 
 const DAY: &str = "2024-06-01";
-const AD_INTERVAL_S: u32 = 300;
 
 fn noon_ms() -> i64 {
     at("2024-06-01T03:00:00Z") / 1_000
@@ -33,6 +32,7 @@ fn entry(ms: i64, number: u8, kind: EventKind) -> Entry {
             id: id(number),
             user_id: UserId(100 + i64::from(number)),
             video_id: VideoId(1),
+            rules_version: 0,
             kind,
         }),
     }
@@ -43,11 +43,12 @@ const PAUSE: EventKind = EventKind::Pause {
     from_s: 200,
     credited_s: 450,
     reported_s: 500,
+    ads: ShownAds::Undecided,
 };
 
 async fn write(env: &TestEnv, entries: &[Entry]) -> WrittenEntries {
     env.store
-        .write_entries(entries, env.timezone, AD_INTERVAL_S)
+        .write_entries(entries, env.timezone)
         .await
         .unwrap()
 }
@@ -159,10 +160,7 @@ async fn invalid_events_are_rejected_with_a_reason_and_the_others_persisted() {
         rejected_entry.clone(),
         foreign.clone(),
     ];
-    let failed = env
-        .store
-        .write_entries(&group, env.timezone, AD_INTERVAL_S)
-        .await;
+    let failed = env.store.write_entries(&group, env.timezone).await;
     assert!(failed.is_err());
     assert_eq!(
         number(&env, "SELECT COUNT(*) FROM rejected_event").await,
@@ -203,7 +201,7 @@ async fn writers_and_the_closing_of_the_day_do_not_cross() {
             for number in 0..40 {
                 let entry = entry(noon_ms(), writer * 40 + number, PLAY);
                 let group = [entry];
-                let one = store.write_entries(&group, timezone, AD_INTERVAL_S);
+                let one = store.write_entries(&group, timezone);
                 let one = one.await.unwrap();
                 all.new += one.new;
                 all.late += one.late;

@@ -4,50 +4,47 @@ use balance_batch::status::BatchStatus;
 use balance_domain::{
     accounts::{User, UserId},
     clock::Clock,
-    playback::{EventId, PlaybackRate},
+    playback::EventId,
     videos::{Video, VideoId},
 };
 use balance_store::playback::{
-    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts,
+    Command, IdempotencyKey, IntakeAnswer, IntakeRequest, Lifetimes, VideoFacts,
 };
 use balance_test_support::settlement::{MICROS, Shape, TestEnv, at, date};
 
-const RULES: IntakeRules = IntakeRules {
-    view_window_s: 30,
-    playback_rate: PlaybackRate(2_000),
+pub(crate) const LIFETIMES: Lifetimes = Lifetimes {
     resume_ttl_s: 30 * 86_400,
     replay_s: 86_400,
-    ad_interval_s: 300,
 };
-const OWNER: i64 = 9;
-const VIDEO: VideoFacts = VideoFacts {
+pub(crate) const OWNER: i64 = 9;
+pub(crate) const VIDEO: VideoFacts = VideoFacts {
     id: VideoId(1),
     owner_id: UserId(OWNER),
     duration_s: 1_000,
 };
 const NO_SESSION: IntakeAnswer = IntakeAnswer::NoSession;
 
-fn playing(resume_at_s: i64, is_counted: bool) -> IntakeAnswer {
+pub(crate) fn playing(resume_at_s: i64, is_counted: bool) -> IntakeAnswer {
     IntakeAnswer::Playing {
         resume_at_s,
         is_counted,
     }
 }
 
-fn paused(credited_s: i64, is_finished: bool) -> IntakeAnswer {
+pub(crate) fn paused(credited_s: i64, is_finished: bool) -> IntakeAnswer {
     IntakeAnswer::Paused {
         credited_s,
         is_finished,
     }
 }
 
-fn repeat(retry_after_ms: i64) -> IntakeAnswer {
+pub(crate) fn repeat(retry_after_ms: i64) -> IntakeAnswer {
     IntakeAnswer::Repeat { retry_after_ms }
 }
 
-fn request(user: i64, command: Command, key: Option<&str>) -> IntakeRequest {
+pub(crate) fn request(user: i64, command: Command, key: Option<&str>) -> IntakeRequest {
     IntakeRequest {
-        event_id: EventId(rand::random()),
+        event_id: EventId::new(at("2024-06-30T12:00:00Z"), rand::random()),
         user_id: UserId(user),
         video: VIDEO,
         command,
@@ -56,7 +53,7 @@ fn request(user: i64, command: Command, key: Option<&str>) -> IntakeRequest {
 }
 
 /// Creates an environment with one video of 1,000 seconds, owned by user 9, and two ads.
-async fn with_video() -> TestEnv {
+pub(crate) async fn with_video() -> TestEnv {
     let env = TestEnv::new().await;
     let owner = User {
         id: UserId(OWNER),
@@ -78,16 +75,16 @@ async fn with_video() -> TestEnv {
     env
 }
 
-async fn accept(env: &TestEnv, request: IntakeRequest) -> IntakeAnswer {
-    let answers = env.store.accept(&[request], &RULES, env.timezone).await;
+pub(crate) async fn accept(env: &TestEnv, request: IntakeRequest) -> IntakeAnswer {
+    let answers = env.store.accept(&[request], &LIFETIMES, env.timezone).await;
     answers.unwrap().remove(0)
 }
 
-async fn play(env: &TestEnv, user: i64) -> IntakeAnswer {
+pub(crate) async fn play(env: &TestEnv, user: i64) -> IntakeAnswer {
     accept(env, request(user, Command::Play, None)).await
 }
 
-async fn pause(env: &TestEnv, user: i64, current_s: i64) -> IntakeAnswer {
+pub(crate) async fn pause(env: &TestEnv, user: i64, current_s: i64) -> IntakeAnswer {
     accept(env, request(user, Command::Pause { current_s }, None)).await
 }
 
@@ -216,7 +213,7 @@ async fn a_request_with_a_key_is_done_once_and_has_the_first_reply() {
     of_another.user_id = UserId(3);
     of_another.event_id = EventId(rand::random());
     let twice = [of_another.clone(), of_another];
-    let answers = env.store.accept(&twice, &RULES, env.timezone).await;
+    let answers = env.store.accept(&twice, &LIFETIMES, env.timezone).await;
     assert_eq!(answers.unwrap(), [playing(0, true), playing(0, true)]);
     assert_eq!(history(&env).await.len(), 4);
     // A rejection is not stored: a request with the same key is decided again.
@@ -233,7 +230,7 @@ async fn the_clock_never_goes_back_and_never_into_a_closed_day() {
     let env = with_video().await;
     let noon = at("2024-06-30T12:00:00Z");
     play(&env, 1).await;
-    env.clock.set(noon - 3_600 * MICROS);
+    env.clock.set(noon - 240 * MICROS);
     play(&env, 2).await;
     assert_eq!(pause(&env, 2, 5).await, paused(5, false));
     let times = "SELECT DISTINCT occurred_at_micros FROM play_history";
@@ -244,7 +241,7 @@ async fn the_clock_never_goes_back_and_never_into_a_closed_day() {
     let midnight = at("2024-06-30T15:00:00Z");
     env.clock.set(midnight);
     env.store.close_day(day).await.unwrap();
-    env.clock.set(noon);
+    env.clock.set(midnight - 240 * MICROS);
     play(&env, 3).await;
     let of_3 = "SELECT date, occurred_at_micros FROM play_history WHERE user_id = 3";
     assert_eq!(
@@ -255,7 +252,7 @@ async fn the_clock_never_goes_back_and_never_into_a_closed_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accepted_events_are_settled() {
+pub(crate) async fn accepted_events_are_settled() {
     let env = with_video().await;
     for user in 11..=30 {
         play(&env, user).await;

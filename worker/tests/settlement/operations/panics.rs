@@ -3,7 +3,7 @@
 use balance_batch::status::BatchStatus;
 use balance_domain::{
     accounts::{User, UserId},
-    playback::{EventId, PlaybackRate},
+    playback::EventId,
     videos::{Video, VideoId},
 };
 use balance_service::{
@@ -13,7 +13,10 @@ use balance_service::{
         intake::{Intake, IntakeError},
     },
 };
-use balance_store::playback::{Command, IntakeAnswer, IntakeRequest, IntakeRules, VideoFacts};
+use balance_store::{
+    operations::Actor,
+    playback::{Command, IntakeAnswer, IntakeRequest, Lifetimes, RulesChange, VideoFacts},
+};
 use balance_test_support::{
     settlement::{Shape, TestEnv, even_day},
     stream::FakeStream,
@@ -33,12 +36,9 @@ async fn until(is_true: impl AsyncFn() -> bool) {
         .unwrap();
 }
 
-const RULES: IntakeRules = IntakeRules {
-    view_window_s: 0,
-    playback_rate: PlaybackRate(2_000),
+const LIFETIMES: Lifetimes = Lifetimes {
     resume_ttl_s: 86_400,
     replay_s: 86_400,
-    ad_interval_s: 300,
 };
 
 fn play() -> IntakeRequest {
@@ -69,7 +69,13 @@ async fn an_intake_whose_writer_panicked_is_not_ready_until_it_writes_again() {
         duration_s: 1_000,
     };
     env.store.register(&users, &[video]).await.unwrap();
-    let intake = EmbeddedIntake::start(Arc::clone(&env.store), RULES, env.timezone);
+    let every_play = RulesChange {
+        view_window_s: Some(0),
+        ..RulesChange::default()
+    };
+    let by = Actor::Console;
+    env.store.set_play_rules(&every_play, &by).await.unwrap();
+    let intake = EmbeddedIntake::start(Arc::clone(&env.store), LIFETIMES, env.timezone);
     let is_played = |answer: &Result<IntakeAnswer, IntakeError>| {
         matches!(answer, Ok(IntakeAnswer::Playing { .. }))
     };
@@ -111,7 +117,6 @@ async fn an_event_writer_that_panicked_reads_again() {
     stream.panic_next(3);
     let events = EventStreamSettings {
         stream: Arc::<FakeStream>::clone(&stream) as Arc<dyn EventStream>,
-        ad_interval_s: 300,
         retention_h: 48,
         close_timeout_s: 60,
     };

@@ -6,7 +6,11 @@ use std::process::ExitCode;
 /// Maximum number of workers shown.
 const SHOWN: u32 = 1_000;
 
-pub(super) async fn run(app: &App, here: bool, json: bool) -> anyhow::Result<ExitCode> {
+pub(in crate::commands) async fn run(
+    app: &App,
+    here: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let mut workers = app.store.workers(SHOWN).await?;
     if here {
         let host = app.settings.processing.worker()?.identity.host;

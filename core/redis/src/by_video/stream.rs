@@ -2,7 +2,8 @@
 
 use crate::{
     by_video, group, identity,
-    stream::{RedisStream, missing, stream_error},
+    stream::RedisStream,
+    stream_error::{missing, stream_error},
 };
 use async_trait::async_trait;
 use balance_service::events::stream::{EventStream, Retired, StreamByVideo, StreamError};

@@ -1,5 +1,7 @@
 //! The streams of the layout by video, of version 0.1, and the upgrade to the layout by viewer.
 
+mod stream;
+
 use crate::{
     connection::Connection,
     entry::entry_id,
@@ -17,9 +19,9 @@ use std::sync::LazyLock;
 const BATCH: usize = 1_000;
 
 static RETIRE_STREAM: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/retire_stream.lua")));
+    LazyLock::new(|| Script::new(include_str!("../../../../lua/retire_stream.lua")));
 static MOVE_KEYS: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/move_keys.lua")));
+    LazyLock::new(|| Script::new(include_str!("../../../../lua/move_keys.lua")));
 
 /// Retires the stream of a shard if its entries are persisted. Returns the reply of the script.
 pub(crate) async fn retire(

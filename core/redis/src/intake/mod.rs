@@ -1,31 +1,35 @@
 //! The fleet's intake: one Lua script handles a play, another a pause. Each script appends the
 //! acknowledged event to the stream.
 
+mod readiness;
+
 use crate::{
-    backlog::{self, restore_lag},
-    connection::{self, Connection, ConnectionError, Timeouts, field},
+    backlog::restore_lag,
+    clock::{self, TOLERANCE_MS},
+    connection::{self, Connection, ConnectionError, Timeouts},
     event,
-    identity::{self, missing_reason},
+    identity::missing_reason,
     keys::{CONSUMER_GROUP, RequestKeys, Shard},
 };
 use ::redis::{RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
 use balance_domain::{
-    calendar::BusinessTimezone, clock::Clock, playback::PlaybackRate, units::SECONDS_PER_DAY,
+    calendar::BusinessTimezone,
+    clock::Clock,
+    playback::PlaybackRate,
+    units::{MICROS_PER_MS, SECONDS_PER_DAY},
+    videos::{AdId, AdInterval},
 };
-use balance_service::{
-    events::{identity::list, stream::Found},
-    playback::intake::{Intake, IntakeError},
+use balance_service::playback::{
+    RulesFeed,
+    intake::{Intake, IntakeError},
 };
 use balance_store::{
-    events::{StreamIdentity, StreamLayout},
-    playback::{Command, IntakeAnswer, IntakeRequest, IntakeRules, SUPPRESSED_DAYS},
+    events::StreamIdentity,
+    playback::{Command, IntakeAnswer, IntakeRequest, Lifetimes, SUPPRESSED_DAYS},
 };
 use std::{
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, LazyLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -40,20 +44,28 @@ const TIMEOUTS: Timeouts = Timeouts {
 const SUPPRESSED_S: i64 = SUPPRESSED_DAYS as i64 * SECONDS_PER_DAY as i64;
 
 static PLAY: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/view_increment.lua")));
+    LazyLock::new(|| Script::new(include_str!("../../../../lua/view_increment.lua")));
 static PAUSE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/pause.lua")));
-static CHECK_WRITABLE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../lua/check_writable.lua")));
+    LazyLock::new(|| Script::new(include_str!("../../../../lua/pause.lua")));
+
+/// The settings of the intake of a fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct IntakeSettings {
+    /// The number of event streams.
+    pub shards: u16,
+    /// The maximum number of entries of a shard that may wait to be persisted.
+    pub backlog_max: u64,
+    pub lifetimes: Lifetimes,
+    /// Selects the day of suppressed counts.
+    pub timezone: BusinessTimezone,
+}
 
 /// The intake of a fleet.
 pub struct RedisIntake {
     connection: Connection,
     identity: StreamIdentity,
-    shards: u16,
-    backlog_max: u64,
-    rules: IntakeRules,
-    timezone: BusinessTimezone,
+    settings: IntakeSettings,
+    rules: RulesFeed,
     clock: Arc<dyn Clock>,
     /// Whether the log has warned about delayed writes to disk.
     has_warned: AtomicBool,
@@ -62,8 +74,8 @@ pub struct RedisIntake {
 impl RedisIntake {
     /// Opens the intake on the server at `url`. Connects on first use.
     ///
-    /// At most `backlog_max` entries of a shard may wait to be persisted. `timezone` and `clock`
-    /// select the day of suppressed counts; the entry id of an event selects the event's day.
+    /// The rules of `rules` decide about each request. `clock` selects the day of suppressed counts; the
+    /// entry id of an event selects the event's day.
     ///
     /// # Errors
     /// Returns an error if the URL is invalid. The error does not repeat the URL, which may contain a
@@ -71,20 +83,16 @@ impl RedisIntake {
     pub fn open(
         url: &str,
         identity: StreamIdentity,
-        shards: u16,
-        backlog_max: u64,
-        rules: IntakeRules,
-        timezone: BusinessTimezone,
+        settings: IntakeSettings,
+        rules: RulesFeed,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IntakeError> {
         let connection = connection::open(url, TIMEOUTS).map_err(from_connection)?;
         Ok(Self {
             connection,
             identity,
-            shards,
-            backlog_max,
+            settings,
             rules,
-            timezone,
             clock,
             has_warned: AtomicBool::new(false),
         })
@@ -92,25 +100,32 @@ impl RedisIntake {
 
     /// Calls `lua/view_increment.lua` with all its keys.
     async fn play(&self, request: &IntakeRequest) -> Result<IntakeAnswer, IntakeError> {
-        let keys = RequestKeys::new(request, &self.identity, self.shards);
+        let keys = RequestKeys::new(request, &self.identity, self.settings.shards);
+        let active = self.rules.current();
+        let (rules, lifetimes) = (active.current.rules, self.settings.lifetimes);
         let mut call = PLAY.key(keys.view_count());
         call.key(keys.view_window())
             .key(keys.shard.stream())
             .key(keys.session())
             .key(self.suppressed(&keys)?)
             .key(keys.reply())
+            .key(keys.shard.highest_ids())
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
-            .arg(self.rules.view_window_s)
+            .arg(rules.view_window_s)
             .arg(1)
             .arg(event::hex(request.event_id))
             .arg(request.video.id.0)
-            .arg(self.rules.resume_ttl_s)
+            .arg(lifetimes.resume_ttl_s(rules.view_window_s))
             .arg(SUPPRESSED_S)
             .arg(fingerprint(request))
-            .arg(self.rules.replay_s)
-            .arg(self.backlog_max)
-            .arg(CONSUMER_GROUP);
+            .arg(lifetimes.replay_s)
+            .arg(self.settings.backlog_max)
+            .arg(CONSUMER_GROUP)
+            .arg(self.now_ms())
+            .arg(TOLERANCE_MS)
+            .arg(active.current.version)
+            .arg(request.video.duration_s);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
@@ -120,10 +135,8 @@ impl RedisIntake {
             ["repeat", left_ms] => Ok(IntakeAnswer::Repeat {
                 retry_after_ms: number(left_ms)?.max(1),
             }),
-            ["backlog", entries, _] => Err(full(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
-            ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
-            _ => Err(unexpected_reply(&reply)),
+            _ => Err(self.rejection(&reply)),
         }
     }
 
@@ -133,8 +146,11 @@ impl RedisIntake {
         request: &IntakeRequest,
         current_s: i64,
     ) -> Result<IntakeAnswer, IntakeError> {
-        let keys = RequestKeys::new(request, &self.identity, self.shards);
-        let PlaybackRate(rate) = self.rules.playback_rate;
+        let keys = RequestKeys::new(request, &self.identity, self.settings.shards);
+        let active = self.rules.current();
+        let (rules, lifetimes) = (active.current.rules, self.settings.lifetimes);
+        let interval = AdInterval::from_seconds(rules.ad_interval_s);
+        let PlaybackRate(rate) = rules.playback_rate;
         let mut call = PAUSE.key(keys.shard.stream());
         call.key(keys.session())
             .key(self.suppressed(&keys)?)
@@ -146,12 +162,17 @@ impl RedisIntake {
             .arg(current_s)
             .arg(request.video.duration_s)
             .arg(rate)
-            .arg(self.rules.resume_ttl_s)
+            .arg(lifetimes.resume_ttl_s(rules.view_window_s))
             .arg(SUPPRESSED_S)
             .arg(fingerprint(request))
-            .arg(self.rules.replay_s)
-            .arg(self.backlog_max)
-            .arg(CONSUMER_GROUP);
+            .arg(lifetimes.replay_s)
+            .arg(self.settings.backlog_max)
+            .arg(CONSUMER_GROUP)
+            .arg(self.now_ms())
+            .arg(TOLERANCE_MS)
+            .arg(active.current.version)
+            .arg(rules.ad_interval_s)
+            .arg(ads_up_to(current_s, interval, &active.ads));
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
@@ -159,11 +180,30 @@ impl RedisIntake {
                 is_finished: finished == "1",
             }),
             ["no session"] => Ok(IntakeAnswer::NoSession),
-            ["backlog", entries, _] => Err(full(entries)),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
-            ["missing"] => Err(IntakeError::Unusable(missing_reason(&self.identity))),
-            _ => Err(unexpected_reply(&reply)),
+            _ => Err(self.rejection(&reply)),
         }
+    }
+
+    /// Returns the error for a reply that both scripts have.
+    fn rejection(&self, reply: &[String]) -> IntakeError {
+        match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["backlog", entries, _] => full(entries),
+            ["missing"] => IntakeError::Unusable(missing_reason(&self.identity)),
+            ["clock", server_ms] => {
+                let reason = clock::differs_reason(clock::ms_of(server_ms), self.now_ms());
+                IntakeError::Unusable(reason)
+            }
+            ["ahead", last, server_ms] => {
+                let reason = clock::ahead_reason(clock::ms_of(last), clock::ms_of(server_ms));
+                IntakeError::Unusable(reason)
+            }
+            _ => unexpected_reply(reply),
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_micros() / MICROS_PER_MS
     }
 
     /// Calls a script of a shard. If the script rejects the request because Redis does not know how
@@ -195,73 +235,11 @@ impl RedisIntake {
         }
     }
 
-    /// Asks the server whether it accepts writes that need memory.
-    async fn check_writable(&self) -> Result<(), IntakeError> {
-        let mut connection = self.connection.clone();
-        let checked = CHECK_WRITABLE.invoke_async::<_, ()>(&mut connection).await;
-        checked.map_err(intake_error)
-    }
-
-    /// Rejects a server without the streams by viewer, or with streams by video beside them.
-    async fn check_streams(&self, found: &Found) -> Result<(), IntakeError> {
-        let identity = &self.identity;
-        if found.missing.is_empty() && found.by_video.is_empty() {
-            return Ok(());
-        }
-        let reason = if found.missing.len() < usize::from(self.shards) && !found.by_video.is_empty()
-        {
-            format!(
-                "the event stream {identity} has streams of the layout by video beside those by viewer: \
-                 a process of an older version runs"
-            )
-        } else if !found.by_video.is_empty() {
-            let mut connection = self.connection.clone();
-            let mut waiting = 0_u64;
-            for shard in Shard::all(identity, StreamLayout::ByVideo, self.shards) {
-                let of_shard = backlog::waiting(&mut connection, shard).await;
-                waiting = waiting.saturating_add(of_shard.map_err(intake_error)?);
-            }
-            format!(
-                "the event stream {identity} is sharded by video until workers of this version have \
-                 persisted its entries and moved its keys: {waiting} entries wait in {} of {} shards",
-                found.by_video.len(),
-                self.shards
-            )
-        } else {
-            format!(
-                "{}; this server has the event streams of other databases: {}",
-                missing_reason(identity),
-                list(&found.others)
-            )
-        };
-        Err(IntakeError::Unusable(reason))
-    }
-
     /// Returns the key of today's suppressed counts.
     fn suppressed(&self, keys: &RequestKeys<'_>) -> Result<String, IntakeError> {
-        let day = self.timezone.day_of(self.clock.now_micros());
+        let day = self.settings.timezone.day_of(self.clock.now_micros());
         let day = day.map_err(|error| IntakeError::Unusable(error.to_string()))?;
         Ok(keys.shard.suppressed(day.date))
-    }
-
-    /// Warns in the log if the server acknowledges events before they are on disk. Repeats the warning
-    /// only after the policy has been `always` in between. Does not warn if the server rejects CONFIG.
-    async fn warn_of_delay(&self) {
-        let mut connection = self.connection.clone();
-        let reply: Result<Vec<String>, RedisError> = ::redis::cmd("CONFIG")
-            .arg("GET")
-            .arg("appendfsync")
-            .query_async(&mut connection)
-            .await;
-        let policy = reply.ok().and_then(|reply| reply.into_iter().nth(1));
-        let is_delayed = policy.as_deref().is_some_and(|policy| policy != "always");
-        if is_delayed && !self.has_warned.load(Ordering::Relaxed) {
-            let policy = policy.unwrap_or_default();
-            tracing::warn!(
-                "appendfsync is {policy}, not always: a power failure loses acknowledged plays"
-            );
-        }
-        self.has_warned.store(is_delayed, Ordering::Relaxed);
     }
 }
 
@@ -274,28 +252,8 @@ impl Intake for RedisIntake {
         }
     }
 
-    /// Rejects a server that accepts no writes or could lose acknowledged events.
     async fn readiness(&self) -> Result<(), IntakeError> {
-        self.check_writable().await?;
-        let mut connection = self.connection.clone();
-        let info = connection.info("default").await.map_err(from_connection)?;
-        if field(&info, "aof_enabled") != "1" {
-            return Err(IntakeError::Unusable(
-                "appendonly is off: a restart would lose acknowledged plays".to_owned(),
-            ));
-        }
-        let policy = field(&info, "maxmemory_policy");
-        if policy != "noeviction" {
-            return Err(IntakeError::Unusable(format!(
-                "maxmemory-policy is {policy}, not noeviction: it could evict acknowledged plays"
-            )));
-        }
-        self.warn_of_delay().await;
-        let mut connection = self.connection.clone();
-        let found = identity::found(&mut connection, &self.identity, self.shards)
-            .await
-            .map_err(intake_error)?;
-        self.check_streams(&found).await
+        self.check_server().await
     }
 }
 
@@ -305,6 +263,13 @@ fn fingerprint(request: &IntakeRequest) -> String {
         Some(_) => request.fingerprint(),
         None => String::new(),
     }
+}
+
+/// Returns the ids of the ads that the slots up to a position show, each once, separated by commas.
+fn ads_up_to(position_s: i64, interval: AdInterval, ads: &[AdId]) -> String {
+    let slots = usize::try_from(interval.slots_up_to(position_s)).unwrap_or(0);
+    let ids: Vec<String> = ads.iter().take(slots).map(ToString::to_string).collect();
+    ids.join(",")
 }
 
 fn number(text: &str) -> Result<i64, IntakeError> {
@@ -331,5 +296,31 @@ fn from_connection(error: ConnectionError) -> IntakeError {
         ConnectionError::Rejected(reason) => IntakeError::Unusable(reason.to_owned()),
         ConnectionError::NotWritable(reason) => IntakeError::NotWritable(reason),
         ConnectionError::Unavailable(reason) => IntakeError::Unavailable(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use balance_domain::videos::AdSchedule;
+
+    #[test]
+    fn the_ads_up_to_a_position_show_the_same_as_all() {
+        let interval = AdInterval::from_seconds(10);
+        let ads: Vec<AdId> = [3, 5, 8].map(AdId).to_vec();
+        let all = AdSchedule::new(interval, ads.clone());
+        for (position_s, expected) in [
+            (9, ""),
+            (10, "3"),
+            (29, "3,5"),
+            (30, "3,5,8"),
+            (990, "3,5,8"),
+        ] {
+            let some = ads_up_to(position_s, interval, &ads);
+            assert_eq!(some, expected);
+            let some = some.split(',').filter_map(|id| id.parse().ok().map(AdId));
+            let some = AdSchedule::new(interval, some.collect());
+            assert!(some.shown(0, position_s).eq(all.shown(0, position_s)));
+        }
     }
 }

@@ -12,7 +12,7 @@ use balance_service::import::rate_file::read_rates;
 use balance_store::operations::Actor;
 use std::process::ExitCode;
 
-pub(super) async fn run(app: &App, rates: Rates) -> anyhow::Result<ExitCode> {
+pub(in crate::commands) async fn run(app: &App, rates: Rates) -> anyhow::Result<ExitCode> {
     match rates {
         Rates::Show => output::rates(&app.store.rate_versions().await?),
         Rates::Set {

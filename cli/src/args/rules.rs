@@ -1,0 +1,46 @@
+//! The arguments of `balance rules`.
+
+use balance_domain::playback::{MAX_RULE_S, PlaybackRate};
+use balance_store::playback::RulesChange;
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Print the rules that apply, with their version
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Store a new version of the rules; rules that are not given stay as they are
+    ///
+    /// Running processes use it within seconds. A process whose environment has another value does not
+    /// start again: change or unset the variable. Ads, views and seconds of the past stay as they are.
+    Set(NewRules),
+}
+
+/// The options have the ids of the settings with the same names, so that clap does not add these.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct NewRules {
+    /// Seconds after a counted view in which the same viewer and video do not count again
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_RULE_S)))]
+    pub(crate) view_window_s: Option<u32>,
+    /// Seconds between two ad slots of a video
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RULE_S)))]
+    pub(crate) ad_interval_s: Option<u32>,
+    /// Highest playback rate that a pause credits, such as 1.25; 0 disables the cap
+    #[arg(long)]
+    pub(crate) max_playback_rate: Option<PlaybackRate>,
+}
+
+impl NewRules {
+    pub(crate) const fn change(self) -> RulesChange {
+        RulesChange {
+            view_window_s: self.view_window_s,
+            ad_interval_s: self.ad_interval_s,
+            playback_rate: self.max_playback_rate,
+            replaces: None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `balance rules`.
+
+use crate::{
+    args::{NewRules, Rules},
+    output, progress,
+    wiring::App,
+};
+use balance_domain::playback::PlayRules;
+use balance_store::operations::Actor;
+use std::process::ExitCode;
+
+pub(in crate::commands) async fn run(app: &App, rules: Rules) -> anyhow::Result<ExitCode> {
+    match rules {
+        Rules::Show { json } => {
+            let stored = app.store.play_rules().await?;
+            if json {
+                output::play_rules_json(stored.as_ref())?;
+            } else {
+                output::play_rules(stored.as_ref());
+            }
+        }
+        Rules::Set(new) => set(app, new).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn set(app: &App, new: NewRules) -> anyhow::Result<()> {
+    // In a new database, the settings are version 1 and the options version 2.
+    let given = app.settings.playback.given_rules();
+    let first = given.applied_to(PlayRules::DEFAULT);
+    let before = app.store.play_rules_or_insert(&first).await?;
+    let change = new.change();
+    let stored = app.store.set_play_rules(&change, &Actor::Console).await?;
+    let version = stored.version;
+    if version == before.version {
+        output::line(&format!("unchanged: version {version} has these rules"));
+        return Ok(());
+    }
+    output::line(&format!("stored version {version}: {}", stored.rules));
+    progress::line(
+        "running processes use it within seconds; a process whose VIEW_WINDOW_S, AD_INTERVAL_S or \
+         MAX_PLAYBACK_RATE differs is rejected at its next start",
+    );
+    Ok(())
+}
