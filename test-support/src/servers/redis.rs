@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// The number of numbered databases: one for each test.
-pub(super) const REDIS_DATABASES: u32 = 64;
+pub(super) const REDIS_DATABASES: u32 = 256;
 
 /// A Redis server that persists each command before it answers.
 pub struct Redis {

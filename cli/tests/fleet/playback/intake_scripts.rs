@@ -99,6 +99,7 @@ async fn a_play_records_the_highest_assigned_ids() {
     let database = servers.next_database();
     let redis_command = |command: &[&str]| servers.redis.command(database, command);
     redis_command(&["XGROUP", "CREATE", "events", "drain", "0", "MKSTREAM"]);
+    let now_ms = redis_command(&["TIME"])[0].clone() + "000";
     let (first, last) = (ASSIGNED_IDS.start(), ASSIGNED_IDS.end());
     let id = |above: i64| (first + above).to_string();
     let beyond = (last + 1).to_string();
@@ -110,7 +111,9 @@ async fn a_play_records_the_highest_assigned_ids() {
         command.extend([
             "refused", "answer", "highest", user, owner, "30", "1", "e1", video,
         ]);
-        command.extend(["60", "60", "", "60", "10", "drain", "600"]);
+        command.extend([
+            "60", "60", "", "60", "10", "drain", &now_ms, "60000", "1", "600",
+        ]);
         assert_eq!(redis_command(&command)[0], "playing");
         redis_command(&["HMGET", "highest", "user", "video"])
     };
