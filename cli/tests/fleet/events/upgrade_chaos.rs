@@ -1,4 +1,4 @@
-//! A chaos run of the upgrade from version 0.1: plays go on, and event writers are killed.
+//! A chaos run of the upgrade from version 0.1: plays continue, and event writers are killed.
 
 use crate::{
     events::upgrade::{HISTORY, LAYOUT, by_video},
