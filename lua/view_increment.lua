@@ -1,7 +1,8 @@
 -- Counts a view once per view window. With more keys it handles a whole play in one call.
 --
 -- KEYS[1]   view count of the video
--- KEYS[2]   view window of user and video: the key exists while a view would be a repeat
+-- KEYS[2]   view window of user and video: the key exists while a view would be a repeat, and its value
+--           is the length of the window in seconds
 -- ARGV[1]   user
 -- ARGV[2]   owner
 -- ARGV[3]   length of the view window, in seconds (0: every view counts)
@@ -79,11 +80,12 @@ if not is_own and redis.call('EXISTS', KEYS[2]) == 1 then
     if not is_whole then
         return -2
     end
-    -- After a step back of the clock the key lives too long.
-    local left = redis.call('PTTL', KEYS[2])
-    if left > tonumber(ARGV[3]) * 1000 then
-        redis.call('EXPIRE', KEYS[2], ARGV[3])
-        left = tonumber(ARGV[3]) * 1000
+    -- After a step back of the clock the key lives longer than its window, whose length is its value.
+    -- Version 0.1 stored 1 for every length.
+    local left, window_s = redis.call('PTTL', KEYS[2]), tonumber(redis.call('GET', KEYS[2]))
+    if window_s > 1 and left > window_s * 1000 then
+        redis.call('EXPIRE', KEYS[2], window_s)
+        left = window_s * 1000
     end
     redis.call('HINCRBY', KEYS[5], ARGV[6] .. ':repeat', 1)
     redis.call('EXPIRE', KEYS[5], ARGV[8])
@@ -144,7 +146,7 @@ end
 
 if not is_own then
     if tonumber(ARGV[3]) > 0 then
-        redis.call('SET', KEYS[2], '1', 'EX', ARGV[3])
+        redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[3])
     end
     redis.call('INCRBY', KEYS[1], ARGV[4])
 end

@@ -133,7 +133,7 @@ impl Exposition {
         );
         self.gauge(
             "balance_last_event_ahead_seconds",
-            "How far the last event is ahead of the clock. Above 300 no play is accepted.",
+            "How far the last event is ahead of the clock. Above 300 no play is accepted, if the intake uses this store.",
             samples(
                 "store",
                 [

@@ -66,6 +66,17 @@ impl RedisStream {
         connection.check_master().await.map_err(from_connection)
     }
 
+    /// Rejects a stream that is not upgraded, or has streams of both layouts.
+    async fn check_upgraded(&self) -> Result<(), StreamError> {
+        if self.found().await?.by_video.is_empty() {
+            return Ok(());
+        }
+        Err(StreamError(format!(
+            "the event stream {} has streams of the layout by video, before or without an upgrade",
+            self.identity
+        )))
+    }
+
     const fn shard(&self, layout: StreamLayout, number: u16) -> Shard<'_> {
         Shard {
             identity: &self.identity,
@@ -183,13 +194,7 @@ impl EventStream for RedisStream {
     }
 
     async fn close(&self, day_end_ms: i64, now_ms: i64) -> Result<Closed, StreamError> {
-        let found = self.found().await?;
-        if !found.by_video.is_empty() {
-            return Err(StreamError(format!(
-                "the event stream {} has streams of the layout by video, before or without an upgrade",
-                self.identity
-            )));
-        }
+        self.check_upgraded().await?;
         let mut connection = self.connection.clone();
         clock::close(&mut connection, self.all_shards(), day_end_ms, now_ms).await
     }
@@ -201,8 +206,23 @@ impl EventStream for RedisStream {
     }
 
     async fn repair_clock(&self, now_ms: i64) -> Result<StreamRepair, StreamError> {
+        self.check_upgraded().await?;
         let mut connection = self.connection.clone();
-        clock::repair(&mut connection, self.all_shards(), now_ms).await
+        let repaired = clock::repair(&mut connection, self.all_shards(), now_ms).await?;
+        let (mut deleted, after_ms) = match repaired {
+            StreamRepair::Repaired(deleted) => (deleted, now_ms),
+            // A repair may have ended before it reached the retired streams.
+            StreamRepair::Right => (0, now_ms + clock::TOLERANCE_MS),
+            StreamRepair::Waiting | StreamRepair::WrongClock(_) => return Ok(repaired),
+        };
+        for shard in self.shards_by_video() {
+            let of_shard = by_video::delete_later(&mut connection, shard, after_ms).await;
+            deleted += of_shard.map_err(stream_error)?;
+        }
+        Ok(match repaired {
+            StreamRepair::Right if deleted == 0 => repaired,
+            _ => StreamRepair::Repaired(deleted),
+        })
     }
 
     async fn trim(&self, before_ms: i64) -> Result<(), StreamError> {

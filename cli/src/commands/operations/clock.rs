@@ -10,6 +10,8 @@ pub(in crate::commands) async fn run(app: &App, clock: Clock) -> anyhow::Result<
     let Clock::Repair = clock;
     // Rejects a fleet without REDIS_URL.
     app.check_shards().await?;
+    // The repair deletes entries as persisted, which a restored database may lack.
+    app.check_ids().await?;
     let stream = app.stream();
     let repaired = repair(
         app.store.as_ref(),

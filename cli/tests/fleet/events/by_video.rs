@@ -7,7 +7,7 @@ use crate::{
 };
 use balance_redis::RedisStream;
 use balance_service::{
-    events::stream::{Closed, EventStream, Retired, StreamByVideo, StreamKind},
+    events::stream::{Closed, EventStream, Retired, StreamByVideo, StreamKind, StreamRepair},
     playback::intake::Intake,
 };
 use balance_store::{
@@ -174,6 +174,28 @@ async fn the_streams_by_viewer_continue_the_ids_of_those_by_video() {
     assert_eq!(server.retired().await, [2], "the others are older");
     server.stream.trim(last_ms + 1).await.unwrap();
     assert_eq!(server.retired().await, [0; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_of_the_clock_deletes_the_later_entries_of_retired_streams() {
+    let server = ByVideo::new().await;
+    let future_ms = now_ms() + 3 * 86_400_000;
+    for (shard, id) in [(0, "5-0".to_owned()), (1, format!("{future_ms}-7"))] {
+        server.add(shard, &id);
+    }
+    let before = server.stream.repair_clock(now_ms()).await.unwrap_err();
+    assert!(before.to_string().contains("layout by video"), "{before}");
+    let ids = server.read().await;
+    server.acknowledge(&ids).await;
+    assert_eq!(server.retire().await, Retired::All);
+    server.stream.create().await.unwrap();
+    for expected in [StreamRepair::Repaired(1), StreamRepair::Right] {
+        let repaired = server.stream.repair_clock(now_ms()).await.unwrap();
+        assert_eq!(repaired, expected);
+    }
+    let retained = server.stream.retained().await.unwrap();
+    let newest: Vec<i64> = retained.iter().map(|one| one.newest.ms).collect();
+    assert_eq!(newest, [5], "a replay reads no entry of the future");
 }
 
 #[tokio::test(flavor = "multi_thread")]

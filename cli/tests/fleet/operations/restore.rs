@@ -100,6 +100,7 @@ fn assert_nothing_starts(env: &TestEnv, ids: [i64; 2]) {
         &["serve"],
         &["worker"],
         &["settle"],
+        &["clock", "repair"],
         &["admin", "create", "root", "--password-file", "/dev/null"],
     ] {
         let address = format!("127.0.0.1:{}", free_port());

@@ -181,6 +181,32 @@ async fn windows_and_sessions_of_the_future_last_no_longer_than_others() {
     );
     let left: i64 = command(&["PTTL", &key("gate")])[0].parse().unwrap();
     assert!((1..=30_000).contains(&left), "{left}");
+    // A rule that became shorter or longer changes no open window.
+    for (user, opened_s, rule_s) in [(20, 3_600, 30), (21, 30, 3_600), (22, 3_600, 0)] {
+        let play = async |view_window_s| {
+            let rules = PlayRules {
+                view_window_s,
+                ..rules
+            };
+            let intake = opened(&url, 1, 1_000, rules).unwrap();
+            intake
+                .accept(request(user, 1, Command::Play))
+                .await
+                .unwrap()
+        };
+        play(opened_s).await;
+        let ttl = ["PTTL", &format!("{{{IDENTITY}:u0}}:gate:{user}:1")];
+        let before: i64 = command(&ttl)[0].parse().unwrap();
+        let IntakeAnswer::Repeat { retry_after_ms } = play(rule_s).await else {
+            panic!("the window of {opened_s} s is open");
+        };
+        let after: i64 = command(&ttl)[0].parse().unwrap();
+        assert!(
+            (after..=before).contains(&retry_after_ms),
+            "{retry_after_ms}"
+        );
+        assert!(after > before - 20_000, "{after} of {before}");
+    }
     for name in ["pause", "play"] {
         let future = (now_ms() + 3 * DAY_MS) * 1_000;
         command(&["HSET", &key("session"), "since", &future.to_string()]);

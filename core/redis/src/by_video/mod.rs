@@ -68,6 +68,36 @@ pub(crate) async fn trim_retired(
         .await
 }
 
+/// Deletes the entries of a retired stream that are later than an instant, in milliseconds since 1970. All
+/// of them are persisted. Returns their number.
+pub(crate) async fn delete_later(
+    connection: &mut Connection,
+    shard: Shard<'_>,
+    after_ms: i64,
+) -> Result<u64, RedisError> {
+    let retired = shard.retired();
+    let mut deleted = 0;
+    loop {
+        let found: StreamRangeReply = ::redis::cmd("XRANGE")
+            .arg(&retired)
+            .arg(after_ms + 1)
+            .arg("+")
+            .arg("COUNT")
+            .arg(BATCH)
+            .query_async(connection)
+            .await?;
+        if found.ids.is_empty() {
+            return Ok(deleted);
+        }
+        let ids: Vec<&str> = found.ids.iter().map(|entry| entry.id.as_str()).collect();
+        deleted += ::redis::cmd("XDEL")
+            .arg(&retired)
+            .arg(ids)
+            .query_async::<u64>(connection)
+            .await?;
+    }
+}
+
 /// Creates the stream of a shard that has neither one nor a retired one, without entries, and its consumer
 /// group.
 pub(crate) async fn create(

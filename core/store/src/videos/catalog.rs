@@ -3,7 +3,11 @@
 use crate::{
     Store, StoreResult,
     playback::VideoFacts,
-    sql::{statement::params, tx::Tx},
+    sql::{
+        new_id::{self, NewId},
+        statement::params,
+        tx::Tx,
+    },
 };
 use balance_domain::{
     accounts::{User, UserId},
@@ -161,7 +165,8 @@ pub(crate) async fn ensure_ads(
     let missing = usize::try_from(wanted)
         .unwrap_or(usize::MAX)
         .saturating_sub(ids.len());
-    let first = ids.last().copied().unwrap_or(0) + 1;
+    let assigned = new_id::highest(tx, NewId::Ad).await?;
+    let first = ids.last().copied().unwrap_or(0).max(assigned) + 1;
     let new: Vec<i64> = (first..).take(missing).collect();
     let now = tx.now();
     tx.insert_rows(
