@@ -44,6 +44,7 @@ impl TestEnv {
         let strip = |row: String| {
             row.replace("BIGINT(20)", "BIGINT")
                 .replace("SMALLINT(6)", "SMALLINT")
+                .replace("|INT(11)", "|INT")
         };
         rows.into_iter()
             .map(|row| strip(row).replace('|', " "))
