@@ -9,7 +9,7 @@ use balance_domain::{
 use balance_store::{
     events::{Content, Entry, EntryId, EventKind, PlaybackEvent, ShownAds},
     import::{ImportId, PlayImportError},
-    operations::Actor,
+    operations::{Actor, HighestIds},
     settlement::Closing,
 };
 use balance_test_support::settlement::{Shape, TestEnv, at, date, even_day};
@@ -230,6 +230,22 @@ async fn ads_of_an_undone_import_stay_while_ad_views_are_left() {
     let (_, _, removed) = undo(&env, 1).await.unwrap();
     assert_eq!(removed, 0);
     assert_eq!(env.rows("SELECT id FROM ad ORDER BY id").await, ads);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ads_of_imports_take_no_ids_of_before_a_restore() {
+    let env = TestEnv::new().await;
+    env.import(&long_plays(FIRST, 30, 5), 2).await.unwrap();
+    let ads = async || env.rows("SELECT id FROM ad ORDER BY id").await;
+    assert_eq!(ads().await, ["1", "2"]);
+    // The lost database may have assigned 3.
+    let restored = env
+        .store
+        .complete_restore(HighestIds::default(), &Actor::Console);
+    restored.await.unwrap();
+    env.import(&long_plays(THIRD, 30, 5), 3).await.unwrap();
+    let new: i64 = ads().await[2].parse().unwrap();
+    assert!(new > 1_000_000, "{new}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
