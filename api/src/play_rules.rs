@@ -57,6 +57,7 @@ impl From<RulesVersion> for PlayRulesView {
             view_window_s,
             ad_interval_s,
             playback_rate,
+            ..
         } = stored.rules;
         Self {
             version: stored.version.into(),
@@ -118,6 +119,7 @@ impl NewPlayRules {
             view_window_s: Some(number("viewWindowS", self.view_window_s, 0, MAX_RULE_S)?),
             ad_interval_s: Some(number("adIntervalS", self.ad_interval_s, 1, MAX_RULE_S)?),
             playback_rate: Some(rate),
+            ..RulesChange::default()
         })
     }
 }

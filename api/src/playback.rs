@@ -77,7 +77,7 @@ enum PauseResponse {
 
 responses! {
     PlayErrors: 401 403 404 409 429;
-    PauseErrors: 401 403 404 409;
+    PauseErrors: 401 403 404 409 429;
 }
 
 pub(crate) struct PlaybackApi {
@@ -187,13 +187,28 @@ fn check_viewer(identity: Identity, user_id: Option<i64>) -> Result<(), ApiError
     }
 }
 
+/// Converts milliseconds to seconds, rounded up.
+fn seconds(ms: i64) -> u64 {
+    ms.max(1).unsigned_abs().div_ceil(1_000)
+}
+
 fn rejection(answer: IntakeAnswer) -> ApiError {
     match answer {
         IntakeAnswer::Repeat { retry_after_ms } => ApiError::new(
             Code::RepeatedView,
             "The viewer's last view was counted within the view window; nothing was recorded.",
         )
-        .retry_after_s(retry_after_ms.max(1).unsigned_abs().div_ceil(1_000)),
+        .retry_after_s(seconds(retry_after_ms)),
+        IntakeAnswer::TooManyViews { retry_after_ms } => ApiError::new(
+            Code::TooManyViews,
+            "The viewer has too many views of all videos together; nothing was recorded.",
+        )
+        .retry_after_s(seconds(retry_after_ms)),
+        IntakeAnswer::TooManyPauses { retry_after_ms } => ApiError::new(
+            Code::TooManyPauses,
+            "The session has too many pauses; a later pause credits the same seconds.",
+        )
+        .retry_after_s(seconds(retry_after_ms)),
         IntakeAnswer::NoSession => ApiError::new(
             Code::NoOpenSession,
             "The viewer has no open session of this video; play it first.",

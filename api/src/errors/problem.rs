@@ -111,6 +111,9 @@ codes! {
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON";
     RatesRejected = UNPROCESSABLE_ENTITY, "rates-rejected", "The rates are not acceptable";
     RepeatedView = TOO_MANY_REQUESTS, "repeated-view", "The view was counted within the view window";
+    TooManyViews = TOO_MANY_REQUESTS, "too-many-views", "The viewer has too many views";
+    TooManyPauses = TOO_MANY_REQUESTS, "too-many-pauses", "The session has too many pauses";
+    TooManyVideos = TOO_MANY_REQUESTS, "too-many-videos", "The account registered too many videos";
     TooManyAttempts = TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts to log in or to join";
     Internal = INTERNAL_SERVER_ERROR, "internal-error", "The server failed to process the request";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The server is overloaded";

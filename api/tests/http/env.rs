@@ -5,7 +5,6 @@ use balance_domain::{
     accounts::{Password, Role, Username},
     calendar::BusinessTimezone,
     clock::Clock,
-    playback::PlayRules,
 };
 use balance_service::{
     accounts::Accounts,
@@ -13,7 +12,11 @@ use balance_service::{
     jobs::launcher::Launcher,
     playback::{EmbeddedIntake, Playback, intake::Intake},
 };
-use balance_store::{Store, operations::Actor, playback::Lifetimes};
+use balance_store::{
+    Store,
+    operations::Actor,
+    playback::{Lifetimes, RulesChange},
+};
 use balance_test_support::TestClock;
 use balance_worker::queue::{MemoryNotifier, NotificationBackend};
 use poem::{
@@ -208,7 +211,9 @@ impl TestEnv {
         let injected: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let store = Store::open_sqlite(&path, 2, Arc::clone(&injected)).await;
         let sql = Arc::new(store.unwrap());
-        sql.play_rules_or_insert(&PlayRules::DEFAULT).await.unwrap();
+        sql.play_rules_or_insert(&RulesChange::default())
+            .await
+            .unwrap();
         let store: Arc<Store> = Arc::<Store>::clone(&sql);
         let zone: BusinessTimezone = "Asia/Seoul".parse().unwrap();
         let intake = intake.unwrap_or_else(|| {

@@ -29,6 +29,7 @@ async fn write_dead_letters(env: &TestEnv, count: i64) {
         entries.push(entry(
             number,
             Content::Event(PlaybackEvent {
+                is_new_account: None,
                 id,
                 user_id: UserId(77),
                 video_id: VideoId(3),

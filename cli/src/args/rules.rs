@@ -35,12 +35,12 @@ pub(crate) struct NewRules {
 }
 
 impl NewRules {
-    pub(crate) const fn change(self) -> RulesChange {
+    pub(crate) fn change(self) -> RulesChange {
         RulesChange {
             view_window_s: self.view_window_s,
             ad_interval_s: self.ad_interval_s,
             playback_rate: self.max_playback_rate,
-            replaces: None,
+            ..RulesChange::default()
         }
     }
 }

@@ -135,12 +135,12 @@ impl PlaybackSettings {
     }
 
     /// Returns the rules of plays that are given.
-    pub(crate) const fn given_rules(&self) -> RulesChange {
+    pub(crate) fn given_rules(&self) -> RulesChange {
         RulesChange {
             view_window_s: self.view_window_s,
             ad_interval_s: self.ad_interval_s,
             playback_rate: self.max_playback_rate,
-            replaces: None,
+            ..RulesChange::default()
         }
     }
 

@@ -12,9 +12,10 @@
 //! | `reported` | pause | seconds that the player reported |
 //! | `ads` | pause | the ads that were shown, such as `300:1,600:4`: the second of the slot, the ad id |
 //! | `rules` | play, pause | version of the rules that decided |
+//! | `new` | play, pause | `1` if the viewer's account was younger than seven days, otherwise `0` |
 //! | `seal` | seal | end of the day, in milliseconds since 1970; the only field |
 //!
-//! Entries of earlier versions have neither `ads` nor `rules`.
+//! Entries of earlier versions lack `ads`, `rules` or `new`. `new` is empty or absent if it is unknown.
 
 use balance_domain::{
     accounts::UserId,
@@ -106,7 +107,12 @@ fn decode_event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, Stri
         Some(_) => number("rules", 1, i64::from(u32::MAX))?,
         None => 0,
     };
+    let is_new_account = match fields.get("new").map(String::as_str) {
+        None | Some("") => None,
+        Some(_) => Some(number("new", 0, 1)? == 1),
+    };
     Ok(PlaybackEvent {
+        is_new_account,
         rules_version: u32::try_from(rules_version).unwrap_or(u32::MAX),
         id: EventId(id.to_be_bytes()),
         user_id: UserId(number("user", 1, i64::MAX)?),
@@ -153,7 +159,10 @@ mod tests {
     #[test]
     fn events_round_trip() {
         let id = EventId([0x0f; 16]);
-        let play = format!("id={} kind=play user=7 video=9 counted=1 rules=3", hex(id));
+        let play = format!(
+            "id={} kind=play user=7 video=9 counted=1 rules=3 new=1",
+            hex(id)
+        );
         assert_eq!(
             decode(&fields(&play)),
             Content::Event(PlaybackEvent {
@@ -161,6 +170,7 @@ mod tests {
                 user_id: UserId(7),
                 video_id: VideoId(9),
                 rules_version: 3,
+                is_new_account: Some(true),
                 kind: EventKind::Play { is_counted: true },
             })
         );
@@ -234,6 +244,7 @@ mod tests {
             (&pause("ads=300:1,"), "field ads is not a list"),
             (&pause("ads=300:1,300:2"), "field ads is not in the order"),
             (&pause("ads= rules=0"), "field rules is not a number"),
+            (&pause("ads= rules=1 new=2"), "field new is not a number"),
         ] {
             let Content::Invalid { reason: actual, .. } = decode(&fields(text)) else {
                 panic!("{text}");

@@ -1,6 +1,6 @@
 //! Settings that are stored in the database, because its rows depend on them.
 
-use balance_domain::{calendar::BusinessTimezone, playback::PlayRules};
+use balance_domain::calendar::BusinessTimezone;
 use balance_store::{
     Store, StoreError,
     playback::{RulesChange, RulesVersion},
@@ -97,8 +97,7 @@ pub async fn play_rules(
     store: &Store,
     given: &RulesChange,
 ) -> Result<RulesVersion, StoredSettingError> {
-    let first = given.applied_to(PlayRules::DEFAULT);
-    let stored = store.play_rules_or_insert(&first).await?;
+    let stored = store.play_rules_or_insert(given).await?;
     let (rules, version) = (stored.rules, stored.version);
     let number = |given: Option<u32>, stored: u32| {
         let given = given.filter(|given| *given != stored);
@@ -122,6 +121,36 @@ pub async fn play_rules(
             "MAX_PLAYBACK_RATE",
             "--max-playback-rate",
             rate.map(|rate| (rate.to_string(), rules.playback_rate.to_string())),
+        ),
+        (
+            "CREDIT_BURST_S",
+            "--credit-burst-s",
+            number(given.credit_burst_s, rules.credit_burst_s),
+        ),
+        (
+            "MAX_UNCONFIRMED_S",
+            "--max-unconfirmed-s",
+            number(given.max_unconfirmed_s, rules.max_unconfirmed_s),
+        ),
+        (
+            "VIEWS_PER_MINUTE",
+            "--views-per-minute",
+            number(given.views_per_minute, rules.views_per_minute),
+        ),
+        (
+            "VIEW_BURST",
+            "--view-burst",
+            number(given.view_burst, rules.view_burst),
+        ),
+        (
+            "VIDEOS_PER_HOUR",
+            "--videos-per-hour",
+            number(given.videos_per_hour, rules.videos_per_hour),
+        ),
+        (
+            "VIDEO_BURST",
+            "--video-burst",
+            number(given.video_burst, rules.video_burst),
         ),
     ];
     for (name, option, difference) in differences {

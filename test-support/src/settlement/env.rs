@@ -6,16 +6,14 @@ use balance_batch::{
     execution::{JobExecution, JobExecutionId},
     step::StepExecution,
 };
-use balance_domain::{
-    calendar::BusinessTimezone,
-    playback::{Play, PlayRules},
-};
+use balance_domain::{calendar::BusinessTimezone, playback::Play};
 use balance_service::jobs::launcher::Launcher;
 use balance_store::{
     Store,
     import::{ImportRules, PlayCounts, PlayImportError},
     jobs::JobError,
     operations::Actor,
+    playback::RulesChange,
 };
 use balance_worker::{
     Worker,
@@ -61,7 +59,7 @@ impl TestEnv {
             None => Store::open_sqlite(&path, 4, clock_of_store).await.unwrap(),
         };
         store
-            .play_rules_or_insert(&PlayRules::DEFAULT)
+            .play_rules_or_insert(&RulesChange::default())
             .await
             .unwrap();
         Self {

@@ -30,6 +30,7 @@ fn long_plays(day: &str, plays: i64, videos: i64) -> Vec<Play> {
 /// A pause of a user that passes the ad slot at 300 s.
 pub(super) fn pause(user: i64, video: i64, instant: &str) -> Entry {
     let event = PlaybackEvent {
+        is_new_account: None,
         id: EventId([7; 16]),
         user_id: UserId(user),
         video_id: VideoId(video),

@@ -5,7 +5,6 @@ use crate::{
     output, progress,
     wiring::App,
 };
-use balance_domain::playback::PlayRules;
 use balance_store::operations::Actor;
 use std::process::ExitCode;
 
@@ -27,8 +26,7 @@ pub(in crate::commands) async fn run(app: &App, rules: Rules) -> anyhow::Result<
 async fn set(app: &App, new: NewRules) -> anyhow::Result<()> {
     // In a new database, the settings are version 1 and the options version 2.
     let given = app.settings.playback.given_rules();
-    let first = given.applied_to(PlayRules::DEFAULT);
-    let before = app.store.play_rules_or_insert(&first).await?;
+    let before = app.store.play_rules_or_insert(&given).await?;
     let change = new.change();
     let stored = app.store.set_play_rules(&change, &Actor::Console).await?;
     let version = stored.version;

@@ -56,6 +56,7 @@ impl Plays {
 fn request(number: u64) -> IntakeRequest {
     let (viewer, video) = (number / VIDEOS, 1 + number % VIDEOS);
     IntakeRequest {
+        is_new_account: None,
         event_id: EventId(rand::random()),
         user_id: UserId(i64::try_from(FIRST_VIEWER + viewer).unwrap()),
         video: VideoFacts {
@@ -122,6 +123,7 @@ async fn client(url: String, identity: String, plays: Arc<Plays>) {
         view_window_s: 3_600,
         playback_rate: PlaybackRate(0),
         ad_interval_s: 300,
+        ..PlayRules::DEFAULT
     };
     let redis = redis::Client::open(url.as_str()).unwrap();
     let patient = redis::AsyncConnectionConfig::new()

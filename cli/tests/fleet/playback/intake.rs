@@ -37,6 +37,7 @@ pub(crate) const RULES: PlayRules = PlayRules {
     view_window_s: 600,
     playback_rate: PlaybackRate(0),
     ad_interval_s: 300,
+    ..PlayRules::DEFAULT
 };
 const LIFETIMES: Lifetimes = Lifetimes {
     resume_ttl_s: 3_600,
@@ -173,7 +174,7 @@ async fn adapters(rules: PlayRules) -> [Adapter; 2] {
     let path = folder.path().join("balance.db");
     let store = Store::open_sqlite(&path, 2, Arc::new(SystemClock)).await;
     let store: Arc<Store> = Arc::new(store.unwrap());
-    let stored = store.play_rules_or_insert(&rules).await.unwrap();
+    let stored = store.play_rules_or_insert(&rules.into()).await.unwrap();
     assert_eq!(stored.version, VERSION);
     let servers = shared().await;
     let database = servers.next_database();
@@ -197,6 +198,7 @@ async fn adapters(rules: PlayRules) -> [Adapter; 2] {
 
 pub(crate) fn request(user: i64, video: i64, command: Command) -> IntakeRequest {
     IntakeRequest {
+        is_new_account: None,
         event_id: EventId(rand::random()),
         user_id: UserId(user),
         video: VideoFacts {

@@ -10,7 +10,7 @@
 use crate::{
     clock::CLOCK_TOLERANCE_MICROS,
     playback::{MAX_OPEN_SESSIONS, OpenSession, PlayRules, RateLimit},
-    units::MICROS_PER_S,
+    units::{MICROS_PER_MS, MICROS_PER_S},
     videos::{AdInterval, VideoId},
 };
 
@@ -43,6 +43,14 @@ pub struct Viewer {
 pub struct TooMany {
     /// The microseconds after which the request is allowed, 1 and up.
     pub retry_after_micros: i64,
+}
+
+impl TooMany {
+    /// Returns the time in milliseconds, rounded up.
+    #[must_use]
+    pub const fn retry_after_ms(self) -> i64 {
+        (self.retry_after_micros + MICROS_PER_MS - 1) / MICROS_PER_MS
+    }
 }
 
 /// A pause, as the client claims it, with the facts about the video.

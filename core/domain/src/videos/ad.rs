@@ -64,6 +64,12 @@ impl AdSchedule {
         Self { interval, ads }
     }
 
+    /// Returns whether there are no ads to show.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.ads.is_empty()
+    }
+
     /// Returns the slots in (`from_s`, `to_s`] in order. Without registered ads there are none.
     pub fn shown(&self, from_s: i64, to_s: i64) -> impl Iterator<Item = AdSlot> + '_ {
         let first = self.interval.slots_up_to(from_s.max(0)) + 1;

@@ -24,6 +24,8 @@ pub struct IntakeCounters {
     pub accepted: Count,
     /// Plays within the view window of the last counted one.
     pub repeat: Count,
+    /// Plays or pauses beyond a limit of the viewer.
+    pub too_many: Count,
     /// Pauses without a preceding play.
     pub no_session: Count,
     /// Requests whose Idempotency-Key was used for a different request.
@@ -43,10 +45,11 @@ pub struct IntakeCounters {
 impl IntakeCounters {
     /// Returns all counters with their names.
     #[must_use]
-    pub const fn all(&self) -> [(&'static str, &Count); 9] {
+    pub const fn all(&self) -> [(&'static str, &Count); 10] {
         [
             ("accepted", &self.accepted),
             ("repeat", &self.repeat),
+            ("too_many", &self.too_many),
             ("no_session", &self.no_session),
             ("key_reused", &self.key_reused),
             ("no_such_video", &self.no_such_video),

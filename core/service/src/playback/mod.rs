@@ -146,6 +146,7 @@ impl Playback {
             event_id: EventId::new(self.clock.now_micros(), rand::random()),
             user_id,
             video,
+            is_new_account: None,
             command,
             key,
         };
@@ -180,6 +181,9 @@ const fn counter_of<'a>(
     match outcome {
         Ok(IntakeAnswer::Playing { .. } | IntakeAnswer::Paused { .. }) => &counters.accepted,
         Ok(IntakeAnswer::Repeat { .. }) => &counters.repeat,
+        Ok(IntakeAnswer::TooManyViews { .. } | IntakeAnswer::TooManyPauses { .. }) => {
+            &counters.too_many
+        }
         Ok(IntakeAnswer::NoSession) => &counters.no_session,
         Ok(IntakeAnswer::KeyReused) => &counters.key_reused,
         Err(PlaybackError::NoSuchVideo(_)) => &counters.no_such_video,

@@ -226,7 +226,7 @@ async fn write_history(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {
     let keep = tx.on_conflict_keep("date, event_id");
     tx.insert_rows(
         "INSERT INTO play_history (date, event_id, video_id, user_id, occurred_at_micros, \
-         counted, play_time, reported_time, rules_version) ",
+         counted, play_time, reported_time, rules_version, new_account) ",
         events,
         |timed| {
             let (counted, credited_s, reported_s) = timed.numbers();
@@ -239,7 +239,8 @@ async fn write_history(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {
                 counted,
                 credited_s,
                 reported_s,
-                timed.event.rules_version
+                timed.event.rules_version,
+                timed.event.is_new_account.map(i64::from)
             ]
         },
         keep.as_str(),

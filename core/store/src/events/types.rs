@@ -70,6 +70,8 @@ pub struct PlaybackEvent {
     pub video_id: VideoId,
     /// The version of the rules that decided; 0 for an event of a version without them.
     pub rules_version: u32,
+    /// Whether the viewer's account was younger than seven days; `None` if that is unknown.
+    pub is_new_account: Option<bool>,
     pub kind: EventKind,
 }
 

@@ -2,12 +2,11 @@
 
 use crate::{
     Store, StoreError, StoreResult,
-    events::SuppressedShard,
     playback::{
         Command, IntakeAnswer, IntakeRequest, Lifetimes, RulesVersion, SuppressedReason,
-        VideoFacts,
-        clock::{self, IntakeTime},
-        intake_reply, play_rules,
+        VideoFacts, clock,
+        intake_events::{self, Moment, Recorded},
+        intake_reply, play_rules, viewer_budget,
     },
     settlement::days::closed_through,
     sql::{statement::params, tx::Tx},
@@ -16,11 +15,10 @@ use crate::{
 use balance_domain::{
     accounts::UserId,
     calendar::BusinessTimezone,
-    playback::{Credit, Session, ViewWindow},
-    units::MICROS_PER_S,
+    playback::{Pause, PauseError, ViewWindow, Viewer},
+    units::{MICROS_PER_DAY, MICROS_PER_S},
     videos::{AdId, AdInterval, AdSchedule, VideoId},
 };
-use chrono::NaiveDate;
 use sqlx::AssertSqlSafe;
 
 /// The interval in microseconds at which expired rows are deleted.
@@ -85,9 +83,8 @@ struct Group<'a> {
     tx: Tx,
     lifetimes: &'a Lifetimes,
     rules: RulesVersion,
-    time: IntakeTime,
-    date: NaiveDate,
-    /// Loaded for the first shown ad.
+    moment: Moment,
+    /// Loaded for the first pause that crosses a slot.
     ads: Option<AdSchedule>,
 }
 
@@ -105,26 +102,32 @@ impl<'a> Group<'a> {
         let time = clock::advance(store, &mut tx, closed, timezone).await?;
         let minute = |micros: i64| micros.div_euclid(SWEEP_MICROS);
         if minute(time.last_passed_micros) != minute(time.passed_micros) {
-            let now = time.passed_micros;
-            sweep(&mut tx, now, expired_before(now, lifetimes, rules)).await?;
+            sweep(&mut tx, time.passed_micros, lifetimes, rules).await?;
         }
         let day = timezone.day_of(time.at_micros);
+        let day = day.map_err(|error| StoreError::Data(error.to_string()))?;
         Ok(Self {
             tx,
             lifetimes,
             rules,
-            date: day
-                .map_err(|error| StoreError::Data(error.to_string()))?
-                .date,
-            time,
+            moment: Moment {
+                time,
+                date: day.date,
+                rules_version: rules.version,
+            },
             ads: None,
         })
     }
 
+    /// Returns the time that passes for sessions, view windows and budgets.
+    const fn now_micros(&self) -> i64 {
+        self.moment.time.passed_micros
+    }
+
     async fn accept(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
+        let now_micros = self.now_micros();
         if let Some(key) = &request.key
-            && let Some(answer) =
-                intake_reply::find(&mut self.tx, request, key, self.time.passed_micros).await?
+            && let Some(answer) = intake_reply::find(&mut self.tx, request, key, now_micros).await?
         {
             return Ok(answer);
         }
@@ -134,7 +137,7 @@ impl<'a> Group<'a> {
         };
         if let Some(key) = &request.key {
             let replay = i64::from(self.lifetimes.replay_s) * MICROS_PER_S;
-            let expires = self.time.passed_micros.saturating_add(replay);
+            let expires = now_micros.saturating_add(replay);
             intake_reply::store(&mut self.tx, request, key, answer, expires).await?;
         }
         Ok(answer)
@@ -142,54 +145,73 @@ impl<'a> Group<'a> {
 
     async fn play(&mut self, request: &IntakeRequest) -> StoreResult<IntakeAnswer> {
         let is_own = request.user_id == request.video.owner_id;
-        if is_own {
-            self.count_suppressed(request, SuppressedReason::Own, 1)
-                .await?;
-        } else if let Some(until_micros) = self.open_view_window(request).await? {
+        if !is_own && let Some(until_micros) = self.view_window_end(request).await? {
             self.count_suppressed(request, SuppressedReason::Repeat, 1)
                 .await?;
             return Ok(IntakeAnswer::Repeat {
-                retry_after_ms: ViewWindow::retry_after_ms(until_micros, self.time.passed_micros),
+                retry_after_ms: ViewWindow::retry_after_ms(until_micros, self.now_micros()),
             });
         }
-        let session = Session::play(self.session(request).await?, self.time.passed_micros);
-        self.store_session(request, session).await?;
-        self.record(request, !is_own, 0, 0).await?;
+        let mut viewer = self.viewer(request.user_id).await?;
+        let was_open = match viewer.play(request.video.id, &self.rules.rules) {
+            Ok(was_open) => was_open,
+            Err(limit) => {
+                self.count_suppressed(request, SuppressedReason::Rate, 1)
+                    .await?;
+                return Ok(IntakeAnswer::TooManyViews {
+                    retry_after_ms: limit.retry_after_ms(),
+                });
+            }
+        };
+        let resume_at_s = self.position_s(request).await?.unwrap_or(0);
+        viewer_budget::store(&mut self.tx, request.user_id, &viewer).await?;
+        self.store_position(request, resume_at_s).await?;
+        if is_own {
+            self.count_suppressed(request, SuppressedReason::Own, 1)
+                .await?;
+        } else {
+            self.open_view_window(request).await?;
+        }
+        // The history has one row of each session of the owner.
+        if !is_own || !was_open {
+            let is_counted = !is_own;
+            let recorded = Recorded {
+                is_counted,
+                ..Recorded::default()
+            };
+            intake_events::record(&mut self.tx, request, self.moment, recorded).await?;
+        }
         Ok(IntakeAnswer::Playing {
-            resume_at_s: session.position_s,
+            resume_at_s,
             is_counted: !is_own,
         })
     }
 
-    /// Opens a view window for a view. Returns the end of the window that is open already, if any.
-    async fn open_view_window(&mut self, request: &IntakeRequest) -> StoreResult<Option<i64>> {
+    /// Returns the end of the open view window, if there is one.
+    async fn view_window_end(&mut self, request: &IntakeRequest) -> StoreResult<Option<i64>> {
+        let now_micros = self.now_micros();
         let row: Option<(i64,)> = self
             .tx
             .fetch_optional(
                 "SELECT until_micros FROM view_gate \
              WHERE user_id = ? AND video_id = ? AND until_micros > ?",
-                &params![
-                    request.user_id.0,
-                    request.video.id.0,
-                    self.time.passed_micros
-                ],
+                &params![request.user_id.0, request.video.id.0, now_micros],
             )
             .await?;
-        if let Some((until_micros,)) = row {
-            return Ok(Some(until_micros));
-        }
+        Ok(row.map(|(until_micros,)| until_micros))
+    }
+
+    /// Opens a view window for a view.
+    async fn open_view_window(&mut self, request: &IntakeRequest) -> StoreResult<()> {
         let window = ViewWindow::from_seconds(self.rules.rules.view_window_s);
+        let end_micros = window.end_micros(self.now_micros());
         self.tx
             .execute(
                 "REPLACE INTO view_gate (user_id, video_id, until_micros) VALUES (?, ?, ?)",
-                &params![
-                    request.user_id.0,
-                    request.video.id.0,
-                    window.end_micros(self.time.passed_micros)
-                ],
+                &params![request.user_id.0, request.video.id.0, end_micros],
             )
             .await?;
-        Ok(None)
+        Ok(())
     }
 
     async fn pause(
@@ -197,173 +219,120 @@ impl<'a> Group<'a> {
         request: &IntakeRequest,
         current_s: i64,
     ) -> StoreResult<IntakeAnswer> {
-        let session = self.session(request).await?.filter(|one| one.is_open);
-        let Some(session) = session else {
+        let Some(position_s) = self.position_s(request).await? else {
             return Ok(IntakeAnswer::NoSession);
         };
-        let is_own = request.user_id == request.video.owner_id;
-        let (next, credit) = session.pause(
+        let interval = AdInterval::from_seconds(self.rules.rules.ad_interval_s);
+        let crosses_slot = interval.is_crossed(position_s, current_s);
+        let pause = Pause {
+            video_id: request.video.id,
+            position_s,
             current_s,
-            request.video.duration_s,
-            is_own,
-            self.rules.rules.playback_rate,
-            self.time.passed_micros,
-        );
-        self.store_session(request, next).await?;
-        if credit.capped_s > 0 {
-            self.count_suppressed(request, SuppressedReason::Capped, credit.capped_s)
-                .await?;
-        }
-        let reported_s = credit.credited_s + credit.capped_s;
-        self.record(request, false, credit.credited_s, reported_s)
+            duration_s: request.video.duration_s,
+            is_own: request.user_id == request.video.owner_id,
+            has_ads: crosses_slot && !self.ads().await?.is_empty(),
+        };
+        let mut viewer = self.viewer(request.user_id).await?;
+        let credit = match viewer.pause(&pause, &self.rules.rules) {
+            Ok(credit) => credit,
+            Err(PauseError::NoSession) => return Ok(IntakeAnswer::NoSession),
+            Err(PauseError::TooMany(limit)) => {
+                return Ok(IntakeAnswer::TooManyPauses {
+                    retry_after_ms: limit.retry_after_ms(),
+                });
+            }
+        };
+        viewer_budget::store(&mut self.tx, request.user_id, &viewer).await?;
+        let next_s = if credit.is_finished { 0 } else { current_s };
+        self.store_position(request, next_s).await?;
+        self.count_suppressed(request, SuppressedReason::Capped, credit.capped_s)
             .await?;
-        self.record_ads(request, credit).await?;
+        self.count_suppressed(request, SuppressedReason::AdCapped, credit.capped_ad_views)
+            .await?;
+        if credit.is_recorded {
+            let recorded = Recorded {
+                is_counted: false,
+                credited_s: credit.credited_s,
+                reported_s: credit.credited_s + credit.capped_s,
+            };
+            intake_events::record(&mut self.tx, request, self.moment, recorded).await?;
+        }
+        if credit.ad_views > 0 {
+            let shown = usize::try_from(credit.ad_views).unwrap_or(usize::MAX);
+            let slots = self.ads().await?;
+            let slots = slots.shown(position_s, position_s + credit.credited_s);
+            let slots: Vec<_> = slots.take(shown).collect();
+            intake_events::record_ads(&mut self.tx, request, self.moment.date, slots).await?;
+        }
         Ok(IntakeAnswer::Paused {
             credited_s: credit.credited_s,
-            is_finished: !next.is_open,
+            is_finished: credit.is_finished,
         })
     }
 
-    /// Returns the user's session of the video, unless its position has expired.
-    async fn session(&mut self, request: &IntakeRequest) -> StoreResult<Option<Session>> {
-        let row: Option<(i64, i64, i64)> = self
+    /// Returns the budgets of a viewer at the time of the group.
+    async fn viewer(&mut self, user_id: UserId) -> StoreResult<Viewer> {
+        let mut viewer = viewer_budget::find(&mut self.tx, user_id).await?;
+        viewer.advance(self.now_micros());
+        Ok(viewer)
+    }
+
+    /// Returns the user's position in the video, unless it has expired.
+    async fn position_s(&mut self, request: &IntakeRequest) -> StoreResult<Option<i64>> {
+        let expired = expired_before(self.now_micros(), self.lifetimes, self.rules);
+        let row: Option<(i64,)> = self
             .tx
             .fetch_optional(
-                "SELECT position_s, since_micros, CAST(is_open AS SIGNED) FROM watch_session \
+                "SELECT position_s FROM watch_session \
              WHERE user_id = ? AND video_id = ? AND since_micros > ?",
-                &params![
-                    request.user_id.0,
-                    request.video.id.0,
-                    expired_before(self.time.passed_micros, self.lifetimes, self.rules)
-                ],
+                &params![request.user_id.0, request.video.id.0, expired],
             )
             .await?;
-        Ok(row.map(|(position_s, since_micros, is_open)| Session {
-            position_s,
-            since_micros,
-            is_open: is_open != 0,
-        }))
+        Ok(row.map(|(position_s,)| position_s))
     }
 
-    /// Stores a session.
-    async fn store_session(
+    async fn store_position(
         &mut self,
         request: &IntakeRequest,
-        session: Session,
+        position_s: i64,
     ) -> StoreResult<()> {
+        let now_micros = self.now_micros();
         self.tx
             .execute(
-                "REPLACE INTO watch_session (user_id, video_id, position_s, since_micros, is_open) \
-             VALUES (?, ?, ?, ?, ?)",
+                "REPLACE INTO watch_session (user_id, video_id, position_s, since_micros) \
+             VALUES (?, ?, ?, ?)",
                 &params![
                     request.user_id.0,
                     request.video.id.0,
-                    session.position_s,
-                    session.since_micros,
-                    i64::from(session.is_open)
+                    position_s,
+                    now_micros
                 ],
             )
             .await?;
         Ok(())
     }
 
-    /// Adds an event to the history.
-    async fn record(
-        &mut self,
-        request: &IntakeRequest,
-        is_counted: bool,
-        play_time_s: i64,
-        reported_s: i64,
-    ) -> StoreResult<()> {
-        let keep = self.tx.on_conflict_keep("date, event_id");
-        self.tx
-            .execute(
-                AssertSqlSafe(format!(
-                    "INSERT INTO play_history (date, event_id, video_id, user_id, \
-                 occurred_at_micros, counted, play_time, reported_time, rules_version) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?){keep}"
-                )),
-                &params![
-                    self.date,
-                    &request.event_id.0[..],
-                    request.video.id.0,
-                    request.user_id.0,
-                    self.time.at_micros,
-                    i64::from(is_counted),
-                    play_time_s,
-                    reported_s,
-                    self.rules.version
-                ],
-            )
-            .await?;
-        Ok(())
+    /// Returns the ads of the rules.
+    async fn ads(&mut self) -> StoreResult<&AdSchedule> {
+        if self.ads.is_none() {
+            let ids = catalog::ensure_ads(&mut self.tx, 0, None).await?;
+            let ids = ids.into_iter().map(AdId).collect();
+            let interval = AdInterval::from_seconds(self.rules.rules.ad_interval_s);
+            self.ads = Some(AdSchedule::new(interval, ids));
+        }
+        self.ads
+            .as_ref()
+            .ok_or_else(|| StoreError::Unusable("the ads are not loaded".to_owned()))
     }
 
-    /// Adds the ad views of the slots that the credited seconds cross.
-    async fn record_ads(&mut self, request: &IntakeRequest, credit: Credit) -> StoreResult<()> {
-        let upto_s = credit.from_s + credit.credited_s;
-        let interval = AdInterval::from_seconds(self.rules.rules.ad_interval_s);
-        if !interval.is_crossed(credit.from_s, upto_s) {
-            return Ok(());
-        }
-        let ads = match &self.ads {
-            Some(ads) => ads,
-            None => {
-                let ids = catalog::ensure_ads(&mut self.tx, 0, None).await?;
-                let ids = ids.into_iter().map(AdId).collect();
-                self.ads.insert(AdSchedule::new(interval, ids))
-            }
-        };
-        let slots: Vec<_> = ads.shown(credit.from_s, upto_s).collect();
-        let keep = self
-            .tx
-            .on_conflict_release("date, video_id, user_id, slot_s");
-        for slot in slots {
-            self.tx
-                .execute(
-                    AssertSqlSafe(format!(
-                        "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) \
-                     VALUES (?, ?, ?, ?, ?){keep}"
-                    )),
-                    &params![
-                        self.date,
-                        request.video.id.0,
-                        request.user_id.0,
-                        slot.slot_s,
-                        slot.ad_id.0
-                    ],
-                )
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Adds to a suppressed count.
     async fn count_suppressed(
         &mut self,
         request: &IntakeRequest,
         reason: SuppressedReason,
         count: i64,
     ) -> StoreResult<()> {
-        let add = self
-            .tx
-            .on_conflict_add("date, video_id, reason, shard", "count");
-        self.tx
-            .execute(
-                AssertSqlSafe(format!(
-                    "INSERT INTO refusal_count (date, video_id, reason, shard, count) \
-                 VALUES (?, ?, ?, ?, ?){add}"
-                )),
-                &params![
-                    self.date,
-                    request.video.id.0,
-                    reason.name(),
-                    SuppressedShard::EMBEDDED,
-                    count
-                ],
-            )
-            .await?;
-        Ok(())
+        let date = self.moment.date;
+        intake_events::count_suppressed(&mut self.tx, request, date, reason, count).await
     }
 }
 
@@ -373,12 +342,20 @@ fn expired_before(now_micros: i64, lifetimes: &Lifetimes, rules: RulesVersion) -
     now_micros.saturating_sub(i64::from(ttl_s) * MICROS_PER_S)
 }
 
-/// Deletes expired view windows and answers, and the positions since `expired_micros` or before.
-async fn sweep(tx: &mut Tx, now_micros: i64, expired_micros: i64) -> StoreResult<()> {
+/// Deletes expired view windows, answers, positions and budgets.
+async fn sweep(
+    tx: &mut Tx,
+    now_micros: i64,
+    lifetimes: &Lifetimes,
+    rules: RulesVersion,
+) -> StoreResult<()> {
+    let positions_before = expired_before(now_micros, lifetimes, rules);
+    let budgets_before = positions_before.min(now_micros - MICROS_PER_DAY);
     for (table, before) in [
         ("view_gate WHERE until_micros", now_micros),
         ("intake_reply WHERE expires_micros", now_micros),
-        ("watch_session WHERE since_micros", expired_micros),
+        ("watch_session WHERE since_micros", positions_before),
+        ("viewer_budget WHERE last_micros", budgets_before),
     ] {
         let sql = format!("DELETE FROM {table} <= ?");
         tx.execute(AssertSqlSafe(sql), &params![before]).await?;

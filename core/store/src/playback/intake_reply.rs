@@ -69,7 +69,11 @@ fn to_text(answer: IntakeAnswer) -> Option<String> {
             credited_s,
             is_finished,
         } => Some(format!("paused {credited_s} {}", u8::from(is_finished))),
-        IntakeAnswer::Repeat { .. } | IntakeAnswer::NoSession | IntakeAnswer::KeyReused => None,
+        IntakeAnswer::Repeat { .. }
+        | IntakeAnswer::TooManyViews { .. }
+        | IntakeAnswer::TooManyPauses { .. }
+        | IntakeAnswer::NoSession
+        | IntakeAnswer::KeyReused => None,
     }
 }
 

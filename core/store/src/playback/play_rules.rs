@@ -37,8 +37,32 @@ pub struct RulesChange {
     pub view_window_s: Option<u32>,
     pub ad_interval_s: Option<u32>,
     pub playback_rate: Option<PlaybackRate>,
+    pub credit_burst_s: Option<u32>,
+    pub max_unconfirmed_s: Option<u32>,
+    pub views_per_minute: Option<u32>,
+    pub view_burst: Option<u32>,
+    pub videos_per_hour: Option<u32>,
+    pub video_burst: Option<u32>,
     /// The version that the change replaces, if it must be the newest one.
     pub replaces: Option<u32>,
+}
+
+/// All rules, whichever version is the newest one.
+impl From<PlayRules> for RulesChange {
+    fn from(rules: PlayRules) -> Self {
+        Self {
+            view_window_s: Some(rules.view_window_s),
+            ad_interval_s: Some(rules.ad_interval_s),
+            playback_rate: Some(rules.playback_rate),
+            credit_burst_s: Some(rules.credit_burst_s),
+            max_unconfirmed_s: Some(rules.max_unconfirmed_s),
+            views_per_minute: Some(rules.views_per_minute),
+            view_burst: Some(rules.view_burst),
+            videos_per_hour: Some(rules.videos_per_hour),
+            video_burst: Some(rules.video_burst),
+            replaces: None,
+        }
+    }
 }
 
 impl RulesChange {
@@ -49,6 +73,12 @@ impl RulesChange {
             view_window_s: self.view_window_s.unwrap_or(rules.view_window_s),
             ad_interval_s: self.ad_interval_s.unwrap_or(rules.ad_interval_s),
             playback_rate: self.playback_rate.unwrap_or(rules.playback_rate),
+            credit_burst_s: self.credit_burst_s.unwrap_or(rules.credit_burst_s),
+            max_unconfirmed_s: self.max_unconfirmed_s.unwrap_or(rules.max_unconfirmed_s),
+            views_per_minute: self.views_per_minute.unwrap_or(rules.views_per_minute),
+            view_burst: self.view_burst.unwrap_or(rules.view_burst),
+            videos_per_hour: self.videos_per_hour.unwrap_or(rules.videos_per_hour),
+            video_burst: self.video_burst.unwrap_or(rules.video_burst),
         }
     }
 }
@@ -73,15 +103,16 @@ impl Store {
     /// Returns the newest version of the rules; `None` if no process that uses them has started yet.
     pub async fn play_rules(&self) -> StoreResult<Option<RulesVersion>> {
         let mut tx = self.db.read().await?;
-        newest(&mut tx).await
+        Ok(newest(&mut tx).await?.map(|stored| stored.version))
     }
 
     /// Returns the newest version of the rules and the ads; `None` without a version.
     pub async fn active_rules(&self) -> StoreResult<Option<ActiveRules>> {
         let mut tx = self.db.read().await?;
-        let Some(current) = newest(&mut tx).await? else {
+        let Some(Stored { version, .. }) = newest(&mut tx).await? else {
             return Ok(None);
         };
+        let current = version;
         let limit = i64::try_from(MAX_ADS).unwrap_or(i64::MAX);
         let rows: Vec<(i64,)> = tx
             .fetch_all("SELECT id FROM ad ORDER BY id LIMIT ?", &params![limit])
@@ -92,17 +123,25 @@ impl Store {
         }))
     }
 
-    /// Stores version 1 if there is no version yet. Returns the newest version.
-    pub async fn play_rules_or_insert(&self, first: &PlayRules) -> StoreResult<RulesVersion> {
-        if let Some(stored) = self.play_rules().await? {
-            return Ok(stored);
-        }
+    /// Stores version 1 if there is no version yet: the defaults with the rules that `given` contains. If
+    /// the newest version lacks rules that this program has, stores a version that has them too. Returns
+    /// the newest version.
+    pub async fn play_rules_or_insert(&self, given: &RulesChange) -> StoreResult<RulesVersion> {
         on_conflict(|| async {
-            let mut tx = self.db.write().await?;
-            insert(&mut tx, 1, first).await?;
-            let stored = required(&mut tx).await?;
-            tx.commit().await?;
-            Ok(stored)
+            let mut tx = self.db.read().await?;
+            let stored = newest(&mut tx).await?;
+            drop(tx);
+            match stored {
+                Some(stored) if stored.is_complete => return Ok(stored.version),
+                Some(stored) => complete(self, stored.version, given).await,
+                None => {
+                    let mut tx = self.db.write().await?;
+                    insert(&mut tx, 1, &given.applied_to(PlayRules::DEFAULT)).await?;
+                    let stored = required(&mut tx).await?;
+                    tx.commit().await?;
+                    Ok(stored)
+                }
+            }
         })
         .await
     }
@@ -122,13 +161,31 @@ impl Store {
     }
 }
 
-async fn set(
+/// Stores the rules of a version with those that it lacks, if it is still the newest one.
+async fn complete(
     store: &Store,
-    change: &RulesChange,
-    by: &Actor,
-) -> Result<RulesVersion, SetRulesError> {
+    lacking: RulesVersion,
+    given: &RulesChange,
+) -> StoreResult<RulesVersion> {
     let mut tx = store.db.write().await?;
-    // The row of the first version never changes. Its lock serializes the changes.
+    lock(&mut tx).await?;
+    if required(&mut tx).await?.version == lacking.version {
+        let new = RulesChange {
+            view_window_s: None,
+            ad_interval_s: None,
+            playback_rate: None,
+            ..*given
+        };
+        let version = lacking.version.saturating_add(1);
+        insert(&mut tx, version, &new.applied_to(lacking.rules)).await?;
+    }
+    let stored = required(&mut tx).await?;
+    tx.commit().await?;
+    Ok(stored)
+}
+
+/// Locks the rules, so that changes come one after the other. The row of the first version never changes.
+async fn lock(tx: &mut Tx) -> StoreResult<()> {
     let lock = tx.for_update();
     let _: Option<(i64,)> = tx
         .fetch_optional(
@@ -138,6 +195,16 @@ async fn set(
             &[],
         )
         .await?;
+    Ok(())
+}
+
+async fn set(
+    store: &Store,
+    change: &RulesChange,
+    by: &Actor,
+) -> Result<RulesVersion, SetRulesError> {
+    let mut tx = store.db.write().await?;
+    lock(&mut tx).await?;
     let newest = required(&mut tx).await?;
     if let Some(given) = change.replaces
         && given != newest.version
@@ -166,13 +233,20 @@ async fn insert(tx: &mut Tx, version: u32, rules: &PlayRules) -> StoreResult<()>
     tx.execute(
         AssertSqlSafe(format!(
             "INSERT INTO play_rules (version, view_window_s, ad_interval_s, max_playback_rate, \
-             set_at) VALUES (?, ?, ?, ?, ?){keep}"
+             credit_burst_s, max_unconfirmed_s, views_per_minute, view_burst, videos_per_hour, \
+             video_burst, set_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?){keep}"
         )),
         &params![
             version,
             rules.view_window_s,
             rules.ad_interval_s,
             rules.playback_rate.0,
+            rules.credit_burst_s,
+            rules.max_unconfirmed_s,
+            rules.views_per_minute,
+            rules.view_burst,
+            rules.videos_per_hour,
+            rules.video_burst,
             now
         ],
     )
@@ -180,39 +254,79 @@ async fn insert(tx: &mut Tx, version: u32, rules: &PlayRules) -> StoreResult<()>
     Ok(())
 }
 
+/// A stored version of the rules.
+struct Stored {
+    /// Rules that the version lacks have their defaults.
+    version: RulesVersion,
+    /// Whether the version has all rules of this program.
+    is_complete: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    version: i64,
+    view_window_s: i64,
+    ad_interval_s: i64,
+    max_playback_rate: i64,
+    credit_burst_s: Option<i64>,
+    max_unconfirmed_s: Option<i64>,
+    views_per_minute: Option<i64>,
+    view_burst: Option<i64>,
+    videos_per_hour: Option<i64>,
+    video_burst: Option<i64>,
+    set_at: NaiveDateTime,
+}
+
+impl Row {
+    fn stored(self) -> StoreResult<Stored> {
+        const DEFAULT: PlayRules = PlayRules::DEFAULT;
+        let version = self.version;
+        let number = |value: i64| {
+            u32::try_from(value).map_err(|_| {
+                StoreError::Damaged(format!(
+                    "the play rules {version} contain the number {value}"
+                ))
+            })
+        };
+        let or = |value: Option<i64>, default: u32| value.map_or(Ok(default), number);
+        let rules = PlayRules {
+            view_window_s: number(self.view_window_s)?,
+            ad_interval_s: number(self.ad_interval_s)?,
+            playback_rate: PlaybackRate(number(self.max_playback_rate)?),
+            credit_burst_s: or(self.credit_burst_s, DEFAULT.credit_burst_s)?,
+            max_unconfirmed_s: or(self.max_unconfirmed_s, DEFAULT.max_unconfirmed_s)?,
+            views_per_minute: or(self.views_per_minute, DEFAULT.views_per_minute)?,
+            view_burst: or(self.view_burst, DEFAULT.view_burst)?,
+            videos_per_hour: or(self.videos_per_hour, DEFAULT.videos_per_hour)?,
+            video_burst: or(self.video_burst, DEFAULT.video_burst)?,
+        };
+        Ok(Stored {
+            version: RulesVersion {
+                version: number(version)?,
+                rules,
+                set_at: self.set_at,
+            },
+            // A version has all limits, or none of them.
+            is_complete: self.credit_burst_s.is_some(),
+        })
+    }
+}
+
 /// Returns the newest version of the rules.
-async fn newest(tx: &mut Tx) -> StoreResult<Option<RulesVersion>> {
-    let row: Option<(i64, i64, i64, i64, NaiveDateTime)> = tx
+async fn newest(tx: &mut Tx) -> StoreResult<Option<Stored>> {
+    let row: Option<Row> = tx
         .fetch_optional(
-            "SELECT version, view_window_s, ad_interval_s, max_playback_rate, set_at \
+            "SELECT version, view_window_s, ad_interval_s, max_playback_rate, credit_burst_s, \
+             max_unconfirmed_s, views_per_minute, view_burst, videos_per_hour, video_burst, set_at \
              FROM play_rules ORDER BY version DESC LIMIT 1",
             &[],
         )
         .await?;
-    let Some((version, view_window_s, ad_interval_s, rate, set_at)) = row else {
-        return Ok(None);
-    };
-    let number = |value: i64| {
-        u32::try_from(value).map_err(|_| {
-            StoreError::Damaged(format!(
-                "the play rules {version} contain the number {value}"
-            ))
-        })
-    };
-    Ok(Some(RulesVersion {
-        version: number(version)?,
-        rules: PlayRules {
-            view_window_s: number(view_window_s)?,
-            ad_interval_s: number(ad_interval_s)?,
-            playback_rate: PlaybackRate(number(rate)?),
-        },
-        set_at,
-    }))
+    row.map(Row::stored).transpose()
 }
 
 /// Returns the newest version of the rules. Fails if there is none.
 pub(crate) async fn required(tx: &mut Tx) -> StoreResult<RulesVersion> {
-    newest(tx)
-        .await?
-        .ok_or_else(|| StoreError::Unusable("the database has no rules of plays yet".to_owned()))
+    let stored = newest(tx).await?.map(|stored| stored.version);
+    stored.ok_or_else(|| StoreError::Unusable("the database has no rules of plays yet".to_owned()))
 }

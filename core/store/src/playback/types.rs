@@ -1,6 +1,8 @@
 //! Requests to the intake, its answers and its rules.
 
-use balance_domain::{accounts::UserId, playback::EventId, videos::VideoId};
+use balance_domain::{
+    accounts::UserId, playback::EventId, units::SECONDS_PER_DAY, videos::VideoId,
+};
 
 /// The facts about a video that the intake needs. They never change after registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct IntakeRequest {
     pub event_id: EventId,
     pub user_id: UserId,
     pub video: VideoFacts,
+    /// Whether the user's account is younger than seven days; `None` if that is unknown.
+    pub is_new_account: Option<bool>,
     pub command: Command,
     /// The client's idempotency key.
     pub key: Option<IdempotencyKey>,
@@ -85,6 +89,11 @@ pub enum IntakeAnswer {
         /// The milliseconds until the window ends, 1 and up.
         retry_after_ms: i64,
     },
+    /// The viewer has too many views of all videos together. Only the suppressed count changed.
+    TooManyViews {
+        /// The milliseconds until a view is allowed, 1 and up.
+        retry_after_ms: i64,
+    },
     /// The pause was accepted.
     Paused {
         /// The credited seconds.
@@ -92,25 +101,40 @@ pub enum IntakeAnswer {
         /// Whether the position is at the end of the video.
         is_finished: bool,
     },
+    /// The session has too many pauses. Nothing changed: a later pause credits the same seconds.
+    TooManyPauses {
+        /// The milliseconds until a pause is allowed, 1 and up.
+        retry_after_ms: i64,
+    },
     /// A pause without an open session. Nothing changed.
     NoSession,
     /// An earlier request with different content used the key. Nothing changed.
     KeyReused,
 }
 
-/// Why plays or seconds were suppressed. They are counted by day and video.
+/// Why plays, seconds or ad views were suppressed. They are counted by day and video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SuppressedReason {
     /// Plays within the view window of a counted view.
     Repeat,
     /// Plays by the video's owner.
     Own,
-    /// Reported seconds that exceed the elapsed time.
+    /// Reported seconds that the viewer's budget did not hold.
     Capped,
+    /// Ad slots in credited seconds whose ad views the viewer's budget did not hold.
+    AdCapped,
+    /// Plays beyond the viewer's limit of views.
+    Rate,
 }
 
 impl SuppressedReason {
-    pub const ALL: [Self; 3] = [Self::Repeat, Self::Own, Self::Capped];
+    pub const ALL: [Self; 5] = [
+        Self::Repeat,
+        Self::Own,
+        Self::Capped,
+        Self::AdCapped,
+        Self::Rate,
+    ];
 
     /// Returns the stored name.
     #[must_use]
@@ -119,6 +143,8 @@ impl SuppressedReason {
             Self::Repeat => "repeat",
             Self::Own => "own",
             Self::Capped => "capped",
+            Self::AdCapped => "ad_capped",
+            Self::Rate => "rate",
         }
     }
 }
@@ -141,5 +167,12 @@ impl Lifetimes {
     #[must_use]
     pub fn resume_ttl_s(&self, view_window_s: u32) -> u32 {
         self.resume_ttl_s.max(view_window_s)
+    }
+
+    /// Returns how long the budgets of a viewer are stored after the last request, in seconds: as long as
+    /// positions, and at least a day.
+    #[must_use]
+    pub fn budget_ttl_s(&self, view_window_s: u32) -> u32 {
+        self.resume_ttl_s(view_window_s).max(SECONDS_PER_DAY)
     }
 }

@@ -12,13 +12,13 @@ use balance_domain::{
     accounts::{Role, UserId, Username},
     money::Money,
     period::PeriodKind,
-    playback::{EventId, PlayRules},
+    playback::EventId,
     videos::VideoId,
 };
 use balance_store::{
     Store,
     accounts::{NewToken, Rotation, TokenHash},
-    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, Lifetimes},
+    playback::{Command, IdempotencyKey, IntakeAnswer, IntakeRequest, Lifetimes, RulesChange},
     reports::RevenuePage,
 };
 use chrono::NaiveDate;
@@ -169,7 +169,7 @@ async fn the_store_reads_what_an_older_program_wrote() {
     };
     let rotation = store.rotate(&TokenHash([1; 32]), &next, 0).await.unwrap();
     assert!(matches!(rotation, Rotation::Rotated(_)), "{rotation:?}");
-    let stored = store.play_rules_or_insert(&PlayRules::DEFAULT).await;
+    let stored = store.play_rules_or_insert(&RulesChange::default()).await;
     let stored = stored.unwrap();
     assert_eq!((stored.version, stored.rules.view_window_s), (2, 60));
     assert_eq!(
@@ -189,6 +189,7 @@ async fn replayed_play(store: &Store) -> IntakeAnswer {
         replay_s: 86_400,
     };
     let request = IntakeRequest {
+        is_new_account: None,
         event_id: EventId([7; 16]),
         user_id: UserId(1),
         video: store.video_facts(VideoId(1)).await.unwrap().unwrap(),

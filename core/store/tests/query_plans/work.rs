@@ -235,6 +235,7 @@ async fn events(env: &TestEnv) {
         },
         content: if is_readable {
             Content::Event(PlaybackEvent {
+                is_new_account: None,
                 id: EventId([number; 16]),
                 user_id: UserId(7),
                 video_id: VideoId(1),
@@ -291,6 +292,7 @@ async fn playback(env: &TestEnv) {
     };
     let video = env.store.video_facts(VideoId(1)).await.unwrap().unwrap();
     let request = |command, key: &str| IntakeRequest {
+        is_new_account: None,
         event_id: EventId(rand::random()),
         user_id: UserId(7),
         video,

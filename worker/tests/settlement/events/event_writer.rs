@@ -29,6 +29,7 @@ fn entry(ms: i64, number: u8, kind: EventKind) -> Entry {
             sequence: i64::from(number),
         },
         content: Content::Event(PlaybackEvent {
+            is_new_account: None,
             id: id(number),
             user_id: UserId(100 + i64::from(number)),
             video_id: VideoId(1),

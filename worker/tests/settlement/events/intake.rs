@@ -44,6 +44,7 @@ pub(crate) fn repeat(retry_after_ms: i64) -> IntakeAnswer {
 
 pub(crate) fn request(user: i64, command: Command, key: Option<&str>) -> IntakeRequest {
     IntakeRequest {
+        is_new_account: None,
         event_id: EventId::new(at("2024-06-30T12:00:00Z"), rand::random()),
         user_id: UserId(user),
         video: VIDEO,

@@ -56,6 +56,7 @@ async fn with_video() -> TestEnv {
 
 async fn accept(env: &TestEnv, command: Command) -> IntakeAnswer {
     let request = IntakeRequest {
+        is_new_account: None,
         event_id: EventId(rand::random()),
         user_id: UserId(1),
         video: VideoFacts {
@@ -82,6 +83,7 @@ async fn ads(env: &TestEnv) -> Vec<String> {
 /// A pause of 400 s.
 fn pause(user: i64, rules_version: u32, ads: ShownAds) -> Entry {
     let event = PlaybackEvent {
+        is_new_account: None,
         id: EventId([u8::try_from(user).unwrap(); 16]),
         user_id: UserId(user),
         video_id: VideoId(1),
@@ -146,6 +148,7 @@ async fn the_embedded_intake_decides_by_the_newest_version() {
         ad_interval_s: Some(10),
         playback_rate: Some(PlaybackRate(500)),
         replaces: Some(1),
+        ..RulesChange::default()
     };
     assert_eq!(set(&env, change).await, 2);
     let paused = accept(&env, Command::Pause { current_s: 900 }).await;
@@ -258,7 +261,7 @@ async fn without_rules_nothing_is_decided() {
                 ad_interval_s: 100 + number,
                 ..PlayRules::DEFAULT
             };
-            store.play_rules_or_insert(&rules).await.unwrap()
+            store.play_rules_or_insert(&rules.into()).await.unwrap()
         });
     }
     let stored = first.join_all().await;

@@ -43,6 +43,7 @@ const LIFETIMES: Lifetimes = Lifetimes {
 
 fn play() -> IntakeRequest {
     IntakeRequest {
+        is_new_account: None,
         event_id: EventId(rand::random()),
         user_id: UserId(7),
         video: VideoFacts {
