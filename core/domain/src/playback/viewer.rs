@@ -14,8 +14,9 @@ use crate::{
     videos::{AdInterval, VideoId},
 };
 
-/// The most ad views in store, and those of a new viewer.
-const MAX_AD_VIEWS: i64 = 2;
+/// The most ad views in store: a window of time has at most so many beyond those of its credited seconds.
+pub const MAX_AD_VIEWS: i64 = 2;
+/// The ad views of a new viewer.
 const FIRST_AD_VIEWS: i64 = 1;
 /// A pause that credits nothing within this time after the last contact only moves the position.
 const QUIET_MICROS: i64 = MICROS_PER_S;

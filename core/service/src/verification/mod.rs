@@ -5,15 +5,12 @@
 //! the results of unfinished executions. Memory is bounded by a page of videos and by the
 //! partitions of a job instance.
 
-mod contexts;
 mod day;
 mod events;
-mod execution;
 mod findings;
-mod foreign;
-mod instance;
+mod jobs;
+mod limits;
 mod orphans;
-mod partitions;
 mod pay;
 mod period;
 mod report;

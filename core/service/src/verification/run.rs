@@ -2,10 +2,13 @@
 
 use crate::verification::{
     day::{SettledDay, never_launched},
-    events, execution,
+    events,
     findings::{At, Findings, Kind},
-    foreign, instance, orphans,
-    partitions::{ExpectedWrites, InstancePartitions},
+    jobs::{
+        execution, foreign, instance,
+        partitions::{ExpectedWrites, InstancePartitions},
+    },
+    limits, orphans,
     pay::Rates,
     period,
     report::{Options, Progress, Verified},
@@ -133,6 +136,7 @@ impl Verifier<'_> {
         if day.is_active {
             let findings = &mut self.verified.findings;
             events::verify(self.store, self.timezone, day.date, findings).await?;
+            limits::verify(self.store, self.timezone, day.date, findings).await?;
         }
         let settled_by = day.settled_by.last().map(|settled| settled.instance);
         let mut expected_writes = None;

@@ -132,7 +132,7 @@ impl Store {
             let stored = newest(&mut tx).await?;
             drop(tx);
             match stored {
-                Some(stored) if stored.is_complete => return Ok(stored.version),
+                Some(stored) if stored.is_complete => Ok(stored.version),
                 Some(stored) => complete(self, stored.version, given).await,
                 None => {
                     let mut tx = self.db.write().await?;
@@ -323,6 +323,25 @@ async fn newest(tx: &mut Tx) -> StoreResult<Option<Stored>> {
         )
         .await?;
     row.map(Row::stored).transpose()
+}
+
+/// Returns the versions with limits of viewers from one number to another, in order.
+pub(crate) async fn limited_between(
+    tx: &mut Tx,
+    oldest: i64,
+    newest: i64,
+) -> StoreResult<Vec<PlayRules>> {
+    let rows: Vec<Row> = tx
+        .fetch_all(
+            "SELECT version, view_window_s, ad_interval_s, max_playback_rate, credit_burst_s, \
+             max_unconfirmed_s, views_per_minute, view_burst, videos_per_hour, video_burst, set_at \
+             FROM play_rules WHERE version BETWEEN ? AND ? AND credit_burst_s IS NOT NULL \
+             ORDER BY version",
+            &params![oldest, newest],
+        )
+        .await?;
+    let rules = rows.into_iter().map(|row| Ok(row.stored()?.version.rules));
+    rules.collect()
 }
 
 /// Returns the newest version of the rules. Fails if there is none.

@@ -288,3 +288,20 @@ pub struct OrphanFacts {
     /// The first rows, each with its key and its value as text.
     pub rows: Vec<(String, String)>,
 }
+
+/// What a viewer may have on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewerLimits {
+    /// The most credited seconds.
+    pub credited_s: i64,
+    /// The credited seconds of an ad view, 1 and up.
+    pub ad_interval_s: u32,
+}
+
+/// What a viewer has on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewerFacts {
+    pub user_id: i64,
+    pub credited_s: i64,
+    pub ad_views: i64,
+}

@@ -7,9 +7,11 @@ mod orphans;
 mod page;
 mod periods;
 mod plays;
+mod viewers;
 
 pub use facts::{
     COUNTERS, ContextFacts, CounterFacts, DayFacts, DayPage, EventFacts, ExecutionFacts,
     InstanceFacts, OrphanFacts, ParameterFacts, PeriodFacts, PlayFacts, RevenueFacts, RollupFacts,
     RollupPage, RunFacts, SettledBy, Skips, StatisticsFacts, StepFacts, TotalFacts, VideoDayFacts,
+    ViewerFacts, ViewerLimits,
 };

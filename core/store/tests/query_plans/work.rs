@@ -8,6 +8,7 @@ use balance_batch::{
 };
 use balance_domain::{
     accounts::{Role, UserId, Username},
+    clock::Clock,
     period::PeriodKind,
     playback::EventId,
     videos::{AdId, Title, VideoId},
@@ -27,6 +28,7 @@ use balance_store::{
         VideoFacts,
     },
     reports::{RevenuePage, TopBy},
+    verification::ViewerLimits,
     videos::{Creation, NewVideo, VideoOrder, VideoQuery},
 };
 use balance_test_support::settlement::{Shape, TestEnv, at, date, even_day, worker_settings};
@@ -85,7 +87,7 @@ pub(crate) async fn work(env: &TestEnv) {
     claims(env).await;
     plans(env).await;
     events(env).await;
-    playback(env).await;
+    playback(env, UserId(7)).await;
     accounts(env).await;
     videos(env).await;
     reports(env).await;
@@ -105,9 +107,7 @@ pub(crate) async fn work(env: &TestEnv) {
 async fn clock(env: &TestEnv) {
     let store = &env.store;
     env.clock.step_s(3 * 86_400);
-    env.execute("DELETE FROM intake_reply WHERE user_id = 7")
-        .await;
-    playback(env).await;
+    playback(env, UserId(8)).await;
     env.execute("UPDATE closed_through SET date = '2024-07-05'")
         .await;
     env.clock.step_s(-3 * 86_400);
@@ -272,6 +272,12 @@ async fn events(env: &TestEnv) {
     store.save_suppressed(&[count]).await.unwrap();
     let known = [EventId([1; 16])];
     store.known_events(date(DAY), &known).await.unwrap();
+    let limits = ViewerLimits {
+        credited_s: 1,
+        ad_interval_s: 300,
+    };
+    let viewers = store.viewers_beyond(date(DAY), limits, 0, 10);
+    viewers.await.unwrap();
     store.late_events(None, None, 10).await.unwrap();
     let before = Some(EventId([0x7f; 16]));
     store
@@ -285,7 +291,7 @@ async fn events(env: &TestEnv) {
         .unwrap();
 }
 
-async fn playback(env: &TestEnv) {
+async fn playback(env: &TestEnv, user_id: UserId) {
     let lifetimes = Lifetimes {
         resume_ttl_s: 86_400,
         replay_s: 86_400,
@@ -294,7 +300,7 @@ async fn playback(env: &TestEnv) {
     let request = |command, key: &str| IntakeRequest {
         is_new_account: None,
         event_id: EventId(rand::random()),
-        user_id: UserId(7),
+        user_id,
         video,
         command,
         key: IdempotencyKey::parse(key),
@@ -309,6 +315,9 @@ async fn playback(env: &TestEnv) {
         .accept(&group, &lifetimes, env.timezone)
         .await
         .unwrap();
+    let today = env.timezone.day_of(env.clock.now_micros()).unwrap().date;
+    let rules = env.store.limits_of_day(today).await.unwrap();
+    assert_eq!(rules.len(), 1);
 }
 
 async fn accounts(env: &TestEnv) {

@@ -3,6 +3,6 @@
 mod clock;
 mod closing;
 mod event_writer;
-mod intake;
+pub(crate) mod intake;
 mod play_rules;
 mod retries;

@@ -5,3 +5,4 @@ mod faults;
 pub(crate) mod fixtures;
 mod foreign;
 mod isolation;
+mod limits;

@@ -2,9 +2,8 @@
 //! steps must have leases, and managers must be the sums of their partitions.
 
 use crate::verification::{
-    contexts,
     findings::{At, Findings, Kind, ROW},
-    foreign,
+    jobs::{contexts, foreign},
 };
 use balance_batch::{job::StepName, status::BatchStatus};
 use balance_store::verification::{COUNTERS, ExecutionFacts, RunFacts, StepFacts};
@@ -28,7 +27,10 @@ struct ValidStep<'a> {
 }
 
 /// Verifies an execution by itself. Returns its status; `None` if the status is invalid.
-pub(super) fn verify(facts: &ExecutionFacts, findings: &mut Findings) -> Option<BatchStatus> {
+pub(in crate::verification) fn verify(
+    facts: &ExecutionFacts,
+    findings: &mut Findings,
+) -> Option<BatchStatus> {
     let key = format!("execution {}", facts.id);
     let at = job_tables(JOB_EXECUTION, &key);
     let status = run(at, &facts.run, findings);

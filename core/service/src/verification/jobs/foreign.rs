@@ -26,7 +26,7 @@ pub(super) fn is_ended(step: &StepFacts, status: BatchStatus) -> bool {
 }
 
 /// Returns the number of step executions that another program created or ended.
-pub(super) fn count(execution: &ExecutionFacts) -> u64 {
+pub(in crate::verification) fn count(execution: &ExecutionFacts) -> u64 {
     let is_foreign = |step: &&StepFacts| {
         let status = step.run.status.as_deref();
         let status = status.and_then(|word| word.parse().ok());

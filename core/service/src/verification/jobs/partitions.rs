@@ -7,9 +7,11 @@
 //! range.
 
 use crate::verification::{
-    execution::{STEP_EXECUTION, step_key},
     findings::{At, Findings, Kind},
-    foreign,
+    jobs::{
+        execution::{STEP_EXECUTION, step_key},
+        foreign,
+    },
 };
 use balance_batch::{
     job::{Job, Step, StepName},
@@ -38,7 +40,7 @@ struct Partition {
 
 /// The partitions of a job instance, from the step executions.
 #[derive(Debug, Default)]
-pub(super) struct InstancePartitions {
+pub(in crate::verification) struct InstancePartitions {
     steps: HashMap<Step, BTreeMap<u32, Partition>>,
     /// The completed steps.
     completed: Vec<Step>,
@@ -54,7 +56,7 @@ pub(super) struct InstancePartitions {
 impl InstancePartitions {
     /// Adds an execution. Executions must be added oldest first. Returns whether its steps were
     /// pruned.
-    pub(super) fn add(
+    pub(in crate::verification) fn add(
         &mut self,
         execution: &ExecutionFacts,
         status: Option<BatchStatus>,
@@ -154,7 +156,7 @@ impl InstancePartitions {
 
     /// Checks that the ranges of each step are adjacent and cover all ids, and that the managers
     /// have the right grid size.
-    pub(super) fn verify_ranges(&self, instance: i64, findings: &mut Findings) {
+    pub(in crate::verification) fn verify_ranges(&self, instance: i64, findings: &mut Findings) {
         if self.is_pruned() {
             return;
         }
@@ -197,7 +199,7 @@ impl InstancePartitions {
     }
 
     /// Checks that a COMPLETED instance has completed every step and partition.
-    pub(super) fn verify_completed(&self, instance: i64, findings: &mut Findings) {
+    pub(in crate::verification) fn verify_completed(&self, instance: i64, findings: &mut Findings) {
         if self.is_pruned() {
             return;
         }
@@ -225,7 +227,7 @@ impl InstancePartitions {
     }
 
     /// Begins to count the expected writes of each range. Returns `None` if rows were pruned.
-    pub(super) fn expected_writes(&self) -> Option<ExpectedWrites> {
+    pub(in crate::verification) fn expected_writes(&self) -> Option<ExpectedWrites> {
         if self.is_pruned() {
             return None;
         }
@@ -324,11 +326,17 @@ struct Count {
 }
 
 /// The expected writes of each range of a settled day. Videos must be counted in the order of ids.
-pub(super) struct ExpectedWrites(HashMap<Step, (usize, Vec<Count>)>);
+pub(in crate::verification) struct ExpectedWrites(HashMap<Step, (usize, Vec<Count>)>);
 
 impl ExpectedWrites {
     /// Counts a video that a step wrote or skipped.
-    pub(super) fn count(&mut self, step: Step, video_id: i64, written: bool, skipped: bool) {
+    pub(in crate::verification) fn count(
+        &mut self,
+        step: Step,
+        video_id: i64,
+        written: bool,
+        skipped: bool,
+    ) {
         let Some((position, counts)) = self.0.get_mut(&step) else {
             return;
         };
@@ -342,7 +350,7 @@ impl ExpectedWrites {
     }
 
     /// Compares the expected counts with those of the partitions.
-    pub(super) fn finish(self, instance: i64, findings: &mut Findings) {
+    pub(in crate::verification) fn finish(self, instance: i64, findings: &mut Findings) {
         let mut steps: Vec<(Step, Vec<Count>)> = self
             .0
             .into_iter()

@@ -2,7 +2,7 @@
 
 use crate::verification::{
     findings::{At, Findings, Kind, ROW},
-    foreign,
+    jobs::foreign,
 };
 use balance_batch::{
     job::Job,
@@ -16,7 +16,11 @@ use chrono::NaiveDate;
 const PARAMETERS: &str = "BATCH_JOB_EXECUTION_PARAMS";
 
 /// Verifies an instance by itself.
-pub(super) fn verify(date: NaiveDate, instance: &InstanceFacts, findings: &mut Findings) {
+pub(in crate::verification) fn verify(
+    date: NaiveDate,
+    instance: &InstanceFacts,
+    findings: &mut Findings,
+) {
     let key = format!("instance {} of {date}", instance.id);
     let at = |table| At {
         kind: Kind::JobTables,
@@ -34,7 +38,7 @@ pub(super) fn verify(date: NaiveDate, instance: &InstanceFacts, findings: &mut F
 }
 
 /// Compares the parameters and the exit code of an execution with its instance.
-pub(super) fn verify_execution(
+pub(in crate::verification) fn verify_execution(
     date: NaiveDate,
     instance: &InstanceFacts,
     execution: &ExecutionFacts,
