@@ -4,6 +4,7 @@
 ALTER TABLE play_rules
     ADD COLUMN credit_burst_s BIGINT,
     ADD COLUMN max_unconfirmed_s BIGINT,
+    ADD COLUMN min_watch_s BIGINT,
     ADD COLUMN views_per_minute BIGINT,
     ADD COLUMN view_burst BIGINT,
     ADD COLUMN videos_per_hour BIGINT,
@@ -18,7 +19,7 @@ CREATE TABLE viewer_budget (
     view_tat_micros BIGINT NOT NULL,
     -- Credited seconds that can still become ad views; NULL for a new viewer.
     ad_stock_s BIGINT,
-    -- video:since:credit TAT:pause TAT of each open session, separated by commas.
+    -- video:since:credit TAT:pause TAT:uncounted seconds of each open session, separated by commas.
     open_sessions VARCHAR(3000) NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

@@ -3,6 +3,7 @@
 -- NULL in the versions before these rules: their plays had no such limits.
 ALTER TABLE play_rules ADD COLUMN credit_burst_s BIGINT;
 ALTER TABLE play_rules ADD COLUMN max_unconfirmed_s BIGINT;
+ALTER TABLE play_rules ADD COLUMN min_watch_s BIGINT;
 ALTER TABLE play_rules ADD COLUMN views_per_minute BIGINT;
 ALTER TABLE play_rules ADD COLUMN view_burst BIGINT;
 ALTER TABLE play_rules ADD COLUMN videos_per_hour BIGINT;
@@ -17,7 +18,7 @@ CREATE TABLE viewer_budget (
     view_tat_micros BIGINT NOT NULL,
     -- Credited seconds that can still become ad views; NULL for a new viewer.
     ad_stock_s BIGINT,
-    -- video:since:credit TAT:pause TAT of each open session, separated by commas.
+    -- video:since:credit TAT:pause TAT:uncounted seconds of each open session, separated by commas.
     open_sessions VARCHAR(3000) NOT NULL
 ) WITHOUT ROWID;
 
@@ -26,7 +27,7 @@ CREATE INDEX viewer_budget_last_ix ON viewer_budget (last_micros);
 -- The newest open sessions of each viewer stay open.
 INSERT INTO viewer_budget (user_id, last_micros, credit_tat_micros, view_tat_micros, open_sessions)
     SELECT user_id, MAX(since_micros), 0, 0,
-        GROUP_CONCAT(video_id || ':' || since_micros || ':' || since_micros || ':0')
+        GROUP_CONCAT(video_id || ':' || since_micros || ':' || since_micros || ':0:-1')
     FROM (
         SELECT user_id, video_id, since_micros,
             ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY since_micros DESC) AS n

@@ -5,7 +5,7 @@
 //! | `id` | play, pause | event id, 32 hexadecimal digits |
 //! | `kind` | play, pause | `play` or `pause` |
 //! | `user`, `video` | play, pause | user id and video id |
-//! | `counted` | play | `1` if the play counts as a view, otherwise `0` |
+//! | `counted` | play, pause | `1` if the view of the session counts from this event on, otherwise `0` |
 //! | `owner`, `length` | play | the video's owner and its length in seconds, for restores |
 //! | `from` | pause | position of the session before the pause, in seconds |
 //! | `credited` | pause | seconds that count |
@@ -15,7 +15,7 @@
 //! | `new` | play, pause | `1` if the viewer's account was younger than seven days, otherwise `0` |
 //! | `seal` | seal | end of the day, in milliseconds since 1970; the only field |
 //!
-//! Entries of earlier versions lack `ads`, `rules` or `new`. `new` is empty or absent if it is unknown.
+//! Entries of earlier versions lack `ads`, `rules`, `new`, or `counted` of a pause. `new` is empty or absent if it is unknown.
 
 use balance_domain::{
     accounts::UserId,
@@ -100,6 +100,7 @@ fn decode_event(fields: &BTreeMap<String, String>) -> Result<PlaybackEvent, Stri
                 Some(ads) => ShownAds::Decided(ad_slots(ads)?),
                 None => ShownAds::Undecided,
             },
+            is_counted: fields.contains_key("counted") && number("counted", 0, 1)? == 1,
         },
         _ => return Err("field kind is neither play nor pause".to_owned()),
     };
@@ -187,8 +188,17 @@ mod tests {
             credited_s: 20,
             reported_s: 30,
             ads,
+            is_counted: false,
         };
         assert_eq!(decoded(&pause), (0, kind(ShownAds::Undecided)), "earlier");
+        let counted = format!("{pause} counted=1");
+        assert!(matches!(
+            decoded(&counted).1,
+            EventKind::Pause {
+                is_counted: true,
+                ..
+            }
+        ));
         let none = format!("{pause} ads= rules=4294967295");
         let nothing = kind(ShownAds::Decided(Vec::new()));
         assert_eq!(decoded(&none), (u32::MAX, nothing));

@@ -133,6 +133,11 @@ pub async fn play_rules(
             number(given.max_unconfirmed_s, rules.max_unconfirmed_s),
         ),
         (
+            "MIN_WATCH_S",
+            "--min-watch-s",
+            number(given.min_watch_s, rules.min_watch_s),
+        ),
+        (
             "VIEWS_PER_MINUTE",
             "--views-per-minute",
             number(given.views_per_minute, rules.views_per_minute),

@@ -36,6 +36,7 @@ pub(super) fn pause(user: i64, video: i64, instant: &str) -> Entry {
         video_id: VideoId(video),
         rules_version: 0,
         kind: EventKind::Pause {
+            is_counted: false,
             from_s: 0,
             credited_s: 310,
             reported_s: 310,

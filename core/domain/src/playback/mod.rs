@@ -18,4 +18,4 @@ pub use playback_rate::{InvalidRate, PlaybackRate};
 pub use rate_limit::RateLimit;
 pub use recent_views::RecentViews;
 pub use view_window::{Admission, ViewWindow};
-pub use viewer::{Credit, MAX_AD_VIEWS, Pause, PauseError, TooMany, Viewer};
+pub use viewer::{Credit, MAX_AD_VIEWS, Opened, Pause, PauseError, TooMany, Viewer};

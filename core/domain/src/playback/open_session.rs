@@ -17,10 +17,17 @@ pub struct OpenSession {
     pub credit_tat_micros: i64,
     /// The TAT of the limit of pauses.
     pub pause_tat_micros: i64,
+    /// The credited seconds of the session, while they do not suffice for its view to count. `None` if it
+    /// counts, or never will.
+    pub uncounted_s: Option<i64>,
 }
 
+/// The stored number of a session without an uncounted view.
+const NONE: i64 = -1;
+
 impl OpenSession {
-    /// Formats sessions as the intakes store them: `video:since:credit TAT:pause TAT`, separated by commas.
+    /// Formats sessions as the intakes store them: `video:since:credit TAT:pause TAT:uncounted`, separated
+    /// by commas. The last number is -1 without an uncounted view.
     #[must_use]
     pub fn to_text(sessions: &[Self]) -> String {
         let mut text = String::new();
@@ -29,8 +36,12 @@ impl OpenSession {
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
-                "{comma}{}:{}:{}:{}",
-                one.video_id, one.since_micros, one.credit_tat_micros, one.pause_tat_micros
+                "{comma}{}:{}:{}:{}:{}",
+                one.video_id,
+                one.since_micros,
+                one.credit_tat_micros,
+                one.pause_tat_micros,
+                one.uncounted_s.unwrap_or(NONE)
             );
         }
         text
@@ -53,6 +64,7 @@ impl OpenSession {
             since_micros: next()?,
             credit_tat_micros: next()?,
             pause_tat_micros: next()?,
+            uncounted_s: Some(next()?).filter(|seconds| *seconds != NONE),
         };
         numbers.next().is_none().then_some(session)
     }
@@ -64,18 +76,30 @@ mod tests {
 
     #[test]
     fn stored_sessions_round_trip() {
-        let session = |video, since_micros| OpenSession {
+        let session = |video, since_micros, uncounted_s| OpenSession {
             video_id: VideoId(video),
             since_micros,
             credit_tat_micros: since_micros + 1,
             pause_tat_micros: -3,
+            uncounted_s,
         };
-        let both = [session(7, 1_700_000_000_000_000), session(9, 5)];
+        let both = [
+            session(7, 1_700_000_000_000_000, None),
+            session(9, 5, Some(4)),
+        ];
         let text = OpenSession::to_text(&both);
-        assert_eq!(text, "7:1700000000000000:1700000000000001:-3,9:5:6:-3");
+        let expected = "7:1700000000000000:1700000000000001:-3:-1,9:5:6:-3:4";
+        assert_eq!(text, expected);
         assert_eq!(OpenSession::from_text(&text), Some(both.to_vec()));
         assert_eq!(OpenSession::from_text(""), Some(Vec::new()));
-        for damaged in ["7", "7:1:2", "7:1:2:3:4", "7:1:2:x", ",", "7:1:2:3,"] {
+        for damaged in [
+            "7",
+            "7:1:2:3",
+            "7:1:2:3:4:5",
+            "7:1:2:3:x",
+            ",",
+            "7:1:2:3:4,",
+        ] {
             assert_eq!(OpenSession::from_text(damaged), None, "{damaged}");
         }
     }

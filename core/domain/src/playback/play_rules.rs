@@ -20,6 +20,9 @@ pub struct PlayRules {
     pub credit_burst_s: u32,
     /// The longest time since the last contact that a pause uses, in seconds, 1 to [`MAX_RULE_S`].
     pub max_unconfirmed_s: u32,
+    /// Seconds that a session must be credited before its view counts, or the length of the video if that
+    /// is less, 0 to [`MAX_RULE_S`]. With 0, a view counts at its play.
+    pub min_watch_s: u32,
     /// Plays of a viewer in a minute, 1 to [`MAX_LIMIT`].
     pub views_per_minute: u32,
     /// Plays of a viewer at once, 1 to [`MAX_LIMIT`].
@@ -30,7 +33,7 @@ pub struct PlayRules {
     pub video_burst: u32,
 }
 
-/// The longest view window, distance between ad slots and unconfirmed time, in seconds.
+/// The longest view window, distance between ad slots, unconfirmed time and minimum watch, in seconds.
 pub const MAX_RULE_S: u32 = SECONDS_PER_DAY;
 /// The most seconds that may be credited beyond the elapsed time.
 pub const MAX_BURST_S: u32 = 3_600;
@@ -45,6 +48,7 @@ impl PlayRules {
         playback_rate: PlaybackRate(2_000),
         credit_burst_s: 5,
         max_unconfirmed_s: 4 * 3_600,
+        min_watch_s: 0,
         views_per_minute: 30,
         view_burst: 60,
         videos_per_hour: 60,
@@ -72,6 +76,7 @@ impl fmt::Display for PlayRules {
             playback_rate,
             credit_burst_s,
             max_unconfirmed_s,
+            min_watch_s,
             views_per_minute,
             view_burst,
             videos_per_hour,
@@ -81,8 +86,8 @@ impl fmt::Display for PlayRules {
             f,
             "view window {view_window_s} s, ad interval {ad_interval_s} s, \
              maximum playback rate {playback_rate}, credit burst {credit_burst_s} s, \
-             maximum unconfirmed time {max_unconfirmed_s} s, views per minute {views_per_minute}, \
-             view burst {view_burst}, videos per hour {videos_per_hour}, video burst {video_burst}"
+             maximum unconfirmed time {max_unconfirmed_s} s, minimum watch {min_watch_s} s, \
+             views per minute {views_per_minute}, view burst {view_burst}, videos per hour {videos_per_hour}, video burst {video_burst}"
         )
     }
 }

@@ -70,6 +70,15 @@ pub struct Pause {
     pub has_ads: bool,
 }
 
+/// The result of a play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// Whether the view counts at once.
+    pub is_counted: bool,
+    /// Whether the play is an event. The owner's plays are one event for each session.
+    pub is_recorded: bool,
+}
+
 /// The result of a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
@@ -81,6 +90,8 @@ pub struct Credit {
     pub ad_views: i64,
     /// The number of further ad slots in the credited seconds, which the budget did not hold.
     pub capped_ad_views: i64,
+    /// Whether the view of the session counts from now on, because it was watched long enough.
+    pub is_counted: bool,
     /// Whether the video was watched to its end. Then the session is closed.
     pub is_finished: bool,
     /// Whether the pause is an event.
@@ -115,11 +126,16 @@ impl Viewer {
         self.last_micros
     }
 
-    /// Plays a video: opens its session anew. Returns whether it was open.
+    /// Plays a video: opens its session anew.
     ///
     /// # Errors
     /// If the viewer has too many views.
-    pub fn play(&mut self, video_id: VideoId, rules: &PlayRules) -> Result<bool, TooMany> {
+    pub fn play(
+        &mut self,
+        video_id: VideoId,
+        is_own: bool,
+        rules: &PlayRules,
+    ) -> Result<Opened, TooMany> {
         let now = self.last_micros;
         let taken = rules.view_limit().take(self.view_tat_micros, now);
         self.view_tat_micros =
@@ -136,8 +152,12 @@ impl Viewer {
             since_micros: now,
             credit_tat_micros: self.credit_tat_micros.max(now),
             pause_tat_micros: 0,
+            uncounted_s: (!is_own && rules.min_watch_s > 0).then_some(0),
         });
-        Ok(was_open)
+        Ok(Opened {
+            is_counted: !is_own && rules.min_watch_s == 0,
+            is_recorded: !is_own || !was_open,
+        })
     }
 
     /// Pauses a video: credits what the budgets hold.
@@ -150,11 +170,11 @@ impl Viewer {
         let position = open.position(|one| one.video_id == pause.video_id);
         let position = position.ok_or(PauseError::NoSession)?;
         let session = self.open[position];
-        let watched_s = match pause.is_own {
+        let reported_s = match pause.is_own {
             true => 0,
             false => pause.current_s.saturating_sub(pause.position_s).max(0),
         };
-        let credited_s = watched_s.min(self.credit_s(session, rules));
+        let credited_s = reported_s.min(self.credit_s(session, rules));
         let is_quiet = credited_s == 0 && now - session.since_micros < QUIET_MICROS;
         let is_recorded = !pause.is_own && !is_quiet;
         let mut pause_tat_micros = session.pause_tat_micros;
@@ -166,6 +186,9 @@ impl Viewer {
             })?;
         }
         self.use_time(session, rules.playback_rate.micros_of(credited_s));
+        let watched_s = session.uncounted_s.map(|seconds| seconds + credited_s);
+        let enough_s = i64::from(rules.min_watch_s).min(pause.duration_s);
+        let is_counted = watched_s.is_some_and(|seconds| seconds >= enough_s);
         let is_finished = pause.current_s >= pause.duration_s;
         if is_finished {
             self.open.remove(position);
@@ -175,14 +198,16 @@ impl Viewer {
                 since_micros: now,
                 credit_tat_micros: self.credit_tat_micros.max(now),
                 pause_tat_micros,
+                uncounted_s: watched_s.filter(|_| !is_counted),
             };
         }
         let (ad_views, capped_ad_views) = self.take_ads(pause, credited_s, rules);
         Ok(Credit {
             credited_s,
-            capped_s: watched_s - credited_s,
+            capped_s: reported_s - credited_s,
             ad_views,
             capped_ad_views,
+            is_counted,
             is_finished,
             is_recorded,
         })

@@ -67,8 +67,9 @@ impl Timed<'_> {
             EventKind::Pause {
                 credited_s,
                 reported_s,
+                is_counted,
                 ..
-            } => (0, credited_s, reported_s),
+            } => (is_counted as i64, credited_s, reported_s),
         }
     }
 }

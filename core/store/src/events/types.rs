@@ -89,6 +89,8 @@ pub enum EventKind {
         /// The seconds that the client reported: at least the credited ones.
         reported_s: i64,
         ads: ShownAds,
+        /// Whether the view of the session counts from this pause on.
+        is_counted: bool,
     },
 }
 

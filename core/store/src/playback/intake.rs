@@ -153,8 +153,8 @@ impl<'a> Group<'a> {
             });
         }
         let mut viewer = self.viewer(request.user_id).await?;
-        let was_open = match viewer.play(request.video.id, &self.rules.rules) {
-            Ok(was_open) => was_open,
+        let opened = match viewer.play(request.video.id, is_own, &self.rules.rules) {
+            Ok(opened) => opened,
             Err(limit) => {
                 self.count_suppressed(request, SuppressedReason::Rate, 1)
                     .await?;
@@ -172,18 +172,16 @@ impl<'a> Group<'a> {
         } else {
             self.open_view_window(request).await?;
         }
-        // The history has one row of each session of the owner.
-        if !is_own || !was_open {
-            let is_counted = !is_own;
+        if opened.is_recorded {
             let recorded = Recorded {
-                is_counted,
+                is_counted: opened.is_counted,
                 ..Recorded::default()
             };
             intake_events::record(&mut self.tx, request, self.moment, recorded).await?;
         }
         Ok(IntakeAnswer::Playing {
             resume_at_s,
-            is_counted: !is_own,
+            is_counted: opened.is_counted,
         })
     }
 
@@ -251,7 +249,7 @@ impl<'a> Group<'a> {
             .await?;
         if credit.is_recorded {
             let recorded = Recorded {
-                is_counted: false,
+                is_counted: credit.is_counted,
                 credited_s: credit.credited_s,
                 reported_s: credit.credited_s + credit.capped_s,
             };

@@ -39,6 +39,7 @@ pub struct RulesChange {
     pub playback_rate: Option<PlaybackRate>,
     pub credit_burst_s: Option<u32>,
     pub max_unconfirmed_s: Option<u32>,
+    pub min_watch_s: Option<u32>,
     pub views_per_minute: Option<u32>,
     pub view_burst: Option<u32>,
     pub videos_per_hour: Option<u32>,
@@ -56,6 +57,7 @@ impl From<PlayRules> for RulesChange {
             playback_rate: Some(rules.playback_rate),
             credit_burst_s: Some(rules.credit_burst_s),
             max_unconfirmed_s: Some(rules.max_unconfirmed_s),
+            min_watch_s: Some(rules.min_watch_s),
             views_per_minute: Some(rules.views_per_minute),
             view_burst: Some(rules.view_burst),
             videos_per_hour: Some(rules.videos_per_hour),
@@ -75,6 +77,7 @@ impl RulesChange {
             playback_rate: self.playback_rate.unwrap_or(rules.playback_rate),
             credit_burst_s: self.credit_burst_s.unwrap_or(rules.credit_burst_s),
             max_unconfirmed_s: self.max_unconfirmed_s.unwrap_or(rules.max_unconfirmed_s),
+            min_watch_s: self.min_watch_s.unwrap_or(rules.min_watch_s),
             views_per_minute: self.views_per_minute.unwrap_or(rules.views_per_minute),
             view_burst: self.view_burst.unwrap_or(rules.view_burst),
             videos_per_hour: self.videos_per_hour.unwrap_or(rules.videos_per_hour),
@@ -233,8 +236,8 @@ async fn insert(tx: &mut Tx, version: u32, rules: &PlayRules) -> StoreResult<()>
     tx.execute(
         AssertSqlSafe(format!(
             "INSERT INTO play_rules (version, view_window_s, ad_interval_s, max_playback_rate, \
-             credit_burst_s, max_unconfirmed_s, views_per_minute, view_burst, videos_per_hour, \
-             video_burst, set_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?){keep}"
+             credit_burst_s, max_unconfirmed_s, min_watch_s, views_per_minute, view_burst, videos_per_hour, \
+             video_burst, set_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?){keep}"
         )),
         &params![
             version,
@@ -243,6 +246,7 @@ async fn insert(tx: &mut Tx, version: u32, rules: &PlayRules) -> StoreResult<()>
             rules.playback_rate.0,
             rules.credit_burst_s,
             rules.max_unconfirmed_s,
+            rules.min_watch_s,
             rules.views_per_minute,
             rules.view_burst,
             rules.videos_per_hour,
@@ -270,6 +274,7 @@ struct Row {
     max_playback_rate: i64,
     credit_burst_s: Option<i64>,
     max_unconfirmed_s: Option<i64>,
+    min_watch_s: Option<i64>,
     views_per_minute: Option<i64>,
     view_burst: Option<i64>,
     videos_per_hour: Option<i64>,
@@ -295,6 +300,7 @@ impl Row {
             playback_rate: PlaybackRate(number(self.max_playback_rate)?),
             credit_burst_s: or(self.credit_burst_s, DEFAULT.credit_burst_s)?,
             max_unconfirmed_s: or(self.max_unconfirmed_s, DEFAULT.max_unconfirmed_s)?,
+            min_watch_s: or(self.min_watch_s, DEFAULT.min_watch_s)?,
             views_per_minute: or(self.views_per_minute, DEFAULT.views_per_minute)?,
             view_burst: or(self.view_burst, DEFAULT.view_burst)?,
             videos_per_hour: or(self.videos_per_hour, DEFAULT.videos_per_hour)?,
@@ -317,7 +323,7 @@ async fn newest(tx: &mut Tx) -> StoreResult<Option<Stored>> {
     let row: Option<Row> = tx
         .fetch_optional(
             "SELECT version, view_window_s, ad_interval_s, max_playback_rate, credit_burst_s, \
-             max_unconfirmed_s, views_per_minute, view_burst, videos_per_hour, video_burst, set_at \
+             max_unconfirmed_s, min_watch_s, views_per_minute, view_burst, videos_per_hour, video_burst, set_at \
              FROM play_rules ORDER BY version DESC LIMIT 1",
             &[],
         )
@@ -334,7 +340,7 @@ pub(crate) async fn limited_between(
     let rows: Vec<Row> = tx
         .fetch_all(
             "SELECT version, view_window_s, ad_interval_s, max_playback_rate, credit_burst_s, \
-             max_unconfirmed_s, views_per_minute, view_burst, videos_per_hour, video_burst, set_at \
+             max_unconfirmed_s, min_watch_s, views_per_minute, view_burst, videos_per_hour, video_burst, set_at \
              FROM play_rules WHERE version BETWEEN ? AND ? AND credit_burst_s IS NOT NULL \
              ORDER BY version",
             &params![oldest, newest],

@@ -157,10 +157,10 @@ INSERT INTO refusal_count (date, video_id, reason, count, shard) VALUES ('2026-0
 UPDATE intake_clock SET offset_micros = -7000000 WHERE id = 1;
 
 -- version 20
-UPDATE play_rules SET credit_burst_s = 5, max_unconfirmed_s = 14400, views_per_minute = 30, view_burst = 60,
+UPDATE play_rules SET credit_burst_s = 5, max_unconfirmed_s = 14400, min_watch_s = 30, views_per_minute = 30, view_burst = 60,
     videos_per_hour = 60, video_burst = 100 WHERE version = 2;
 INSERT INTO viewer_budget (user_id, last_micros, credit_tat_micros, view_tat_micros, ad_stock_s,
     open_sessions) VALUES (7, 1772442000000000, 1772442000500000, 1772442002000000, NULL,
-        '1:1772442000000000:1772442000500000:0');
+        '1:1772442000000000:1772442000500000:0:-1');
 UPDATE users SET video_tat_micros = 1772442060000000 WHERE id = 1;
 UPDATE play_history SET new_account = 1 WHERE date = '2026-03-04';

@@ -241,6 +241,7 @@ async fn events(env: &TestEnv) {
                 video_id: VideoId(1),
                 rules_version: 0,
                 kind: EventKind::Pause {
+                    is_counted: false,
                     from_s: 0,
                     credited_s: 400,
                     reported_s: 400,

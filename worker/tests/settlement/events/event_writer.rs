@@ -41,6 +41,7 @@ fn entry(ms: i64, number: u8, kind: EventKind) -> Entry {
 
 const PLAY: EventKind = EventKind::Play { is_counted: true };
 const PAUSE: EventKind = EventKind::Pause {
+    is_counted: false,
     from_s: 200,
     credited_s: 450,
     reported_s: 500,

@@ -89,6 +89,7 @@ fn pause(user: i64, rules_version: u32, ads: ShownAds) -> Entry {
         video_id: VideoId(1),
         rules_version,
         kind: EventKind::Pause {
+            is_counted: false,
             from_s: 0,
             credited_s: 400,
             reported_s: 400,

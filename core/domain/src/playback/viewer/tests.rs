@@ -25,9 +25,9 @@ impl Watcher {
         }
     }
 
-    fn play(&mut self, video: usize, at_micros: i64) -> Result<bool, TooMany> {
+    fn play(&mut self, video: usize, at_micros: i64) -> Result<Opened, TooMany> {
         self.viewer.advance(BEGAN + at_micros);
-        self.viewer.play(id(video), &self.rules)
+        self.viewer.play(id(video), false, &self.rules)
     }
 
     fn pause(
@@ -93,10 +93,57 @@ fn a_pause_credits_what_the_clock_allows() {
 fn a_session_is_open_from_its_play_to_the_end_of_the_video() {
     let mut one = Watcher::new();
     assert_eq!(one.pause(0, 1, 0), Err(PauseError::NoSession));
-    assert_eq!(one.play(0, 0), Ok(false));
-    assert_eq!(one.play(0, S), Ok(true));
+    one.play(0, 0).unwrap();
+    one.play(0, S).unwrap();
     assert!(one.pause(0, LENGTH_S, 9_000 * S).unwrap().is_finished);
     assert_eq!(one.pause(0, 1, 9_000 * S), Err(PauseError::NoSession));
+}
+
+#[test]
+fn an_owner_earns_nothing_and_has_one_event() {
+    let mut one = Watcher::new();
+    let opened = |is_recorded| Opened {
+        is_counted: false,
+        is_recorded,
+    };
+    assert_eq!(one.viewer.play(id(0), true, &RULES), Ok(opened(true)));
+    assert_eq!(one.viewer.play(id(0), true, &RULES), Ok(opened(false)));
+    one.viewer.advance(100 * S);
+    let pause = Pause {
+        video_id: id(0),
+        position_s: 10,
+        current_s: 100,
+        duration_s: LENGTH_S,
+        is_own: true,
+        has_ads: true,
+    };
+    let credit = one.viewer.pause(&pause, &RULES).unwrap();
+    assert_eq!((credit.credited_s, credit.capped_s), (0, 0));
+    assert!(!credit.is_recorded && !credit.is_counted);
+}
+
+#[test]
+fn a_view_counts_once_it_was_watched_long_enough() {
+    let mut one = Watcher::new();
+    assert!(one.play(0, 0).unwrap().is_counted);
+    one.rules.min_watch_s = 30;
+    assert!(!one.play(1, 0).unwrap().is_counted);
+    let mut counted = |current_s, at_s| one.pause(1, current_s, at_s * S).unwrap().is_counted;
+    assert!(!counted(29, 29));
+    assert!(counted(30, 30));
+    assert!(!counted(90, 90), "once");
+    // A shorter video needs its length.
+    one.play(2, 100 * S).unwrap();
+    let pause = Pause {
+        video_id: id(2),
+        position_s: 0,
+        current_s: 10,
+        duration_s: 10,
+        is_own: false,
+        has_ads: false,
+    };
+    one.viewer.advance(BEGAN + 110 * S);
+    assert!(one.viewer.pause(&pause, &one.rules).unwrap().is_counted);
 }
 
 #[test]
@@ -175,7 +222,7 @@ fn views_have_a_limit_over_all_videos() {
         retry_after_micros: 2 * S,
     };
     assert_eq!(one.play(0, 0), Err(wait));
-    assert_eq!(one.play(0, 2 * S), Ok(true));
+    one.play(0, 2 * S).unwrap();
     assert_eq!(one.viewer.open.len(), MAX_OPEN_SESSIONS);
     assert_eq!(
         one.pause(25, 1, 9 * S),
