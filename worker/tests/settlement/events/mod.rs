@@ -4,5 +4,6 @@ mod clock;
 mod closing;
 mod event_writer;
 pub(crate) mod intake;
+mod intake_model;
 mod play_rules;
 mod retries;
