@@ -10,7 +10,7 @@ use crate::{
     middleware::request_id::RequestId,
     openapi::tag::Tag,
 };
-use balance_domain::playback::{MAX_RULE_S, PlayRules, PlaybackRate};
+use balance_domain::playback::{MAX_BURST_S, MAX_LIMIT, MAX_RULE_S, PlayRules, PlaybackRate};
 use balance_store::{
     Store,
     operations::Actor,
@@ -34,6 +34,18 @@ struct PlayRulesView {
     ad_interval_s: i64,
     /// The highest playback rate that a pause credits; 0 is no maximum.
     max_playback_rate: String,
+    /// The seconds that may be credited to a viewer beyond the elapsed time.
+    credit_burst_s: i64,
+    /// The longest time since the last play or pause of a session, in seconds, that a pause uses.
+    max_unconfirmed_s: i64,
+    /// The plays of a viewer in a minute, over all videos.
+    views_per_minute: i64,
+    /// The plays of a viewer at once, over all videos.
+    view_burst: i64,
+    /// The videos that an account registers in an hour.
+    videos_per_hour: i64,
+    /// The videos that an account registers at once.
+    video_burst: i64,
     /// The time when the version was stored.
     set_at: DateTime<Utc>,
 }
@@ -46,6 +58,12 @@ impl Example for PlayRulesView {
             view_window_s: new.view_window_s,
             ad_interval_s: new.ad_interval_s,
             max_playback_rate: new.max_playback_rate,
+            credit_burst_s: new.credit_burst_s,
+            max_unconfirmed_s: new.max_unconfirmed_s,
+            views_per_minute: new.views_per_minute,
+            view_burst: new.view_burst,
+            videos_per_hour: new.videos_per_hour,
+            video_burst: new.video_burst,
             set_at: moment(60),
         }
     }
@@ -57,13 +75,24 @@ impl From<RulesVersion> for PlayRulesView {
             view_window_s,
             ad_interval_s,
             playback_rate,
-            ..
+            credit_burst_s,
+            max_unconfirmed_s,
+            views_per_minute,
+            view_burst,
+            videos_per_hour,
+            video_burst,
         } = stored.rules;
         Self {
             version: stored.version.into(),
             view_window_s: view_window_s.into(),
             ad_interval_s: ad_interval_s.into(),
             max_playback_rate: playback_rate.to_string(),
+            credit_burst_s: credit_burst_s.into(),
+            max_unconfirmed_s: max_unconfirmed_s.into(),
+            views_per_minute: views_per_minute.into(),
+            view_burst: view_burst.into(),
+            videos_per_hour: videos_per_hour.into(),
+            video_burst: video_burst.into(),
             set_at: stored.set_at.and_utc(),
         }
     }
@@ -87,6 +116,24 @@ struct NewPlayRules {
     /// decimal places; 0 is no maximum.
     #[oai(validator(pattern = r"^(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)$"))]
     max_playback_rate: String,
+    /// The seconds that may be credited to a viewer beyond the elapsed time.
+    #[oai(validator(minimum(value = "0"), maximum(value = "3600")))]
+    credit_burst_s: i64,
+    /// The longest time since the last play or pause of a session, in seconds, that a pause uses.
+    #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
+    max_unconfirmed_s: i64,
+    /// The plays of a viewer in a minute, over all videos.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    views_per_minute: i64,
+    /// The plays of a viewer at once, over all videos.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    view_burst: i64,
+    /// The videos that an account registers in an hour.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    videos_per_hour: i64,
+    /// The videos that an account registers at once.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    video_burst: i64,
 }
 
 impl Example for NewPlayRules {
@@ -96,6 +143,12 @@ impl Example for NewPlayRules {
             view_window_s: 30,
             ad_interval_s: 300,
             max_playback_rate: "2".to_owned(),
+            credit_burst_s: 5,
+            max_unconfirmed_s: 14_400,
+            views_per_minute: 30,
+            view_burst: 60,
+            videos_per_hour: 60,
+            video_burst: 100,
         }
     }
 }
@@ -119,7 +172,22 @@ impl NewPlayRules {
             view_window_s: Some(number("viewWindowS", self.view_window_s, 0, MAX_RULE_S)?),
             ad_interval_s: Some(number("adIntervalS", self.ad_interval_s, 1, MAX_RULE_S)?),
             playback_rate: Some(rate),
-            ..RulesChange::default()
+            credit_burst_s: Some(number("creditBurstS", self.credit_burst_s, 0, MAX_BURST_S)?),
+            max_unconfirmed_s: Some(number(
+                "maxUnconfirmedS",
+                self.max_unconfirmed_s,
+                1,
+                MAX_RULE_S,
+            )?),
+            views_per_minute: Some(number(
+                "viewsPerMinute",
+                self.views_per_minute,
+                1,
+                MAX_LIMIT,
+            )?),
+            view_burst: Some(number("viewBurst", self.view_burst, 1, MAX_LIMIT)?),
+            videos_per_hour: Some(number("videosPerHour", self.videos_per_hour, 1, MAX_LIMIT)?),
+            video_burst: Some(number("videoBurst", self.video_burst, 1, MAX_LIMIT)?),
         })
     }
 }
@@ -149,7 +217,8 @@ pub(crate) struct PlayRulesApi {
 impl PlayRulesApi {
     /// Get the rules of plays
     ///
-    /// Returns the newest version of the rules that decide which views, seconds and ad views count.
+    /// Returns the newest version of the rules that decide which views, seconds and ad views count,
+    /// and how many.
     #[oai(path = "/", method = "get", operation_id = "getPlayRules")]
     async fn get(
         &self,

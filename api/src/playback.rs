@@ -114,7 +114,7 @@ impl PlaybackApi {
         let key = idempotency::key(key.0.as_deref())?;
         let answer = self
             .playback
-            .play(user.0.user_id, VideoId(id.0), key)
+            .play(user.0.viewer(), VideoId(id.0), key)
             .await?;
         let language = Language::preferred(language.0.as_deref());
         match answer {
@@ -163,7 +163,7 @@ impl PlaybackApi {
         let key = idempotency::key(key.0.as_deref())?;
         let answer = self
             .playback
-            .pause(user.0.user_id, VideoId(id.0), current_s.0, key)
+            .pause(user.0.viewer(), VideoId(id.0), current_s.0, key)
             .await?;
         let language = Language::preferred(language.0.as_deref());
         match answer {
@@ -187,28 +187,23 @@ fn check_viewer(identity: Identity, user_id: Option<i64>) -> Result<(), ApiError
     }
 }
 
-/// Converts milliseconds to seconds, rounded up.
-fn seconds(ms: i64) -> u64 {
-    ms.max(1).unsigned_abs().div_ceil(1_000)
-}
-
 fn rejection(answer: IntakeAnswer) -> ApiError {
     match answer {
         IntakeAnswer::Repeat { retry_after_ms } => ApiError::new(
             Code::RepeatedView,
             "The viewer's last view was counted within the view window; nothing was recorded.",
         )
-        .retry_after_s(seconds(retry_after_ms)),
+        .retry_after_ms(retry_after_ms),
         IntakeAnswer::TooManyViews { retry_after_ms } => ApiError::new(
             Code::TooManyViews,
             "The viewer has too many views of all videos together; nothing was recorded.",
         )
-        .retry_after_s(seconds(retry_after_ms)),
+        .retry_after_ms(retry_after_ms),
         IntakeAnswer::TooManyPauses { retry_after_ms } => ApiError::new(
             Code::TooManyPauses,
             "The session has too many pauses; a later pause credits the same seconds.",
         )
-        .retry_after_s(seconds(retry_after_ms)),
+        .retry_after_ms(retry_after_ms),
         IntakeAnswer::NoSession => ApiError::new(
             Code::NoOpenSession,
             "The viewer has no open session of this video; play it first.",

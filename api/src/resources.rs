@@ -12,7 +12,7 @@ use crate::{
     play_rules::PlayRulesApi,
     playback::PlaybackApi,
     rates::RatesApi,
-    reports::resource::ReportsApi,
+    reports::{resource::ReportsApi, video::VideoReportsApi},
     videos::{ads::AdsApi, resource::VideosApi},
 };
 
@@ -22,6 +22,7 @@ pub(crate) type Resources = (
     VideosApi,
     PlaybackApi,
     ReportsApi,
+    VideoReportsApi,
     AdsApi,
     JobsApi,
     JobControlApi,

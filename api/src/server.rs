@@ -18,7 +18,7 @@ use crate::{
     play_rules::PlayRulesApi,
     playback::PlaybackApi,
     rates::RatesApi,
-    reports::resource::ReportsApi,
+    reports::{resource::ReportsApi, video::VideoReportsApi},
     resources::Resources,
     videos::{ads::AdsApi, resource::VideosApi},
 };
@@ -78,6 +78,7 @@ impl Api {
         ));
         let jobs = Jobs::new(Arc::clone(&self.store));
         let videos = Videos::new(Arc::clone(&self.store));
+        let reports = Reports::new(Arc::clone(&self.store));
         let metrics = Arc::new(Metrics::new(Sources {
             snapshots: Some(SnapshotReader::new(&self.launcher, self.stream)),
             playback: Some(Arc::clone(&self.playback)),
@@ -98,7 +99,11 @@ impl Api {
                 playback: Arc::clone(&self.playback),
             },
             ReportsApi {
-                reports: Reports::new(Arc::clone(&self.store)),
+                reports: reports.clone(),
+                launcher: self.launcher.clone(),
+            },
+            VideoReportsApi {
+                reports,
                 videos: videos.clone(),
                 launcher: self.launcher.clone(),
             },

@@ -5,6 +5,7 @@ use balance_domain::{
     clock::Clock,
     units::MICROS_PER_S,
 };
+use balance_service::playback::ViewerAccount;
 use balance_store::operations::{CurrentGeneration, Generation};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
@@ -99,6 +100,19 @@ impl fmt::Debug for Secrets {
 pub(crate) struct Identity {
     pub(crate) user_id: UserId,
     pub(crate) role: Role,
+    /// The time when the account was created, in seconds since 1970 (UTC); `None` in a token of an
+    /// earlier version.
+    pub(crate) joined_s: Option<i64>,
+}
+
+impl Identity {
+    /// Returns the user as a viewer.
+    pub(crate) const fn viewer(self) -> ViewerAccount {
+        ViewerAccount {
+            user_id: self.user_id,
+            joined_s: self.joined_s,
+        }
+    }
 }
 
 /// The claims of a token (RFC 7519).
@@ -109,6 +123,10 @@ struct Claims {
     role: String,
     iat: i64,
     exp: i64,
+    /// The time when the account was created, in seconds since 1970 (UTC). Tokens of earlier versions
+    /// have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    joined: Option<i64>,
     /// The restore generation of the database. A database that was never restored issues none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     generation: Option<String>,
@@ -160,6 +178,7 @@ impl Tokens {
             role: account.role.name().to_owned(),
             iat: now_s,
             exp: now_s + ACCESS_S,
+            joined: Some(account.created_at.and_utc().timestamp()),
             generation: claim(self.generation.get()),
         };
         let mut header = Header::new(Algorithm::HS256);
@@ -176,6 +195,7 @@ impl Tokens {
             let identity = Identity {
                 user_id: UserId(claims.sub.parse().ok().filter(|id| *id > 0)?),
                 role: Role::from_name(&claims.role)?,
+                joined_s: claims.joined,
             };
             Some((identity, claims))
         };
@@ -204,6 +224,7 @@ mod tests {
     use super::*;
     use balance_domain::accounts::Username;
     use balance_test_support::TestClock;
+    use chrono::DateTime;
 
     const OLD: &str = "old-0123456789abcdefghijklmnopqrstuv";
     const NEW: &str = "new-0123456789abcdefghijklmnopqrstuv";
@@ -221,6 +242,9 @@ mod tests {
             user_id: UserId(7),
             username: Username::parse("minsu").unwrap(),
             role: Role::Admin,
+            created_at: DateTime::from_timestamp(1_772_420_400, 0)
+                .unwrap()
+                .naive_utc(),
         }
     }
 
@@ -232,6 +256,7 @@ mod tests {
         let identity = Identity {
             user_id: UserId(7),
             role: Role::Admin,
+            joined_s: Some(1_772_420_400),
         };
         clock.set(599_999_999);
         assert_eq!(tokens.verify(&token), Ok(identity));
@@ -254,6 +279,22 @@ mod tests {
         );
         assert_eq!(after.verify(&old), Err(TokenError::Invalid));
         assert_eq!(before.verify(&new), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn a_token_of_an_earlier_version_has_no_age() {
+        let tokens = tokens(NEW, &TestClock::at(0));
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(tokens.keys[0].id.clone());
+        let claims =
+            serde_json::json!({"iss": ISSUER, "sub": "7", "role": "USER", "iat": 0, "exp": 600});
+        let token = encode(&header, &claims, &tokens.keys[0].encoding).unwrap();
+        let identity = Identity {
+            user_id: UserId(7),
+            role: Role::User,
+            joined_s: None,
+        };
+        assert_eq!(tokens.verify(&token), Ok(identity));
     }
 
     #[test]

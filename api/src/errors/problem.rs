@@ -176,6 +176,11 @@ impl ApiError {
         self
     }
 
+    /// Sets `Retry-After` to milliseconds, rounded up to seconds; at least 1.
+    pub(crate) fn retry_after_ms(self, ms: i64) -> Self {
+        self.retry_after_s(ms.max(1).unsigned_abs().div_ceil(1_000))
+    }
+
     /// Sets the cause for the log.
     pub(crate) fn caused_by(mut self, cause: impl ToString) -> Self {
         self.cause = Some(cause.to_string());

@@ -103,6 +103,11 @@ impl From<VideoError> for ApiError {
                 Code::TooManyAds,
                 format!("At most {MAX_ADS} ads can be registered."),
             ),
+            VideoError::TooManyVideos(limit) => Self::new(
+                Code::TooManyVideos,
+                "The account registered too many videos in a short time; nothing was registered.",
+            )
+            .retry_after_ms(limit.retry_after_ms()),
             VideoError::Store(error) => error.into(),
         }
     }

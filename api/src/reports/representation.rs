@@ -23,6 +23,11 @@ pub(crate) enum Format {
     Csv,
 }
 
+/// The format without a parameter.
+pub(crate) const fn default_format() -> Format {
+    Format::Json
+}
+
 const JSON: &str = "application/json; charset=utf-8";
 const CSV: &str = "text/csv; charset=utf-8";
 

@@ -1,4 +1,4 @@
-//! The operations of reports: revenues, top lists and a video's days.
+//! The operations of reports: revenues and top lists.
 
 use crate::{
     auth::{token::Identity, user::User},
@@ -13,10 +13,9 @@ use crate::{
     openapi::tag::Tag,
     reports::{
         periods::{PeriodName, PeriodReports, all_periods, is_settled, kinds},
-        representation::{Format, Representation},
+        representation::{Format, Representation, default_format},
         revenue::{RevenueResponse, RevenueView},
         top::{TopResponse, TopView},
-        video_days::VideoStatisticsView,
     },
 };
 use balance_domain::{
@@ -26,21 +25,15 @@ use balance_domain::{
 };
 use balance_service::{
     jobs::launcher::Launcher,
-    reports::{MAX_ITEMS, Reports, RevenueReport, revenue_csv, top_csv, video_csv},
-    videos::Videos,
+    reports::{MAX_ITEMS, Reports, RevenueReport, revenue_csv, top_csv},
 };
 use balance_store::reports::TopBy;
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use poem_openapi::{
     OpenApi,
-    param::{Header, Path, Query},
+    param::{Header, Query},
 };
 use serde::{Deserialize, Serialize};
-
-/// The maximum number of days of a video in one report: a leap year.
-const MAX_DAYS: u64 = 366;
-/// The default number of days of a video in one report.
-const DEFAULT_DAYS: u64 = 31;
 
 /// The position in a list of revenues, as encoded in a cursor.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,16 +46,10 @@ struct After {
 responses! {
     RevenueErrors: 401 403;
     TopErrors: 401;
-    StatisticsErrors: 401 403 404;
-}
-
-const fn default_format() -> Format {
-    Format::Json
 }
 
 pub(crate) struct ReportsApi {
     pub(crate) reports: Reports,
-    pub(crate) videos: Videos,
     /// Determines the last day that is over.
     pub(crate) launcher: Launcher,
 }
@@ -330,69 +317,5 @@ impl ReportsApi {
         Ok(self
             .top(TopBy::PlayTime, date.0, &period.0, format.0, if_none_match)
             .await?)
-    }
-
-    /// Read the statistics of a video
-    ///
-    /// Returns the views and the revenue of a video on each settled day. Only the owner of the
-    /// video and admins can read them.
-    #[oai(
-        path = "/videos/:id/statistics",
-        method = "get",
-        operation_id = "getVideoStatistics"
-    )]
-    async fn video(
-        &self,
-        user: User,
-        /// The video's id.
-        #[oai(validator(minimum(value = "1")))]
-        id: Path<i64>,
-        /// The first day, at most 365 days before the last one. The default is 30 days before it.
-        from: Query<Option<Day>>,
-        /// The last day. The default is the last day that is over.
-        to: Query<Option<Day>>,
-        /// The format of the report.
-        #[oai(default = "default_format")]
-        format: Query<Format>,
-        /// The `ETag` of a report that the client has cached.
-        #[oai(name = "If-None-Match")]
-        if_none_match: Header<Option<String>>,
-    ) -> Result<Representation<VideoStatisticsView>, ErrorResponse<StatisticsErrors>> {
-        let video = self.videos.video(VideoId(id.0)).await?.video;
-        if user.0.role != Role::Admin && user.0.user_id != video.owner_id {
-            let detail = "Only the owner of the video and admins can read its statistics.";
-            return Err(ApiError::new(Code::OtherUser, detail).into());
-        }
-        let to = self.day(to.0, "to")?;
-        let from = match from.0 {
-            Some(Day(from)) => date::check_business_day(from, "from")?,
-            None => to
-                .checked_sub_days(Days::new(DEFAULT_DAYS - 1))
-                .unwrap_or(to),
-        };
-        if from > to {
-            return Err(ApiError::field("from", "must not be after to").into());
-        }
-        if from
-            .checked_add_days(Days::new(MAX_DAYS - 1))
-            .is_some_and(|last| last < to)
-        {
-            let reason = format!("must be at most {} days before to", MAX_DAYS - 1);
-            return Err(ApiError::field("from", reason).into());
-        }
-        let report = self.reports.video(video.id, from, to).await?;
-        let is_settled = report.settled_through.is_some_and(|through| through >= to);
-        let response = match format.0 {
-            Format::Csv => {
-                let mut text = Vec::new();
-                video_csv(video.id, &report, &mut text).map_err(ApiError::internal)?;
-                Representation::csv(text)
-            }
-            Format::Json => {
-                let view = VideoStatisticsView::of(video.id, (from, to), &report);
-                Representation::json(&view)
-            }
-        };
-        Ok(response.settled(is_settled, if_none_match.0.as_deref()))
     }
 }

@@ -179,7 +179,7 @@ enum RegisterResponse {
 }
 
 responses! {
-    RegisterErrors: 401 409 415;
+    RegisterErrors: 401 409 415 429;
     ListErrors: 401;
     VideoErrors: 401 404;
 }
@@ -196,7 +196,8 @@ pub(crate) struct VideosApi {
 impl VideosApi {
     /// Register a video
     ///
-    /// The user of the access token becomes the owner of the video.
+    /// The user of the access token becomes the owner of the video. An account that registers too many
+    /// videos in a short time is rejected with 429.
     #[oai(path = "/", method = "post", operation_id = "registerVideo")]
     async fn register(
         &self,

@@ -15,7 +15,7 @@ enum Requires {
 }
 
 /// Every operation: ID, required role, method, path, and the status of an authorized request.
-const OPERATIONS: [(&str, Requires, &str, &str, u16); 38] = [
+const OPERATIONS: [(&str, Requires, &str, &str, u16); 39] = [
     ("join", Requires::Nothing, "POST", "/join", 400),
     ("login", Requires::Nothing, "POST", "/login", 400),
     ("reissue", Requires::Nothing, "POST", "/reissue", 400),
@@ -72,6 +72,13 @@ const OPERATIONS: [(&str, Requires, &str, &str, u16); 38] = [
         Requires::Owner,
         "GET",
         "/videos/8000000000000001/statistics",
+        200,
+    ),
+    (
+        "getVideoSuppressed",
+        Requires::Owner,
+        "GET",
+        "/videos/8000000000000001/suppressed",
         200,
     ),
     ("registerAd", Requires::Admin, "POST", "/ads", 201),

@@ -15,9 +15,29 @@ async fn put(env: &TestEnv, token: &str, body: Value) -> TestResponse {
 
 /// Returns valid rules with a changed field.
 fn rules(field: &str, value: Value) -> Value {
-    let mut body = json!({"viewWindowS": 60, "adIntervalS": 100, "maxPlaybackRate": "1.50"});
+    let mut body = json!({
+        "viewWindowS": 60, "adIntervalS": 100, "maxPlaybackRate": "1.50", "creditBurstS": 0,
+        "maxUnconfirmedS": 600, "viewsPerMinute": 10, "viewBurst": 20, "videosPerHour": 3,
+        "videoBurst": 4,
+    });
     body[field] = value;
     body
+}
+
+/// Returns the rules of a new database.
+fn defaults() -> Value {
+    json!({
+        "viewWindowS": 30, "adIntervalS": 300, "maxPlaybackRate": "2", "creditBurstS": 5,
+        "maxUnconfirmedS": 14_400, "viewsPerMinute": 30, "viewBurst": 60, "videosPerHour": 60,
+        "videoBurst": 100,
+    })
+}
+
+/// Returns rules as the API returns them.
+fn stored(mut rules: Value, version: u32, set_at: &str) -> Value {
+    rules["version"] = json!(version);
+    rules["setAt"] = json!(set_at);
+    rules
 }
 
 /// Returns the actions and subjects of the audit log, newest first.
@@ -35,29 +55,27 @@ async fn an_admin_stores_versions_of_the_rules_and_each_is_audited() {
     let env = TestEnv::new().await;
     let admin = env.admin("boss").await;
     let first = env.request("GET", "/play-rules", &admin).await.is(200);
-    let expected = json!({
-        "version": 1, "viewWindowS": 30, "adIntervalS": 300, "maxPlaybackRate": "2",
-        "setAt": "2026-03-02T03:00:00+00:00",
-    });
+    let expected = stored(defaults(), 1, "2026-03-02T03:00:00+00:00");
     assert_eq!(first.json(), expected);
     // Unchanged rules are no version.
-    let same = json!({"viewWindowS": 30, "adIntervalS": 300, "maxPlaybackRate": "2.0"});
+    let mut same = defaults();
+    same["maxPlaybackRate"] = json!("2.0");
     assert_eq!(put(&env, &admin, same).await.is(200).json(), expected);
     assert_eq!(audit(&env, &admin).await, []);
 
     env.clock.set(env.clock.now_micros() + 1_000_000);
     let second = put(&env, &admin, rules("version", json!(1))).await.is(200);
-    let expected = json!({
-        "version": 2, "viewWindowS": 60, "adIntervalS": 100, "maxPlaybackRate": "1.5",
-        "setAt": "2026-03-02T03:00:01+00:00",
-    });
+    let expected = rules("maxPlaybackRate", json!("1.5"));
+    let expected = stored(expected, 2, "2026-03-02T03:00:01+00:00");
     assert_eq!(second.json(), expected);
     let outdated = put(&env, &admin, rules("version", json!(1))).await;
     let problem = outdated.is_problem(409, "play-rules-changed");
     assert!(problem["detail"].as_str().unwrap().contains('2'));
     let read = env.request("GET", "/play-rules", &admin).await.is(200);
     assert_eq!(read.json(), expected);
-    let subject = "play rules 2: view window 60 s, ad interval 100 s, maximum playback rate 1.5";
+    let subject = "play rules 2: view window 60 s, ad interval 100 s, maximum playback rate 1.5, \
+                   credit burst 0 s, maximum unconfirmed time 600 s, views per minute 10, \
+                   view burst 20, videos per hour 3, video burst 4";
     let action = "SET_PLAY_RULES".to_owned();
     assert_eq!(audit(&env, &admin).await, [(action, subject.to_owned())]);
 }
@@ -97,6 +115,18 @@ async fn invalid_rules_are_rejected_with_the_field() {
         ("maxPlaybackRate", json!("100.001")),
         ("maxPlaybackRate", json!("1.2345")),
         ("maxPlaybackRate", json!("")),
+        ("creditBurstS", json!(-1)),
+        ("creditBurstS", json!(3_601)),
+        ("maxUnconfirmedS", json!(0)),
+        ("maxUnconfirmedS", json!(86_401)),
+        ("viewsPerMinute", json!(0)),
+        ("viewsPerMinute", json!(100_001)),
+        ("viewBurst", json!(0)),
+        ("viewBurst", json!(100_001)),
+        ("videosPerHour", json!(0)),
+        ("videosPerHour", json!(100_001)),
+        ("videoBurst", json!(0)),
+        ("videoBurst", json!(100_001)),
         ("version", json!(0)),
         ("version", json!("1")),
         ("playbackRate", json!("2")),
@@ -105,9 +135,12 @@ async fn invalid_rules_are_rejected_with_the_field() {
             .await
             .rejects_field(field);
     }
-    put(&env, &admin, json!({"viewWindowS": 30, "adIntervalS": 300}))
-        .await
-        .rejects_field("maxPlaybackRate");
+    // The body contains all rules: a missing one would keep an unknown value.
+    for (field, _) in defaults().as_object().unwrap() {
+        let mut body = defaults();
+        body.as_object_mut().unwrap().remove(field);
+        put(&env, &admin, body).await.rejects_field(field);
+    }
     let stored = env.request("GET", "/play-rules", &admin).await.json();
     assert_eq!(stored["version"], 1);
 }

@@ -90,7 +90,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         rates: Rates,
     },
-    /// Show and set the rules of plays: view window, ad interval, maximum playback rate
+    /// Show and set the rules of plays: view window, ad interval, budgets and limits
     Rules {
         #[command(subcommand)]
         rules: Rules,

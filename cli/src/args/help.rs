@@ -47,7 +47,7 @@ pub(crate) fn parse() -> Args {
         // The options of `rules set` have the names of settings. They are not settings here, and the
         // environment changes no rule.
         args.command = parsed.command;
-        args.settings.playback.forget_rules(&new.change());
+        args.settings.playback.rules.forget(&new.change());
     }
     args
 }

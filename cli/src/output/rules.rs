@@ -17,13 +17,26 @@ pub(crate) fn play_rules(stored: Option<&RulesVersion>) {
         stored.version,
         stored.set_at.format("%Y-%m-%d %H:%M:%S UTC")
     ));
-    line(&format!("view window           {} s", rules.view_window_s));
-    line(&format!("ad interval           {} s", rules.ad_interval_s));
     let rate = match rules.playback_rate.0 {
         0 => "none".to_owned(),
         _ => rules.playback_rate.to_string(),
     };
-    line(&format!("maximum playback rate {rate}"));
+    for (name, value) in [
+        ("view window", format!("{} s", rules.view_window_s)),
+        ("ad interval", format!("{} s", rules.ad_interval_s)),
+        ("maximum playback rate", rate),
+        ("credit burst", format!("{} s", rules.credit_burst_s)),
+        (
+            "maximum unconfirmed time",
+            format!("{} s", rules.max_unconfirmed_s),
+        ),
+        ("views per minute", rules.views_per_minute.to_string()),
+        ("view burst", rules.view_burst.to_string()),
+        ("videos per hour", rules.videos_per_hour.to_string()),
+        ("video burst", rules.video_burst.to_string()),
+    ] {
+        line(&format!("{name:<25}{value}"));
+    }
 }
 
 #[derive(Serialize)]
@@ -33,6 +46,12 @@ struct View {
     view_window_s: u32,
     ad_interval_s: u32,
     max_playback_rate: String,
+    credit_burst_s: u32,
+    max_unconfirmed_s: u32,
+    views_per_minute: u32,
+    view_burst: u32,
+    videos_per_hour: u32,
+    video_burst: u32,
     set_at: String,
 }
 
@@ -43,6 +62,12 @@ impl View {
             view_window_s: stored.rules.view_window_s,
             ad_interval_s: stored.rules.ad_interval_s,
             max_playback_rate: stored.rules.playback_rate.to_string(),
+            credit_burst_s: stored.rules.credit_burst_s,
+            max_unconfirmed_s: stored.rules.max_unconfirmed_s,
+            views_per_minute: stored.rules.views_per_minute,
+            view_burst: stored.rules.view_burst,
+            videos_per_hour: stored.rules.videos_per_hour,
+            video_burst: stored.rules.video_burst,
             set_at: stored
                 .set_at
                 .and_utc()

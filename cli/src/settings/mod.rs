@@ -9,6 +9,7 @@ mod observability;
 mod playback;
 mod processing;
 mod reference;
+mod rules;
 
 pub(crate) use api::ApiSettings;
 pub(crate) use database::{DEFAULT_TIMEZONE, Database, DatabaseSettings};

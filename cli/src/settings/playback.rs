@@ -1,53 +1,16 @@
 //! The settings of the playback rules and of the event stream.
 
-use balance_domain::{
-    playback::{MAX_RULE_S, PlaybackRate},
-    units::SECONDS_PER_DAY,
-};
-use balance_store::{
-    events::MAX_SHARDS,
-    playback::{Lifetimes, RulesChange},
-};
+use crate::settings::rules::RuleSettings;
+use balance_domain::units::SECONDS_PER_DAY;
+use balance_store::{events::MAX_SHARDS, playback::Lifetimes};
 
 /// Seconds for which responses to requests with an idempotency key are stored: one day.
 const REPLAY_S: u32 = SECONDS_PER_DAY;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PlaybackSettings {
-    /// Seconds after a counted view in which the same viewer and video do not count again; stored at
-    /// the first start, a different value is then rejected: see `balance rules`
-    ///
-    /// Range: 0 to 86,400
-    ///
-    /// Default: the stored rule; 30 in a new database
-    #[arg(
-        long,
-        env = "VIEW_WINDOW_S",
-        value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_RULE_S))
-    )]
-    pub(crate) view_window_s: Option<u32>,
-
-    /// Seconds between two ad slots of a video; stored at the first start, a different value is then
-    /// rejected: see `balance rules`
-    ///
-    /// Range: 1 to 86,400
-    ///
-    /// Default: the stored rule; 300 in a new database
-    #[arg(
-        long,
-        env = "AD_INTERVAL_S",
-        value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RULE_S))
-    )]
-    pub(crate) ad_interval_s: Option<u32>,
-
-    /// Highest playback rate that a pause credits, 0 disables the cap; stored at the first start, a
-    /// different value is then rejected: see `balance rules`
-    ///
-    /// Range: 0 to 100, at most three decimals
-    ///
-    /// Default: the stored rule; 2 in a new database
-    #[arg(long, env = "MAX_PLAYBACK_RATE")]
-    pub(crate) max_playback_rate: Option<PlaybackRate>,
+    #[command(flatten)]
+    pub(crate) rules: RuleSettings,
 
     /// Seconds that a viewer's position in a video is stored
     ///
@@ -109,7 +72,7 @@ pub(crate) struct PlaybackSettings {
 impl PlaybackSettings {
     /// Checks values that must fit together.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        match self.view_window_s {
+        match self.rules.view_window_s {
             Some(view_window_s) => self.check_view_window(view_window_s),
             None => Ok(()),
         }
@@ -131,29 +94,6 @@ impl PlaybackSettings {
         Lifetimes {
             resume_ttl_s: self.resume_ttl_s,
             replay_s: REPLAY_S,
-        }
-    }
-
-    /// Returns the rules of plays that are given.
-    pub(crate) fn given_rules(&self) -> RulesChange {
-        RulesChange {
-            view_window_s: self.view_window_s,
-            ad_interval_s: self.ad_interval_s,
-            playback_rate: self.max_playback_rate,
-            ..RulesChange::default()
-        }
-    }
-
-    /// Removes the rules that are options of `balance rules set`.
-    pub(crate) const fn forget_rules(&mut self, new: &RulesChange) {
-        if new.view_window_s.is_some() {
-            self.view_window_s = None;
-        }
-        if new.ad_interval_s.is_some() {
-            self.ad_interval_s = None;
-        }
-        if new.playback_rate.is_some() {
-            self.max_playback_rate = None;
         }
     }
 }

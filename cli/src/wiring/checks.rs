@@ -113,7 +113,7 @@ impl App {
     /// different ones, and positions that expire within the view window.
     pub(crate) async fn play_rules(&self) -> anyhow::Result<RulesVersion> {
         let playback = &self.settings.playback;
-        let stored = play_rules(self.store.as_ref(), &playback.given_rules()).await?;
+        let stored = play_rules(self.store.as_ref(), &playback.rules.given()).await?;
         playback.check_view_window(stored.rules.view_window_s)?;
         Ok(stored)
     }

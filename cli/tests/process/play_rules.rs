@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 const STORED: &str = "SELECT version, view_window_s, ad_interval_s, max_playback_rate \
                       FROM play_rules ORDER BY version";
+const LIMITS: &str = "SELECT version, credit_burst_s, max_unconfirmed_s, views_per_minute, \
+                      view_burst, videos_per_hour, video_burst FROM play_rules ORDER BY version";
 const HEADER: &str = "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s\n";
 
 fn import(env: &TestEnv, name: &str, play: &str) -> crate::env::Call {
@@ -46,6 +48,18 @@ fn the_first_process_stores_its_rules_and_others_are_rejected() {
             "2",
             "--max-playback-rate",
         ),
+        ("CREDIT_BURST_S", "6", "6", "5", "--credit-burst-s"),
+        (
+            "MAX_UNCONFIRMED_S",
+            "60",
+            "60",
+            "14400",
+            "--max-unconfirmed-s",
+        ),
+        ("VIEWS_PER_MINUTE", "31", "31", "30", "--views-per-minute"),
+        ("VIEW_BURST", "61", "61", "60", "--view-burst"),
+        ("VIDEOS_PER_HOUR", "61", "61", "60", "--videos-per-hour"),
+        ("VIDEO_BURST", "101", "101", "100", "--video-burst"),
     ] {
         let differs = format!("{name}: {read} differs from {stored}");
         let advice = format!("balance rules set {option} {read}");
@@ -98,7 +112,7 @@ fn rules_are_set_and_shown_in_versions() {
             .starts_with("stored version 2: view window 10 s"),
         "{stored:#?}"
     );
-    for words in ["running processes", "AD_INTERVAL_S", "next start"] {
+    for words in ["running processes", "of VIEW_WINDOW_S is", "next start"] {
         assert!(stored.stderr.contains(words), "{stored:#?}");
     }
     assert_eq!(env.rows(STORED), ["1|30|120|2000", "2|10|120|2000"]);
@@ -107,19 +121,37 @@ fn rules_are_set_and_shown_in_versions() {
         unchanged.stdout.starts_with("unchanged: version 2"),
         "{unchanged:#?}"
     );
-    set(&["--max-playback-rate=1.25", "--ad-interval-s=60"]).succeeded();
+    let third = set(&[
+        "--max-playback-rate=1.25",
+        "--ad-interval-s=60",
+        "--credit-burst-s=0",
+        "--max-unconfirmed-s=600",
+        "--views-per-minute=1",
+        "--view-burst=2",
+        "--videos-per-hour=3",
+        "--video-burst=4",
+    ])
+    .succeeded();
+    assert!(third.stderr.contains("VIDEO_BURST"), "{third:#?}");
     assert_eq!(env.rows(STORED)[2..], ["3|10|60|1250"]);
+    let limits = ["1|5|14400|30|60|60|100", "2|5|14400|30|60|60|100"];
+    assert_eq!(env.rows(LIMITS)[..2], limits);
+    assert_eq!(env.rows(LIMITS)[2..], ["3|0|600|1|2|3|4"]);
     let audited = env.rows("SELECT action, subject, user_id FROM audit ORDER BY id");
     let subject =
         |version: u32, rules: &str| format!("SET_PLAY_RULES|play rules {version}: {rules}|NULL");
     let expected = [
         subject(
             2,
-            "view window 10 s, ad interval 120 s, maximum playback rate 2",
+            "view window 10 s, ad interval 120 s, maximum playback rate 2, \
+             credit burst 5 s, maximum unconfirmed time 14400 s, views per minute 30, view burst 60, \
+             videos per hour 60, video burst 100",
         ),
         subject(
             3,
-            "view window 10 s, ad interval 60 s, maximum playback rate 1.25",
+            "view window 10 s, ad interval 60 s, maximum playback rate 1.25, \
+             credit burst 0 s, maximum unconfirmed time 600 s, views per minute 1, view burst 2, \
+             videos per hour 3, video burst 4",
         ),
     ];
     assert_eq!(audited, expected);
@@ -127,9 +159,15 @@ fn rules_are_set_and_shown_in_versions() {
     let shown = env.balance(&["rules", "show"]).run().succeeded().stdout;
     assert!(shown.starts_with("version 3, set at 20"), "{shown}");
     for line in [
-        "view window           10 s",
-        "ad interval           60 s",
-        "maximum playback rate 1.25",
+        "view window              10 s",
+        "ad interval              60 s",
+        "maximum playback rate    1.25",
+        "credit burst             0 s",
+        "maximum unconfirmed time 600 s",
+        "views per minute         1\n",
+        "view burst               2\n",
+        "videos per hour          3\n",
+        "video burst              4\n",
     ] {
         assert!(shown.contains(line), "{shown}");
     }
@@ -142,7 +180,8 @@ fn rules_are_set_and_shown_in_versions() {
     assert!(set_at.ends_with('Z'), "{set_at}");
     let expected = serde_json::json!({
         "version": 3, "viewWindowS": 10, "adIntervalS": 60, "maxPlaybackRate": "1.25",
-        "setAt": set_at,
+        "creditBurstS": 0, "maxUnconfirmedS": 600, "viewsPerMinute": 1, "viewBurst": 2,
+        "videosPerHour": 3, "videoBurst": 4, "setAt": set_at,
     });
     assert_eq!(json, expected);
 }
@@ -156,6 +195,13 @@ fn invalid_rules_are_rejected() {
         (&["--ad-interval-s", "0"], "--ad-interval-s"),
         (&["--max-playback-rate", "100.5"], "0 to 100"),
         (&["--max-playback-rate", "fast"], "0 to 100"),
+        (&["--credit-burst-s", "3601"], "--credit-burst-s"),
+        (&["--max-unconfirmed-s", "0"], "--max-unconfirmed-s"),
+        (&["--max-unconfirmed-s", "86401"], "--max-unconfirmed-s"),
+        (&["--views-per-minute", "0"], "--views-per-minute"),
+        (&["--view-burst", "100001"], "--view-burst"),
+        (&["--videos-per-hour", "0"], "--videos-per-hour"),
+        (&["--video-burst", "100001"], "--video-burst"),
         (&["now"], "now"),
     ] {
         let all = [&["rules", "set"], args].concat();

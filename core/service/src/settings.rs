@@ -1,6 +1,6 @@
 //! Settings that are stored in the database, because its rows depend on them.
 
-use balance_domain::calendar::BusinessTimezone;
+use balance_domain::{calendar::BusinessTimezone, playback::PlayRules};
 use balance_store::{
     Store, StoreError,
     playback::{RulesChange, RulesVersion},
@@ -98,39 +98,67 @@ pub async fn play_rules(
     given: &RulesChange,
 ) -> Result<RulesVersion, StoredSettingError> {
     let stored = store.play_rules_or_insert(given).await?;
-    let (rules, version) = (stored.rules, stored.version);
-    let number = |given: Option<u32>, stored: u32| {
-        let given = given.filter(|given| *given != stored);
-        given.map(|given| (given.to_string(), stored.to_string()))
-    };
-    let rate = given
-        .playback_rate
-        .filter(|rate| *rate != rules.playback_rate);
-    let differences = [
+    match rule_differences(given, &stored.rules).into_iter().next() {
+        None => Ok(stored),
+        Some(RuleDifference {
+            name,
+            option,
+            given,
+            stored: of_database,
+        }) => Err(StoredSettingError::OtherRule {
+            name,
+            option,
+            given,
+            stored: of_database,
+            version: stored.version,
+        }),
+    }
+}
+
+/// A rule of plays that differs from another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleDifference {
+    /// The setting.
+    pub name: &'static str,
+    /// The option of `balance rules set`.
+    pub option: &'static str,
+    pub given: String,
+    pub stored: String,
+}
+
+/// Returns the given rules that differ from others.
+#[must_use]
+pub fn rule_differences(given: &RulesChange, rules: &PlayRules) -> Vec<RuleDifference> {
+    let rate = (
+        "MAX_PLAYBACK_RATE",
+        "--max-playback-rate",
+        given.playback_rate.map(|rate| rate.to_string()),
+        rules.playback_rate.to_string(),
+    );
+    let numbers = [
         (
             "VIEW_WINDOW_S",
             "--view-window-s",
-            number(given.view_window_s, rules.view_window_s),
+            given.view_window_s,
+            rules.view_window_s,
         ),
         (
             "AD_INTERVAL_S",
             "--ad-interval-s",
-            number(given.ad_interval_s, rules.ad_interval_s),
-        ),
-        (
-            "MAX_PLAYBACK_RATE",
-            "--max-playback-rate",
-            rate.map(|rate| (rate.to_string(), rules.playback_rate.to_string())),
+            given.ad_interval_s,
+            rules.ad_interval_s,
         ),
         (
             "CREDIT_BURST_S",
             "--credit-burst-s",
-            number(given.credit_burst_s, rules.credit_burst_s),
+            given.credit_burst_s,
+            rules.credit_burst_s,
         ),
         (
             "MAX_UNCONFIRMED_S",
             "--max-unconfirmed-s",
-            number(given.max_unconfirmed_s, rules.max_unconfirmed_s),
+            given.max_unconfirmed_s,
+            rules.max_unconfirmed_s,
         ),
         (
             "MIN_WATCH_S",
@@ -140,36 +168,43 @@ pub async fn play_rules(
         (
             "VIEWS_PER_MINUTE",
             "--views-per-minute",
-            number(given.views_per_minute, rules.views_per_minute),
+            given.views_per_minute,
+            rules.views_per_minute,
         ),
         (
             "VIEW_BURST",
             "--view-burst",
-            number(given.view_burst, rules.view_burst),
+            given.view_burst,
+            rules.view_burst,
         ),
         (
             "VIDEOS_PER_HOUR",
             "--videos-per-hour",
-            number(given.videos_per_hour, rules.videos_per_hour),
+            given.videos_per_hour,
+            rules.videos_per_hour,
         ),
         (
             "VIDEO_BURST",
             "--video-burst",
-            number(given.video_burst, rules.video_burst),
+            given.video_burst,
+            rules.video_burst,
         ),
     ];
-    for (name, option, difference) in differences {
-        if let Some((given, stored)) = difference {
-            return Err(StoredSettingError::OtherRule {
-                name,
-                option,
-                given,
-                stored,
-                version,
-            });
-        }
-    }
-    Ok(stored)
+    let numbers = numbers.map(|(name, option, given, stored)| {
+        let given = given.map(|given| given.to_string());
+        (name, option, given, stored.to_string())
+    });
+    let all = numbers.into_iter().chain([rate]);
+    let differing = all.filter_map(|(name, option, given, stored)| {
+        let given = given.filter(|given| *given != stored)?;
+        Some(RuleDifference {
+            name,
+            option,
+            given,
+            stored,
+        })
+    });
+    differing.collect()
 }
 
 /// Returns the number of shards of a database's plays. The first start stores `given`.

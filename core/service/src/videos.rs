@@ -1,7 +1,10 @@
 //! Videos and ads.
 
 use crate::listing::Listing;
-use balance_domain::videos::{AdId, MAX_ADS, MAX_DURATION_S, Title, VideoId};
+use balance_domain::{
+    playback::TooMany,
+    videos::{AdId, MAX_ADS, MAX_DURATION_S, Title, VideoId},
+};
 use balance_store::{
     Store, StoreError,
     videos::{Ad, Created, Creation, ListedVideo, NewVideo, VideoOrder, VideoQuery},
@@ -21,6 +24,8 @@ pub enum VideoError {
     KeyReused,
     #[error("{MAX_ADS} ads are registered, the maximum number")]
     TooManyAds,
+    #[error("the account registered too many videos")]
+    TooManyVideos(TooMany),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -40,8 +45,8 @@ impl Videos {
     /// Registers a video. `duration_s` is 1 to [`MAX_DURATION_S`] seconds.
     ///
     /// # Errors
-    /// If the title or the duration is invalid, the key was used for a different request, or the
-    /// store fails.
+    /// If the title or the duration is invalid, the key was used for a different request, the account has
+    /// registered too many videos, or the store fails.
     pub async fn register(
         &self,
         creation: &Creation,
@@ -132,5 +137,6 @@ fn created_id<T>(created: Created<T>) -> Result<T, VideoError> {
         Created::Id(id) => Ok(id),
         Created::KeyReused => Err(VideoError::KeyReused),
         Created::Full => Err(VideoError::TooManyAds),
+        Created::TooMany(limit) => Err(VideoError::TooManyVideos(limit)),
     }
 }

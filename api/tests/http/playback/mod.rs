@@ -1,4 +1,5 @@
 //! Plays and pauses.
 
+mod limits;
 mod plays;
 mod view_window;

@@ -4,3 +4,4 @@ mod fixtures;
 mod formats;
 mod pages;
 mod sums;
+mod suppressed;

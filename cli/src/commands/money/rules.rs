@@ -5,6 +5,7 @@ use crate::{
     output, progress,
     wiring::App,
 };
+use balance_service::settings::rule_differences;
 use balance_store::operations::Actor;
 use std::process::ExitCode;
 
@@ -25,7 +26,7 @@ pub(in crate::commands) async fn run(app: &App, rules: Rules) -> anyhow::Result<
 
 async fn set(app: &App, new: NewRules) -> anyhow::Result<()> {
     // In a new database, the settings are version 1 and the options version 2.
-    let given = app.settings.playback.given_rules();
+    let given = app.settings.playback.rules.given();
     let before = app.store.play_rules_or_insert(&given).await?;
     let change = new.change();
     let stored = app.store.set_play_rules(&change, &Actor::Console).await?;
@@ -35,9 +36,12 @@ async fn set(app: &App, new: NewRules) -> anyhow::Result<()> {
         return Ok(());
     }
     output::line(&format!("stored version {version}: {}", stored.rules));
-    progress::line(
-        "running processes use it within seconds; a process whose VIEW_WINDOW_S, AD_INTERVAL_S or \
-         MAX_PLAYBACK_RATE differs is rejected at its next start",
-    );
+    let changed = rule_differences(&change, &before.rules);
+    let names: Vec<&str> = changed.iter().map(|rule| rule.name).collect();
+    progress::line(&format!(
+        "running processes use it within seconds; a process with another value of {} is rejected at \
+         its next start",
+        names.join(", ")
+    ));
     Ok(())
 }

@@ -23,6 +23,12 @@ fn bad_settings_are_reported_before_a_database_is_created() {
         ("PARTITIONS", "10001", "--partitions"),
         ("VIEW_WINDOW_S", "-1", "--view-window-s"),
         ("AD_INTERVAL_S", "0", "--ad-interval-s"),
+        ("CREDIT_BURST_S", "3601", "--credit-burst-s"),
+        ("MAX_UNCONFIRMED_S", "0", "--max-unconfirmed-s"),
+        ("VIEWS_PER_MINUTE", "0", "--views-per-minute"),
+        ("VIEW_BURST", "100001", "--view-burst"),
+        ("VIDEOS_PER_HOUR", "0", "--videos-per-hour"),
+        ("VIDEO_BURST", "0", "--video-burst"),
         ("LEASE_S", "soon", "'soon' for '--lease-s"),
         ("LISTEN_ADDR", "here", "--listen"),
         (

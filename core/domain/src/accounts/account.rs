@@ -1,6 +1,7 @@
 //! Accounts: usernames, passwords and roles.
 
-use crate::accounts::UserId;
+use crate::{accounts::UserId, units::SECONDS_PER_DAY};
+use chrono::NaiveDateTime;
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
@@ -154,7 +155,12 @@ pub struct Account {
     pub user_id: UserId,
     pub username: Username,
     pub role: Role,
+    /// The time of its creation, in UTC.
+    pub created_at: NaiveDateTime,
 }
+
+/// The age below which an account is new, in seconds. Its events say so.
+pub const NEW_ACCOUNT_S: i64 = 7 * SECONDS_PER_DAY as i64;
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ mod account;
 mod user;
 
 pub use account::{
-    Account, InvalidInput, MAX_PASSWORD, MAX_USERNAME, MIN_PASSWORD, Password, Role, Username,
+    Account, InvalidInput, MAX_PASSWORD, MAX_USERNAME, MIN_PASSWORD, NEW_ACCOUNT_S, Password, Role,
+    Username,
 };
 pub use user::{User, UserId};

@@ -38,6 +38,18 @@ impl RateLimit {
         Ok(next)
     }
 
+    /// Returns a stored TAT, or the latest one that the limit can have at `now_micros`: a step back of the
+    /// clock, or an earlier rule, leaves later ones. A request then waits for one interval at most.
+    #[must_use]
+    pub const fn bounded(self, tat_micros: i64, now_micros: i64) -> i64 {
+        let latest = now_micros.saturating_add(self.interval_micros.saturating_mul(self.burst));
+        if tat_micros < latest {
+            tat_micros
+        } else {
+            latest
+        }
+    }
+
     /// Returns the interval between two requests, in microseconds.
     #[must_use]
     pub const fn interval_micros(self) -> i64 {
@@ -80,6 +92,8 @@ mod tests {
             let mut taken = Vec::new();
             for step in steps {
                 now += step;
+                prop_assert_eq!(limit.bounded(tat, now), tat);
+                prop_assert_eq!(limit.take(limit.bounded(i64::MAX, now), now), Err(limit.interval_micros));
                 match limit.take(tat, now) {
                     Ok(next) => {
                         tat = next;

@@ -11,7 +11,13 @@ use crate::{
     operations::counters::{Count, IntakeCounters, PlaybackCounters},
     playback::intake::{Intake, IntakeError},
 };
-use balance_domain::{accounts::UserId, clock::Clock, playback::EventId, videos::VideoId};
+use balance_domain::{
+    accounts::{NEW_ACCOUNT_S, UserId},
+    clock::Clock,
+    playback::EventId,
+    units::MICROS_PER_S,
+    videos::VideoId,
+};
 use balance_store::{
     Store, StoreError,
     operations::Generation,
@@ -25,6 +31,23 @@ const MAX_CACHED: u64 = 100_000;
 /// How long a video is cached. Plays of cached videos continue while the database is unavailable.
 /// Owner and duration change only by an import that corrects an undone one, and by a restore.
 const CACHED_FOR: Duration = Duration::from_secs(3_600);
+
+/// The user who plays or pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewerAccount {
+    pub user_id: UserId,
+    /// The time when the account was created, in seconds since 1970 (UTC), if it is known.
+    pub joined_s: Option<i64>,
+}
+
+impl ViewerAccount {
+    /// Returns whether the account is younger than seven days, if its age is known.
+    fn is_new(self, now_micros: i64) -> Option<bool> {
+        let now_s = now_micros.div_euclid(MICROS_PER_S);
+        let joined_s = self.joined_s?;
+        Some(now_s.saturating_sub(joined_s) < NEW_ACCOUNT_S)
+    }
+}
 
 /// The reason why a play or a pause failed.
 #[derive(Debug, thiserror::Error)]
@@ -76,13 +99,13 @@ impl Playback {
     /// If the video does not exist, or the intake fails.
     pub async fn play(
         &self,
-        user_id: UserId,
+        viewer: ViewerAccount,
         video_id: VideoId,
         key: Option<IdempotencyKey>,
     ) -> Result<IntakeAnswer, PlaybackError> {
         let played = async {
             let video = self.facts(video_id).await?;
-            self.accept(user_id, video, Command::Play, key).await
+            self.accept(viewer, video, Command::Play, key).await
         };
         counted(&self.counters.plays, played.await)
     }
@@ -93,7 +116,7 @@ impl Playback {
     /// If the video does not exist, the position is outside of it, or the intake fails.
     pub async fn pause(
         &self,
-        user_id: UserId,
+        viewer: ViewerAccount,
         video_id: VideoId,
         current_s: i64,
         key: Option<IdempotencyKey>,
@@ -107,7 +130,7 @@ impl Playback {
                     duration_s,
                 });
             }
-            self.accept(user_id, video, Command::Pause { current_s }, key)
+            self.accept(viewer, video, Command::Pause { current_s }, key)
                 .await
         };
         counted(&self.counters.pauses, paused.await)
@@ -136,17 +159,18 @@ impl Playback {
 
     async fn accept(
         &self,
-        user_id: UserId,
+        viewer: ViewerAccount,
         video: VideoFacts,
         command: Command,
         key: Option<IdempotencyKey>,
     ) -> Result<IntakeAnswer, PlaybackError> {
         self.check_restore()?;
+        let now_micros = self.clock.now_micros();
         let request = IntakeRequest {
-            event_id: EventId::new(self.clock.now_micros(), rand::random()),
-            user_id,
+            event_id: EventId::new(now_micros, rand::random()),
+            user_id: viewer.user_id,
             video,
-            is_new_account: None,
+            is_new_account: viewer.is_new(now_micros),
             command,
             key,
         };

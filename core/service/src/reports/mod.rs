@@ -12,7 +12,7 @@ use balance_domain::{
 };
 use balance_store::{
     Store, StoreResult,
-    reports::{PeriodTotal, RevenueItem, RevenuePage, TopBy, TopVideo, VideoDay},
+    reports::{PeriodTotal, ReceivedDay, RevenueItem, RevenuePage, TopBy, TopVideo, VideoDay},
 };
 use chrono::NaiveDate;
 use std::sync::Arc;
@@ -190,5 +190,19 @@ impl Reports {
             settled_through,
             days,
         })
+    }
+
+    /// Returns what was counted and suppressed of a video on the days of a range, both ends included. The
+    /// range has at most 366 days.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn received(
+        &self,
+        id: VideoId,
+        range: (NaiveDate, NaiveDate),
+    ) -> StoreResult<Vec<ReceivedDay>> {
+        let settled_through = self.settled_through().await?;
+        self.store.received_days(id, range, settled_through).await
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     },
 };
 use balance_domain::accounts::{Account, Role, UserId, Username};
+use chrono::NaiveDateTime;
 use sqlx::AssertSqlSafe;
 use std::fmt;
 
@@ -65,16 +66,16 @@ impl Store {
     /// Returns the credential of a username. Users registered by imports have none.
     pub async fn credential(&self, username: &Username) -> StoreResult<Option<Credential>> {
         let mut tx = self.db.read().await?;
-        let row: Option<(i64, String, String, String)> = tx
+        let row: Option<(i64, String, String, NaiveDateTime, String)> = tx
             .fetch_optional(
-                "SELECT u.id, u.username, u.role, c.password_hash FROM users u \
+                "SELECT u.id, u.username, u.role, u.created_at, c.password_hash FROM users u \
              JOIN credential c ON c.user_id = u.id WHERE u.username = ?",
                 &params![username.as_str()],
             )
             .await?;
-        row.map(|(id, username, role, hash)| {
+        row.map(|(id, username, role, created_at, hash)| {
             Ok(Credential {
-                account: account(id, &username, &role)?,
+                account: account(id, &username, &role, created_at)?,
                 password_hash: PasswordHash(hash),
             })
         })
@@ -153,6 +154,7 @@ async fn create(
         user_id: UserId(id),
         username: username.clone(),
         role,
+        created_at: now,
     })
 }
 

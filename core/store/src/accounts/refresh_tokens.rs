@@ -9,6 +9,7 @@ use balance_domain::{
     accounts::{Account, UserId},
     units::MICROS_PER_S,
 };
+use chrono::NaiveDateTime;
 use sqlx::AssertSqlSafe;
 
 /// The stored form of a refresh token: its SHA-256 hash, which cannot be used as a token.
@@ -106,13 +107,13 @@ async fn rotate(
     )
     .await?;
     insert(&mut tx, &family, UserId(user_id), next, now_micros).await?;
-    let (username, role): (String, String) = tx
+    let (username, role, created_at): (String, String, NaiveDateTime) = tx
         .fetch_one(
-            "SELECT username, role FROM users WHERE id = ?",
+            "SELECT username, role, created_at FROM users WHERE id = ?",
             &params![user_id],
         )
         .await?;
-    let account = account(user_id, &username, &role)?;
+    let account = account(user_id, &username, &role, created_at)?;
     tx.commit().await?;
     Ok(Rotation::Rotated(account))
 }

@@ -62,6 +62,28 @@ pub struct VideoDay {
     pub total_revenue: Money,
 }
 
+/// What the intake received for a video on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceivedDay {
+    pub date: NaiveDate,
+    /// Counted views.
+    pub view_count: i64,
+    /// Credited seconds.
+    pub total_play_time: i64,
+    pub ad_view_count: i64,
+    pub suppressed: SuppressedCounts,
+}
+
+/// The counts by [`SuppressedReason`](crate::playback::SuppressedReason).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SuppressedCounts {
+    pub repeat: i64,
+    pub own: i64,
+    pub rate: i64,
+    pub capped_s: i64,
+    pub ad_capped: i64,
+}
+
 /// The totals of a period over all videos or those of one creator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PeriodTotal {

@@ -2,14 +2,21 @@
 
 use crate::{
     Store, StoreResult,
+    playback::play_rules,
     sql::{
         new_id::{NewId, next_id},
         retry::on_conflict,
         statement::params,
+        tx::Tx,
     },
     videos::creation_reply::{self, Created, Creation, Earlier},
 };
-use balance_domain::videos::{Title, VideoId};
+use balance_domain::{
+    accounts::UserId,
+    playback::TooMany,
+    videos::{Title, VideoId},
+};
+use sqlx::AssertSqlSafe;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewVideo {
@@ -20,7 +27,7 @@ pub struct NewVideo {
 
 impl Store {
     /// Creates a video owned by the requesting user. A repeated request with the same key returns the
-    /// id of the first one.
+    /// id of the first one, and takes nothing from the account's limit.
     pub async fn create_video(
         &self,
         creation: &Creation,
@@ -44,6 +51,9 @@ async fn create(
         Earlier::Created(id) => return Ok(Created::Id(VideoId(id))),
         Earlier::Different => return Ok(Created::KeyReused),
     }
+    if let Err(limit) = take(&mut tx, creation.user_id).await? {
+        return Ok(Created::TooMany(limit));
+    }
     let now = tx.now();
     tx.execute(
         "INSERT INTO video (id, owner_id, title, duration_s, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -59,4 +69,34 @@ async fn create(
     creation_reply::store(&mut tx, creation, &request, id).await?;
     tx.commit().await?;
     Ok(Created::Id(VideoId(id)))
+}
+
+/// Takes a registration from the limit of an account. Locks the account's row until the commit.
+async fn take(tx: &mut Tx, user_id: UserId) -> StoreResult<Result<(), TooMany>> {
+    let limit = play_rules::required(tx).await?.rules.video_limit();
+    let lock = tx.for_update();
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            AssertSqlSafe(format!(
+                "SELECT video_tat_micros FROM users WHERE id = ?{lock}"
+            )),
+            &params![user_id.0],
+        )
+        .await?;
+    let Some((tat_micros,)) = row else {
+        // The video cannot refer to the account either.
+        return Ok(Ok(()));
+    };
+    let now_micros = tx.now_micros().await?;
+    match limit.take(limit.bounded(tat_micros, now_micros), now_micros) {
+        Ok(next) => {
+            tx.execute(
+                "UPDATE users SET video_tat_micros = ? WHERE id = ?",
+                &params![next, user_id.0],
+            )
+            .await?;
+            Ok(Ok(()))
+        }
+        Err(retry_after_micros) => Ok(Err(TooMany { retry_after_micros })),
+    }
 }

@@ -5,7 +5,7 @@ use crate::{
     playback::IdempotencyKey,
     sql::{statement::params, tx::Tx},
 };
-use balance_domain::{accounts::UserId, units::MICROS_PER_DAY};
+use balance_domain::{accounts::UserId, playback::TooMany, units::MICROS_PER_DAY};
 use sha2::{Digest, Sha256};
 
 /// The user who creates a video or an ad, and the idempotency key of the request.
@@ -25,6 +25,8 @@ pub enum Created<T> {
     KeyReused,
     /// Nothing was created: the maximum number exists.
     Full,
+    /// Nothing was created: the account has created too many in a short time.
+    TooMany(TooMany),
 }
 
 /// An earlier request of the same user with the same key.
