@@ -7,3 +7,5 @@ mod intake_server;
 mod play_rules;
 mod retries;
 pub(crate) mod service;
+mod viewer_model;
+mod viewer_scripts;
