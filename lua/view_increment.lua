@@ -128,8 +128,8 @@ local resumed, counted = text(position or 0), is_own and '0' or '1'
 -- one play of each session of the owner.
 if not is_own or not open_position then
     redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
-        'video', ARGV[6], 'counted', counted, 'rules', ARGV[15], 'new', ARGV[17], 'owner', ARGV[2],
-        'length', ARGV[16])
+        'video', ARGV[6], 'counted', counted, 'rules', ARGV[15], 'owner', ARGV[2],
+        'length', ARGV[16], 'new', ARGV[17])
     record_highest_ids(ARGV[1], ARGV[2], ARGV[6])
 end
 redis.call('HSET', KEYS[4], 'position', resumed)

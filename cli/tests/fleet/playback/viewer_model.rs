@@ -146,8 +146,8 @@ impl Model {
         }
         if !is_own || !was_open {
             self.events.push(format!(
-                "id e kind play user {USER} video {} counted {counted} rules 1 new {} owner {owner} \
-                 length {LENGTH_S}",
+                "id e kind play user {USER} video {} counted {counted} rules 1 owner {owner} \
+                 length {LENGTH_S} new {}",
                 id(video),
                 flag(step.is_new)
             ));
