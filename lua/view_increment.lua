@@ -9,13 +9,15 @@
 -- ARGV[4]   increment of the count for a view
 -- Returns -1 for the owner, -2 for a repeat, else the count as GET returns it.
 --
--- With the following keys and arguments it also opens the session and appends the event to the
--- stream. It adds to the suppressed counts and stores the reply:
+-- With the following keys and arguments, and the functions of viewer.lua, it also opens the session
+-- within the viewer's budgets and appends the event to the stream. It adds to the suppressed counts and
+-- stores the reply:
 -- KEYS[3]   stream of events
--- KEYS[4]   session of user and video: hash of position (s), since (microseconds), open (0 or 1)
+-- KEYS[4]   session of user and video: hash of position (s)
 -- KEYS[5]   suppressed counts of the day: hash of counts by video and reason
 -- KEYS[6]   stored reply for the client's idempotency key
 -- KEYS[7]   highest assigned ids: hash of user and video
+-- KEYS[8]   budgets and open sessions of the viewer: hash, see viewer.lua
 -- ARGV[5]   event id
 -- ARGV[6]   video
 -- ARGV[7]   lifetime of positions, in seconds
@@ -28,9 +30,34 @@
 -- ARGV[14]  tolerance between clocks, in milliseconds
 -- ARGV[15]  version of the rules of plays
 -- ARGV[16]  the video's length, in seconds
--- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'backlog', entries, known},
--- {'reused'}, {'missing'} (the stream), {'clock', milliseconds} (of this server, if the process has
--- another time) or {'ahead', last id, milliseconds} (the stream is ahead of this server's clock).
+-- ARGV[17]  whether the viewer's account is new: 1, 0, or empty if that is unknown
+-- ARGV[18]  lifetime of the viewer's budgets, in seconds
+-- ARGV[19]  interval of the limit of views, in microseconds
+-- ARGV[20]  burst of the limit of views
+-- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'too many', milliseconds
+-- left}, {'backlog', entries, known}, {'reused'}, {'missing'} (the stream), {'clock', milliseconds} (of
+-- this server, if the process has another time) or {'ahead', last id, milliseconds} (the stream is ahead
+-- of this server's clock).
+local is_own = ARGV[1] == ARGV[2]
+
+local function count_view()
+    if tonumber(ARGV[3]) > 0 then
+        redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[3])
+    end
+    redis.call('INCRBY', KEYS[1], ARGV[4])
+end
+
+if #KEYS == 2 then
+    if is_own then
+        return -1
+    end
+    if redis.call('EXISTS', KEYS[2]) == 1 then
+        return -2
+    end
+    count_view()
+    return redis.call('GET', KEYS[1])
+end
+
 -- The range of the ids that Balance assigns (core/domain/src/ids.rs), exact as numbers of Lua.
 local FIRST_ASSIGNED, LAST_ASSIGNED = 8000000000000000, 9007199254740991
 
@@ -38,17 +65,26 @@ local function is_assigned(id)
     return tonumber(id) >= FIRST_ASSIGNED and tonumber(id) <= LAST_ASSIGNED
 end
 
-local is_whole = #KEYS > 2
-local is_own = ARGV[1] == ARGV[2]
-
-if not is_whole and is_own then
-    return -1
+-- A database that was restored from a backup must not assign these ids again.
+local function record_highest_ids(user, owner, video)
+    local highest = redis.call('HMGET', KEYS[7], 'user', 'video')
+    local highest_user, highest_video = tonumber(highest[1] or 0), tonumber(highest[2] or 0)
+    for _, id in ipairs({user, owner}) do
+        if is_assigned(id) and tonumber(id) > highest_user then
+            highest_user = tonumber(id)
+            redis.call('HSET', KEYS[7], 'user', id)
+        end
+    end
+    if is_assigned(video) and tonumber(video) > highest_video then
+        redis.call('HSET', KEYS[7], 'video', video)
+    end
 end
+
 -- A missing stream is lost, or on another server.
-if is_whole and redis.call('EXISTS', KEYS[3]) == 0 then
+if redis.call('EXISTS', KEYS[3]) == 0 then
     return {'missing'}
 end
-if is_whole and ARGV[9] ~= '' then
+if ARGV[9] ~= '' then
     local known = redis.call('HMGET', KEYS[6], 'request', 'position', 'counted')
     if known[1] then
         if known[1] ~= ARGV[9] then
@@ -57,29 +93,12 @@ if is_whole and ARGV[9] ~= '' then
         return {'playing', known[2], known[3]}
     end
 end
-
--- The ID of an entry decides its day, and IDs never decrease. A wrong clock is found before the first
--- write, as in pause.lua.
-local time
-if is_whole then
-    time = redis.call('TIME')
-    local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-    if math.abs(now_ms - tonumber(ARGV[13])) > tonumber(ARGV[14]) then
-        return {'clock', string.format('%.0f', now_ms)}
-    end
-    local info = redis.call('XINFO', 'STREAM', KEYS[3])
-    for i = 1, #info, 2 do
-        if info[i] == 'last-generated-id'
-            and tonumber(string.match(info[i + 1], '^(%d+)-')) > now_ms + tonumber(ARGV[14]) then
-            return {'ahead', info[i + 1], string.format('%.0f', now_ms)}
-        end
-    end
+local now, wrong_clock = checked_time(KEYS[3], ARGV[13], ARGV[14])
+if wrong_clock then
+    return wrong_clock
 end
 
 if not is_own and redis.call('EXISTS', KEYS[2]) == 1 then
-    if not is_whole then
-        return -2
-    end
     -- After a step back of the clock the key lives longer than its window, whose length is its value.
     -- Version 0.1 stored 1 for every length.
     local left, window_s = redis.call('PTTL', KEYS[2]), tonumber(redis.call('GET', KEYS[2]))
@@ -87,76 +106,42 @@ if not is_own and redis.call('EXISTS', KEYS[2]) == 1 then
         redis.call('EXPIRE', KEYS[2], window_s)
         left = window_s * 1000
     end
-    redis.call('HINCRBY', KEYS[5], ARGV[6] .. ':repeat', 1)
-    redis.call('EXPIRE', KEYS[5], ARGV[8])
+    suppress(KEYS[5], ARGV[6], 'repeat', 1, ARGV[8])
     return {'repeat', left}
 end
 
-local position = '0'
-if is_whole then
-    -- Counts unread entries and entries that were read but not acknowledged, as pause.lua does.
-    local waiting, is_known = redis.call('XLEN', KEYS[3]), false
-    for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[3])) do
-        local group = {}
-        for i = 1, #of_group, 2 do
-            group[of_group[i]] = of_group[i + 1]
-        end
-        -- The lag is unknown while a deleted entry lies ahead of the group. Then every entry of the
-        -- stream counts as waiting, and the caller restores the lag (restore_lag.lua).
-        if group['name'] == ARGV[12] and group['lag'] then
-            waiting, is_known = group['lag'] + group['pending'], true
-        end
-    end
-    if waiting >= tonumber(ARGV[11]) then
-        return {'backlog', waiting, is_known and '1' or '0'}
-    end
-    local last = redis.call('HMGET', KEYS[4], 'position', 'since')
-    position = last[1] or '0'
-    -- A session's time never decreases, even if the server's clock does: that time would count
-    -- twice. A time of the future is that of a wrong clock.
-    local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-    local since = tonumber(last[2] or 0)
-    if since <= now + tonumber(ARGV[14]) * 1000 then
-        now = math.max(now, since)
-    end
-    -- The first write. Redis does not roll back a script that fails after it.
+local viewer, open_position, position = read_viewer(KEYS[8], KEYS[4], ARGV[6], now, ARGV[14])
+local views, wait_ms = take(viewer.views, viewer.last, tonumber(ARGV[19]), tonumber(ARGV[20]))
+if not views then
+    suppress(KEYS[5], ARGV[6], 'rate', 1, ARGV[8])
+    return {'too many', wait_ms}
+end
+local full = full_backlog(KEYS[3], ARGV[12], ARGV[11])
+if full then
+    return full
+end
+viewer.views = views
+open_session(viewer, ARGV[6], viewer.last)
+local resumed, counted = text(position or 0), is_own and '0' or '1'
+
+-- The event is the first write. Redis does not roll back a script that fails after it. The history has
+-- one play of each session of the owner.
+if not is_own or not open_position then
     redis.call('XADD', KEYS[3], '*', 'id', ARGV[5], 'kind', 'play', 'user', ARGV[1],
-        'video', ARGV[6], 'counted', is_own and '0' or '1', 'rules', ARGV[15], 'owner', ARGV[2],
-        'length', ARGV[16])
-    -- A database that was restored from a backup must not assign these ids again.
-    local highest = redis.call('HMGET', KEYS[7], 'user', 'video')
-    local highest_user, highest_video = tonumber(highest[1] or 0), tonumber(highest[2] or 0)
-    for _, text in ipairs({ARGV[1], ARGV[2]}) do
-        if is_assigned(text) and tonumber(text) > highest_user then
-            highest_user = tonumber(text)
-            redis.call('HSET', KEYS[7], 'user', text)
-        end
-    end
-    if is_assigned(ARGV[6]) and tonumber(ARGV[6]) > highest_video then
-        redis.call('HSET', KEYS[7], 'video', ARGV[6])
-    end
-    redis.call('HSET', KEYS[4], 'position', position, 'since', string.format('%.0f', now),
-        'open', '1')
-    redis.call('EXPIRE', KEYS[4], ARGV[7])
-    if is_own then
-        redis.call('HINCRBY', KEYS[5], ARGV[6] .. ':own', 1)
-        redis.call('EXPIRE', KEYS[5], ARGV[8])
-    end
+        'video', ARGV[6], 'counted', counted, 'rules', ARGV[15], 'owner', ARGV[2],
+        'length', ARGV[16], 'new', ARGV[17])
+    record_highest_ids(ARGV[1], ARGV[2], ARGV[6])
 end
-
-if not is_own then
-    if tonumber(ARGV[3]) > 0 then
-        redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[3])
-    end
-    redis.call('INCRBY', KEYS[1], ARGV[4])
+redis.call('HSET', KEYS[4], 'position', resumed)
+redis.call('EXPIRE', KEYS[4], ARGV[7])
+write_viewer(viewer, KEYS[8], KEYS[4], ARGV[18])
+if is_own then
+    suppress(KEYS[5], ARGV[6], 'own', 1, ARGV[8])
+else
+    count_view()
 end
-if not is_whole then
-    return redis.call('GET', KEYS[1])
-end
-
-local counted = is_own and '0' or '1'
 if ARGV[9] ~= '' then
-    redis.call('HSET', KEYS[6], 'request', ARGV[9], 'position', position, 'counted', counted)
+    redis.call('HSET', KEYS[6], 'request', ARGV[9], 'position', resumed, 'counted', counted)
     redis.call('EXPIRE', KEYS[6], ARGV[10])
 end
-return {'playing', position, counted}
+return {'playing', resumed, counted}

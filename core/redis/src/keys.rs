@@ -1,7 +1,8 @@
 //! Keys of the intake in Redis. All keys of a viewer are on one shard, which never changes. Each key
 //! begins with the identity of the event stream, so that fleets on one server do not meet.
 //!
-//! Stored names: `gate` is the view window, `refused` the suppressed counts, and `answer` the stored
+//! Stored names: `gate` is the view window, `session` the position of a user in a video, `viewer` the
+//! budgets and open sessions of a user, `refused` the suppressed counts, and `answer` the stored
 //! reply. The consumer group `drain` is that of the event writers. The letter before a shard's number
 //! is the layout: `u` by viewer, `s` by video.
 
@@ -118,7 +119,7 @@ pub(crate) fn by_viewer(identity: &StreamIdentity, key: &str, shards: u16) -> Op
     Some(shard.key(name))
 }
 
-/// The keys of one user and video.
+/// The keys of a request of one user about one video.
 pub(crate) struct RequestKeys<'a> {
     pub(crate) shard: Shard<'a>,
     request: &'a IntakeRequest,
@@ -148,6 +149,11 @@ impl<'a> RequestKeys<'a> {
 
     pub(crate) fn session(&self) -> String {
         self.of_pair("session")
+    }
+
+    /// Returns the key of the viewer's budgets and open sessions.
+    pub(crate) fn viewer(&self) -> String {
+        self.shard.key(&format!("viewer:{}", self.request.user_id))
     }
 
     /// Returns the key of the stored reply for an idempotency key, which is unique for each user. The

@@ -207,17 +207,20 @@ async fn windows_and_sessions_of_the_future_last_no_longer_than_others() {
         );
         assert!(after > before - 20_000, "{after} of {before}");
     }
+    let viewer = format!("{{{IDENTITY}:u0}}:viewer:10");
     for name in ["pause", "play"] {
-        let future = (now_ms() + 3 * DAY_MS) * 1_000;
-        command(&["HSET", &key("session"), "since", &future.to_string()]);
+        let future = ((now_ms() + 3 * DAY_MS) * 1_000).to_string();
+        let open = format!("1:{future}:{future}:0");
+        command(&["HSET", &viewer, "last", &future, "open", &open]);
         if name == "play" {
             command(&["DEL", &key("gate")]);
             accept(Command::Play).await;
         } else {
             accept(Command::Pause { current_s: 2 }).await;
         }
-        let since = command(&["HGET", &key("session"), "since"]);
-        let since_ms = since[0].parse::<i64>().unwrap() / 1_000;
+        let open = command(&["HGET", &viewer, "open"]);
+        let since = open[0].split(':').nth(1).unwrap();
+        let since_ms = since.parse::<i64>().unwrap() / 1_000;
         assert!((since_ms - now_ms()).abs() < 60_000, "{name}");
     }
 }

@@ -42,13 +42,15 @@ fn register_ad(env: &TestEnv) {
         .execute("INSERT INTO ad (id, title, created_at) VALUES (3, 'ad', NOW(6))");
 }
 
-/// Returns the fields of the newest entry from the ads on: of a pause.
+/// Returns the ads and the rules of the newest entry, if it is a pause.
 fn newest_pause(env: &TestEnv) -> Vec<String> {
     let key = env.stream(0);
     let command = ["XREVRANGE", &key, "+", "-", "COUNT", "1"];
     let mut fields = env.servers.redis.command(env.number, &command);
     let ads = fields.iter().position(|field| field == "ads");
-    fields.split_off(ads.unwrap_or(fields.len()))
+    let mut fields = fields.split_off(ads.unwrap_or(fields.len()));
+    fields.truncate(4);
+    fields
 }
 
 /// New viewers watch until a pause has these fields.

@@ -43,10 +43,18 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// Lifetime of suppressed counts, in seconds.
 const SUPPRESSED_S: i64 = SUPPRESSED_DAYS as i64 * SECONDS_PER_DAY as i64;
 
-static PLAY: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../../lua/view_increment.lua")));
-static PAUSE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../../lua/pause.lua")));
+static PLAY: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("../../../../lua/viewer.lua"),
+        include_str!("../../../../lua/view_increment.lua")
+    ))
+});
+static PAUSE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("../../../../lua/viewer.lua"),
+        include_str!("../../../../lua/pause.lua")
+    ))
+});
 
 /// The settings of the intake of a fleet.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +111,7 @@ impl RedisIntake {
         let keys = RequestKeys::new(request, &self.identity, self.settings.shards);
         let active = self.rules.current();
         let (rules, lifetimes) = (active.current.rules, self.settings.lifetimes);
+        let limit = rules.view_limit();
         let mut call = PLAY.key(keys.view_count());
         call.key(keys.view_window())
             .key(keys.shard.stream())
@@ -110,6 +119,7 @@ impl RedisIntake {
             .key(self.suppressed(&keys)?)
             .key(keys.reply())
             .key(keys.shard.highest_ids())
+            .key(keys.viewer())
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(rules.view_window_s)
@@ -125,7 +135,11 @@ impl RedisIntake {
             .arg(self.now_ms())
             .arg(TOLERANCE_MS)
             .arg(active.current.version)
-            .arg(request.video.duration_s);
+            .arg(request.video.duration_s)
+            .arg(account_age(request))
+            .arg(lifetimes.budget_ttl_s(rules.view_window_s))
+            .arg(limit.interval_micros())
+            .arg(limit.burst());
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
@@ -134,6 +148,9 @@ impl RedisIntake {
             }),
             ["repeat", left_ms] => Ok(IntakeAnswer::Repeat {
                 retry_after_ms: number(left_ms)?.max(1),
+            }),
+            ["too many", left_ms] => Ok(IntakeAnswer::TooManyViews {
+                retry_after_ms: number(left_ms)?,
             }),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             _ => Err(self.rejection(&reply)),
@@ -155,6 +172,7 @@ impl RedisIntake {
         call.key(keys.session())
             .key(self.suppressed(&keys)?)
             .key(keys.reply())
+            .key(keys.viewer())
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(request.video.id.0)
@@ -172,7 +190,11 @@ impl RedisIntake {
             .arg(TOLERANCE_MS)
             .arg(active.current.version)
             .arg(rules.ad_interval_s)
-            .arg(ads_up_to(current_s, interval, &active.ads));
+            .arg(ads_up_to(current_s, interval, &active.ads))
+            .arg(account_age(request))
+            .arg(lifetimes.budget_ttl_s(rules.view_window_s))
+            .arg(rules.credit_burst_s)
+            .arg(rules.max_unconfirmed_s);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {
@@ -180,6 +202,9 @@ impl RedisIntake {
                 is_finished: finished == "1",
             }),
             ["no session"] => Ok(IntakeAnswer::NoSession),
+            ["too many", left_ms] => Ok(IntakeAnswer::TooManyPauses {
+                retry_after_ms: number(left_ms)?,
+            }),
             ["reused"] => Ok(IntakeAnswer::KeyReused),
             _ => Err(self.rejection(&reply)),
         }
@@ -262,6 +287,15 @@ fn fingerprint(request: &IntakeRequest) -> String {
     match &request.key {
         Some(_) => request.fingerprint(),
         None => String::new(),
+    }
+}
+
+/// Returns the field `new` of the event; empty if the age of the account is unknown.
+fn account_age(request: &IntakeRequest) -> &'static str {
+    match request.is_new_account {
+        Some(true) => "1",
+        Some(false) => "0",
+        None => "",
     }
 }
 

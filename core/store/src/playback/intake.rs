@@ -163,7 +163,10 @@ impl<'a> Group<'a> {
                 });
             }
         };
-        let resume_at_s = self.position_s(request).await?.unwrap_or(0);
+        let position_s = self.position_s(request).await?;
+        // A session whose position has expired is closed.
+        let was_open = was_open && position_s.is_some();
+        let resume_at_s = position_s.unwrap_or(0);
         viewer_budget::store(&mut self.tx, request.user_id, &viewer).await?;
         self.store_position(request, resume_at_s).await?;
         if is_own {
