@@ -6,6 +6,7 @@
 -- KEYS[3]   suppressed counts of the day: hash of counts by video and reason
 -- KEYS[4]   stored reply for the client's idempotency key
 -- KEYS[5]   budgets and open sessions of the viewer: hash, see viewer.lua
+-- KEYS[6]   view count of the video
 -- ARGV[1]   user
 -- ARGV[2]   owner
 -- ARGV[3]   video
@@ -29,6 +30,7 @@
 -- ARGV[20]  lifetime of the viewer's budgets, in seconds
 -- ARGV[21]  seconds that may be credited beyond the elapsed time
 -- ARGV[22]  longest time since the last contact that a pause uses, in seconds, at most 86,400
+-- ARGV[23]  seconds that a session must be credited before its view counts
 -- Returns {'paused', credited, finished}, {'no session'}, {'too many', milliseconds left}, {'backlog',
 -- entries, known}, {'reused'}, {'missing'} (the stream), {'clock', milliseconds} (of this server, if the
 -- process has another time) or {'ahead', last id, milliseconds} (the stream is ahead of this server's
@@ -104,11 +106,17 @@ for _, other in ipairs(viewer.open) do
     end
 end
 viewer.credit = math.max(viewer.credit, used)
+-- A view counts once its session was watched long enough, or for the length of the video.
+local uncounted, is_counted = session.uncounted, false
+if uncounted >= 0 then
+    uncounted = uncounted + credited
+    is_counted = uncounted >= math.min(tonumber(ARGV[23]), tonumber(ARGV[6]))
+end
 if is_finished then
     table.remove(viewer.open, place)
 elseif is_recorded then
     session.since, session.credit = now, math.max(viewer.credit, now)
-    session.pause = pause_tat
+    session.pause, session.uncounted = pause_tat, is_counted and -1 or uncounted
 end
 
 -- The ads of the slots in (position, position + credited], as core/domain/src/videos/ad.rs chooses them,
@@ -129,10 +137,16 @@ viewer.ads = math.min(stock - ad_views * interval, MAX_AD_VIEWS * interval)
 
 -- The event is the first write. Redis does not roll back a script that fails after it.
 if is_recorded then
-    redis.call('XADD', KEYS[1], '*', 'id', ARGV[4], 'kind', 'pause', 'user', ARGV[1],
-        'video', ARGV[3], 'from', text(position), 'credited', text(credited),
-        'reported', text(watched), 'ads', table.concat(shown, ','), 'rules', ARGV[16],
-        'new', ARGV[19])
+    local event = {'id', ARGV[4], 'kind', 'pause', 'user', ARGV[1], 'video', ARGV[3],
+        'from', text(position), 'credited', text(credited), 'reported', text(watched),
+        'ads', table.concat(shown, ','), 'rules', ARGV[16], 'new', ARGV[19]}
+    if is_counted then
+        event[#event + 1], event[#event + 2] = 'counted', '1'
+    end
+    redis.call('XADD', KEYS[1], '*', unpack(event))
+end
+if is_counted then
+    redis.call('INCR', KEYS[6])
 end
 write_viewer(viewer, KEYS[5], KEYS[2], ARGV[20])
 if is_finished then

@@ -34,17 +34,17 @@
 -- ARGV[18]  lifetime of the viewer's budgets, in seconds
 -- ARGV[19]  interval of the limit of views, in microseconds
 -- ARGV[20]  burst of the limit of views
+-- ARGV[21]  seconds that a session must be credited before its view counts; 0: a view counts at its play
 -- Returns {'playing', position, counted}, {'repeat', milliseconds left}, {'too many', milliseconds
 -- left}, {'backlog', entries, known}, {'reused'}, {'missing'} (the stream), {'clock', milliseconds} (of
 -- this server, if the process has another time) or {'ahead', last id, milliseconds} (the stream is ahead
 -- of this server's clock).
 local is_own = ARGV[1] == ARGV[2]
 
-local function count_view()
+local function open_window()
     if tonumber(ARGV[3]) > 0 then
         redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[3])
     end
-    redis.call('INCRBY', KEYS[1], ARGV[4])
 end
 
 if #KEYS == 2 then
@@ -54,7 +54,8 @@ if #KEYS == 2 then
     if redis.call('EXISTS', KEYS[2]) == 1 then
         return -2
     end
-    count_view()
+    open_window()
+    redis.call('INCRBY', KEYS[1], ARGV[4])
     return redis.call('GET', KEYS[1])
 end
 
@@ -121,8 +122,10 @@ if full then
     return full
 end
 viewer.views = views
-open_session(viewer, ARGV[6], viewer.last)
-local resumed, counted = text(position or 0), is_own and '0' or '1'
+-- The pause that credits enough seconds counts the view of a session with uncounted seconds.
+local is_counted = not is_own and tonumber(ARGV[21]) == 0
+open_session(viewer, ARGV[6], viewer.last, (is_own or is_counted) and -1 or 0)
+local resumed, counted = text(position or 0), is_counted and '1' or '0'
 
 -- The event is the first write. Redis does not roll back a script that fails after it. The history has
 -- one play of each session of the owner.
@@ -138,7 +141,10 @@ write_viewer(viewer, KEYS[8], KEYS[4], ARGV[18])
 if is_own then
     suppress(KEYS[5], ARGV[6], 'own', 1, ARGV[8])
 else
-    count_view()
+    open_window()
+end
+if is_counted then
+    redis.call('INCRBY', KEYS[1], ARGV[4])
 end
 if ARGV[9] ~= '' then
     redis.call('HSET', KEYS[6], 'request', ARGV[9], 'position', resumed, 'counted', counted)

@@ -3,7 +3,8 @@
 --
 -- The hash of a viewer has the fields last, credit and views (instants in microseconds since 1970; 0
 -- before the first request), ads (seconds; absent before the first pause) and open: a text of
--- video:since:credit:pause for each open session, separated by commas.
+-- video:since:credit:pause:uncounted for each open session, separated by commas. The last number is the
+-- credited seconds of a session whose view does not count yet, otherwise -1.
 --
 -- All numbers are whole. Those that decide are below 2^53, so that Lua calculates them exactly.
 local MAX_OPEN_SESSIONS = 32
@@ -72,7 +73,7 @@ local function find_session(viewer, video)
 end
 
 -- Opens the session of a video anew. If there are too many, closes the one with the oldest contact.
-local function open_session(viewer, video, since)
+local function open_session(viewer, video, since, uncounted)
     local at = find_session(viewer, video)
     if not at and #viewer.open >= MAX_OPEN_SESSIONS then
         at = 1
@@ -85,8 +86,8 @@ local function open_session(viewer, video, since)
     if at then
         table.remove(viewer.open, at)
     end
-    viewer.open[#viewer.open + 1] =
-        {video = video, since = since, credit = math.max(viewer.credit, since), pause = 0}
+    viewer.open[#viewer.open + 1] = {video = video, since = since,
+        credit = math.max(viewer.credit, since), pause = 0, uncounted = uncounted}
 end
 
 -- Advances the viewer's time to now. After a small step back of the clock it stands still. After a
@@ -117,13 +118,14 @@ local function read_viewer(key, session_key, video, now, tolerance_ms)
         open = {},
     }
     local tolerance = tonumber(tolerance_ms) * 1000
-    for id, since, credit, pause in
-        string.gmatch(stored[5] or '', '(%d+):(%-?%d+):(%-?%d+):(%-?%d+)') do
+    for id, since, credit, pause, uncounted in
+        string.gmatch(stored[5] or '', '(%d+):(%-?%d+):(%-?%d+):(%-?%d+):(%-?%d+)') do
         viewer.open[#viewer.open + 1] = {
             video = id,
             since = tonumber(since),
             credit = tonumber(credit),
             pause = tonumber(pause),
+            uncounted = tonumber(uncounted),
         }
     end
     advance(viewer, now, tolerance)
@@ -136,7 +138,7 @@ local function read_viewer(key, session_key, video, now, tolerance_ms)
             since = viewer.last
         end
         viewer.last = math.max(viewer.last, since)
-        open_session(viewer, video, since)
+        open_session(viewer, video, since, -1)
     end
     local position = session[1] and tonumber(session[1])
     return viewer, find_session(viewer, video) and position, position
@@ -146,8 +148,8 @@ end
 local function write_viewer(viewer, key, session_key, ttl)
     local open = {}
     for i, session in ipairs(viewer.open) do
-        open[i] = string.format('%s:%.0f:%.0f:%.0f', session.video, session.since, session.credit,
-            session.pause)
+        open[i] = string.format('%s:%.0f:%.0f:%.0f:%.0f', session.video, session.since,
+            session.credit, session.pause, session.uncounted)
     end
     local fields = {'last', text(viewer.last), 'credit', text(viewer.credit),
         'views', text(viewer.views), 'open', table.concat(open, ',')}

@@ -38,6 +38,9 @@ struct PlayRulesView {
     credit_burst_s: i64,
     /// The longest time since the last play or pause of a session, in seconds, that a pause uses.
     max_unconfirmed_s: i64,
+    /// The seconds that a session must be credited before its view counts, or the length of the video if
+    /// that is less. With 0, a view counts at its play.
+    min_watch_s: i64,
     /// The plays of a viewer in a minute, over all videos.
     views_per_minute: i64,
     /// The plays of a viewer at once, over all videos.
@@ -60,6 +63,7 @@ impl Example for PlayRulesView {
             max_playback_rate: new.max_playback_rate,
             credit_burst_s: new.credit_burst_s,
             max_unconfirmed_s: new.max_unconfirmed_s,
+            min_watch_s: new.min_watch_s,
             views_per_minute: new.views_per_minute,
             view_burst: new.view_burst,
             videos_per_hour: new.videos_per_hour,
@@ -77,6 +81,7 @@ impl From<RulesVersion> for PlayRulesView {
             playback_rate,
             credit_burst_s,
             max_unconfirmed_s,
+            min_watch_s,
             views_per_minute,
             view_burst,
             videos_per_hour,
@@ -89,6 +94,7 @@ impl From<RulesVersion> for PlayRulesView {
             max_playback_rate: playback_rate.to_string(),
             credit_burst_s: credit_burst_s.into(),
             max_unconfirmed_s: max_unconfirmed_s.into(),
+            min_watch_s: min_watch_s.into(),
             views_per_minute: views_per_minute.into(),
             view_burst: view_burst.into(),
             videos_per_hour: videos_per_hour.into(),
@@ -122,6 +128,10 @@ struct NewPlayRules {
     /// The longest time since the last play or pause of a session, in seconds, that a pause uses.
     #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
     max_unconfirmed_s: i64,
+    /// The seconds that a session must be credited before its view counts, or the length of the video if
+    /// that is less. With 0, a view counts at its play.
+    #[oai(validator(minimum(value = "0"), maximum(value = "86400")))]
+    min_watch_s: i64,
     /// The plays of a viewer in a minute, over all videos.
     #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     views_per_minute: i64,
@@ -145,6 +155,7 @@ impl Example for NewPlayRules {
             max_playback_rate: "2".to_owned(),
             credit_burst_s: 5,
             max_unconfirmed_s: 14_400,
+            min_watch_s: 0,
             views_per_minute: 30,
             view_burst: 60,
             videos_per_hour: 60,
@@ -179,6 +190,7 @@ impl NewPlayRules {
                 1,
                 MAX_RULE_S,
             )?),
+            min_watch_s: Some(number("minWatchS", self.min_watch_s, 0, MAX_RULE_S)?),
             views_per_minute: Some(number(
                 "viewsPerMinute",
                 self.views_per_minute,

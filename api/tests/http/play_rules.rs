@@ -17,7 +17,7 @@ async fn put(env: &TestEnv, token: &str, body: Value) -> TestResponse {
 fn rules(field: &str, value: Value) -> Value {
     let mut body = json!({
         "viewWindowS": 60, "adIntervalS": 100, "maxPlaybackRate": "1.50", "creditBurstS": 0,
-        "maxUnconfirmedS": 600, "viewsPerMinute": 10, "viewBurst": 20, "videosPerHour": 3,
+        "maxUnconfirmedS": 600, "minWatchS": 30, "viewsPerMinute": 10, "viewBurst": 20, "videosPerHour": 3,
         "videoBurst": 4,
     });
     body[field] = value;
@@ -28,7 +28,7 @@ fn rules(field: &str, value: Value) -> Value {
 fn defaults() -> Value {
     json!({
         "viewWindowS": 30, "adIntervalS": 300, "maxPlaybackRate": "2", "creditBurstS": 5,
-        "maxUnconfirmedS": 14_400, "viewsPerMinute": 30, "viewBurst": 60, "videosPerHour": 60,
+        "maxUnconfirmedS": 14_400, "minWatchS": 0, "viewsPerMinute": 30, "viewBurst": 60, "videosPerHour": 60,
         "videoBurst": 100,
     })
 }
@@ -119,6 +119,8 @@ async fn invalid_rules_are_rejected_with_the_field() {
         ("creditBurstS", json!(3_601)),
         ("maxUnconfirmedS", json!(0)),
         ("maxUnconfirmedS", json!(86_401)),
+        ("minWatchS", json!(-1)),
+        ("minWatchS", json!(86_401)),
         ("viewsPerMinute", json!(0)),
         ("viewsPerMinute", json!(100_001)),
         ("viewBurst", json!(0)),

@@ -38,6 +38,9 @@ pub(crate) struct NewRules {
     /// Longest time since the last play or pause of a session, in seconds, that a pause uses
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RULE_S)))]
     pub(crate) max_unconfirmed_s: Option<u32>,
+    /// Seconds that a session must be credited before its view counts; with 0, a view counts at its play
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_RULE_S)))]
+    pub(crate) min_watch_s: Option<u32>,
     /// Plays of a viewer in a minute, over all videos
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LIMIT)))]
     pub(crate) views_per_minute: Option<u32>,
@@ -60,6 +63,7 @@ impl NewRules {
             playback_rate: self.max_playback_rate,
             credit_burst_s: self.credit_burst_s,
             max_unconfirmed_s: self.max_unconfirmed_s,
+            min_watch_s: self.min_watch_s,
             views_per_minute: self.views_per_minute,
             view_burst: self.view_burst,
             videos_per_hour: self.videos_per_hour,

@@ -67,6 +67,19 @@ pub(crate) struct RuleSettings {
     )]
     pub(crate) max_unconfirmed_s: Option<u32>,
 
+    /// Seconds that a session must be credited before its view counts; with 0, a view counts at its play;
+    /// stored at the first start, a different value is then rejected: see `balance rules`
+    ///
+    /// Range: 0 to 86,400
+    ///
+    /// Default: the stored rule; 0 in a new database
+    #[arg(
+        long,
+        env = "MIN_WATCH_S",
+        value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_RULE_S))
+    )]
+    pub(crate) min_watch_s: Option<u32>,
+
     /// Plays of a viewer in a minute, over all videos; stored at the first start, a different value is
     /// then rejected: see `balance rules`
     ///
@@ -129,6 +142,7 @@ impl RuleSettings {
             playback_rate: self.max_playback_rate,
             credit_burst_s: self.credit_burst_s,
             max_unconfirmed_s: self.max_unconfirmed_s,
+            min_watch_s: self.min_watch_s,
             views_per_minute: self.views_per_minute,
             view_burst: self.view_burst,
             videos_per_hour: self.videos_per_hour,
@@ -144,6 +158,7 @@ impl RuleSettings {
         forget(&mut self.max_playback_rate, new.playback_rate);
         forget(&mut self.credit_burst_s, new.credit_burst_s);
         forget(&mut self.max_unconfirmed_s, new.max_unconfirmed_s);
+        forget(&mut self.min_watch_s, new.min_watch_s);
         forget(&mut self.views_per_minute, new.views_per_minute);
         forget(&mut self.view_burst, new.view_burst);
         forget(&mut self.videos_per_hour, new.videos_per_hour);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 const STORED: &str = "SELECT version, view_window_s, ad_interval_s, max_playback_rate \
                       FROM play_rules ORDER BY version";
-const LIMITS: &str = "SELECT version, credit_burst_s, max_unconfirmed_s, views_per_minute, \
+const LIMITS: &str = "SELECT version, credit_burst_s, max_unconfirmed_s, min_watch_s, views_per_minute, \
                       view_burst, videos_per_hour, video_burst FROM play_rules ORDER BY version";
 const HEADER: &str = "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s\n";
 
@@ -56,6 +56,7 @@ fn the_first_process_stores_its_rules_and_others_are_rejected() {
             "14400",
             "--max-unconfirmed-s",
         ),
+        ("MIN_WATCH_S", "1", "1", "0", "--min-watch-s"),
         ("VIEWS_PER_MINUTE", "31", "31", "30", "--views-per-minute"),
         ("VIEW_BURST", "61", "61", "60", "--view-burst"),
         ("VIDEOS_PER_HOUR", "61", "61", "60", "--videos-per-hour"),
@@ -126,6 +127,7 @@ fn rules_are_set_and_shown_in_versions() {
         "--ad-interval-s=60",
         "--credit-burst-s=0",
         "--max-unconfirmed-s=600",
+        "--min-watch-s=30",
         "--views-per-minute=1",
         "--view-burst=2",
         "--videos-per-hour=3",
@@ -134,9 +136,9 @@ fn rules_are_set_and_shown_in_versions() {
     .succeeded();
     assert!(third.stderr.contains("VIDEO_BURST"), "{third:#?}");
     assert_eq!(env.rows(STORED)[2..], ["3|10|60|1250"]);
-    let limits = ["1|5|14400|30|60|60|100", "2|5|14400|30|60|60|100"];
+    let limits = ["1|5|14400|0|30|60|60|100", "2|5|14400|0|30|60|60|100"];
     assert_eq!(env.rows(LIMITS)[..2], limits);
-    assert_eq!(env.rows(LIMITS)[2..], ["3|0|600|1|2|3|4"]);
+    assert_eq!(env.rows(LIMITS)[2..], ["3|0|600|30|1|2|3|4"]);
     let audited = env.rows("SELECT action, subject, user_id FROM audit ORDER BY id");
     let subject =
         |version: u32, rules: &str| format!("SET_PLAY_RULES|play rules {version}: {rules}|NULL");
@@ -144,13 +146,13 @@ fn rules_are_set_and_shown_in_versions() {
         subject(
             2,
             "view window 10 s, ad interval 120 s, maximum playback rate 2, \
-             credit burst 5 s, maximum unconfirmed time 14400 s, views per minute 30, view burst 60, \
+             credit burst 5 s, maximum unconfirmed time 14400 s, minimum watch 0 s, views per minute 30, view burst 60, \
              videos per hour 60, video burst 100",
         ),
         subject(
             3,
             "view window 10 s, ad interval 60 s, maximum playback rate 1.25, \
-             credit burst 0 s, maximum unconfirmed time 600 s, views per minute 1, view burst 2, \
+             credit burst 0 s, maximum unconfirmed time 600 s, minimum watch 30 s, views per minute 1, view burst 2, \
              videos per hour 3, video burst 4",
         ),
     ];
@@ -164,6 +166,7 @@ fn rules_are_set_and_shown_in_versions() {
         "maximum playback rate    1.25",
         "credit burst             0 s",
         "maximum unconfirmed time 600 s",
+        "minimum watch            30 s",
         "views per minute         1\n",
         "view burst               2\n",
         "videos per hour          3\n",
@@ -180,7 +183,7 @@ fn rules_are_set_and_shown_in_versions() {
     assert!(set_at.ends_with('Z'), "{set_at}");
     let expected = serde_json::json!({
         "version": 3, "viewWindowS": 10, "adIntervalS": 60, "maxPlaybackRate": "1.25",
-        "creditBurstS": 0, "maxUnconfirmedS": 600, "viewsPerMinute": 1, "viewBurst": 2,
+        "creditBurstS": 0, "maxUnconfirmedS": 600, "minWatchS": 30, "viewsPerMinute": 1, "viewBurst": 2,
         "videosPerHour": 3, "videoBurst": 4, "setAt": set_at,
     });
     assert_eq!(json, expected);
@@ -198,6 +201,7 @@ fn invalid_rules_are_rejected() {
         (&["--credit-burst-s", "3601"], "--credit-burst-s"),
         (&["--max-unconfirmed-s", "0"], "--max-unconfirmed-s"),
         (&["--max-unconfirmed-s", "86401"], "--max-unconfirmed-s"),
+        (&["--min-watch-s", "86401"], "--min-watch-s"),
         (&["--views-per-minute", "0"], "--views-per-minute"),
         (&["--view-burst", "100001"], "--view-burst"),
         (&["--videos-per-hour", "0"], "--videos-per-hour"),

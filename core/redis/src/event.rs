@@ -5,7 +5,7 @@
 //! | `id` | play, pause | event id, 32 hexadecimal digits |
 //! | `kind` | play, pause | `play` or `pause` |
 //! | `user`, `video` | play, pause | user id and video id |
-//! | `counted` | play, pause | `1` if the view of the session counts from this event on, otherwise `0` |
+//! | `counted` | play, pause | `1` if the view of the session counts from this event on; `0`, or absent from a pause, otherwise |
 //! | `owner`, `length` | play | the video's owner and its length in seconds, for restores |
 //! | `from` | pause | position of the session before the pause, in seconds |
 //! | `credited` | pause | seconds that count |
@@ -15,7 +15,7 @@
 //! | `new` | play, pause | `1` if the viewer's account was younger than seven days, otherwise `0` |
 //! | `seal` | seal | end of the day, in milliseconds since 1970; the only field |
 //!
-//! Entries of earlier versions lack `ads`, `rules`, `new`, or `counted` of a pause. `new` is empty or absent if it is unknown.
+//! Entries of earlier versions lack `ads`, `rules` or `new`. `new` is empty or absent if it is unknown.
 
 use balance_domain::{
     accounts::UserId,

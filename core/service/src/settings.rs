@@ -163,7 +163,8 @@ pub fn rule_differences(given: &RulesChange, rules: &PlayRules) -> Vec<RuleDiffe
         (
             "MIN_WATCH_S",
             "--min-watch-s",
-            number(given.min_watch_s, rules.min_watch_s),
+            given.min_watch_s,
+            rules.min_watch_s,
         ),
         (
             "VIEWS_PER_MINUTE",

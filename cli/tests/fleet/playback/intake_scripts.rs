@@ -75,7 +75,17 @@ impl<'a> Scripts<'a> {
         let mut command = vec!["EVAL", &script, "8", "count", &window, "events", &session];
         command.extend(["refused", "answer", "highest", "viewer", user, owner]);
         command.extend(["30", "1", "e1", video, "60", "60", "", "60", "100", "drain"]);
-        command.extend([&self.now_ms, "60000", "1", "600", "", "90", "2000000", "60"]);
+        command.extend([
+            &self.now_ms,
+            "60000",
+            "1",
+            "600",
+            "",
+            "90",
+            "2000000",
+            "60",
+            "0",
+        ]);
         self.command(&command)
     }
 
@@ -84,9 +94,11 @@ impl<'a> Scripts<'a> {
         let script = [VIEWER, PAUSE].concat();
         let session = format!("session:{video}");
         let mut command = vec![
-            "EVAL", &script, "5", "events", &session, "refused", "answer",
+            "EVAL", &script, "6", "events", &session, "refused", "answer",
         ];
-        command.extend(["viewer", USER, OWNER, video, "e1", current, "1000", "2000"]);
+        command.extend([
+            "viewer", "count", USER, OWNER, video, "e1", current, "1000", "2000",
+        ]);
         command.extend([
             "60",
             "60",
@@ -97,7 +109,7 @@ impl<'a> Scripts<'a> {
             &self.now_ms,
             "60000",
         ]);
-        command.extend(["3", "2", "5,8,6", "1", "90", "5", "14400"]);
+        command.extend(["3", "2", "5,8,6", "1", "90", "5", "14400", "0"]);
         self.command(&command)
     }
 

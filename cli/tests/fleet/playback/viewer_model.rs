@@ -122,8 +122,8 @@ impl Model {
         }
         let mut viewer = self.viewer.clone().unwrap_or_default();
         viewer.advance(now_micros);
-        let was_open = match viewer.play(id(video), &case.rules) {
-            Ok(was_open) => was_open && self.positions.contains_key(&video),
+        let opened = match viewer.play(id(video), is_own, &case.rules) {
+            Ok(opened) => opened,
             Err(limit) => {
                 self.suppress(video, "rate", 1);
                 return format!("too many {}", limit.retry_after_ms());
@@ -133,18 +133,19 @@ impl Model {
             return format!("backlog {} 1", self.events.len());
         }
         self.viewer = Some(viewer);
+        let is_recorded = opened.is_recorded || !self.positions.contains_key(&video);
         let position_s = *self.positions.entry(video).or_default();
-        let counted = u8::from(!is_own);
+        let counted = u8::from(opened.is_counted);
         if is_own {
             self.suppress(video, "own", 1);
         } else {
-            self.views += 1;
+            self.views += i64::from(counted);
             let end_micros = now_micros + i64::from(case.rules.view_window_s) * S;
             if end_micros > now_micros {
                 self.windows.insert(video, end_micros);
             }
         }
-        if !is_own || !was_open {
+        if is_recorded {
             self.events.push(format!(
                 "id e kind play user {USER} video {} counted {counted} rules 1 owner {owner} \
                  length {LENGTH_S} new {}",
@@ -198,16 +199,18 @@ impl Model {
                 .collect();
             self.events.push(format!(
                 "id e kind pause user {USER} video {} from {position_s} credited {} reported {} ads {} \
-                 rules 1 new {}",
+                 rules 1 new {}{}",
                 id(video),
                 credit.credited_s,
                 credit.credited_s + credit.capped_s,
                 ads.join(","),
-                flag(step.is_new)
+                flag(step.is_new),
+                if credit.is_counted { " counted 1" } else { "" }
             ));
         } else {
-            assert_eq!(credit.ad_views, 0);
+            assert_eq!((credit.ad_views, credit.is_counted), (0, false));
         }
+        self.views += i64::from(credit.is_counted);
         let finished = u8::from(credit.is_finished);
         format!("paused {} {finished}", credit.credited_s)
     }
@@ -242,6 +245,7 @@ pub(super) fn expected(case: &Case) -> (Vec<String>, Vec<String>) {
         ads.join(","),
         rules.credit_burst_s.to_string(),
         rules.max_unconfirmed_s.to_string(),
+        rules.min_watch_s.to_string(),
     ];
     let mut model = Model::default();
     let mut results = Vec::new();

@@ -26,8 +26,8 @@ const VIDEOS: usize = 40;
 /// the IDs of entries by numbers. The first arguments are the same for all requests; each request has nine more.
 const DRIVER: &str = "
     server.call('XGROUP', 'CREATE', 'events', 'drain', '0', 'MKSTREAM')
-    local user, window, interval, burst, rate, ad_interval, ads, credit_burst, unconfirmed =
-        unpack(ARGV, 1, 9)
+    local user, window, interval, burst, rate, ad_interval, ads, credit_burst, unconfirmed,
+        min_watch = unpack(ARGV, 1, 10)
     local lines, function_of = {}, {play = play, pause = pause}
     local function join(list)
         for i, value in ipairs(list) do
@@ -35,7 +35,7 @@ const DRIVER: &str = "
         end
         return table.concat(list, ' ')
     end
-    for i = 10, #ARGV, 9 do
+    for i = 11, #ARGV, 9 do
         local name, at, video, owner, current, expired, max, key, is_new = unpack(ARGV, i, i + 8)
         now = tonumber(at)
         local gate, session, stored = 'gate:' .. video, 'session:' .. video, 'answer:' .. key
@@ -49,12 +49,12 @@ const DRIVER: &str = "
         if name == 'play' then
             reply = play({'count', gate, 'events', session, 'refused', stored, 'highest', 'viewer'},
                 {user, owner, window, '1', 'e', video, '60', '60', request, '60', max, 'drain',
-                '0', '300000', '1', '1000', is_new, '60', interval, burst})
+                '0', '300000', '1', '1000', is_new, '60', interval, burst, min_watch})
         else
-            reply = pause({'events', session, 'refused', stored, 'viewer'},
+            reply = pause({'events', session, 'refused', stored, 'viewer', 'count'},
                 {user, owner, video, 'e', current, '1000', rate, '60', '60', request, '60', max,
                 'drain', '0', '300000', '1', ad_interval, ads, is_new, '60', credit_burst,
-                unconfirmed})
+                unconfirmed, min_watch})
         end
         -- The rest of a window is real time.
         lines[#lines + 1] = reply[1] == 'repeat' and 'repeat' or join(reply)
@@ -153,6 +153,7 @@ fn rules() -> impl Strategy<Value = PlayRules> {
     let limit = (1_u32..120, 1_u32..40);
     let limit = prop_oneof![4 => limit, 1 => (1_u32..=100_000, 1_u32..=100_000)];
     let view_window_s = prop_oneof![1 => Just(0_u32), 1 => Just(30), 1 => 1_u32..600];
+    let min_watch_s = prop_oneof![1 => Just(0_u32), 1 => 1_u32..1_200];
     (
         rate,
         credit_burst_s,
@@ -160,15 +161,17 @@ fn rules() -> impl Strategy<Value = PlayRules> {
         1_u32..400,
         limit,
         view_window_s,
+        min_watch_s,
     )
         .prop_map(
-            |(rate, credit_burst_s, max_unconfirmed_s, ad_interval_s, limit, view_window_s)| {
+            |(rate, burst, unconfirmed, ad_interval_s, limit, view_window_s, min_watch_s)| {
                 PlayRules {
                     view_window_s,
                     ad_interval_s,
                     playback_rate: PlaybackRate(rate),
-                    credit_burst_s,
-                    max_unconfirmed_s,
+                    credit_burst_s: burst,
+                    max_unconfirmed_s: unconfirmed,
+                    min_watch_s,
                     views_per_minute: limit.0,
                     view_burst: limit.1,
                     ..PlayRules::DEFAULT

@@ -25,6 +25,7 @@ fn bad_settings_are_reported_before_a_database_is_created() {
         ("AD_INTERVAL_S", "0", "--ad-interval-s"),
         ("CREDIT_BURST_S", "3601", "--credit-burst-s"),
         ("MAX_UNCONFIRMED_S", "0", "--max-unconfirmed-s"),
+        ("MIN_WATCH_S", "86401", "--min-watch-s"),
         ("VIEWS_PER_MINUTE", "0", "--views-per-minute"),
         ("VIEW_BURST", "100001", "--view-burst"),
         ("VIDEOS_PER_HOUR", "0", "--videos-per-hour"),

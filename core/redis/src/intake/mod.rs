@@ -139,7 +139,8 @@ impl RedisIntake {
             .arg(account_age(request))
             .arg(lifetimes.budget_ttl_s(rules.view_window_s))
             .arg(limit.interval_micros())
-            .arg(limit.burst());
+            .arg(limit.burst())
+            .arg(rules.min_watch_s);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["playing", position, counted] => Ok(IntakeAnswer::Playing {
@@ -173,6 +174,7 @@ impl RedisIntake {
             .key(self.suppressed(&keys)?)
             .key(keys.reply())
             .key(keys.viewer())
+            .key(keys.view_count())
             .arg(request.user_id.0)
             .arg(request.video.owner_id.0)
             .arg(request.video.id.0)
@@ -194,7 +196,8 @@ impl RedisIntake {
             .arg(account_age(request))
             .arg(lifetimes.budget_ttl_s(rules.view_window_s))
             .arg(rules.credit_burst_s)
-            .arg(rules.max_unconfirmed_s);
+            .arg(rules.max_unconfirmed_s)
+            .arg(rules.min_watch_s);
         let reply = self.call(&call, keys.shard).await?;
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["paused", credited, finished] => Ok(IntakeAnswer::Paused {

@@ -164,8 +164,6 @@ impl<'a> Group<'a> {
             }
         };
         let position_s = self.position_s(request).await?;
-        // A session whose position has expired is closed.
-        let was_open = was_open && position_s.is_some();
         let resume_at_s = position_s.unwrap_or(0);
         viewer_budget::store(&mut self.tx, request.user_id, &viewer).await?;
         self.store_position(request, resume_at_s).await?;
@@ -175,7 +173,8 @@ impl<'a> Group<'a> {
         } else {
             self.open_view_window(request).await?;
         }
-        if opened.is_recorded {
+        // A session is also closed if its position has expired.
+        if opened.is_recorded || position_s.is_none() {
             let recorded = Recorded {
                 is_counted: opened.is_counted,
                 ..Recorded::default()
