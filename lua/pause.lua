@@ -128,7 +128,8 @@ for id in string.gmatch(ARGV[18], '%d+') do
 end
 local before = math.floor(position / interval)
 local slots = #ads > 0 and math.floor((position + credited) / interval) - before or 0
-local stock = (viewer.ads or FIRST_AD_VIEWS * interval) + credited
+-- The interval can have been longer at the last pause.
+local stock = math.min(viewer.ads or FIRST_AD_VIEWS * interval, MAX_AD_VIEWS * interval) + credited
 local ad_views = math.min(slots, math.floor(stock / interval))
 for slot = before + 1, before + ad_views do
     shown[#shown + 1] = text(slot * interval) .. ':' .. ads[(slot - 1) % #ads + 1]

@@ -244,10 +244,9 @@ impl Viewer {
     fn take_ads(&mut self, pause: &Pause, credited_s: i64, rules: &PlayRules) -> (i64, i64) {
         let interval_s = i64::from(rules.ad_interval_s.max(1));
         let first_s = FIRST_AD_VIEWS * interval_s;
-        let stock_s = self
-            .ad_stock_s
-            .unwrap_or(first_s)
-            .saturating_add(credited_s);
+        // The interval can have been longer at the last pause.
+        let stored_s = self.ad_stock_s.unwrap_or(first_s);
+        let stock_s = stored_s.min(MAX_AD_VIEWS * interval_s) + credited_s;
         let interval = AdInterval::from_seconds(interval_s);
         let upto_s = pause.position_s.saturating_add(credited_s);
         let slots = match pause.has_ads {

@@ -256,6 +256,20 @@ fn ad_views_follow_the_credited_seconds() {
 }
 
 #[test]
+fn a_shorter_ad_interval_leaves_two_ad_views_in_store() {
+    let mut one = Watcher::new();
+    one.play(0, 0).unwrap();
+    one.pause(0, 299, 299 * S).unwrap();
+    one.rules.ad_interval_s = 30;
+    let mut shown = 0;
+    for second in 300..320 {
+        one.positions[0] = 29;
+        shown += one.pause(0, 30, second * S).unwrap().ad_views;
+    }
+    assert_eq!(shown, 2, "two in store, and 20 s were credited");
+}
+
+#[test]
 fn a_step_back_of_the_clock_uses_no_time_twice() {
     let mut one = Watcher::new();
     one.play(0, 1_000 * S).unwrap();
