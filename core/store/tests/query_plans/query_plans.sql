@@ -67,8 +67,10 @@ INSERT INTO period_total (period, start_date, video_count, view_count, total_pla
     SELECT 'day', date, 1, 1, 1, 1, 1, 1, 2 FROM n;
 INSERT INTO view_gate (user_id, video_id, until_micros)
     SELECT 100000 + i, i, 9000000000000000 FROM n;
-INSERT INTO watch_session (user_id, video_id, position_s, since_micros, is_open)
-    SELECT 100000 + i, i, 0, 9000000000000000, 0 FROM n;
+INSERT INTO watch_session (user_id, video_id, position_s, since_micros)
+    SELECT 100000 + i, i, 0, 9000000000000000 FROM n;
+INSERT INTO viewer_budget (user_id, last_micros, credit_tat_micros, view_tat_micros, open_sessions)
+    SELECT 100000 + i, 9000000000000000, 0, 0, '' FROM n;
 INSERT INTO intake_reply (user_id, idempotency_key, request, answer, expires_micros)
     SELECT 100000 + i, 'key', '', '', 9000000000000000 FROM n;
 INSERT INTO refusal_count (date, video_id, reason, count)
