@@ -106,6 +106,8 @@ pub(crate) async fn work(env: &TestEnv) {
 /// Plays with a clock that is ahead, and the repair.
 async fn clock(env: &TestEnv) {
     let store = &env.store;
+    // The view window ends, so that the play is recorded.
+    env.clock.advance_ms(30_000);
     env.clock.step_s(3 * 86_400);
     playback(env, UserId(8)).await;
     env.execute("UPDATE closed_through SET date = '2024-07-05'")
@@ -386,6 +388,13 @@ async fn videos(env: &TestEnv) {
 
 async fn reports(env: &TestEnv) {
     let store = &env.store;
+    // A year: one day is settled, the others are open.
+    let year = (date("2023-06-04"), date(DAY));
+    let settled = date("2023-06-04");
+    store
+        .received_days(VideoId(1), year, Some(settled))
+        .await
+        .unwrap();
     for kind in PeriodKind::ALL {
         let period = kind.containing(date(DAY));
         for by in [TopBy::ViewCount, TopBy::PlayTime] {
