@@ -57,6 +57,15 @@ impl TestEnv {
         self
     }
 
+    /// Sets several settings for all calls.
+    pub(crate) fn with_all(
+        self,
+        settings: impl IntoIterator<Item = (&'static str, impl ToString)>,
+    ) -> Self {
+        let settings = settings.into_iter();
+        settings.fold(self, |env, (name, value)| env.with(name, value))
+    }
+
     /// Removes a setting.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.settings.retain(|(setting, _)| *setting != name);

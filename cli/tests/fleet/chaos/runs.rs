@@ -15,7 +15,7 @@ use crate::{
 };
 use balance_test_support::{
     day_job::RESULT_TABLES,
-    http::{Server, ViewerRun},
+    http::{Server, VIEWER_SETTINGS, ViewerRun},
     process::variable,
     rows::assert_same,
     servers::{PASSWORD, Redis, Servers},
@@ -106,7 +106,8 @@ impl Chaos {
             .with("CHUNK_SIZE", 50)
             .with("WORKER_CONCURRENCY", 2)
             .with("CHUNK_TIMEOUT_S", 10)
-            .with("BALANCE_LOG", "info");
+            .with("BALANCE_LOG", "info")
+            .with_all(VIEWER_SETTINGS);
         env.balance(&["migrate"]).run().succeeded();
         env.import(&plays::day(DAY, VIDEOS));
         takeovers::record(&env);

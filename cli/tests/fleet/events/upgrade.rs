@@ -2,11 +2,16 @@
 
 use crate::{
     env::TestEnv,
-    playback::{intake::timezone, service::SECRET},
+    playback::{
+        intake::{RULES, opened_as, paused, request, timezone},
+        service::SECRET,
+    },
     plays,
     worker::Fleet,
 };
 use balance_domain::clock::{Clock, SystemClock};
+use balance_service::playback::intake::Intake;
+use balance_store::playback::Command;
 use balance_test_support::{
     http::Server,
     process::{block_on, until},
@@ -162,6 +167,24 @@ fn a_fleet_is_upgraded_and_the_days_across_the_upgrade_are_settled() {
     assert_eq!(empty.database.number(LAYOUT), 1, "found and recorded");
 }
 
+/// A session that version 0.1 opened stays open for its next pause.
+fn adopts_a_moved_session(env: &TestEnv) {
+    let url = env.servers.redis.url(PASSWORD, env.number);
+    let (identity, clock) = (env.identity().parse().unwrap(), Arc::new(SystemClock));
+    let answer = block_on(async {
+        let intake = opened_as(&url, identity, 2, 1_000, RULES, clock).unwrap();
+        let pause = request(7, 9, Command::Pause { current_s: 27 });
+        intake.accept(pause).await.unwrap()
+    });
+    assert_eq!(answer, paused(20, false));
+    let command = |command: &[&str]| env.servers.redis.command(env.number, command);
+    let session = command(&["KEYS", "*:session:7:9"]);
+    assert_eq!(command(&["HGETALL", &session[0]]), ["position", "27"]);
+    let viewer = command(&["KEYS", "*:viewer:7"]);
+    let open = command(&["HGET", &viewer[0], "open"]);
+    assert!(open[0].starts_with("9:"), "{open:?}");
+}
+
 #[test]
 fn an_upgrade_that_ended_at_any_step_is_completed() {
     let servers = Servers::shared();
@@ -174,7 +197,10 @@ fn an_upgrade_that_ended_at_any_step_is_completed() {
         let before = env.database.number(HISTORY);
         let session = |user: i64| key_by_video(&env, 1, &format!("session:{user}:9"));
         for user in 1..=20 {
-            command(&["HSET", &session(user), "position", &user.to_string()]);
+            let user_text = user.to_string();
+            let since = SystemClock.now_micros().to_string();
+            let of_session = ["position", &user_text, "since", &since, "open", "1"];
+            command(&[&["HSET", &session(user)], &of_session[..]].concat());
         }
         let retired = [0, 1].map(|shard| key_by_video(&env, shard, "retired"));
         if step >= 1 {
@@ -201,6 +227,9 @@ fn an_upgrade_that_ended_at_any_step_is_completed() {
         fleet.end();
         let persisted = env.database.number(HISTORY) - before;
         assert_eq!(persisted, if step < 2 { 10 } else { 0 }, "step {step}");
+        if step == 0 {
+            adopts_a_moved_session(&env);
+        }
         let sessions = command(&["KEYS", "*:session:*"]);
         assert_eq!(sessions.len(), 20, "step {step}");
         let prefix = format!("{{{}:u", env.identity());

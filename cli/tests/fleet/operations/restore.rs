@@ -6,7 +6,7 @@ use crate::{
     worker::Fleet,
 };
 use balance_test_support::{
-    http::{Client, ViewerRun},
+    http::{Client, VIEWER_SETTINGS, ViewerRun},
     midnight::Midnight,
     process::{block_on, free_port, until},
     servers::{PASSWORD, Servers, is_installed},
@@ -142,7 +142,8 @@ fn after_a_restore_each_owner_is_paid_for_their_own_plays() {
         .with("JWT_SECRET", SECRET)
         .with("BUSINESS_TIMEZONE", &midnight.zone)
         .with("INTAKE_SHARDS", 1)
-        .with("LEASE_S", 2);
+        .with("LEASE_S", 2)
+        .with_all(VIEWER_SETTINGS);
     env.balance(&["migrate"]).run().succeeded();
     let env = Rc::new(env);
     let server = api(&env);

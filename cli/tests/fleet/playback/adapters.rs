@@ -1,7 +1,7 @@
 //! Both adapters of the intake, with access to what they recorded.
 
 use crate::{
-    playback::intake::{LIFETIMES, VERSION, on_redis, timezone},
+    playback::intake::{ADS, LIFETIMES, VERSION, on_redis, timezone},
     queue::notifier::shared,
 };
 use balance_domain::{
@@ -21,7 +21,7 @@ use balance_test_support::{
     servers::{PASSWORD, Servers},
     stream::identity,
 };
-use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{collections::BTreeMap, sync::Arc};
 use tempfile::TempDir;
 
@@ -80,9 +80,13 @@ impl Events {
 
 type Row = (Vec<u8>, i64, i64, i64, i64, Option<i64>);
 
-async fn of_file(folder: &TempDir) -> Recorded {
+async fn connection(folder: &TempDir) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(folder.path().join("balance.db"));
-    let mut connection = options.connect().await.unwrap();
+    options.connect().await.unwrap()
+}
+
+async fn of_file(folder: &TempDir) -> Recorded {
+    let mut connection = connection(folder).await;
     let events: Vec<Row> = sqlx::query_as(
         "SELECT event_id, video_id, counted, play_time, reported_time, new_account \
          FROM play_history ORDER BY occurred_at_micros, event_id",
@@ -179,6 +183,14 @@ pub(super) async fn adapters(rules: PlayRules) -> [Adapter; 2] {
     let store: Arc<Store> = Arc::new(store.unwrap());
     let stored = store.play_rules_or_insert(&rules.into()).await.unwrap();
     assert_eq!(stored.version, VERSION);
+    let mut connection = connection(&folder).await;
+    for ad in ADS {
+        sqlx::query("INSERT INTO ad (id, title, created_at) VALUES (?, 'ad', '2024-01-01')")
+            .bind(ad.0)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
     let servers = shared().await;
     let database = servers.next_database();
     let stream = RedisStream::open(&servers.redis.url(PASSWORD, database), identity(), 1).unwrap();

@@ -40,7 +40,7 @@ pub(super) const LIFETIMES: Lifetimes = Lifetimes {
 /// The version of the rules of the tests.
 pub(super) const VERSION: u32 = 1;
 /// The ads of the tests.
-const ADS: [AdId; 2] = [AdId(4), AdId(9)];
+pub(super) const ADS: [AdId; 2] = [AdId(4), AdId(9)];
 
 /// Opens the intake of a server with rules that never change.
 pub(crate) fn opened(
@@ -142,7 +142,7 @@ pub(super) fn playing(resume_at_s: i64, is_counted: bool) -> IntakeAnswer {
     }
 }
 
-pub(super) fn paused(credited_s: i64, is_finished: bool) -> IntakeAnswer {
+pub(crate) fn paused(credited_s: i64, is_finished: bool) -> IntakeAnswer {
     IntakeAnswer::Paused {
         credited_s,
         is_finished,

@@ -6,7 +6,10 @@ use crate::{
     worker::{Fleet, Worker},
 };
 use balance_test_support::{
-    http::{Client, EXAMPLE_SETTINGS, Reply, Server, ViewerRun, assert_original_examples},
+    http::{
+        Client, EXAMPLE_SETTINGS, Reply, Server, VIEWER_SETTINGS, ViewerRun,
+        assert_original_examples,
+    },
     midnight::Midnight,
     process::{block_on, until},
     servers::{Redis, Servers},
@@ -55,7 +58,7 @@ pub(crate) fn until_drained(env: &TestEnv, intake: &Redis, acknowledged: usize) 
 #[test]
 fn acknowledged_plays_survive_all_faults() {
     let servers = Servers::start();
-    let env = Rc::new(env(&servers));
+    let env = Rc::new(env(&servers).with_all(VIEWER_SETTINGS));
     let written = servers
         .redis
         .command(env.number, &["CONFIG", "GET", "append*"]);
@@ -114,7 +117,8 @@ fn midnight_separates_the_plays_and_the_day_is_settled_while_viewers_play() {
     let midnight = Midnight::after_s(30);
     let env = TestEnv::empty(&servers)
         .with("JWT_SECRET", SECRET)
-        .with("BUSINESS_TIMEZONE", &midnight.zone);
+        .with("BUSINESS_TIMEZONE", &midnight.zone)
+        .with_all(VIEWER_SETTINGS);
     env.balance(&["migrate"]).run().succeeded();
     let env = Rc::new(env);
     let server = api(&env);
@@ -206,10 +210,7 @@ fn of_a_thousand_clients_of_a_hundred_users_each_user_counts_once() {
 #[test]
 fn the_original_examples() {
     let servers = Servers::shared();
-    let mut env = env(&servers);
-    for (name, value) in EXAMPLE_SETTINGS {
-        env = env.with(name, value);
-    }
+    let env = env(&servers).with_all(EXAMPLE_SETTINGS);
     let server = api(&Rc::new(env));
     block_on(assert_original_examples(&server.client()));
     server.end().succeeded();
@@ -307,21 +308,21 @@ fn a_full_backlog_rejects_plays_until_it_is_drained() {
     let env = Rc::new(env);
     let server = api(&env);
     let client = server.client();
-    let (owner, video) = block_on(async {
+    let (viewer, video) = block_on(async {
         let (_, owner) = client.user("owner").await;
         let video = client.video(&owner, "a film", 600).await;
-        (owner, video)
+        (client.user("viewer").await.1, video)
     });
     let mut accepted = 0;
     until("the backlog to be full", || {
-        let reply = play(&client, video, &owner);
+        let reply = play(&client, video, &viewer);
         accepted += u32::from(reply.status == 200);
         reply.status == 503 && reply.json()["code"] == "backlog-full"
     });
     assert!((15..=25).contains(&accepted), "{accepted} were accepted");
     let fleet = Fleet::start(&env, 1);
     until("the backlog to be drained", || {
-        play(&client, video, &owner).status == 200
+        play(&client, video, &viewer).status == 200
     });
     fleet.end();
     server.end().succeeded();
