@@ -111,7 +111,14 @@ pub(super) async fn complete_restore(app: &App) -> anyhow::Result<ExitCode> {
 }
 
 /// The suffixes of the files beside a database.
-const BESIDE: [&str; 5] = ["-journal", "-wal", "-shm", ".lock", ".jwt-secret"];
+const BESIDE: [&str; 6] = [
+    "-journal",
+    "-wal",
+    "-shm",
+    ".lock",
+    ".import-lock",
+    ".jwt-secret",
+];
 
 /// Returns whether a path is that of a file beside the database. A symbolic link to the database
 /// counts as the database.
