@@ -43,6 +43,7 @@ impl Store {
         name: &str,
         by: &Actor,
     ) -> Result<Imported, PlayImportError> {
+        self.ids.check()?;
         // The first batch is read before the import begins: reading and sorting take time, and an
         // invalid file should leave no record.
         let batch = source.next().await?;

@@ -54,6 +54,7 @@ impl Store {
     /// If the import is unknown, running or undone, if another import has not ended, if one of its days is
     /// closed, if a later import has plays of its days, or if the store fails.
     pub async fn undo_import(&self, id: ImportId, by: &Actor) -> Result<Undone, UndoError> {
+        self.ids.check()?;
         let import = match self.begin_undo(id, by).await? {
             Ok(import) => import,
             Err(failed) => {
