@@ -428,6 +428,9 @@ async fn operations(env: &TestEnv) {
     store.adopt_stream(&stream, &Actor::Console).await.unwrap();
     assert_eq!(store.complete_restored_backup().await.unwrap(), None);
     let seen = store.assigned_ids().await.unwrap();
+    let shown = [AdId(70_001)].into_iter().collect();
+    let registered = store.register_shown(&shown, &Actor::Console).await;
+    assert_eq!(registered.unwrap(), [AdId(70_001)]);
     store.complete_restore(seen, &Actor::Console).await.unwrap();
     let lost = VideoFacts {
         id: VideoId(3_000_000),
