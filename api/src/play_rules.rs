@@ -258,6 +258,7 @@ impl PlayRulesApi {
             user_id: admin.0.user_id,
             request_id: request_id.0.0.clone(),
         };
+        self.store.check_new_ids()?;
         let stored = self.store.set_play_rules(&change, &actor).await?;
         Ok(Json(stored.into()))
     }

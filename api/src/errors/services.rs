@@ -15,9 +15,9 @@ use balance_store::{StoreError, accounts::CredentialError, jobs::JobError};
 /// The `Retry-After` of a full stream, in seconds. The event writers need this time to catch up.
 const BACKLOG_RETRY_S: u64 = 5;
 
-/// The reason for the rejection of new accounts, videos and ads.
+/// The reason for the rejection of new accounts, videos, ads, rates and rules of plays.
 const RESTORE_INCOMPLETE: &str =
-    "The restore of the database is incomplete; nothing can be registered.";
+    "The restore of the database is incomplete; nothing can be registered or changed.";
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {

@@ -194,3 +194,32 @@ async fn the_number_of_ads_is_limited() {
     let problem = refused.is_problem(409, "too-many-ads");
     assert!(problem["detail"].as_str().unwrap().contains("10000"));
 }
+
+#[tokio::test]
+async fn until_a_restore_is_complete_nothing_about_money_is_written() {
+    let env = TestEnv::new().await;
+    let admin = env.admin("boss").await;
+    let rates = env.request("GET", "/revenue-rates", &admin).await.is(200);
+    env.store
+        .block_new_ids("an older database was restored".to_owned());
+    let tier = |won: &str| json!([{"fromCount": 0, "toCount": null, "won": won}]);
+    let rate = json!({"effectiveFrom": "2040-01-01", "video": tier("1"), "ad": tier("10")});
+    for (path, body) in [
+        ("/play-rules", rules("viewWindowS", json!(60))),
+        ("/revenue-rates", rate),
+    ] {
+        let request = TestRequest::new("PUT", path).token(&admin).json(&body);
+        let response = env.send(request).await.is(503);
+        assert!(response.header("retry-after").is_some(), "{path}");
+        let detail = response.json()["detail"].to_string();
+        assert!(
+            detail.contains("The restore of the database is incomplete"),
+            "{detail}"
+        );
+    }
+    let unchanged = env.request("GET", "/revenue-rates", &admin).await.is(200);
+    assert_eq!(unchanged.json(), rates.json());
+    let unchanged = env.request("GET", "/play-rules", &admin).await.is(200);
+    assert_eq!(unchanged.json()["version"], 1);
+    assert_eq!(audit(&env, &admin).await, []);
+}

@@ -7,7 +7,7 @@ use crate::{
     wiring::{App, require_file},
 };
 use anyhow::{Context, bail};
-use balance_service::operations::restore;
+use balance_service::{events::replay::ids, operations::restore};
 use balance_store::{
     LockOutcome, Store,
     operations::{Actor, HighestIds},
@@ -104,6 +104,12 @@ pub(super) async fn complete_restore(app: &App) -> anyhow::Result<ExitCode> {
             "{} videos of after the backup, of which the event stream has plays, were registered",
             completed.videos
         ));
+        if !completed.ads.is_empty() {
+            output::line(&format!(
+                "ads of after the backup, which the event stream names, were registered: {}",
+                ids(&completed.ads)
+            ));
+        }
         completed.completed
     };
     output::line(&output::restored(&completed));
@@ -111,7 +117,14 @@ pub(super) async fn complete_restore(app: &App) -> anyhow::Result<ExitCode> {
 }
 
 /// The suffixes of the files beside a database.
-const BESIDE: [&str; 5] = ["-journal", "-wal", "-shm", ".lock", ".jwt-secret"];
+const BESIDE: [&str; 6] = [
+    "-journal",
+    "-wal",
+    "-shm",
+    ".lock",
+    ".import-lock",
+    ".jwt-secret",
+];
 
 /// Returns whether a path is that of a file beside the database. A symbolic link to the database
 /// counts as the database.

@@ -126,7 +126,7 @@ fn with_advice(error: ReplayError) -> anyhow::Error {
         ReplayError::NoAds => anyhow!(
             "{error}: restore them first, or use --without-ads if there have never been any"
         ),
-        ReplayError::UnknownAds(_) => anyhow!("{error}: restore them first"),
+        ReplayError::UnknownAds(_) => anyhow!("{error}; `balance restore complete` registers them"),
         ReplayError::MoreShards { .. } => anyhow::Error::new(error).context("INTAKE_SHARDS"),
         ReplayError::Stream(_) => anyhow::Error::new(error).context("REDIS_URL"),
         ReplayError::Store(_) => {

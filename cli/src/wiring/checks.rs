@@ -73,7 +73,8 @@ impl App {
         checked.await.context("DATABASE_URL")
     }
 
-    /// Checks the ids for a command that assigns some. A database without an event stream has nothing to
+    /// Checks the ids for a command that assigns some, or writes other facts about money: a database that
+    /// is older than its event stream lacks facts, which the restore brings back. A database without an event stream has nothing to
     /// compare them with.
     pub(crate) async fn check_ids_of_command(&self) -> anyhow::Result<()> {
         if self.is_file() || stored_intake_shards(self.store.as_ref()).await?.is_none() {

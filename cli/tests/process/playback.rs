@@ -1,6 +1,9 @@
 //! Playback on `balance serve`: acknowledged plays survive kills, and each play is in one day.
 
-use crate::env::{TestEnv, block_on, until};
+use crate::{
+    env::{TestEnv, block_on, until},
+    plays::csv,
+};
 use balance_test_support::{
     http::{EXAMPLE_SETTINGS, Server, VIEWER_SETTINGS, ViewerRun, assert_original_examples},
     midnight::Midnight,
@@ -96,6 +99,32 @@ fn midnight_separates_the_plays_and_the_day_is_settled_while_viewers_play() {
         ),
     );
     assert_eq!(env.value(&settled), env.value(&played));
+    env.balance(&["verify"]).run().succeeded();
+    server.end().succeeded();
+}
+
+#[test]
+fn plays_continue_beside_commands_that_write_much() {
+    let env = Rc::new(TestEnv::empty());
+    let server = serve(&env, "Asia/Seoul");
+    let file = env.file("plays.csv", csv(&["2024-03-30", "2024-03-31"], 20_000));
+    let copy = env.folder().join("copy").display().to_string();
+    let viewers = ViewerRun::start(server.client(), 4, 600, Duration::from_millis(20));
+    viewers.until_acknowledged(10);
+    for args in [
+        &["import", "--ads", "2", &file][..],
+        &["backup", &copy],
+        &["import", "undo", "1"],
+        &["import", "--ads", "2", &file],
+        &["settle"],
+    ] {
+        env.balance(args).run().succeeded();
+        viewers.until_acknowledged(1);
+    }
+    let ended = viewers.finish();
+    assert_eq!(ended.replies.unknown.len(), 0, "requests without an answer");
+    let live = format!("{HISTORY} WHERE import_id IS NULL");
+    ended.replies.assert_persisted(&env.rows(&live));
     env.balance(&["verify"]).run().succeeded();
     server.end().succeeded();
 }

@@ -21,7 +21,7 @@ pub(crate) fn decode(shard: u16, ids: &[StreamId]) -> Vec<Entry> {
         .collect()
 }
 
-/// Decodes what entries state about users and videos.
+/// Decodes what entries state about users, videos and ads.
 pub(crate) fn decode_seen(shard: u16, ids: &[StreamId]) -> Vec<(EntryId, Option<SeenIds>)> {
     ids.iter()
         .filter_map(|id| Some((entry_id(shard, &id.id)?, event::seen(&fields(id)))))

@@ -49,7 +49,7 @@ pub(crate) fn decode(fields: &BTreeMap<String, String>) -> Content {
     }
 }
 
-/// Decodes what an entry states about a user and a video. A pause, and a play of an older version, lack
+/// Decodes what an entry states about a user, a video and ads. A pause, and a play of an older version, lack
 /// the facts about the video.
 pub(crate) fn seen(fields: &BTreeMap<String, String>) -> Option<SeenIds> {
     let number = |name: &str| fields.get(name)?.parse::<i64>().ok();
@@ -61,10 +61,13 @@ pub(crate) fn seen(fields: &BTreeMap<String, String>) -> Option<SeenIds> {
             duration_s: number("length").filter(|s| (1..=MAX_DURATION_S).contains(s))?,
         })
     };
+    let slots = fields.get("ads").and_then(|ads| ad_slots(ads).ok());
+    let slots = slots.unwrap_or_default();
     Some(SeenIds {
         user_id: UserId(number("user")?),
         video_id: id,
         video: facts(),
+        ads: slots.into_iter().map(|slot| slot.ad_id).collect(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a process knows about restores of its database: the generation, and the ids that must not be
-//! assigned again.
+//! assigned again. As long as a restore is incomplete, no id is assigned and no fact about money is
+//! written.
 
 use crate::{StoreError, StoreResult, sql::new_id::NewId};
 use balance_domain::{accounts::UserId, ids::ASSIGNED_IDS, videos::VideoId};
@@ -108,7 +109,7 @@ impl IdGuard {
         *state = State::Above(above);
     }
 
-    /// Checks that new ids are possible.
+    /// Checks that new ids and new facts about money are possible.
     pub(crate) fn check(&self) -> StoreResult<HighestIds> {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Above(above) => Ok(*above),

@@ -59,6 +59,7 @@ impl Store {
     /// # Errors
     /// If the version begins on or before the last closed day, or the store fails.
     pub async fn set_rates(&self, version: &RateVersion, by: &Actor) -> Result<(), SetRatesError> {
+        self.ids.check()?;
         let mut tx = self.db.write().await?;
         let effective_from = version.effective_from;
         let lock = tx.for_share();

@@ -10,6 +10,7 @@ use indicatif::HumanCount;
 use std::{path::Path, process::ExitCode};
 
 pub(in crate::commands) async fn run(app: &App, file: &Path) -> anyhow::Result<ExitCode> {
+    app.check_ids_of_command().await?;
     let (reader, _) = open_source(file)?;
     let balances = read_balances(reader, display_name(file))?;
     let counts = app.store.import_balances(&balances).await?;

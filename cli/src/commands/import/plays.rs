@@ -15,6 +15,7 @@ use indicatif::{HumanCount, ProgressBar};
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 pub(in crate::commands) async fn run(app: &App, plays: &ImportPlays) -> anyhow::Result<ExitCode> {
+    app.check_ids_of_command().await?;
     let began = Instant::now();
     let (sources, bar) = open(&plays.files)?;
     let imported = import_plays(

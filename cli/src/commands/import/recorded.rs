@@ -17,6 +17,7 @@ pub(in crate::commands) async fn run(app: &App, command: Imports) -> anyhow::Res
             }
         }
         Imports::Undo { id } => {
+            app.check_ids_of_command().await?;
             let undone = app.store.undo_import(ImportId(id), &Actor::Console).await?;
             output::line(&format!(
                 "import {id} is undone: {} plays, {} ad views and {} ads removed",

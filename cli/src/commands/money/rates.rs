@@ -23,6 +23,7 @@ pub(in crate::commands) async fn run(app: &App, rates: Rates) -> anyhow::Result<
             let tiers = read_rates(reader, display_name(&file))?;
             let version =
                 RateVersion::new(effective_from, tiers).with_context(|| display_name(&file))?;
+            app.check_ids_of_command().await?;
             app.store.set_rates(&version, &Actor::Console).await?;
             output::line(&format!("stored; effective from {effective_from}"));
         }

@@ -25,10 +25,12 @@ pub(in crate::commands) async fn run(app: &App, rules: Rules) -> anyhow::Result<
 }
 
 async fn set(app: &App, new: NewRules) -> anyhow::Result<()> {
+    app.check_ids_of_command().await?;
     // In a new database, the settings are version 1 and the options version 2.
     let given = app.settings.playback.rules.given();
     let before = app.store.play_rules_or_insert(&given).await?;
     let change = new.change();
+    app.store.check_new_ids()?;
     let stored = app.store.set_play_rules(&change, &Actor::Console).await?;
     let version = stored.version;
     if version == before.version {

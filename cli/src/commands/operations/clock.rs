@@ -56,6 +56,12 @@ fn lines(repaired: &Repaired) -> Vec<String> {
             "abandoned execution {execution}; when its day is over, run `balance jobs launch`"
         ));
     }
+    if database.admitted > 0 {
+        output::line(&format!(
+            "added {} late events of days that are open again",
+            database.admitted
+        ));
+    }
     if database.moved > 0 {
         lines.push(format!(
             "moved {} plays and pauses of later days to {}",

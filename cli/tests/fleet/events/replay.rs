@@ -160,12 +160,33 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     let again = empty.balance(&adopt).run();
     again.failed(&["only a new database", &identity]);
     let rejected = empty.balance(&["events", "replay"]).run();
-    rejected.failed(&["ads that are not registered: 1, 4", "restore them"]);
+    rejected.failed(&[
+        "ads that are not registered: 1, 4",
+        "balance restore complete",
+    ]);
     let rejected = empty.balance(&["events", "replay", "--without-ads"]).run();
     rejected.failed(&["ads that are not registered: 1, 4"]);
     assert_eq!(tables(&empty), ["closed_through|1|NULL"]);
-    empty.database.execute(
-        "INSERT INTO ad (id, title, created_at) VALUES (1, 'one', NOW(6)), (4, 'four', NOW(6)), (7, 'seven', NOW(6))",
+
+    // The ids in the stream are not assigned again, and its videos and ads are registered.
+    let settle = || empty.balance(&["settle"]).run();
+    settle().failed(&["balance restore complete"]);
+    let complete = || empty.balance(&["restore", "complete"]).run().succeeded();
+    let completed = complete();
+    assert!(completed.stdout.starts_with("6 videos"), "{completed:#?}");
+    let ads = "ads of after the backup, which the event stream names, were registered: 1, 4\n";
+    assert!(completed.stdout.contains(ads), "{completed:#?}");
+    let ads = "SELECT id, title FROM ad ORDER BY id";
+    assert_eq!(empty.database.rows(ads), ["1|ad-1", "4|ad-4"]);
+    let audited = "SELECT COUNT(*) FROM audit WHERE action = 'COMPLETE_RESTORE' \
+                   AND subject = 'ads 1, 4 registered'";
+    assert_eq!(empty.database.number(audited), 1);
+    let next_ad = "SELECT id FROM next_id WHERE name = 'ad'";
+    assert!(empty.database.number(next_ad) > 1_000_000);
+    let again = complete().stdout;
+    assert!(
+        again.starts_with("0 videos") && !again.contains("ads"),
+        "{again}"
     );
     let output = replay(&empty);
     assert_eq!(counts(&output), [events as u64, 0, 0], "{output}");
@@ -187,11 +208,6 @@ fn a_replay_changes_nothing_and_into_an_empty_database_it_restores_every_row() {
     assert_eq!(counts(&output), [30, events as u64 - 30, 0], "{output}");
     empty.balance(&["verify"]).run().succeeded();
 
-    // The ids in the stream are not assigned again, and its videos are registered.
-    let settle = || empty.balance(&["settle"]).run();
-    settle().failed(&["balance restore complete"]);
-    let completed = empty.balance(&["restore", "complete"]).run().succeeded();
-    assert!(completed.stdout.starts_with("6 videos"), "{completed:#?}");
     settle().succeeded();
     let owners = "SELECT id, owner_id, duration_s FROM video ORDER BY id";
     assert_eq!(empty.database.rows(owners), env.database.rows(owners));

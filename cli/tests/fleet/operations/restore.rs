@@ -92,9 +92,33 @@ impl Platform {
     }
 }
 
-/// Asserts that each process that could register or play is rejected until the restore is complete.
+/// Asserts that each process that could register, play or write facts about money is rejected until the
+/// restore is complete.
 fn assert_nothing_starts(env: &TestEnv, ids: [i64; 2]) {
     let [user, video] = ids.map(|id| id.to_string());
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let rates = file(
+        "rates.csv",
+        "kind,from_count,to_count,won\nVIDEO,0,,1\nAD,0,,10\n",
+    );
+    let balances = file("balances.csv", "video_id,view_count,ad_view_count\n1,2,3\n");
+    let plays = file(
+        "plays.csv",
+        "user_id,video_id,owner_id,started_at,play_time_s,video_duration_s\n\
+         101,1,7,2026-03-02T01:00:00Z,120,600\n",
+    );
+    for command in [
+        &["rules", "show"][..],
+        &["rates", "show"],
+        &["import", "list"],
+    ] {
+        env.balance(command).run().succeeded();
+    }
     for command in [
         &["api"][..],
         &["serve"],
@@ -102,6 +126,12 @@ fn assert_nothing_starts(env: &TestEnv, ids: [i64; 2]) {
         &["settle"],
         &["clock", "repair"],
         &["admin", "create", "root", "--password-file", "/dev/null"],
+        &["rules", "set", "--view-window-s", "60"],
+        &["rates", "set", &rates, "--effective-from", "2040-01-01"],
+        &["import", &plays],
+        &["import", "--ads", "3", &plays],
+        &["import", "undo", "1"],
+        &["import-balances", &balances],
     ] {
         let address = format!("127.0.0.1:{}", free_port());
         let rejected = env.balance(command).env("LISTEN_ADDR", address).run();

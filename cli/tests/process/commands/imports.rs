@@ -123,6 +123,37 @@ fn an_undo_that_is_killed_at_any_commit_is_completed_by_a_second_one() {
 }
 
 #[test]
+fn an_import_that_is_killed_at_any_commit_is_repeated() {
+    let file = TestEnv::new();
+    let file = file.file("plays.csv", csv(&DAYS, 2_500));
+    let import = |env: &TestEnv| env.balance(&["import", "--ads", "1", &file]);
+    let whole = TestEnv::new();
+    import(&whole).run().succeeded();
+    let expected = content(&whole);
+    for commit in 1.. {
+        for side in ["before", "after"] {
+            let env = TestEnv::new();
+            let killed = import(&env)
+                .env("BALANCE_KILL_AT", format!("{side}:{commit}"))
+                .run();
+            if killed.is_ok() {
+                assert!(commit > 4, "{commit} commits");
+                return;
+            }
+            assert!(killed.was_killed(), "{killed:#?}");
+            let unfinished = "SELECT COUNT(*) FROM play_import WHERE status = 'RUNNING'";
+            if commit % 2 == 0 && env.value(unfinished) == "1" {
+                // The day is not settled with a part of its plays.
+                env.balance(&["settle"]).run();
+                assert_eq!(env.value("SELECT COUNT(*) FROM video_statistics"), "0");
+            }
+            import(&env).run().succeeded();
+            assert_same(&content(&env), &expected, &format!("{side} {commit}"));
+        }
+    }
+}
+
+#[test]
 fn ids_of_accounts_are_accepted_only_by_an_option() {
     let env = TestEnv::new();
     let password = env.file("password", "correct horse");

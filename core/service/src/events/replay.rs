@@ -170,7 +170,8 @@ impl AdCheck {
 }
 
 /// Lists ids, the first ones only.
-fn ids(ads: &[AdId]) -> String {
+#[must_use]
+pub fn ids(ads: &[AdId]) -> String {
     const SHOWN: usize = 20;
     let mut shown: Vec<String> = ads.iter().take(SHOWN).map(ToString::to_string).collect();
     if ads.len() > SHOWN {

@@ -1,7 +1,10 @@
 //! The port of the event stream: the events that the intake appended, and the suppressed counts.
 
 use async_trait::async_trait;
-use balance_domain::{accounts::UserId, videos::VideoId};
+use balance_domain::{
+    accounts::UserId,
+    videos::{AdId, VideoId},
+};
 use balance_store::{
     events::{Entry, EntryId, StreamIdentity, SuppressedCount, SuppressedShard},
     operations::HighestIds,
@@ -44,13 +47,15 @@ pub struct Retained {
     pub newest: EntryId,
 }
 
-/// What an entry states about a user and a video.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an entry states about a user, a video and ads.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenIds {
     pub user_id: UserId,
     pub video_id: VideoId,
     /// The facts about the video, if the entry has them.
     pub video: Option<VideoFacts>,
+    /// The ads that were shown.
+    pub ads: Vec<AdId>,
 }
 
 impl SeenIds {

@@ -8,11 +8,17 @@ use crate::{
     },
     supervision::supervise,
 };
+use balance_domain::videos::AdId;
 use balance_store::{
     Store, StoreError,
     operations::{Actor, CompletedRestore, HighestIds},
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::MissedTickBehavior;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -142,15 +148,17 @@ async fn watch(store: &Store, stream: &dyn EventStream, stopping: &CancellationT
 }
 
 /// A completed restore of a fleet's database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompletedFleetRestore {
     pub completed: CompletedRestore,
     /// Videos that were registered after the backup and that the stream has plays of.
     pub videos: u64,
+    /// Ads that were registered after the backup and that the stream names, in order.
+    pub ads: Vec<AdId>,
 }
 
-/// Completes the restore of a fleet's database: registers the videos that the retained entries of the
-/// stream name and the database lacks, raises the sequences above every id in these entries, and sets a
+/// Completes the restore of a fleet's database: registers the videos and ads that the retained entries of
+/// the stream name and the database lacks, raises the sequences above every id in these entries, and sets a
 /// new generation. Can be repeated.
 ///
 /// `progress` receives the number of completed entries and the total.
@@ -167,6 +175,7 @@ pub async fn complete(
     let mut highest = stream.highest_ids().await?;
     let total = retained.iter().map(|one| one.entries).sum();
     let (mut done, mut videos) = (0, 0);
+    let mut ads = BTreeSet::new();
     for shard in retained {
         let mut after = None;
         loop {
@@ -178,13 +187,20 @@ pub async fn complete(
             after = Some(*last);
             done += u64::try_from(entries.len()).unwrap_or(u64::MAX);
             let mut facts = Vec::new();
-            for seen in entries.iter().filter_map(|(_, seen)| *seen) {
+            let mut shown = HashSet::new();
+            for seen in entries.iter().filter_map(|(_, seen)| seen.as_ref()) {
                 seen.raise(&mut highest);
                 facts.extend(seen.video);
+                shown.extend(seen.ads.iter().copied());
             }
             videos += store.register_played(&facts).await?;
+            ads.extend(store.register_shown(&shown, by).await?);
         }
     }
     let completed = store.complete_restore(highest, by).await?;
-    Ok(CompletedFleetRestore { completed, videos })
+    Ok(CompletedFleetRestore {
+        completed,
+        videos,
+        ads: ads.into_iter().collect(),
+    })
 }

@@ -7,7 +7,7 @@ use crate::{
     settlement::days::closed_through,
     sql::{
         retry::on_conflict,
-        statement::{LIST_CHUNK, params},
+        statement::{LIST_CHUNK, Query, params},
         tx::Tx,
     },
     videos::catalog,
@@ -27,7 +27,7 @@ const MAX_TEXT: usize = 1_000;
 impl Store {
     /// Stores a group of entries in one transaction. An event goes to the history of its day, or to the
     /// late events if the day is closed and the event is not stored yet. Repeated writes have no
-    /// effect. Events of versions that did not decide about ads show those of the newest rules.
+    /// effect. An event that is late although its day is open leaves the late events. Events of versions that did not decide about ads show those of the newest rules.
     ///
     /// # Errors
     /// If the store fails. If the database rejects the data of a single entry, it is stored as
@@ -157,9 +157,15 @@ async fn write(store: &Store, group: &Group<'_>) -> StoreResult<WrittenEntries> 
         .partition(|timed| closed.is_some_and(|closed| timed.date <= closed));
     // A rejected event stays rejected, even if it could be stored by now.
     let stored = find_stored(&mut tx, &open, &["play_history", "rejected_event"]).await?;
+    let known: Vec<&Timed<'_>> = open
+        .iter()
+        .filter(|timed| stored.contains(&timed.event.id))
+        .copied()
+        .collect();
     let new = not_stored(open, &stored);
     write_history(&mut tx, &new).await?;
-    write_ads(&mut tx, &new).await?;
+    write_ads(&mut tx, &new, &known).await?;
+    remove_late(&mut tx, &new).await?;
     let stored = find_stored(
         &mut tx,
         &late,
@@ -250,9 +256,11 @@ async fn write_history(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {
     Ok(())
 }
 
-async fn write_ads(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {
+/// Writes the ad views of new events, and those that known ones have decided: an event that was late has
+/// none yet.
+async fn write_ads(tx: &mut Tx, events: &[&Timed<'_>], known: &[&Timed<'_>]) -> StoreResult<()> {
     let mut shown: Vec<(&Timed<'_>, AdSlot)> = Vec::new();
-    for timed in events {
+    for timed in events.iter().chain(known) {
         let decided = timed.event.kind.decided_ads();
         shown.extend(decided.iter().map(|slot| (*timed, *slot)));
     }
@@ -294,6 +302,19 @@ async fn current_schedule(tx: &mut Tx) -> StoreResult<AdSchedule> {
         AdInterval::from_seconds(rules.ad_interval_s),
         ids.into_iter().map(AdId).collect(),
     ))
+}
+
+/// Removes events that entered the history from the late events: a repair of the clock has opened their
+/// day.
+async fn remove_late(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {
+    let late = find_stored(tx, events, &["late_event"]).await?;
+    let late: Vec<EventId> = late.into_iter().collect();
+    for some in late.chunks(LIST_CHUNK) {
+        let mut delete = Query::new("DELETE FROM late_event WHERE event_id IN ");
+        delete.bind_list(some.iter().map(|id| &id.0[..]));
+        tx.execute_query(delete).await?;
+    }
+    Ok(())
 }
 
 async fn write_late(tx: &mut Tx, events: &[&Timed<'_>]) -> StoreResult<()> {

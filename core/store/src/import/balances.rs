@@ -49,6 +49,7 @@ impl Store {
         &self,
         balances: &[OpeningBalance],
     ) -> Result<BalanceCounts, BalanceError> {
+        self.ids.check()?;
         let mut tx = self.db.write().await?;
         let lock = tx.for_share();
         if let Some(closed) = closed_through(&mut tx, lock).await? {

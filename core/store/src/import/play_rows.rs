@@ -2,7 +2,7 @@
 
 use crate::{
     StoreResult,
-    import::{ImportId, PlayCounts},
+    import::ImportId,
     sql::{statement::params, tx::Tx},
 };
 use balance_domain::{
@@ -12,8 +12,8 @@ use balance_domain::{
 use chrono::NaiveDate;
 use std::collections::HashSet;
 
-/// The maximum number of ad views in memory: a long play with close ad slots has many.
-const MAX_AD_VIEWS: usize = 10_000;
+/// The maximum number of ad views of one transaction: a long play with close ad slots has many.
+pub(super) const MAX_AD_VIEWS: usize = 1_000;
 
 /// A play to be added to the history.
 pub(super) struct NewPlay {
@@ -61,37 +61,25 @@ pub(super) async fn insert_plays(
     Ok(())
 }
 
-/// Inserts the ad views of counted plays.
-pub(super) async fn insert_ads(
-    tx: &mut Tx,
-    import: ImportId,
-    new: &[NewPlay],
-    ads: &AdSchedule,
-    counts: &mut PlayCounts,
-) -> StoreResult<()> {
-    let mut shown = Vec::new();
-    for row in new.iter().filter(|row| row.is_counted) {
+/// An ad that a play showed.
+pub(super) type ShownAd = (NaiveDate, Play, AdSlot);
+
+/// Returns the ads that the counted plays showed.
+pub(super) fn shown_ads(new: &[NewPlay], ads: &AdSchedule) -> impl Iterator<Item = ShownAd> {
+    let counted = new.iter().filter(|row| row.is_counted);
+    counted.flat_map(|row| {
         let until_s = row.play.play_time_s.min(row.play.duration_s);
-        for slot in ads.shown(0, until_s) {
-            shown.push((row.date, row.play, slot));
-            if shown.len() == MAX_AD_VIEWS {
-                insert_ad_views(tx, import, &mut shown, counts).await?;
-            }
-        }
-    }
-    insert_ad_views(tx, import, &mut shown, counts).await
+        ads.shown(0, until_s).map(|slot| (row.date, row.play, slot))
+    })
 }
 
-/// Inserts ad views and clears the list.
-async fn insert_ad_views(
+/// Inserts ad views. Returns the number of new ones.
+pub(super) async fn insert_ad_views(
     tx: &mut Tx,
     import: ImportId,
-    shown: &mut Vec<(NaiveDate, Play, AdSlot)>,
-    counts: &mut PlayCounts,
-) -> StoreResult<()> {
-    let key = |(date, play, slot): &(NaiveDate, Play, AdSlot)| {
-        (*date, play.video_id.0, play.user_id.0, slot.slot_s)
-    };
+    shown: &mut Vec<ShownAd>,
+) -> StoreResult<u64> {
+    let key = |(date, play, slot): &ShownAd| (*date, play.video_id.0, play.user_id.0, slot.slot_s);
     let mut keys = HashSet::new();
     shown.retain(|ad| keys.insert(key(ad)));
     let known = tx.known_ad_views(&keys).await?;
@@ -107,7 +95,5 @@ async fn insert_ad_views(
             keep.as_str(),
         )
         .await?;
-    counts.ad_views += inserted.saturating_sub(known);
-    shown.clear();
-    Ok(())
+    Ok(inserted.saturating_sub(known))
 }

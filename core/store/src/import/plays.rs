@@ -1,19 +1,20 @@
-//! The import of plays: merges new plays with the history in the order of time. It processes batches,
-//! so that its memory is bounded.
+//! The import of plays: merges new plays with the history in the order of time. It writes batches in
+//! short transactions, so that memory is bounded and no other writer waits for long. If one fails, the
+//! rows of the import are removed again.
 
 use crate::{
     Store, StoreError, StoreResult,
     import::{
-        ImportId, ImportRules, Imported, LinkedAccounts, MAX_PLAY_BATCH, PlayCounts,
-        PlayImportError, PlaySource, SourcedPlay,
+        ImportRules, Imported, LinkedAccounts, MAX_PLAY_BATCH, PlayCounts, PlayImportError,
+        PlaySource, SourcedPlay,
+        earlier::{EarlierPlay, earlier_plays},
         linking::add_accounts,
-        play_rows::{NewPlay, insert_ads, insert_plays},
+        play_rows::{MAX_AD_VIEWS, NewPlay, ShownAd, insert_ad_views, insert_plays, shown_ads},
         record::{self, Begun, NewImport},
         registration::{BatchUsers, register},
+        writes::Writes,
     },
     operations::Actor,
-    settlement::days::next_active_day,
-    sql::{statement::params, tx::Tx},
     videos::catalog,
 };
 use balance_domain::{
@@ -23,15 +24,18 @@ use balance_domain::{
     videos::{AdId, AdInterval, AdSchedule, VideoId},
 };
 use chrono::NaiveDate;
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+/// How long a transaction stays open for the next batch.
+const SOURCE_WAIT: Duration = Duration::from_millis(5);
 
 impl Store {
-    /// Imports plays in one transaction. On a server, the record of the import is written before it.
-    /// `name` names the files.
+    /// Imports plays in many transactions. `name` names the files.
     ///
     /// # Errors
     /// If a row is invalid, its day is closed or it contradicts stored data, if another import has not
-    /// ended, or if the source or the store fails. Then nothing was changed.
+    /// ended, or if the source or the store fails. Then the rows of the import are removed. If that is not
+    /// possible, the next import, the next closing of a day or [`undo_import`](Self::undo_import) does it.
     pub async fn import_plays(
         &self,
         source: &mut dyn PlaySource,
@@ -39,8 +43,9 @@ impl Store {
         name: &str,
         by: &Actor,
     ) -> Result<Imported, PlayImportError> {
-        // The first batch is read before the transaction begins: reading and sorting take time, and an
-        // invalid file should not acquire a lock.
+        self.ids.check()?;
+        // The first batch is read before the import begins: reading and sorting take time, and an
+        // invalid file should leave no record.
         let batch = source.next().await?;
         let first = batch.first().map(|row| row.play.started_at_micros);
         let first_day = first.and_then(|first| rules.timezone.day_of(first).ok());
@@ -49,76 +54,29 @@ impl Store {
             rules,
             first_date: first_day.map(|day| day.date),
         };
-        let Begun { tx, id, closed } = record::begin(self, &new).await?;
-        let result = import(tx, id, closed, rules, source, batch, by).await;
-        if result.is_err() {
-            // The transaction has ended. If this fails, the next import removes the record.
-            let _ = record::forget(self, id).await;
+        let begun = record::begin(self, &new).await?;
+        let id = begun.id;
+        let imported = async {
+            let mut import = Import::new(self, begun, rules).await?;
+            import.add_all(source, batch).await?;
+            Ok(import.complete(by).await?)
+        };
+        let imported: Result<Imported, PlayImportError> = imported.await;
+        if imported.is_err() {
+            // The error counts, not that of the removal, which others complete.
+            let _ = record::fail(self, id).await;
         }
-        result
+        imported
     }
 }
 
-/// Imports all batches of a source in a transaction.
-async fn import(
-    tx: Tx,
-    id: ImportId,
-    closed: Option<NaiveDate>,
-    rules: ImportRules,
-    source: &mut dyn PlaySource,
-    mut batch: Vec<SourcedPlay>,
-    by: &Actor,
-) -> Result<Imported, PlayImportError> {
-    let mut import = Import::new(tx, id, closed, rules).await?;
-    let result = async {
-        while !batch.is_empty() {
-            if batch.len() > MAX_PLAY_BATCH {
-                let reason = "a batch of plays exceeds the maximum size";
-                return Err(StoreError::Data(reason.to_owned()).into());
-            }
-            match import.add(&batch).await {
-                Err(PlayImportError::Accounts(accounts)) => {
-                    return Err(import.all_accounts(accounts, source).await?);
-                }
-                added => added?,
-            }
-            batch = source.next().await?;
-        }
-        Ok(())
-    };
-    if let Err(error) = result.await {
-        // The error counts, not that of the rollback: SQLite has rolled back by itself if the disk is full.
-        let _ = import.tx.rollback().await;
-        return Err(error);
-    }
-    Ok(import.commit(by).await?)
-}
-
-/// A play of the existing history.
-#[derive(sqlx::FromRow)]
-struct OldPlay {
-    event_id: Vec<u8>,
-    user_id: i64,
-    video_id: i64,
-    occurred_at_micros: i64,
-    counted: i64,
-    reported_time: i64,
-}
-
-impl OldPlay {
-    fn id(&self) -> Option<EventId> {
-        self.event_id.as_slice().try_into().ok().map(EventId)
-    }
-}
-
-/// An import in its transaction.
-struct Import {
-    tx: Tx,
-    id: ImportId,
+/// An import that runs.
+struct Import<'a> {
+    writes: Writes<'a>,
     timezone: BusinessTimezone,
     recent_views: RecentViews,
     rules_version: u32,
-    ads: AdSchedule,
+    ads: Arc<AdSchedule>,
     closed: Option<NaiveDate>,
     /// Whether the history contained plays before the import.
     has_history: bool,
@@ -131,27 +89,29 @@ struct Import {
     counts: PlayCounts,
 }
 
-impl Import {
-    async fn new(
-        mut tx: Tx,
-        id: ImportId,
-        closed: Option<NaiveDate>,
-        rules: ImportRules,
-    ) -> StoreResult<Self> {
+impl<'a> Import<'a> {
+    async fn new(store: &'a Store, begun: Begun, rules: ImportRules) -> StoreResult<Self> {
+        let Begun {
+            id,
+            closed,
+            liveness,
+        } = begun;
+        let mut tx = store.db.write().await?;
+        record::require_running(&mut tx, id).await?;
         let ads = catalog::ensure_ads(&mut tx, rules.ads, Some(id.0)).await?;
         let (has_history,): (i64,) = tx
             .fetch_one("SELECT EXISTS (SELECT 1 FROM play_history)", &[])
             .await?;
+        tx.commit().await?;
         Ok(Self {
-            tx,
-            id,
+            writes: Writes::new(store, id, liveness),
             timezone: rules.timezone,
             recent_views: RecentViews::new(ViewWindow::from_seconds(rules.view_window_s)),
             rules_version: rules.rules_version,
-            ads: AdSchedule::new(
+            ads: Arc::new(AdSchedule::new(
                 AdInterval::from_seconds(rules.ad_interval_s),
                 ads.into_iter().map(AdId).collect(),
-            ),
+            )),
             closed,
             has_history: has_history != 0,
             link_accounts: rules.link_accounts,
@@ -161,18 +121,87 @@ impl Import {
         })
     }
 
-    /// Imports a batch.
+    /// Imports all batches of a source.
+    async fn add_all(
+        &mut self,
+        source: &mut dyn PlaySource,
+        mut batch: Vec<SourcedPlay>,
+    ) -> Result<(), PlayImportError> {
+        while !batch.is_empty() {
+            if batch.len() > MAX_PLAY_BATCH {
+                let reason = "a batch of plays exceeds the maximum size";
+                return Err(StoreError::Data(reason.to_owned()).into());
+            }
+            match self.add(&batch).await {
+                Err(PlayImportError::Accounts(accounts)) => {
+                    return Err(self.all_accounts(accounts, source).await?);
+                }
+                added => added?,
+            }
+            let mut next = source.next();
+            batch = match tokio::time::timeout(SOURCE_WAIT, &mut next).await {
+                Ok(batch) => batch?,
+                Err(_) => {
+                    // No transaction is open while the source is slow.
+                    self.writes.flush().await?;
+                    next.await?
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Imports a batch: its plays, then their ad views.
     async fn add(&mut self, batch: &[SourcedPlay]) -> Result<(), PlayImportError> {
-        let users = BatchUsers::find(&mut self.tx, batch).await?;
+        let mut open = self.writes.begin().await?;
+        let tx = &mut open.tx;
+        let users = BatchUsers::find(tx, batch).await?;
         if !self.link_accounts {
             let mut accounts = LinkedAccounts::default();
-            add_accounts(&mut self.tx, &users.known, &mut accounts).await?;
+            add_accounts(tx, &users.known, &mut accounts).await?;
             if !accounts.is_empty() {
                 return Err(PlayImportError::Accounts(accounts));
             }
         }
-        register(&mut self.tx, self.id, batch, &users).await?;
-        let old = self.old_plays(batch).await?;
+        register(tx, self.writes.id(), batch, &users).await?;
+        let old = if self.has_history {
+            earlier_plays(tx, self.timezone, self.recent_views.window(), batch).await?
+        } else {
+            Vec::new()
+        };
+        let new = self.merge(batch, old)?;
+        insert_plays(tx, self.writes.id(), self.rules_version, &new).await?;
+        self.writes.end(open).await?;
+        let ads = Arc::clone(&self.ads);
+        let mut shown = Vec::new();
+        for ad in shown_ads(&new, &ads) {
+            shown.push(ad);
+            if shown.len() == MAX_AD_VIEWS {
+                self.add_ads(&mut shown).await?;
+            }
+        }
+        self.add_ads(&mut shown).await?;
+        Ok(())
+    }
+
+    /// Inserts ad views and clears the list.
+    async fn add_ads(&mut self, shown: &mut Vec<ShownAd>) -> StoreResult<()> {
+        if !shown.is_empty() {
+            let mut open = self.writes.begin().await?;
+            let tx = &mut open.tx;
+            self.counts.ad_views += insert_ad_views(tx, self.writes.id(), shown).await?;
+            self.writes.end(open).await?;
+            shown.clear();
+        }
+        Ok(())
+    }
+
+    /// Decides about the plays of a batch. Returns the rows to insert.
+    fn merge(
+        &mut self,
+        batch: &[SourcedPlay],
+        old: Vec<EarlierPlay>,
+    ) -> Result<Vec<NewPlay>, PlayImportError> {
         let known: HashMap<EventId, i64> = old
             .iter()
             .filter_map(|old| Some((old.id()?, old.reported_time)))
@@ -196,9 +225,7 @@ impl Import {
                 new.push(row);
             }
         }
-        insert_plays(&mut self.tx, self.id, self.rules_version, &new).await?;
-        insert_ads(&mut self.tx, self.id, &new, &self.ads, &mut self.counts).await?;
-        Ok(())
+        Ok(new)
     }
 
     /// Reads the rest of the source for further accounts. Returns the error that names them.
@@ -212,18 +239,21 @@ impl Import {
             if batch.is_empty() {
                 break;
             }
-            let users = BatchUsers::find(&mut self.tx, &batch).await?;
-            add_accounts(&mut self.tx, &users.known, &mut accounts).await?;
+            let mut tx = self.writes.store().db.read().await?;
+            let users = BatchUsers::find(&mut tx, &batch).await?;
+            add_accounts(&mut tx, &users.known, &mut accounts).await?;
         }
         Ok(PlayImportError::Accounts(accounts))
     }
 
-    async fn commit(mut self, by: &Actor) -> StoreResult<Imported> {
+    async fn complete(self, by: &Actor) -> StoreResult<Imported> {
         let last_date = self.day.map(|day| day.date);
-        record::complete(&mut self.tx, self.id, last_date, &self.counts, by).await?;
-        self.tx.commit().await?;
+        let id = self.writes.id();
+        let (mut tx, _liveness) = self.writes.last().await?;
+        record::complete(&mut tx, id, last_date, &self.counts, by).await?;
+        tx.commit().await?;
         Ok(Imported {
-            id: self.id,
+            id,
             counts: self.counts,
         })
     }
@@ -313,53 +343,5 @@ impl Import {
             }
         };
         Ok(day.date)
-    }
-
-    /// Returns the history of the batch's users and videos in the order of time, from one view window
-    /// before the batch to its end. Other rows are streamed and dropped.
-    async fn old_plays(&mut self, batch: &[SourcedPlay]) -> StoreResult<Vec<OldPlay>> {
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
-            return Ok(Vec::new());
-        };
-        if !self.has_history {
-            return Ok(Vec::new());
-        }
-        let from = first.play.started_at_micros - self.recent_views.window().micros();
-        let until = last.play.started_at_micros;
-        let day = |at| self.timezone.day_of(at).map(|day| day.date);
-        let (Ok(first_day), Ok(last_day)) = (day(from.max(0)), day(until)) else {
-            return Ok(Vec::new());
-        };
-        let pairs: HashSet<(i64, i64)> = batch
-            .iter()
-            .map(|row| (row.play.user_id.0, row.play.video_id.0))
-            .collect();
-        let mut old: Vec<OldPlay> = Vec::new();
-        // One query per day, so that each reads a range of the primary key.
-        let mut before = first_day.pred_opt();
-        while let Some(date) = next_active_day(&mut self.tx, before).await?
-            && date <= last_day
-        {
-            self.tx
-                .fetch_each(
-                    "SELECT event_id, user_id, video_id, occurred_at_micros, counted, \
-                     reported_time FROM play_history \
-                     WHERE date = ? AND event_id BETWEEN ? AND ?",
-                    &params![
-                        date,
-                        EventId::floor(from).0.to_vec(),
-                        EventId::ceiling(until).0.to_vec()
-                    ],
-                    |row: OldPlay| {
-                        if pairs.contains(&(row.user_id, row.video_id)) {
-                            old.push(row);
-                        }
-                    },
-                )
-                .await?;
-            before = Some(date);
-        }
-        old.sort_by_key(|row| row.occurred_at_micros);
-        Ok(old)
     }
 }

@@ -1,19 +1,20 @@
 //! The record of an import: its row in `play_import`.
 //!
-//! On a server an import is recorded as running before its transaction begins, and the transaction
-//! keeps the row locked until its end. It does not lock `closed_through`: the row alone keeps its days
-//! open, and its lock shows that its process is alive. On SQLite the transaction has the file to itself.
+//! An import is recorded as running before it writes. The record keeps its days open. A sign of life
+//! shows that its process is alive; a dead import is marked, so that it cannot write any more, and its
+//! rows are removed.
 
 use crate::{
     Store, StoreError, StoreResult,
     import::{
         ImportId, ImportRules, ImportStatus, MAX_IMPORT_NAME, PlayCounts, PlayImport,
         PlayImportError,
-        unfinished::{remove_dead, unfinished},
+        liveness::Liveness,
+        unfinished::{Unfinished, unfinished},
     },
     operations::{Actor, AuditAction, audit},
     settlement::days::closed_through,
-    sql::{statement::params, tx::Tx},
+    sql::{db::Db, statement::params, tx::Tx},
 };
 use chrono::{NaiveDate, NaiveDateTime};
 use sqlx::AssertSqlSafe;
@@ -29,44 +30,72 @@ pub(super) struct NewImport<'a> {
     pub(super) first_date: Option<NaiveDate>,
 }
 
-/// The transaction of an import that has begun.
+/// An import that has begun.
 pub(super) struct Begun {
-    pub(super) tx: Tx,
     pub(super) id: ImportId,
     pub(super) closed: Option<NaiveDate>,
+    /// The import is alive until this is dropped.
+    pub(super) liveness: Liveness,
 }
 
-/// Begins an import.
+/// Begins an import. Removes the rows of one that failed first.
 pub(super) async fn begin(store: &Store, new: &NewImport<'_>) -> Result<Begun, PlayImportError> {
     for _ in 0..MAX_BEGINS {
+        let file = match &store.db {
+            Db::Sqlite { .. } => Liveness::of_file(&store.db).await?,
+            Db::MySql { .. } => None,
+        };
         let mut tx = store.db.write().await?;
         let lock = tx.for_share();
         let closed = closed_through(&mut tx, lock).await?;
         let id = next_import(&mut tx).await?;
-        match unfinished(&mut tx).await? {
+        match unfinished(store, &mut tx, file.is_some()).await? {
             None => {}
-            Some((id, ImportStatus::Undoing)) => return Err(PlayImportError::Undoing(id)),
-            Some((id, _)) => return Err(PlayImportError::Running(id)),
+            Some(Unfinished::Undoing(id)) => return Err(PlayImportError::Undoing(id)),
+            Some(Unfinished::Running(id)) => return Err(PlayImportError::Running(id)),
+            Some(Unfinished::Failed(id)) => {
+                tx.commit().await?;
+                store.remove_failed_import(id).await?;
+                continue;
+            }
         }
         insert(&mut tx, id, new).await?;
-        if matches!(tx, Tx::Sqlite(..)) {
-            return Ok(Begun { tx, id, closed });
-        }
         tx.commit().await?;
-        let mut tx = store.db.write().await?;
-        let lock = tx.for_update();
-        let row: Option<(i64,)> = tx
-            .fetch_optional(
-                AssertSqlSafe(format!("SELECT id FROM play_import WHERE id = ?{lock}")),
-                &params![id.0],
-            )
-            .await?;
-        // Another process takes an import for dead if it sees the row before it is locked.
-        if row.is_some() {
-            return Ok(Begun { tx, id, closed });
+        let liveness = match &store.db {
+            Db::Sqlite { .. } => file,
+            // Another process takes an import for dead if it sees the row before it is locked.
+            Db::MySql { .. } => Liveness::of_row(&store.db, id).await?,
+        };
+        if let Some(mut liveness) = liveness {
+            if let Err(error) = liveness.reserve() {
+                drop(liveness);
+                fail(store, id).await?;
+                return Err(error.into());
+            }
+            return Ok(Begun {
+                id,
+                closed,
+                liveness,
+            });
         }
     }
     Err(StoreError::Conflict("other processes removed the import".to_owned()).into())
+}
+
+/// Checks that an import still runs. Until the commit of the transaction, no process marks it as dead.
+pub(super) async fn require_running(tx: &mut Tx, id: ImportId) -> StoreResult<()> {
+    lock_counter(tx).await?;
+    let row: Option<(String,)> = tx
+        .fetch_optional(
+            "SELECT status FROM play_import WHERE id = ?",
+            &params![id.0],
+        )
+        .await?;
+    if row.is_some_and(|(status,)| status == ImportStatus::Running.name()) {
+        return Ok(());
+    }
+    let reason = format!("another process took import {id} for dead and removed its rows");
+    Err(StoreError::Unusable(reason))
 }
 
 /// Locks the counter's row until the commit, so that no import begins.
@@ -121,7 +150,7 @@ async fn insert(tx: &mut Tx, id: ImportId, new: &NewImport<'_>) -> StoreResult<(
     Ok(())
 }
 
-/// Records the completion in the transaction of the import.
+/// Records the completion.
 pub(super) async fn complete(
     tx: &mut Tx,
     id: ImportId,
@@ -157,12 +186,54 @@ pub(super) async fn set_status(tx: &mut Tx, id: ImportId, status: ImportStatus) 
     Ok(())
 }
 
-/// Removes the record of an import that failed. Its transaction has ended.
-pub(super) async fn forget(store: &Store, id: ImportId) -> StoreResult<()> {
+/// Marks a failed import of this process and removes its rows. If it wrote none, its id is free again.
+pub(super) async fn fail(store: &Store, id: ImportId) -> StoreResult<()> {
     let mut tx = store.db.write().await?;
-    if remove_dead(&mut tx, id).await? {
-        tx.commit().await?;
+    if require_running(&mut tx, id).await.is_err() {
+        return Ok(());
     }
+    set_status(&mut tx, id, ImportStatus::Undoing).await?;
+    tx.commit().await?;
+    store.remove_failed_import(id).await?;
+    let mut tx = store.db.write().await?;
+    tx.execute(
+        "UPDATE next_id SET id = ? WHERE name = 'play_import' AND id = ? \
+         AND NOT EXISTS (SELECT 1 FROM play_import WHERE play_import.id = ?)",
+        &params![id.0, id.0 + 1, id.0],
+    )
+    .await?;
+    tx.commit().await
+}
+
+/// Extends the days of a failed import to a day.
+pub(super) async fn extend(tx: &mut Tx, id: ImportId, date: NaiveDate) -> StoreResult<()> {
+    tx.execute(
+        "UPDATE play_import SET last_date = ? WHERE id = ? AND (last_date IS NULL OR last_date < ?)",
+        &params![date, id.0, date],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Ends a failed import whose rows are removed. Its record stays if other processes may have seen plays
+/// of it: a day that they launched is not closed without these plays.
+pub(super) async fn end_failed(tx: &mut Tx, id: ImportId) -> StoreResult<()> {
+    let now = tx.now();
+    tx.execute(
+        "DELETE FROM play_import WHERE id = ? AND status = ? AND last_date IS NULL",
+        &params![id.0, ImportStatus::Undoing.name()],
+    )
+    .await?;
+    tx.execute(
+        "UPDATE play_import SET status = ?, ended_at = ? WHERE id = ? AND status = ?",
+        &params![
+            ImportStatus::Undone.name(),
+            now,
+            id.0,
+            ImportStatus::Undoing.name()
+        ],
+    )
+    .await?;
     Ok(())
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn register(
     for row in batch {
         reject_assigned(row, &users.known, &known)?;
     }
-    replace_undone(tx, import, batch, &mut known).await?;
+    replace_undone(tx, batch, &mut known).await?;
     let mut videos = Vec::new();
     for row in batch {
         let play = &row.play;
@@ -112,10 +112,10 @@ fn reject_assigned(
 }
 
 /// Gives videos of undone imports the owner and the length of the batch if they have no plays: the
-/// correction of a file with wrong values must not fail on the values of the wrong one.
+/// correction of a file with wrong values must not fail on the values of the wrong one. They stay videos of
+/// the undone import: if this import fails, they are not removed.
 async fn replace_undone(
     tx: &mut Tx,
-    import: ImportId,
     batch: &[SourcedPlay],
     known: &mut HashMap<VideoId, (UserId, i64)>,
 ) -> StoreResult<()> {
@@ -136,8 +136,8 @@ async fn replace_undone(
         let id = VideoId(id);
         if let Some(&(owner, duration_s)) = different.get(&id) {
             tx.execute(
-                "UPDATE video SET owner_id = ?, duration_s = ?, import_id = ? WHERE id = ?",
-                &params![owner.0, duration_s, import.0, id.0],
+                "UPDATE video SET owner_id = ?, duration_s = ? WHERE id = ?",
+                &params![owner.0, duration_s, id.0],
             )
             .await?;
             known.insert(id, (owner, duration_s));
@@ -159,7 +159,11 @@ async fn unplayed_of_undone(
             &params![ImportStatus::Undone.name()],
         )
         .await?;
-    let mut unplayed: HashSet<i64> = found.into_iter().map(|(id,)| id).collect();
+    unplayed(tx, found.into_iter().map(|(id,)| id).collect()).await
+}
+
+/// Returns those of the videos (1 and up) that have no plays.
+pub(super) async fn unplayed(tx: &mut Tx, mut unplayed: HashSet<i64>) -> StoreResult<HashSet<i64>> {
     // A video with plays on a settled day has statistics, or was skipped.
     let statistics = "SELECT DISTINCT video_id FROM video_statistics WHERE video_id IN ";
     remove_found(tx, &mut unplayed, Query::new(statistics)).await?;
@@ -184,7 +188,7 @@ async fn unplayed_of_undone(
 }
 
 /// Removes the videos that a query returns, which ends with a list of videos.
-async fn remove_found(
+pub(super) async fn remove_found(
     tx: &mut Tx,
     ids: &mut HashSet<i64>,
     mut query: Query<'_>,

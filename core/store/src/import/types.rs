@@ -70,7 +70,7 @@ impl fmt::Display for ImportId {
 /// The state of an import of plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportStatus {
-    /// Running on a server. If its process was killed, the next import or closing removes it.
+    /// Running. If its process was killed, the next import or closing of a day removes its rows.
     Running,
     /// All rows are in the history.
     Completed,
@@ -192,7 +192,7 @@ impl fmt::Display for LinkedAccounts {
     }
 }
 
-/// Why an import was rejected. Nothing was changed.
+/// Why an import was rejected or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayImportError {
     /// A row of a file is invalid.

@@ -2,12 +2,23 @@
 //! begins.
 
 use crate::{
-    StoreResult,
-    import::{ImportId, ImportStatus},
+    Store, StoreResult,
+    import::{ImportId, ImportStatus, liveness::is_dead, record},
     sql::{statement::params, tx::Tx},
 };
 use chrono::NaiveDate;
-use sqlx::AssertSqlSafe;
+
+/// An import that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfinished {
+    /// Its process is alive.
+    Running(ImportId),
+    /// A completed import that is being undone.
+    Undoing(ImportId),
+    /// It failed, or its process died, and its rows are not removed yet. The caller commits this finding,
+    /// and then removes the rows.
+    Failed(ImportId),
+}
 
 /// Returns an import that was undone and had plays of a day, if any.
 pub(crate) async fn undone_on(tx: &mut Tx, date: NaiveDate) -> StoreResult<Option<ImportId>> {
@@ -20,64 +31,69 @@ pub(crate) async fn undone_on(tx: &mut Tx, date: NaiveDate) -> StoreResult<Optio
     Ok(id.map(ImportId))
 }
 
-/// Returns an unfinished import with plays on or before a day, and its status, if any. The caller has
-/// locked `closed_through`, so that no import begins.
+/// Returns an unfinished import with plays on or before a day, if any. The caller has locked
+/// `closed_through`, so that no import begins.
 pub(crate) async fn unfinished_upto(
+    store: &Store,
     tx: &mut Tx,
     date: NaiveDate,
-) -> StoreResult<Option<(ImportId, ImportStatus)>> {
-    let found: Vec<(i64, String)> = tx
+) -> StoreResult<Option<Unfinished>> {
+    let found: Vec<Row> = tx
         .fetch_all(
-            "SELECT id, status FROM play_import \
+            "SELECT id, status, CAST(ended_at IS NULL AS SIGNED) FROM play_import \
              WHERE status IN ('RUNNING', 'UNDOING') AND first_date <= ? ORDER BY id",
             &params![date],
         )
         .await?;
-    first_alive(tx, found).await
+    first(store, tx, found, false).await
 }
 
-/// Returns an unfinished import and its status, if any. The caller has locked the counter of imports,
-/// so that no other one begins.
-pub(super) async fn unfinished(tx: &mut Tx) -> StoreResult<Option<(ImportId, ImportStatus)>> {
-    let found: Vec<(i64, String)> = tx
+/// Returns an unfinished import, if any. The caller has locked the counter of imports, so that no other
+/// one begins. `is_locked` is whether the caller holds the lock that an import holds on SQLite.
+pub(super) async fn unfinished(
+    store: &Store,
+    tx: &mut Tx,
+    is_locked: bool,
+) -> StoreResult<Option<Unfinished>> {
+    let found: Vec<Row> = tx
         .fetch_all(
-            "SELECT id, status FROM play_import \
+            "SELECT id, status, CAST(ended_at IS NULL AS SIGNED) FROM play_import \
              WHERE status IN ('RUNNING', 'UNDOING') ORDER BY id",
             &[],
         )
         .await?;
-    first_alive(tx, found).await
+    first(store, tx, found, is_locked).await
 }
 
-async fn first_alive(
+/// The id of an import, its status, and whether it never completed.
+type Row = (i64, String, i64);
+
+async fn first(
+    store: &Store,
     tx: &mut Tx,
-    found: Vec<(i64, String)>,
-) -> StoreResult<Option<(ImportId, ImportStatus)>> {
-    for (id, status) in found {
-        let (id, status) = (ImportId(id), ImportStatus::from_name(&status)?);
-        if status != ImportStatus::Running || !remove_dead(tx, id).await? {
-            return Ok(Some((id, status)));
-        }
+    found: Vec<Row>,
+    is_locked: bool,
+) -> StoreResult<Option<Unfinished>> {
+    let Some((id, status, is_incomplete)) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    let id = ImportId(id);
+    if ImportStatus::from_name(&status)? != ImportStatus::Running {
+        return Ok(Some(match is_incomplete {
+            0 => Unfinished::Undoing(id),
+            _ => Unfinished::Failed(id),
+        }));
     }
-    Ok(None)
+    Ok(Some(if is_locked || is_dead(&store.db, tx, id).await? {
+        mark_failed(tx, id).await?;
+        Unfinished::Failed(id)
+    } else {
+        Unfinished::Running(id)
+    }))
 }
 
-/// Removes a running import whose process has died: its transaction has locked the row until its end.
-/// The database has rolled back what it wrote. Returns false if the import is alive.
-pub(super) async fn remove_dead(tx: &mut Tx, id: ImportId) -> StoreResult<bool> {
-    let lock = tx.for_update_skip_locked();
-    let row: Option<(String,)> = tx
-        .fetch_optional(
-            AssertSqlSafe(format!("SELECT status FROM play_import WHERE id = ?{lock}")),
-            &params![id.0],
-        )
-        .await?;
-    let Some((status,)) = row else {
-        return Ok(false);
-    };
-    if status == ImportStatus::Running.name() {
-        tx.execute("DELETE FROM play_import WHERE id = ?", &params![id.0])
-            .await?;
-    }
-    Ok(true)
+/// Marks an import whose process died, so that none of its transactions commits any more.
+pub(super) async fn mark_failed(tx: &mut Tx, id: ImportId) -> StoreResult<()> {
+    record::lock_counter(tx).await?;
+    record::set_status(tx, id, ImportStatus::Undoing).await
 }

@@ -4,7 +4,7 @@
 use crate::{
     Store, StoreError, StoreResult,
     jobs::{date_lock::lock_date, rows},
-    operations::{Actor, AuditAction, audit},
+    operations::{Actor, AuditAction, audit, late_events::admit_late},
     playback::{clock, timer::ClockRow},
     settlement::days::{closed_through, next_active_day},
     sql::{
@@ -46,13 +46,18 @@ pub struct ClockRepair {
     pub today: NaiveDate,
     /// The number of plays and pauses that were moved to it.
     pub moved: u64,
+    /// The number of late events of days that are open again. They are in the history now.
+    pub admitted: u64,
 }
 
 impl ClockRepair {
     /// Returns whether anything was wrong.
     #[must_use]
     pub const fn has_changed(&self) -> bool {
-        self.last_micros.is_some() || self.reopened_through.is_some() || self.moved > 0
+        self.last_micros.is_some()
+            || self.reopened_through.is_some()
+            || self.moved > 0
+            || self.admitted > 0
     }
 }
 
@@ -80,8 +85,8 @@ impl Conflict for ClockRepairError {
 impl Store {
     /// Repairs what a clock that was ahead of the time has written. The process's clock must be right.
     ///
-    /// Opens the closed days that are not over, and abandons their executions. Moves plays and pauses of
-    /// later dates to the current day, except imported ones. Sets the clock of the intake. An
+    /// Opens the closed days that are not over, and abandons their executions. Adds the late events of open
+    /// days to the history. Moves plays and pauses of later dates to the current day, except imported ones. Sets the clock of the intake. An
     /// interrupted call can be repeated.
     ///
     /// # Errors
@@ -103,12 +108,21 @@ impl Store {
             abandoned: Vec::new(),
             today: day_of(now_micros)?.date,
             moved: 0,
+            admitted: 0,
         };
         // At midnight a clock that differs a little has closed the day or begun the next one.
         let limit_micros = now_micros.saturating_add(CLOCK_TOLERANCE_MICROS);
         let latest = day_of(limit_micros)?.date;
         if let Some(opened) = on_conflict(|| self.reopen(latest)).await? {
             (repair.reopened_through, repair.abandoned) = (Some(opened.through), opened.abandoned);
+        }
+        // Before the moves, which then find the events of later dates.
+        loop {
+            let admitted = on_conflict(|| admit_late(self)).await?;
+            repair.admitted += admitted;
+            if admitted == 0 {
+                break;
+            }
         }
         let mut day = Some(latest);
         loop {
@@ -214,6 +228,9 @@ fn subject(repair: &ClockRepair) -> String {
     if repair.moved > 0 {
         text += &format!("; {} events moved to {}", repair.moved, repair.today);
     }
+    if repair.admitted > 0 {
+        text += &format!("; {} late events added", repair.admitted);
+    }
     if let Some(date) = repair.reopened_through {
         text += &format!("; days through {date} opened");
     }
@@ -250,9 +267,9 @@ async fn abandon(tx: &mut Tx, execution: &JobExecution) -> StoreResult<()> {
     .await
 }
 
-/// Moves the first events of a date after an event to the current day, in one transaction. Returns their
-/// number and the last of them, unless there are no more. Imported plays keep their dates: they are not
-/// from the clock.
+/// Moves the first events of a date after an event to the current day, in one transaction. An event that
+/// is there already is only removed from the date. Returns their number and the last of them, unless there
+/// are no more. Imported plays keep their dates: they are not from the clock.
 async fn move_page(
     store: &Store,
     date: NaiveDate,
@@ -274,6 +291,21 @@ async fn move_page(
         tx.commit().await?;
         return Ok((0, None));
     };
+    let there: Vec<(Vec<u8>,)> = tx
+        .fetch_in(
+            "SELECT event_id FROM play_history WHERE event_id IN ",
+            rows.iter().map(|(event,)| event.as_slice()),
+            " AND date = ?",
+            &params![repair.today],
+        )
+        .await?;
+    let mut moved = 0;
+    if !there.is_empty() {
+        let mut delete = Query::new("DELETE FROM play_history WHERE date = ");
+        delete.bind(date).push(" AND event_id IN ");
+        delete.bind_list(there.iter().map(|(event,)| event.as_slice()));
+        moved += tx.execute_query(delete).await?;
+    }
     let mut update = Query::new("UPDATE play_history SET date = ");
     update.bind(repair.today);
     update
@@ -282,7 +314,7 @@ async fn move_page(
     update.push(" WHERE date = ").bind(date);
     update.push(" AND event_id IN ");
     update.bind_list(rows.iter().map(|(event,)| event.as_slice()));
-    let moved = tx.execute_query(update).await?;
+    moved += tx.execute_query(update).await?;
     tx.commit().await?;
     Ok((moved, Some(last)))
 }

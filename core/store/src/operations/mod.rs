@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 mod clock_repair;
+mod late_events;
 mod readiness;
 mod restore;
 mod snapshot;

@@ -101,7 +101,10 @@ async fn complete(tx: &mut Tx, seen: HighestIds, by: &Actor) -> StoreResult<Comp
         user: new_id::raise(tx, NewId::User, seen.user, now_micros).await?,
         video: new_id::raise(tx, NewId::Video, seen.video, now_micros).await?,
     };
-    new_id::raise(tx, NewId::Ad, 0, now_micros).await?;
+    let (last_ad,): (i64,) = tx
+        .fetch_one("SELECT COALESCE(MAX(id), 0) FROM ad", &[])
+        .await?;
+    new_id::raise(tx, NewId::Ad, last_ad, now_micros).await?;
     let generation = Generation(rand::random());
     tx.execute(
         "REPLACE INTO setting (name, value) VALUES (?, ?)",

@@ -3,8 +3,8 @@
 use crate::{
     Store, StoreResult,
     import::{
-        ImportId, ImportStatus,
-        unfinished::{undone_on, unfinished_upto},
+        ImportId,
+        unfinished::{Unfinished, undone_on, unfinished_upto},
     },
     sql::{statement::params, statuses, tx::Tx},
 };
@@ -28,28 +28,46 @@ pub enum Closing {
 
 impl Store {
     /// Closes a day and all days before it, unless an earlier active day is unsettled or an import of
-    /// plays of these days has not ended. Nothing is added to a closed day.
+    /// plays of these days has not ended. Nothing is added to a closed day. Removes the rows of a failed
+    /// import first.
     pub async fn close_day(&self, date: NaiveDate) -> StoreResult<Closing> {
+        match self.try_close_day(date).await? {
+            Ok(closing) => Ok(closing),
+            Err(failed) => {
+                self.remove_failed_import(failed).await?;
+                // Only one import runs at a time, so that there is no second failed one.
+                let again = self.try_close_day(date).await?;
+                Ok(again.unwrap_or_else(Closing::ImportRunning))
+            }
+        }
+    }
+
+    /// Closes a day. Returns an import whose rows must be removed first as the error.
+    async fn try_close_day(&self, date: NaiveDate) -> StoreResult<Result<Closing, ImportId>> {
         let mut tx = self.db.write().await?;
         let lock = tx.for_update();
         let closed = closed_through(&mut tx, lock).await?;
         if closed.is_some_and(|closed| closed >= date) {
-            return Ok(Closing::Closed);
+            return Ok(Ok(Closing::Closed));
         }
         if let Some(earlier) = first_unsettled_day(&mut tx).await?
             && earlier < date
         {
-            return Ok(Closing::EarlierDayUnsettled(earlier));
+            return Ok(Ok(Closing::EarlierDayUnsettled(earlier)));
         }
-        match unfinished_upto(&mut tx, date).await? {
-            Some((import, ImportStatus::Running)) => return Ok(Closing::ImportRunning(import)),
-            Some((import, _)) => return Ok(Closing::ImportUndone(import)),
+        match unfinished_upto(self, &mut tx, date).await? {
+            Some(Unfinished::Running(import)) => return Ok(Ok(Closing::ImportRunning(import))),
+            Some(Unfinished::Undoing(import)) => return Ok(Ok(Closing::ImportUndone(import))),
+            Some(Unfinished::Failed(import)) => {
+                tx.commit().await?;
+                return Ok(Err(import));
+            }
             None => {}
         }
         if !is_active(&mut tx, date).await?
             && let Some(import) = undone_on(&mut tx, date).await?
         {
-            return Ok(Closing::ImportUndone(import));
+            return Ok(Ok(Closing::ImportUndone(import)));
         }
         tx.execute(
             "UPDATE closed_through SET date = ? WHERE id = 1",
@@ -57,7 +75,7 @@ impl Store {
         )
         .await?;
         tx.commit().await?;
-        Ok(Closing::Closed)
+        Ok(Ok(Closing::Closed))
     }
 
     /// Returns the last closed day, if any.

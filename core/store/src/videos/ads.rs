@@ -2,15 +2,20 @@
 
 use crate::{
     Store, StoreResult,
+    operations::{Actor, AuditAction, audit},
     sql::{
         new_id::{NewId, next_id},
         retry::on_conflict,
         statement::{LIST_CHUNK, params},
+        tx::Tx,
     },
     videos::creation_reply::{self, Created, Creation, Earlier},
 };
 use balance_domain::videos::{AdId, MAX_ADS, Title};
 use std::collections::HashSet;
+
+/// The ads that an entry of the audit log names: 8 ids of 19 digits fit.
+const ADS_PER_RECORD: usize = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ad {
@@ -32,7 +37,17 @@ impl Store {
 
     /// Returns those of the ads that are not registered, in the order of their ids.
     pub async fn unknown_ads(&self, ads: &HashSet<AdId>) -> StoreResult<Vec<AdId>> {
-        unknown(self, ads).await
+        let mut tx = self.db.read().await?;
+        unknown(&mut tx, ads).await
+    }
+
+    /// Registers those of the ads that a restored database lacks under generated titles, and returns them
+    /// in the order of their ids. Each is named in the audit log.
+    pub async fn register_shown(&self, ads: &HashSet<AdId>, by: &Actor) -> StoreResult<Vec<AdId>> {
+        if self.unknown_ads(ads).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        on_conflict(|| register(self, ads, by)).await
     }
 
     /// Returns at most `limit` ads after an id, in the order of their ids.
@@ -55,8 +70,7 @@ impl Store {
 }
 
 /// Returns those of the ads that are not registered, in order.
-async fn unknown(store: &Store, ads: &HashSet<AdId>) -> StoreResult<Vec<AdId>> {
-    let mut tx = store.db.read().await?;
+async fn unknown(tx: &mut Tx, ads: &HashSet<AdId>) -> StoreResult<Vec<AdId>> {
     let all: Vec<AdId> = ads.iter().copied().collect();
     let mut unknown = ads.clone();
     for some in all.chunks(LIST_CHUNK) {
@@ -75,6 +89,27 @@ async fn unknown(store: &Store, ads: &HashSet<AdId>) -> StoreResult<Vec<AdId>> {
     let mut unknown: Vec<AdId> = unknown.into_iter().collect();
     unknown.sort_unstable();
     Ok(unknown)
+}
+
+/// Registers the ads that are not registered, and records it.
+async fn register(store: &Store, ads: &HashSet<AdId>, by: &Actor) -> StoreResult<Vec<AdId>> {
+    let mut tx = store.db.write().await?;
+    let lost = unknown(&mut tx, ads).await?;
+    let now = tx.now();
+    tx.insert_rows(
+        "INSERT INTO ad (id, title, created_at) ",
+        &lost[..],
+        |id| params![id.0, format!("ad-{id}"), now],
+        "",
+    )
+    .await?;
+    for some in lost.chunks(ADS_PER_RECORD) {
+        let ids: Vec<String> = some.iter().map(ToString::to_string).collect();
+        let subject = format!("ads {} registered", ids.join(", "));
+        audit::record(&mut tx, by, AuditAction::CompleteRestore, &subject).await?;
+    }
+    tx.commit().await?;
+    Ok(lost)
 }
 
 async fn create(store: &Store, creation: &Creation, title: &Title) -> StoreResult<Created<AdId>> {

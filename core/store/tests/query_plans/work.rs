@@ -136,6 +136,14 @@ async fn imports(env: &TestEnv) {
         play.owner_id = UserId(7);
     }
     env.import(&plays, 3).await.unwrap();
+    // An import that fails in its second batch.
+    let mut failing = even_day(FOURTH, 1_500, 1_500);
+    for play in &mut failing[..1_400] {
+        (play.user_id.0, play.video_id.0) = (play.user_id.0 + 900_000, play.video_id.0 + 900_000);
+    }
+    failing[1_499].video_id = plays[0].video_id;
+    failing[1_499].owner_id = UserId(8);
+    env.import(&failing, 0).await.unwrap_err();
 }
 
 async fn jobs(env: &TestEnv) {
@@ -441,6 +449,9 @@ async fn operations(env: &TestEnv) {
     store.adopt_stream(&stream, &Actor::Console).await.unwrap();
     assert_eq!(store.complete_restored_backup().await.unwrap(), None);
     let seen = store.assigned_ids().await.unwrap();
+    let shown = [AdId(70_001)].into_iter().collect();
+    let registered = store.register_shown(&shown, &Actor::Console).await;
+    assert_eq!(registered.unwrap(), [AdId(70_001)]);
     store.complete_restore(seen, &Actor::Console).await.unwrap();
     let lost = VideoFacts {
         id: VideoId(3_000_000),
