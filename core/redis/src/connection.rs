@@ -51,7 +51,8 @@ pub fn check_url(url: &str) -> Result<(), &'static str> {
 /// A connection to the server at a URL. All clones share it.
 ///
 /// A server that a failover replaced still answers. Its errors therefore replace the connection: the
-/// new one resolves the address again and reaches the new master.
+/// new one resolves the address again and reaches the new master. A server without the event stream
+/// replaces the connection too.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 

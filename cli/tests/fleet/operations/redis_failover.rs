@@ -73,7 +73,7 @@ fn play(client: &Client, video: i64, token: &str) -> Reply {
 }
 
 /// Returns why the API is not ready; `None` if it is ready.
-pub(super) fn not_ready(client: &Client) -> Option<String> {
+pub(crate) fn not_ready(client: &Client) -> Option<String> {
     let reply = block_on(client.send("GET", "/health/ready", &[], None)).unwrap();
     (reply.status != 200).then(|| reply.json()["errors"].to_string())
 }
