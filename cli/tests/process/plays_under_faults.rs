@@ -29,19 +29,19 @@ const MIDNIGHT_S: [i64; 2] = [600, 6 * 3_600];
 /// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    ServerKilled,
-    ServerClockAhead,
-    ServerClockBack,
-    ServerClockOverMidnight,
-    ServerDiskFull,
+    Killed,
+    ClockAhead,
+    ClockBack,
+    ClockOverMidnight,
+    DiskFull,
 }
 
 const KINDS: [Kind; 5] = [
-    Kind::ServerKilled,
-    Kind::ServerClockAhead,
-    Kind::ServerClockBack,
-    Kind::ServerClockOverMidnight,
-    Kind::ServerDiskFull,
+    Kind::Killed,
+    Kind::ClockAhead,
+    Kind::ClockBack,
+    Kind::ClockOverMidnight,
+    Kind::DiskFull,
 ];
 
 #[test]
@@ -57,7 +57,7 @@ fn acknowledged_plays_survive_each_fault_of_a_server() {
     let only = variable("TEST_PLAY_CHAOS_KIND");
     let is_wanted = |kind: &Kind| {
         only.as_ref()
-            .is_none_or(|only| *only == format!("{kind:?}"))
+            .is_none_or(|only| *only == format!("Server{kind:?}"))
     };
     let mut kinds: Vec<Kind> = KINDS.into_iter().filter(is_wanted).collect();
     for number in 0..count {
@@ -69,7 +69,7 @@ fn acknowledged_plays_survive_each_fault_of_a_server() {
             kinds.shuffle(&mut order);
         }
         let (kind, seed) = (kinds[position], order.random());
-        let what = format!("play chaos run {number}, {kind:?}, seed {seed}");
+        let what = format!("play chaos run {number}, Server{kind:?}, seed {seed}");
         let began = Instant::now();
         let mut run = Run::start(kind, seed);
         run.viewers().until_acknowledged(100);
@@ -110,7 +110,7 @@ fn not_ready(client: &Client) -> Option<String> {
 impl Run {
     fn start(kind: Kind, seed: u64) -> Self {
         let (env, machine) = (Rc::new(TestEnv::empty()), Machine::new());
-        let is_near = kind == Kind::ServerClockOverMidnight;
+        let is_near = kind == Kind::ClockOverMidnight;
         let midnight = Midnight::after_s(MIDNIGHT_S[usize::from(!is_near)]);
         let server = {
             let (env, machine) = (Rc::clone(&env), Arc::clone(&machine));
@@ -162,23 +162,23 @@ impl Run {
 
     fn inject(&mut self, kind: Kind) {
         match kind {
-            Kind::ServerKilled => {
+            Kind::Killed => {
                 self.server.kill();
                 self.server.restart();
             }
-            Kind::ServerClockAhead => {
+            Kind::ClockAhead => {
                 self.machine.step_clock(TimeDelta::days(3));
                 self.viewers().until_acknowledged(100);
                 self.machine.step_clock(TimeDelta::zero());
                 self.expired = self.viewers().acknowledged();
                 self.repair_clock();
             }
-            Kind::ServerClockBack => {
+            Kind::ClockBack => {
                 self.machine.step_clock(TimeDelta::hours(-1));
                 self.until_not_ready("`balance clock repair`");
                 self.machine.step_clock(TimeDelta::zero());
             }
-            Kind::ServerClockOverMidnight => {
+            Kind::ClockOverMidnight => {
                 self.machine.step_clock(TimeDelta::minutes(20));
                 self.viewers().until_acknowledged(100);
                 self.is_abandoned = self.rng.random();
@@ -189,7 +189,7 @@ impl Run {
                 self.machine.step_clock(TimeDelta::zero());
                 self.repair_clock();
             }
-            Kind::ServerDiskFull => {
+            Kind::DiskFull => {
                 self.machine.fill_disk(true);
                 until("the server to report the full disk", || {
                     let log = self.server.stderr();

@@ -29,6 +29,7 @@ impl Stage {
         }
         link.mute(true);
         self.viewers().until_acknowledged(30);
+        self.until_replication_is_checked();
         if persists_meanwhile {
             self.freeze_workers();
             self.viewers().until_acknowledged(10);
@@ -36,6 +37,26 @@ impl Stage {
         let old = self.die();
         replica.command(0, &["REPLICAOF", "NO", "ONE"]);
         self.replace(replica, &old);
+        until("the API processes to report the lag", || {
+            let mut apis = self.apis.iter();
+            apis.all(|api| api.stderr().contains("a replica of Redis that lagged"))
+        });
+    }
+
+    /// Waits until each API process has checked the replication of the server.
+    fn until_replication_is_checked(&self) {
+        let calls = || {
+            let lines = self.redis(&["INFO", "commandstats"]);
+            let line = lines.iter().find(|line| line.starts_with("cmdstat_info:"));
+            let (_, calls) = line.unwrap().split_once("calls=").unwrap();
+            calls.split(',').next().unwrap().parse::<usize>().unwrap()
+        };
+        let (before, mut own) = (calls(), 0);
+        // Two checks of each process, so that both have made one.
+        until("the API processes to check the server", || {
+            own += 1;
+            calls() >= before + own + 2 * self.apis.len()
+        });
     }
 
     pub(super) fn fail_over_to_empty_redis(&mut self) {
