@@ -30,7 +30,7 @@ pub(super) enum Kind {
     UnreadDeleted,
     /// XDEL of entries that an event writer has read; it is killed before it persists them.
     PendingDeleted,
-    /// XTRIM to a few entries.
+    /// XTRIM of all entries except for the newest.
     Trimmed,
     /// Failover of the intake to a replica that lags.
     RedisReplicaLags,
@@ -190,8 +190,10 @@ impl Stage {
         self.freeze_workers();
         self.viewers().until_acknowledged(30);
         let state = self.entries();
-        let left = self.rng.random_range(0..20).to_string();
-        self.redis(&["XTRIM", &self.stream, "MAXLEN", "=", &left]);
+        let newest = state.entries.len() - 1;
+        let first_kept = self.rng.random_range(newest.saturating_sub(25)..=newest);
+        let limit = text(state.entries[first_kept].id);
+        self.redis(&["XTRIM", &self.stream, "MINID", "=", &limit]);
         let kept: Vec<_> = self
             .entries()
             .entries
