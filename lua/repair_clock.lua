@@ -8,6 +8,7 @@
 -- ARGV[2]  clock of the calling process, in milliseconds since 1970
 -- ARGV[3]  tolerance between clocks, in milliseconds
 -- ARGV[4]  the most entries to delete
+-- ARGV[5]  the time after which another consumer claims a pending entry, in milliseconds
 -- Returns {'right', 0}, {'waiting', 0} (entries are not persisted), {'missing', 0} (the stream),
 -- {'clock', milliseconds} (of this server, if the process has another time), {'more', deleted} or
 -- {'repaired', deleted}.
@@ -33,16 +34,25 @@ local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 if math.abs(now_ms - tonumber(ARGV[2])) > tonumber(ARGV[3]) then
     return {'clock', now_ms}
 end
-local info = fields(redis.call('XINFO', 'STREAM', stream))
-if ms_of(info['last-generated-id']) <= now_ms + tonumber(ARGV[3]) then
-    return {'right', 0}
-end
 local delivered
 for _, of_group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local one = fields(of_group)
     if one['name'] == group then
         delivered = one['last-delivered-id']
     end
+end
+-- An entry that was read at a time of the future has been idle for no time until then, and no consumer
+-- would claim it from a dead one. If a living one persists it twice, that changes nothing.
+if delivered then
+    for _, pending in ipairs(redis.call('XPENDING', stream, group, '-', '+', ARGV[4])) do
+        if pending[3] == 0 then
+            redis.call('XCLAIM', stream, group, pending[2], 0, pending[1], 'IDLE', ARGV[5], 'JUSTID')
+        end
+    end
+end
+local info = fields(redis.call('XINFO', 'STREAM', stream))
+if ms_of(info['last-generated-id']) <= now_ms + tonumber(ARGV[3]) then
+    return {'right', 0}
 end
 if not delivered
     or #redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', 1) > 0

@@ -229,6 +229,10 @@ impl EventStream for FakeStream {
         Ok(())
     }
 
+    async fn lost_bytes(&self) -> Result<u64, StreamError> {
+        Ok(0)
+    }
+
     async fn memory(&self) -> Result<Memory, StreamError> {
         match self.waiting {
             Some(_) => Ok(Memory {

@@ -16,6 +16,7 @@ mod jobs;
 mod play_rules;
 mod playback;
 mod plays;
+mod plays_under_faults;
 mod quarantine;
 mod reports;
 mod restore;

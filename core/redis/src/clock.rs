@@ -3,6 +3,7 @@
 
 use crate::{
     connection::Connection,
+    group::STALE_MS,
     keys::{CONSUMER_GROUP, Shard},
     stream_error::{missing, stream_error},
 };
@@ -99,6 +100,7 @@ pub(crate) async fn repair(
                 .arg(now_ms)
                 .arg(TOLERANCE_MS)
                 .arg(MAX_DELETED)
+                .arg(STALE_MS)
                 .invoke_async(connection)
                 .await
                 .map_err(stream_error)?;

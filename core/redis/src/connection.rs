@@ -51,7 +51,8 @@ pub fn check_url(url: &str) -> Result<(), &'static str> {
 /// A connection to the server at a URL. All clones share it.
 ///
 /// A server that a failover replaced still answers. Its errors therefore replace the connection: the
-/// new one resolves the address again and reaches the new master.
+/// new one resolves the address again and reaches the new master. A server without the event stream
+/// replaces the connection too.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 
@@ -110,9 +111,14 @@ impl Connection {
     /// Checks that the server is a master. A replica answers reads, but with the data of a past
     /// moment.
     pub(crate) async fn check_master(&mut self) -> Result<(), ConnectionError> {
-        let replication = self.info("replication").await?;
-        if field(&replication, "role") == "master" {
-            return Ok(());
+        self.replication().await.map(drop)
+    }
+
+    /// Returns the replication of a master.
+    pub(crate) async fn replication(&mut self) -> Result<Replication, ConnectionError> {
+        let info = self.info("replication").await?;
+        if field(&info, "role") == "master" {
+            return Ok(Replication::parse(&info));
         }
         self.leave();
         Err(ConnectionError::NotWritable(REPLICA))
@@ -169,6 +175,36 @@ impl ConnectionLike for Connection {
 
     fn get_db(&self) -> i64 {
         self.0.client.get_connection_info().redis_settings().db()
+    }
+}
+
+/// The data of a master: how many bytes it has replicated, and how many the previous master had given it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Replication {
+    id: String,
+    offset: u64,
+    previous_id: String,
+    /// The first byte that the server did not get from the previous master.
+    promoted_at: u64,
+}
+
+impl Replication {
+    fn parse(info: &str) -> Self {
+        let number = |name| field(info, name).parse().unwrap_or_default();
+        Self {
+            id: field(info, "master_replid").to_owned(),
+            offset: number("master_repl_offset"),
+            previous_id: field(info, "master_replid2").to_owned(),
+            promoted_at: number("second_repl_offset"),
+        }
+    }
+
+    /// Returns how many bytes of an earlier master this server lacks. 0 if it did not replace that one.
+    pub(crate) fn lost_after(&self, earlier: &Self) -> u64 {
+        if self.id == earlier.id || self.previous_id != earlier.id {
+            return 0;
+        }
+        (earlier.offset + 1).saturating_sub(self.promoted_at)
     }
 }
 

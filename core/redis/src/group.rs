@@ -13,7 +13,7 @@ use balance_store::events::{Entry, EntryId};
 use std::sync::LazyLock;
 
 /// The time after which a pending entry is claimed by another consumer, in milliseconds.
-const STALE_MS: u64 = 15_000;
+pub(crate) const STALE_MS: u64 = 15_000;
 
 static CREATE_GROUP: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/create_group.lua")));

@@ -16,6 +16,9 @@ const NEWEST: u32 = 1_000;
 static RAISE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../lua/raise_ids.lua")));
 
+/// The recorded ids of a user and of a video.
+type Recorded = (Option<i64>, Option<i64>);
+
 /// Returns the highest ids over all shards.
 pub(crate) async fn highest(
     connection: &mut Connection,
@@ -26,8 +29,13 @@ pub(crate) async fn highest(
     for shard in Shard::all(identity, StreamLayout::ByViewer, shards) {
         pipe.cmd("HMGET").arg(shard.highest_ids());
         pipe.arg("user").arg("video");
+        pipe.exists(shard.stream());
     }
-    let recorded: Vec<(Option<i64>, Option<i64>)> = pipe.query_async(connection).await?;
+    let replies: Vec<(Recorded, bool)> = pipe.query_async(connection).await?;
+    if replies.iter().any(|(_, has_stream)| !has_stream) {
+        connection.leave();
+    }
+    let recorded = replies.into_iter().map(|(recorded, _)| recorded);
     let mut all = HighestIds::default();
     for (shard, ids) in Shard::all(identity, StreamLayout::ByViewer, shards).zip(recorded) {
         all = all.max(match ids {

@@ -59,8 +59,13 @@ pub(crate) async fn found(
         wanted.map(|(number, _)| number).collect()
     };
     let others = identities.iter().filter_map(|text| text.parse().ok());
+    let missing: Vec<u16> = numbers(0, false);
+    // The address may lead to the server of the stream again.
+    if !missing.is_empty() {
+        connection.leave();
+    }
     Ok(Found {
-        missing: numbers(0, false),
+        missing,
         by_video: numbers(1, true),
         retired: numbers(2, true),
         others: others.filter(|other| other != identity).collect(),

@@ -3,7 +3,7 @@
 
 use crate::{
     backlog, by_video, clock,
-    connection::{self, Connection, Timeouts, field},
+    connection::{self, Connection, Replication, Timeouts, field},
     entry::{self, entry_id},
     group, highest_ids, identity,
     keys::{CONSUMER_GROUP, Shard},
@@ -22,7 +22,10 @@ use balance_store::{
     operations::HighestIds,
 };
 use chrono::NaiveDate;
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{LazyLock, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// The idle time after which a consumer without pending entries is deleted, in milliseconds.
 const MAX_IDLE_MS: u64 = 24 * MS_PER_HOUR.unsigned_abs();
@@ -42,6 +45,8 @@ pub struct RedisStream {
     pub(crate) connection: Connection,
     pub(crate) identity: StreamIdentity,
     shards: u16,
+    /// The replication of the server at the last check.
+    replication: Mutex<Option<Replication>>,
 }
 
 impl RedisStream {
@@ -57,6 +62,7 @@ impl RedisStream {
             connection,
             identity,
             shards,
+            replication: Mutex::default(),
         })
     }
 
@@ -341,6 +347,18 @@ impl EventStream for RedisStream {
         highest_ids::raise(&mut connection, self.shard(StreamLayout::ByViewer, 0), ids)
             .await
             .map_err(stream_error)
+    }
+
+    async fn lost_bytes(&self) -> Result<u64, StreamError> {
+        let mut connection = self.connection.clone();
+        let now = connection.replication().await.map_err(from_connection)?;
+        let mut last = self
+            .replication
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let lost = last.as_ref().map_or(0, |last| now.lost_after(last));
+        *last = Some(now);
+        Ok(lost)
     }
 
     async fn memory(&self) -> Result<Memory, StreamError> {

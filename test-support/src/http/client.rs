@@ -119,15 +119,18 @@ impl Client {
         text
     }
 
+    /// Asks to log a user in.
+    ///
+    /// # Errors
+    /// If no complete response arrives.
+    pub async fn try_login(&self, username: &str) -> Result<Reply, reqwest::Error> {
+        let body = json!({"username": username, "password": PASSWORD});
+        self.send("POST", "/login", &[], Some(&body)).await
+    }
+
     /// Logs a user in; returns an access token.
     pub async fn login(&self, username: &str) -> String {
-        let body = json!({"username": username, "password": PASSWORD});
-        let tokens = self
-            .send("POST", "/login", &[], Some(&body))
-            .await
-            .unwrap()
-            .is(200)
-            .json();
+        let tokens = self.try_login(username).await.unwrap().is(200).json();
         tokens["accessToken"].as_str().unwrap().to_owned()
     }
 

@@ -6,7 +6,7 @@ use crate::process::until;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -43,12 +43,38 @@ pub struct Replies {
     pub acknowledged: BTreeMap<Key, Reply>,
     /// Requests without a response, or with status 503.
     pub unknown: BTreeSet<Key>,
+    /// Pauses whose play the server has lost: status 409.
+    pub refused: BTreeSet<Key>,
+}
+
+/// What a fault may lose.
+#[derive(Debug, Default)]
+pub struct Loss {
+    /// Acknowledged actions that are not in the history.
+    pub lost: BTreeSet<Key>,
+    /// Acknowledged actions that may be in the history.
+    pub uncertain: BTreeSet<Key>,
+    /// Actions whose reply is lost: a retry is a new action.
+    pub repeated: BTreeSet<Key>,
+}
+
+/// The acknowledged actions of a running test.
+type Acknowledged = Mutex<BTreeSet<Key>>;
+
+/// A registered viewer.
+struct Viewer {
+    id: i64,
+    name: String,
+    /// The access token of the last log-in.
+    token: Mutex<String>,
 }
 
 /// The viewers and videos of a run.
 struct Audience {
-    client: Client,
-    viewers: Vec<(i64, String)>,
+    /// Clients of all servers: each attempt uses the next one.
+    clients: Vec<Client>,
+    attempts: AtomicUsize,
+    viewers: Vec<Viewer>,
     videos: Vec<i64>,
     /// The pause of a viewer between two actions.
     pace: Duration,
@@ -56,7 +82,8 @@ struct Audience {
 
 impl Audience {
     /// Registers viewers and videos.
-    async fn register(client: Client, viewers: usize, videos: usize, pace: Duration) -> Self {
+    async fn register(clients: Vec<Client>, viewers: usize, videos: usize, pace: Duration) -> Self {
+        let client = &clients[0];
         let (_, owner) = client.user("owner").await;
         let mut video_ids = Vec::new();
         for number in 0..videos {
@@ -64,10 +91,14 @@ impl Audience {
         }
         let mut users = Vec::new();
         for number in 0..viewers {
-            users.push(client.user(&format!("viewer{number}")).await);
+            let name = format!("viewer{number}");
+            let (id, token) = client.user(&name).await;
+            let token = Mutex::new(token);
+            users.push(Viewer { id, name, token });
         }
         Self {
-            client,
+            clients,
+            attempts: AtomicUsize::new(0),
             viewers: users,
             videos: video_ids,
             pace,
@@ -78,7 +109,7 @@ impl Audience {
     async fn watch(
         self: &Arc<Self>,
         is_over: &Arc<AtomicBool>,
-        acknowledged: &Arc<AtomicUsize>,
+        acknowledged: &Arc<Acknowledged>,
     ) -> Replies {
         let mut viewers = JoinSet::new();
         for viewer in 0..self.viewers.len() {
@@ -90,13 +121,19 @@ impl Audience {
         for replies in viewers.join_all().await {
             all.acknowledged.extend(replies.acknowledged);
             all.unknown.extend(replies.unknown);
+            all.refused.extend(replies.refused);
         }
         all
     }
 
-    async fn visit(&self, viewer: usize, is_over: &AtomicBool, count: &AtomicUsize) -> Replies {
+    async fn visit(
+        &self,
+        viewer: usize,
+        is_over: &AtomicBool,
+        acknowledged: &Acknowledged,
+    ) -> Replies {
         let mut replies = Replies::default();
-        let (user_id, _) = self.viewers[viewer];
+        let user_id = self.viewers[viewer].id;
         for (number, video) in self.videos.iter().enumerate() {
             for action in [PlaybackAction::Play, PlaybackAction::Pause] {
                 if is_over.load(Ordering::Relaxed) {
@@ -107,9 +144,12 @@ impl Audience {
                 // A third of the requests is not retried.
                 let gives_up = (viewer + number).is_multiple_of(3);
                 match self.retry(viewer, key, gives_up, is_over).await {
+                    Some(reply) if reply.status == 409 => {
+                        replies.refused.insert(key);
+                    }
                     Some(reply) => {
                         replies.acknowledged.insert(key, reply);
-                        count.fetch_add(1, Ordering::Relaxed);
+                        acknowledged.lock().unwrap().insert(key);
                     }
                     None => {
                         replies.unknown.insert(key);
@@ -122,7 +162,7 @@ impl Audience {
         replies
     }
 
-    /// Sends a request with the same idempotency key until its status is 200.
+    /// Sends a request with the same idempotency key until its status is 200, or 409 for a pause.
     async fn retry(
         &self,
         viewer: usize,
@@ -133,6 +173,14 @@ impl Audience {
         loop {
             match self.send(viewer, key).await {
                 Ok(reply) if reply.status == 200 => return Some(reply),
+                Ok(reply) if reply.status == 409 && key.2 == PlaybackAction::Pause => {
+                    assert_eq!(
+                        reply.json()["code"],
+                        "no-open-session",
+                        "{key:?}: {reply:?}"
+                    );
+                    return Some(reply);
+                }
                 Ok(reply) => {
                     assert_eq!(reply.status, 503, "{key:?}: {reply:?}");
                     assert!(reply.retry_after.is_some(), "{reply:?}");
@@ -147,8 +195,24 @@ impl Audience {
         }
     }
 
+    /// Sends a request, and logs the viewer in if the token is not valid any more.
     async fn send(&self, viewer: usize, key: Key) -> Result<Reply, reqwest::Error> {
-        let (user_id, token) = &self.viewers[viewer];
+        let reply = self.send_once(viewer, key).await?;
+        if reply.status != 401 {
+            return Ok(reply);
+        }
+        let account = &self.viewers[viewer];
+        let login = self.client().try_login(&account.name).await?;
+        if login.status != 200 {
+            return Ok(login);
+        }
+        let token = login.json()["accessToken"].as_str().unwrap().to_owned();
+        *account.token.lock().unwrap() = token;
+        self.send_once(viewer, key).await
+    }
+
+    async fn send_once(&self, viewer: usize, key: Key) -> Result<Reply, reqwest::Error> {
+        let viewer = &self.viewers[viewer];
         let (_, video, action) = key;
         let path = match action {
             PlaybackAction::Play => format!("/videos/{video}/play"),
@@ -156,21 +220,24 @@ impl Audience {
                 format!("/videos/{video}/pause?currentPlayedAt={PAUSED_AT_S}")
             }
         };
-        let bearer = format!("Bearer {token}");
-        let name = format!("{user_id}-{video}-{action:?}");
+        let bearer = format!("Bearer {}", viewer.token.lock().unwrap());
+        let name = format!("{}-{video}-{action:?}", viewer.id);
         let headers = [
             ("Authorization", bearer.as_str()),
             ("Idempotency-Key", &name),
         ];
-        self.client.send("POST", &path, &headers, None).await
+        self.client().send("POST", &path, &headers, None).await
     }
 
-    async fn assert_replies_repeat(&self, replies: &Replies) {
-        for (key, before) in &replies.acknowledged {
-            let viewer = self
-                .viewers
-                .iter()
-                .position(|(user_id, _)| *user_id == key.0);
+    /// Returns the client of the next attempt.
+    fn client(&self) -> &Client {
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        &self.clients[attempt % self.clients.len()]
+    }
+
+    async fn assert_replies_repeat(&self, replies: &Replies, is_kept: impl Fn(&Key) -> bool) {
+        for (key, before) in replies.acknowledged.iter().filter(|(key, _)| is_kept(key)) {
+            let viewer = self.viewers.iter().position(|viewer| viewer.id == key.0);
             let now = self.send(viewer.unwrap(), *key).await.unwrap();
             assert_eq!(&now, before, "{key:?}");
         }
@@ -185,19 +252,24 @@ pub struct ViewerRun {
     tasks: JoinSet<Replies>,
     watching: AbortHandle,
     is_over: Arc<AtomicBool>,
-    acknowledged: Arc<AtomicUsize>,
+    acknowledged: Arc<Acknowledged>,
 }
 
 impl ViewerRun {
     /// Registers viewers and videos, and starts the viewers. `pace` is the pause of a viewer
     /// between two actions.
     pub fn start(client: Client, viewers: usize, videos: usize, pace: Duration) -> Self {
+        Self::start_at(vec![client], viewers, videos, pace)
+    }
+
+    /// As [`start`](Self::start), at several servers of one platform.
+    pub fn start_at(clients: Vec<Client>, viewers: usize, videos: usize, pace: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let audience = runtime.block_on(Audience::register(client, viewers, videos, pace));
+        let audience = runtime.block_on(Audience::register(clients, viewers, videos, pace));
         let audience = Arc::new(audience);
         let (is_over, acknowledged) = (Arc::default(), Arc::default());
         let mut tasks = JoinSet::new();
@@ -220,11 +292,16 @@ impl ViewerRun {
     /// Waits until a number of further actions is acknowledged.
     #[track_caller]
     pub fn until_acknowledged(&self, actions: usize) {
-        let before = self.acknowledged.load(Ordering::Relaxed);
+        let before = self.acknowledged().len();
         until("acknowledged actions of the viewers", || {
             assert!(!self.watching.is_finished(), "no viewer has a video left");
-            self.acknowledged.load(Ordering::Relaxed) >= before + actions
+            self.acknowledged.lock().unwrap().len() >= before + actions
         });
+    }
+
+    /// Returns the actions that are acknowledged now.
+    pub fn acknowledged(&self) -> BTreeSet<Key> {
+        self.acknowledged.lock().unwrap().clone()
     }
 
     /// Stops the viewers, and returns the replies.
@@ -251,7 +328,12 @@ impl FinishedRun {
     /// Sends each acknowledged request again with its idempotency key, and asserts that the reply
     /// is the same.
     pub fn assert_replies_repeat(&self) {
-        let repeated = self.audience.assert_replies_repeat(&self.replies);
+        self.assert_replies_repeat_of(|_| true);
+    }
+
+    /// As [`assert_replies_repeat`](Self::assert_replies_repeat), for some of the requests.
+    pub fn assert_replies_repeat_of(&self, is_kept: impl Fn(&Key) -> bool) {
+        let repeated = self.audience.assert_replies_repeat(&self.replies, is_kept);
         self.runtime.block_on(repeated);
     }
 }
@@ -261,30 +343,72 @@ impl Replies {
     /// rows are `user|video|counted`.
     #[track_caller]
     pub fn assert_persisted(&self, rows: &[String]) {
+        self.assert_persisted_except(rows, &Loss::default());
+    }
+
+    /// As [`assert_persisted`](Self::assert_persisted), with exactly a loss.
+    #[track_caller]
+    pub fn assert_persisted_except(&self, rows: &[String], loss: &Loss) {
         let mut found: BTreeMap<Key, usize> = BTreeMap::new();
         for row in rows {
-            let mut columns = row.split('|').map(|column| column.parse::<i64>().unwrap());
-            let (user, video) = (columns.next().unwrap(), columns.next().unwrap());
-            let action = if columns.next() == Some(1) {
-                PlaybackAction::Play
-            } else {
-                PlaybackAction::Pause
-            };
-            *found.entry((user, video, action)).or_default() += 1;
+            let (key, _) = parse(row);
+            *found.entry(key).or_default() += 1;
         }
         for key in self.acknowledged.keys() {
-            assert_eq!(
-                found.get(key),
-                Some(&1),
-                "acknowledged, but not persisted once: {key:?}"
+            let count = found.get(key).copied().unwrap_or(0);
+            let is_expected = if loss.lost.contains(key) {
+                count == 0
+            } else if loss.uncertain.contains(key) {
+                true
+            } else {
+                count > 0
+            };
+            assert!(
+                is_expected,
+                "acknowledged, and persisted {count} times: {key:?}"
             );
         }
         for (key, count) in &found {
-            assert_eq!(*count, 1, "persisted twice: {key:?}");
+            let most = if loss.repeated.contains(key) { 2 } else { 1 };
+            assert!(*count <= most, "persisted twice: {key:?}");
             assert!(
                 self.acknowledged.contains_key(key) || self.unknown.contains(key),
                 "persisted without a request: {key:?}"
             );
         }
+        for (user, video, action) in &self.refused {
+            assert_eq!(*action, PlaybackAction::Pause);
+            let play = (*user, *video, PlaybackAction::Play);
+            assert!(
+                loss.repeated.contains(&play),
+                "the session of {play:?} is lost"
+            );
+        }
     }
+
+    /// Asserts that each acknowledged pause has the seconds of its reply. The rows are
+    /// `user|video|counted|seconds`.
+    #[track_caller]
+    pub fn assert_seconds(&self, rows: &[String]) {
+        for row in rows {
+            let (key, seconds) = parse(row);
+            let reply = self.acknowledged.get(&key);
+            if let (PlaybackAction::Pause, Some(reply)) = (key.2, reply) {
+                assert_eq!(reply.fact.as_deref(), seconds, "{key:?}");
+            }
+        }
+    }
+}
+
+/// Parses a row of the history.
+fn parse(row: &str) -> (Key, Option<&str>) {
+    let mut columns = row.split('|');
+    let mut number = || columns.next().unwrap().parse::<i64>().unwrap();
+    let (user, video, counted) = (number(), number(), number());
+    let action = if counted == 1 {
+        PlaybackAction::Play
+    } else {
+        PlaybackAction::Pause
+    };
+    ((user, video, action), columns.next())
 }

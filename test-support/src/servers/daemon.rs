@@ -1,13 +1,14 @@
 //! The process of a server, which can be killed, frozen and restarted on the same port. It never
 //! outlives the tests.
 
+use super::Machine;
 use crate::process::signal;
 use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
 /// Whether a program is installed.
@@ -57,13 +58,25 @@ pub struct Daemon {
     program: &'static str,
     args: Vec<String>,
     log: PathBuf,
+    machine: Option<Arc<Machine>>,
     child: Mutex<Child>,
 }
 
 impl Daemon {
     pub fn start(program: &'static str, args: Vec<String>, log: &Path) -> Self {
-        let child = Mutex::new(launch(program, &args, log));
+        Self::start_on(None, program, args, log)
+    }
+
+    /// Starts a server on a machine whose clock and disk the test controls.
+    pub fn start_on(
+        machine: Option<Arc<Machine>>,
+        program: &'static str,
+        args: Vec<String>,
+        log: &Path,
+    ) -> Self {
+        let child = Mutex::new(launch(machine.as_deref(), program, &args, log));
         Self {
+            machine,
             program,
             args,
             log: log.to_path_buf(),
@@ -86,7 +99,12 @@ impl Daemon {
 
     /// Starts the program with the same arguments after its end.
     pub fn restart(&self) {
-        *self.child() = launch(self.program, &self.args, &self.log);
+        *self.child() = launch(self.machine.as_deref(), self.program, &self.args, &self.log);
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&self) -> bool {
+        self.child().try_wait().unwrap().is_some()
     }
 
     /// Sends a signal. The name is without `SIG`.
@@ -116,11 +134,12 @@ impl Drop for Daemon {
     }
 }
 
-fn launch(program: &str, args: &[String], log: &Path) -> Child {
+fn launch(machine: Option<&Machine>, program: &str, args: &[String], log: &Path) -> Child {
     let output = File::options().create(true).append(true).open(log).unwrap();
     let mut command = bound(program);
     command
         .args(args)
+        .envs(machine.map(Machine::variables).into_iter().flatten())
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output);

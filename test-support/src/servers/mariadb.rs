@@ -1,9 +1,9 @@
 //! A MariaDB server.
 
-use super::{Daemon, PASSWORD, Service, service};
+use super::{Daemon, Machine, PASSWORD, Service, service};
 use crate::process::{block_on, free_port, until};
 use sqlx::{Connection, MySqlConnection};
-use std::{process::Command, time::Duration};
+use std::{process::Command, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// The databases' user.
@@ -33,6 +33,24 @@ pub struct MariaDb {
 
 impl MariaDb {
     pub(super) fn start(grants: Grants) -> Self {
+        Self::start_with(grants, None, &[])
+    }
+
+    /// Starts a server on a machine whose disk the test controls. With a number it writes a binary log,
+    /// for replicas; the number must be unique.
+    pub fn start_on(machine: &Arc<Machine>, number: Option<u32>) -> Self {
+        let replication = number.map(|number| {
+            [
+                format!("--server-id={number}"),
+                "--log-bin=binlog".to_owned(),
+                "--binlog-format=ROW".to_owned(),
+            ]
+        });
+        let options: Vec<String> = replication.into_iter().flatten().collect();
+        Self::start_with(Grants::AllDatabases, Some(machine), &options)
+    }
+
+    fn start_with(grants: Grants, machine: Option<&Arc<Machine>>, options: &[String]) -> Self {
         let service = service("mysql");
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
@@ -64,7 +82,9 @@ impl MariaDb {
             // The tests kill servers, never the machine: written pages survive.
             "--innodb-flush-method=nosync".to_owned(),
         ]);
-        let daemon = Daemon::start("mariadbd", args, &folder.path().join("log"));
+        args.extend_from_slice(options);
+        let log = folder.path().join("log");
+        let daemon = Daemon::start_on(machine.cloned(), "mariadbd", args, &log);
         let server = Self {
             daemon,
             port,

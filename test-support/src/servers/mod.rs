@@ -4,6 +4,7 @@
 mod compose;
 mod daemon;
 mod database;
+mod machine;
 mod mariadb;
 mod proxy;
 mod redis;
@@ -11,6 +12,7 @@ mod redis;
 pub use compose::{Compose, HealthCheck, Service};
 pub use daemon::{Daemon, bound, is_installed};
 pub use database::Database;
+pub use machine::Machine;
 pub use mariadb::MariaDb;
 pub use proxy::Proxy;
 pub use redis::Redis;
@@ -58,9 +60,14 @@ impl Servers {
     }
 
     fn with(grants: Grants) -> Arc<Self> {
+        Self::of(MariaDb::start(grants), Redis::start())
+    }
+
+    /// Returns a pair of servers.
+    pub fn of(mariadb: MariaDb, redis: Redis) -> Arc<Self> {
         Arc::new(Self {
-            mariadb: MariaDb::start(grants),
-            redis: Redis::start(),
+            mariadb,
+            redis,
             databases: AtomicU32::new(0),
         })
     }

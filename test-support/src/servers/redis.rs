@@ -1,8 +1,8 @@
 //! A Redis server.
 
-use super::{Daemon, PASSWORD, service};
+use super::{Daemon, Machine, PASSWORD, service};
 use crate::process::{free_port, until};
-use std::process::Command;
+use std::{process::Command, sync::Arc};
 use tempfile::TempDir;
 
 /// The number of numbered databases: one for each test.
@@ -17,6 +17,11 @@ pub struct Redis {
 
 impl Redis {
     pub fn start() -> Self {
+        Self::start_on(None)
+    }
+
+    /// Starts a server on a machine whose clock and disk the test controls.
+    pub fn start_on(machine: Option<&Arc<Machine>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         // First the options of docker-compose.yml, then those of this server; the last value counts.
@@ -32,7 +37,12 @@ impl Redis {
                 .into_iter()
                 .flat_map(|(name, value)| [format!("--{name}"), value]),
         );
-        let daemon = Daemon::start("redis-server", args, &folder.path().join("log"));
+        let daemon = Daemon::start_on(
+            machine.cloned(),
+            "redis-server",
+            args,
+            &folder.path().join("log"),
+        );
         let server = Self {
             daemon,
             port,

@@ -1,4 +1,5 @@
 //! Randomised failure tests: chaos runs and the faults that they inject.
 
 mod faults;
+mod plays;
 mod runs;

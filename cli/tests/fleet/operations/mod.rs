@@ -2,6 +2,6 @@
 
 mod database_failover;
 mod metrics;
-mod redis_failover;
+pub(crate) mod redis_failover;
 mod restore;
 mod traces;

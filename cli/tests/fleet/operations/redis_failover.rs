@@ -6,10 +6,13 @@ use crate::{
     playback::service::{HISTORY, SECRET, api},
     worker::Fleet,
 };
+use balance_redis::RedisStream;
+use balance_service::events::stream::EventStream;
 use balance_test_support::{
     http::{Client, Reply, Server},
     process::{block_on, until},
     servers::{PASSWORD, Proxy, Redis, Servers},
+    stream::identity,
 };
 use std::rc::Rc;
 
@@ -41,11 +44,16 @@ impl Pair {
     }
 
     /// Makes a server a replica of the other one, and waits until it has the same data.
-    fn follow(&self, replica: usize, master: usize) {
+    fn follow(&self, number: usize, master: usize) {
         let port = self.servers[master].port.to_string();
-        let replica = &self.servers[replica];
+        let replica = &self.servers[number];
         replica.command(0, &["CONFIG", "SET", "masterauth", PASSWORD]);
         replica.command(0, &["REPLICAOF", "127.0.0.1", &port]);
+        self.until_up(number);
+    }
+
+    fn until_up(&self, replica: usize) {
+        let replica = &self.servers[replica];
         until("the replica to follow its master", || {
             replica
                 .command(0, &["INFO", "replication"])
@@ -73,7 +81,7 @@ fn play(client: &Client, video: i64, token: &str) -> Reply {
 }
 
 /// Returns why the API is not ready; `None` if it is ready.
-pub(super) fn not_ready(client: &Client) -> Option<String> {
+pub(crate) fn not_ready(client: &Client) -> Option<String> {
     let reply = block_on(client.send("GET", "/health/ready", &[], None)).unwrap();
     (reply.status != 200).then(|| reply.json()["errors"].to_string())
 }
@@ -169,6 +177,42 @@ fn a_failover_of_redis_needs_no_restart_in_either_direction() {
     });
     fleet.end();
     server.end().succeeded();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failover_to_a_replica_that_lags_is_noticed() {
+    for lags in [false, true] {
+        let mut pair = Pair::start();
+        let link = Proxy::start(pair.servers[0].port);
+        pair.servers[1].command(0, &["REPLICAOF", "127.0.0.1", &link.port.to_string()]);
+        pair.until_up(1);
+        let stream = RedisStream::open(&pair.url(0), identity(), 1).unwrap();
+        stream.create().await.unwrap();
+        assert_eq!(stream.lost_bytes().await.unwrap(), 0);
+        let offset = |server: usize| {
+            let info = pair.servers[server].command(0, &["INFO", "replication"]);
+            let lines = info.iter().filter_map(|line| line.split_once(':'));
+            let mut of_name = lines.filter(|(name, _)| *name == "master_repl_offset");
+            of_name.next().unwrap().1.trim().parse::<u64>().unwrap()
+        };
+        until("the replica to have all", || offset(0) == offset(1));
+        link.mute(lags);
+        pair.servers[0].command(0, &["SET", "key", "value"]);
+        if !lags {
+            until("the replica to have all", || offset(0) == offset(1));
+        }
+        assert_eq!(stream.lost_bytes().await.unwrap(), 0);
+        pair.servers[0].daemon.kill();
+        pair.servers[1].command(0, &["REPLICAOF", "NO", "ONE"]);
+        pair.master = 1;
+        pair.switch_address();
+        let mut lost = None;
+        while lost.is_none() {
+            lost = stream.lost_bytes().await.ok();
+        }
+        assert_eq!(lost.unwrap() > 0, lags, "{lost:?}");
+        assert_eq!(stream.lost_bytes().await.unwrap(), 0, "reported once");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use balance_domain::{
     clock::{CLOCK_TOLERANCE_MICROS, Clock, SystemClock},
     playback::PlayRules,
 };
+use balance_redis::RedisStream;
 use balance_service::{
     events::stream::{Closed, EventStream, StreamRepair},
     playback::intake::{Intake, IntakeError},
@@ -22,9 +23,10 @@ use balance_store::playback::{Command, IntakeAnswer};
 use balance_test_support::{
     TestClock,
     process::block_on,
-    servers::{PASSWORD, Servers},
+    servers::{Machine, PASSWORD, Redis, Servers},
     stream::{IDENTITY, identity},
 };
+use chrono::TimeDelta;
 use std::{rc::Rc, sync::Arc};
 
 const DAY_MS: i64 = 86_400_000;
@@ -223,6 +225,35 @@ async fn windows_and_sessions_of_the_future_last_no_longer_than_others() {
         let since_ms = since.parse::<i64>().unwrap() / 1_000;
         assert!((since_ms - now_ms()).abs() < 60_000, "{name}");
     }
+}
+
+#[test]
+fn entries_that_a_dead_consumer_read_at_a_wrong_time_are_persisted_after_the_repair() {
+    let machine = Machine::new();
+    let redis = Redis::start_on(Some(&machine));
+    let url = redis.url(PASSWORD, 0);
+    let own_ms = || machine.now().timestamp_millis();
+    block_on(async {
+        let events = RedisStream::open(&url, identity(), 1).unwrap();
+        events.create().await.unwrap();
+        let repair = async || events.repair_clock(own_ms()).await.unwrap();
+        // One entry of the right time, and one of the wrong time.
+        redis.command(0, &["XADD", &stream(), "*", "kind", "seal"]);
+        for ahead in [TimeDelta::days(3), TimeDelta::zero()] {
+            machine.step_clock(ahead);
+            if ahead > TimeDelta::zero() {
+                redis.command(0, &["XADD", &stream(), "*", "kind", "seal"]);
+                assert_eq!(events.read("dead", 100).await.unwrap().len(), 2);
+            }
+        }
+        assert_eq!(events.read("alive", 100).await.unwrap().len(), 0);
+        assert_eq!(repair().await, StreamRepair::Waiting);
+        let entries = events.read("alive", 100).await.unwrap();
+        assert_eq!(entries.len(), 2);
+        let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+        events.acknowledge(&ids).await.unwrap();
+        assert_eq!(repair().await, StreamRepair::Repaired(1));
+    });
 }
 
 #[test]

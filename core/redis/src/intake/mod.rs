@@ -217,7 +217,11 @@ impl RedisIntake {
     fn rejection(&self, reply: &[String]) -> IntakeError {
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["backlog", entries, _] => full(entries),
-            ["missing"] => IntakeError::Unusable(missing_reason(&self.identity)),
+            ["missing"] => {
+                // The address may lead to the server of the stream again.
+                self.connection.leave();
+                IntakeError::Unusable(missing_reason(&self.identity))
+            }
             ["clock", server_ms] => {
                 let reason = clock::differs_reason(clock::ms_of(server_ms), self.now_ms());
                 IntakeError::Unusable(reason)

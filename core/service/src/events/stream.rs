@@ -284,6 +284,10 @@ pub trait EventStream: StreamByVideo {
     /// Records assigned ids, if they are higher.
     async fn raise_highest_ids(&self, ids: HighestIds) -> Result<(), StreamError>;
 
+    /// Returns how many bytes of the data of the last call are lost, because a replica that lagged has
+    /// become the master since. Entries can be among them.
+    async fn lost_bytes(&self) -> Result<u64, StreamError>;
+
     /// Returns the memory of the stream's server.
     async fn memory(&self) -> Result<Memory, StreamError>;
 }

@@ -109,7 +109,7 @@ pub async fn check_ids_at_start(
     }
 }
 
-/// Checks the ids periodically, until it is dropped.
+/// Checks the ids and the replication of the stream's server periodically, until it is dropped.
 pub struct IdWatch {
     _tasks: TaskTracker,
     _stop: DropGuard,
@@ -143,6 +143,13 @@ async fn watch(store: &Store, stream: &dyn EventStream, stopping: &CancellationT
         // The reason is in the store, which rejects new ids; outages are reported by other tasks.
         if let Err(error) = check_ids(store, stream).await {
             tracing::debug!(%error, "failed to check the ids");
+        }
+        if let Ok(bytes @ 1..) = stream.lost_bytes().await {
+            tracing::error!(
+                bytes,
+                "a replica of Redis that lagged has become the master: acknowledged plays of its lag are \
+                 lost, unless they were in the database"
+            );
         }
     }
 }

@@ -12,15 +12,18 @@ use balance_store::{
 };
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex as StdMutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::sync::{
-    Mutex,
-    mpsc::{self, error::TrySendError},
-    oneshot,
+use tokio::{
+    sync::{
+        Mutex,
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,6 +37,11 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// The reasons for unavailability after the writer panicked.
 const WRITER_ENDED: &str = "the writer of the intake has ended";
 const WRITER_RESTARTS: &str = "the writer of the intake panicked and restarts";
+
+/// The reason after a full disk rejected plays.
+const DISK_FULL: &str = "the disk of the database is full";
+/// How long a full disk is the reason. A server that is not ready may get no play that finds space.
+const DISK_FULL_FOR: Duration = Duration::from_secs(10);
 
 /// A request and the channel for its answer.
 type PendingRequest = (
@@ -50,6 +58,23 @@ pub struct EmbeddedIntake {
     tasks: TaskTracker,
     /// Whether the writer panicked and waits for its restart.
     has_panicked: Arc<AtomicBool>,
+    disk: Arc<Disk>,
+}
+
+/// When the disk was full, if the last write failed for that reason.
+#[derive(Default)]
+struct Disk(StdMutex<Option<Instant>>);
+
+impl Disk {
+    fn record(&self, is_full: bool) {
+        let mut full_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *full_at = is_full.then(Instant::now);
+    }
+
+    fn is_full(&self) -> bool {
+        let full_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        full_at.is_some_and(|at| at.elapsed() < DISK_FULL_FOR)
+    }
 }
 
 impl EmbeddedIntake {
@@ -60,13 +85,14 @@ impl EmbeddedIntake {
         let tasks = TaskTracker::new();
         let has_panicked = Arc::new(AtomicBool::new(false));
         let writer = Arc::clone(&has_panicked);
-        let writing_to = Arc::clone(&store);
+        let disk = Arc::new(Disk::default());
+        let (writing_to, on_disk) = (Arc::clone(&store), Arc::clone(&disk));
         tasks.spawn(async move {
             // The requests that wait outlive a panic. One writer locks them at a time.
             let pending = Mutex::new(pending);
             let run = || {
                 writer.store(false, Ordering::SeqCst);
-                write(&writing_to, lifetimes, timezone, &pending)
+                write(&writing_to, lifetimes, timezone, &pending, &on_disk)
             };
             let panicked = || writer.store(true, Ordering::SeqCst);
             supervise("intake writer", &CancellationToken::new(), run, panicked).await;
@@ -77,6 +103,7 @@ impl EmbeddedIntake {
             timezone,
             tasks,
             has_panicked,
+            disk,
         }
     }
 }
@@ -105,6 +132,9 @@ impl Intake for EmbeddedIntake {
         if self.has_panicked.load(Ordering::SeqCst) {
             return Err(IntakeError::NotWritable(WRITER_RESTARTS));
         }
+        if self.disk.is_full() {
+            return Err(IntakeError::NotWritable(DISK_FULL));
+        }
         let checked = self.store.check_intake_clock(self.timezone).await;
         checked.map_err(|error| intake_error(&error))
     }
@@ -116,6 +146,7 @@ async fn write(
     lifetimes: Lifetimes,
     timezone: BusinessTimezone,
     pending: &Mutex<mpsc::Receiver<PendingRequest>>,
+    disk: &Disk,
 ) {
     let mut pending = pending.lock().await;
     let mut group = Vec::with_capacity(GROUP);
@@ -128,7 +159,9 @@ async fn write(
             continue;
         }
         let accepted = store.accept_wanted(&requests, &lifetimes, timezone, is_wanted);
-        match accepted.await {
+        let accepted = accepted.await;
+        disk.record(matches!(accepted, Err(StoreError::DiskFull)));
+        match accepted {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
                     if let Some(result) = result {
