@@ -23,6 +23,9 @@ pub(crate) static MYSQL: Migrator = sqlx::migrate!("../../migrations/mysql");
 const SEEDS: &str = include_str!("rows.sql");
 const FILE: &str = "balance.db";
 
+/// Columns that a migration drops: their facts are elsewhere.
+const DROPPED: [(&str, &str); 1] = [("watch_session", "is_open")];
+
 /// A database that is migrated step by step.
 pub(crate) enum Database {
     Sqlite(SqliteConnection, TempDir),
@@ -215,6 +218,14 @@ impl Database {
     /// Asserts that the tables still have the rows that were copied.
     pub(crate) async fn assert_rows(&mut self, kept: &[(String, String)], step: &str) {
         for (table, columns) in kept {
+            let now = self.columns(table).await;
+            let now: Vec<&str> = now.split(", ").collect();
+            let mut columns: Vec<&str> = columns.split(", ").collect();
+            columns.retain(|column| {
+                let is_dropped = DROPPED.contains(&(table.as_str(), *column));
+                !is_dropped || now.contains(column)
+            });
+            let columns = columns.join(", ");
             let lost = format!(
                 "(SELECT {columns} FROM kept_{table} EXCEPT SELECT {columns} FROM {table}) AS lost"
             );

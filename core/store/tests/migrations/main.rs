@@ -12,7 +12,7 @@ use balance_domain::{
     accounts::{Role, UserId, Username},
     money::Money,
     period::PeriodKind,
-    playback::EventId,
+    playback::{EventId, PlayRules, PlaybackRate},
     videos::VideoId,
 };
 use balance_store::{
@@ -171,7 +171,13 @@ async fn the_store_reads_what_an_older_program_wrote() {
     assert!(matches!(rotation, Rotation::Rotated(_)), "{rotation:?}");
     let stored = store.play_rules_or_insert(&RulesChange::default()).await;
     let stored = stored.unwrap();
-    assert_eq!((stored.version, stored.rules.view_window_s), (2, 60));
+    // The newest version lacks the limits, and gets a successor with them.
+    let expected = PlayRules {
+        view_window_s: 60,
+        playback_rate: PlaybackRate(1_500),
+        ..PlayRules::DEFAULT
+    };
+    assert_eq!((stored.version, stored.rules), (3, expected));
     assert_eq!(
         replayed_play(&store).await,
         IntakeAnswer::Playing {
@@ -180,6 +186,28 @@ async fn the_store_reads_what_an_older_program_wrote() {
         }
     );
     store.close().await;
+}
+
+/// In a fleet, Redis has the sessions.
+#[tokio::test]
+async fn open_sessions_of_a_file_become_those_of_viewers() {
+    let mut database = Database::create().await;
+    if matches!(database, Database::Server(..)) {
+        return;
+    }
+    database.migrate_to(19).await;
+    database.seed(19).await;
+    database
+        .execute(
+            "INSERT INTO watch_session (user_id, video_id, position_s, since_micros, is_open) VALUES \
+             (1, 2, 0, 1772593201000000, 1), (1, 3, 9, 1772593202000000, 0)",
+        )
+        .await;
+    database.migrate_to(20).await;
+    let sql = "SELECT user_id || ' ' || last_micros || ' ' || open_sessions FROM viewer_budget";
+    let open = database.texts(sql, 0).await;
+    let sessions = "2:1772593201000000:1772593201000000:0,1:1772593200000000:1772593200000000:0";
+    assert_eq!(open, [format!("1 1772593201000000 {sessions}")]);
 }
 
 /// Repeats the play that the seeds have an answer to.

@@ -269,3 +269,50 @@ async fn without_rules_nothing_is_decided() {
     assert!(stored.iter().all(|one| one == &stored[0]), "{stored:?}");
     assert_eq!(stored[0].version, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_of_an_older_version_get_the_limits_once() {
+    let env = with_video().await;
+    let older = RulesChange {
+        view_window_s: Some(60),
+        playback_rate: Some(PlaybackRate(1_500)),
+        ..RulesChange::default()
+    };
+    assert_eq!(set(&env, older).await, 2);
+    env.execute(
+        "UPDATE play_rules SET credit_burst_s = NULL, max_unconfirmed_s = NULL, \
+         views_per_minute = NULL, view_burst = NULL, videos_per_hour = NULL, video_burst = NULL",
+    )
+    .await;
+    // Until a process starts, the limits have their defaults.
+    let lacking = env.store.play_rules().await.unwrap().unwrap();
+    assert_eq!(lacking.version, 2);
+    assert_eq!(lacking.rules.view_burst, PlayRules::DEFAULT.view_burst);
+    let audited = env.store.audit(None, 100).await.unwrap().len();
+
+    let mut starting = JoinSet::new();
+    for number in 1..=6_u32 {
+        let store = Arc::clone(&env.store);
+        // A given rule that an older version has is compared later, and does not change it.
+        let given = RulesChange {
+            view_window_s: Some(7),
+            view_burst: Some(number),
+            ..RulesChange::default()
+        };
+        starting.spawn(async move { store.play_rules_or_insert(&given).await.unwrap() });
+    }
+    let stored = starting.join_all().await;
+    assert!(stored.iter().all(|one| one == &stored[0]), "{stored:?}");
+    let expected = PlayRules {
+        view_window_s: 60,
+        playback_rate: PlaybackRate(1_500),
+        view_burst: stored[0].rules.view_burst,
+        ..PlayRules::DEFAULT
+    };
+    assert_eq!((stored[0].version, stored[0].rules), (3, expected));
+    assert!((1..=6).contains(&expected.view_burst), "{expected}");
+    // Like the first version, it is no action of an admin or operator.
+    assert_eq!(env.store.audit(None, 100).await.unwrap().len(), audited);
+    let old = "SELECT version, view_burst FROM play_rules WHERE version < 3 ORDER BY version";
+    assert_eq!(env.rows(old).await, ["1|NULL", "2|NULL"]);
+}
