@@ -1,7 +1,7 @@
 //! The command `fraud-simulator`.
 
 use super::{
-    report::{exceeding, table},
+    report::{Row, exceeding, table},
     runs::{Plan, embedded},
 };
 use balance_domain::playback::PlayRules;
@@ -28,7 +28,8 @@ pub fn run() -> ExitCode {
         seed,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let rows = runtime.block_on(embedded(&plan));
+    let show = |rows: &[Row]| eprintln!("{}", table(rows));
+    let rows = runtime.block_on(embedded(&plan, show));
     println!("{hours} simulated hours, seed {seed}\n\n{}", table(&rows));
     let beyond = exceeding(&rows);
     for row in &beyond {

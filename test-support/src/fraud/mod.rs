@@ -3,6 +3,7 @@
 
 pub mod actor;
 pub mod command;
+pub mod honest;
 pub mod report;
 pub mod runs;
 pub mod simulated;

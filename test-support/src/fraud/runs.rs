@@ -122,24 +122,29 @@ impl Cast {
     }
 }
 
-/// Runs all strategies on the embedded intake.
-pub async fn embedded(plan: &Plan) -> Vec<Row> {
+/// Runs all strategies on the embedded intake. `show` receives the rows of each run at its end.
+pub async fn embedded(plan: &Plan, show: impl Fn(&[Row])) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut add = |found: Vec<Row>| {
+        show(&found);
+        rows.extend(found);
+    };
     let honest = Honest::of(&plan.rules, float(plan.elapsed_s));
-    let mut rows = run(plan, SHARED, None, honest).await;
-    rows.extend(run(plan, &[CLOCK], None, honest).await);
+    add(run(plan, SHARED, None, honest).await);
+    add(run(plan, &[CLOCK], None, honest).await);
     // Half of the time each.
     let shorter = f64::from(shorter(plan.rules.ad_interval_s));
     let with_change = Honest {
         ad_views: (honest.ad_views + honest.seconds / shorter) / 2.0,
         ..honest
     };
-    rows.extend(run(plan, &[RULES], None, with_change).await);
+    add(run(plan, &[RULES], None, with_change).await);
     let days = Plan {
         elapsed_s: 7 * 86_400,
         ..plan.clone()
     };
     let honest = Honest::of(&days.rules, float(days.elapsed_s));
-    rows.extend(run(&days, &[EXPIRY], Some(3_600), honest).await);
+    add(run(&days, &[EXPIRY], Some(3_600), honest).await);
     rows
 }
 

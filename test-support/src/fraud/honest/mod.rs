@@ -1,0 +1,13 @@
+//! Honest viewers, who must lose nothing.
+
+mod day;
+mod delays;
+mod network;
+mod player;
+mod seen;
+
+pub use day::{Day, HonestDay};
+pub use delays::{Delays, first_loss};
+pub use network::Network;
+pub use player::{Habits, Watch, player};
+pub use seen::{Seen, Shared};
