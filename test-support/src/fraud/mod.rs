@@ -4,6 +4,9 @@
 pub mod actor;
 pub mod command;
 pub mod honest;
+pub mod live;
+pub mod live_runs;
+pub mod platform;
 pub mod report;
 pub mod runs;
 pub mod simulated;

@@ -113,9 +113,7 @@ impl Simulated {
     pub async fn totals(&self) -> BTreeMap<usize, Totals> {
         let views = self.env.rows(super::totals::VIEWS).await;
         let ads = self.env.rows(super::totals::ADS).await;
-        Totals::parse(&views, &ads, |user| {
-            usize::try_from(user - FIRST_USER).unwrap()
-        })
+        Totals::parse(&views, &ads, |user| usize::try_from(user - FIRST_USER).ok())
     }
 
     /// Returns the time of the clients: the time that passes. The system time can be changed.

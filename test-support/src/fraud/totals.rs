@@ -38,19 +38,22 @@ pub struct Totals(BTreeMap<(i64, NaiveDate), Counts>);
 
 impl Totals {
     /// Parses the rows of [`VIEWS`] and [`ADS`]. Returns the counts of each user by the position that
-    /// `index` returns for an id.
+    /// `index` returns for an id, without those of `None`.
     pub(super) fn parse(
         views: &[String],
         ads: &[String],
-        index: impl Fn(i64) -> usize,
+        index: impl Fn(i64) -> Option<usize>,
     ) -> BTreeMap<usize, Self> {
         let mut totals: BTreeMap<usize, Self> = BTreeMap::new();
         let mut add = |row: &str, counts: fn(&[i64]) -> Counts| {
             let columns: Vec<&str> = row.split('|').collect();
             let number = |column: &str| column.parse::<i64>().unwrap();
+            let Some(user) = index(number(columns[0])) else {
+                return;
+            };
             let key = (number(columns[2]), columns[1].parse().unwrap());
             let values: Vec<i64> = columns[3..].iter().map(|column| number(column)).collect();
-            let user = totals.entry(index(number(columns[0]))).or_default();
+            let user = totals.entry(user).or_default();
             user.0.entry(key).or_default().add(counts(&values));
         };
         for row in views {

@@ -3,6 +3,7 @@
 use super::{
     cheat::{Cheat, S},
     claims::pause_every,
+    slots::Slots,
 };
 use crate::fraud::actor::{Account, Actor, Turn};
 
@@ -32,43 +33,25 @@ pub const fn shorter(interval_s: u32) -> u32 {
 /// Saves ad views while slots are far apart, and crosses slots after an admin has set a tenth of the
 /// distance. The change is in the middle of the run.
 pub(super) fn changed_rules(account: &Account) -> Actor {
-    let mut cheat = Cheat::new(account);
-    let interval_s = cheat.scene.rules.ad_interval_s;
-    let next_s = i64::from(shorter(interval_s));
-    let (mut number, mut film, mut slot_s) = (-1, 0, next_s);
+    let mut slots = Slots::new(account);
+    let scene = std::sync::Arc::clone(&account.scene);
+    let middle = i64::midpoint(scene.began_micros, scene.until_micros);
+    let interval_s = scene.rules.ad_interval_s;
+    let mut has_changed = false;
     Box::new(move |now, _| {
-        number += 1;
-        let scene = std::sync::Arc::clone(&cheat.scene);
-        let at = scene.began_micros + number * S;
-        let middle = i64::midpoint(scene.began_micros, scene.until_micros);
-        if cheat.is_over(at) {
-            return None;
+        let is_change = now >= middle && !has_changed;
+        if is_change {
+            has_changed = true;
+            slots.set_interval(shorter(interval_s).into());
         }
-        if number == 0 {
-            return Some(Turn::send(now, vec![cheat.play(0)]));
-        }
-        if at < middle {
-            let seconds = scene.seconds_in(1).min(i64::from(interval_s) - 1);
-            let claimed = cheat.pause(film, seconds);
-            return Some(Turn::send(at, vec![claimed, cheat.pause(film, 0)]));
-        }
-        let mut requests = Vec::new();
-        // As many slots as the seconds of a second can cross, one by one.
-        for _ in 0..scene.seconds_in(1).min(4) {
-            if slot_s + next_s >= scene.durations_s[film] {
-                film = (film + 1) % scene.films;
-                slot_s = next_s;
-                requests.push(cheat.play(film));
-            }
-            requests.push(cheat.pause(film, slot_s - 1));
-            requests.push(cheat.pause(film, slot_s));
-            slot_s += next_s;
-        }
-        let is_change = at - S < middle;
-        Some(Turn {
-            ad_interval_s: is_change.then(|| shorter(interval_s)),
-            ..Turn::send(at, requests)
-        })
+        let keeps_s = if has_changed {
+            0
+        } else {
+            i64::from(interval_s)
+        };
+        let mut turn = slots.next(keeps_s)?;
+        turn.ad_interval_s = is_change.then(|| shorter(interval_s));
+        Some(turn)
     })
 }
 

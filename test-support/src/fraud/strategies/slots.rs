@@ -2,84 +2,97 @@
 
 use super::cheat::{Cheat, S};
 use crate::fraud::actor::{Account, Actor, Request, Turn};
+use balance_store::playback::Command;
 
-/// A cheat that seeks from slot to slot, film after film.
-struct Slots {
-    cheat: Cheat,
+/// A cheat that crosses a slot as soon as the budget has an ad view. Until then it claims the seconds
+/// before the slot again and again.
+pub(super) struct Slots {
+    pub(super) cheat: Cheat,
     film: usize,
     slot_s: i64,
+    interval_s: i64,
+    /// Credited seconds that can become ad views.
+    stock_s: i64,
+    /// Whether the next step crosses the slot.
+    crosses: bool,
+    number: i64,
 }
 
 impl Slots {
-    fn new(account: &Account) -> Self {
+    pub(super) fn new(account: &Account) -> Self {
         let cheat = Cheat::new(account);
-        let slot_s = cheat.slot_after(0);
+        let interval_s = i64::from(cheat.scene.rules.ad_interval_s);
         Self {
             cheat,
             film: 0,
-            slot_s,
+            slot_s: interval_s,
+            interval_s,
+            stock_s: interval_s,
+            crosses: true,
+            number: -1,
         }
     }
 
-    /// Crosses a slot with one or two seconds, and seeks to just before the next one. A play opens the
-    /// next film.
-    fn cross(&mut self, seconds: i64) -> Vec<Request> {
-        let crossed = self.cheat.pause(self.film, self.slot_s - 1 + seconds);
-        let mut requests = vec![crossed];
-        let next = self.cheat.slot_after(self.slot_s - 1 + seconds);
-        if next < self.cheat.scene.durations_s[self.film] - 1 {
-            self.slot_s = next;
+    /// Returns the requests of the next second. `keeps_s` seconds of the stock stay unused.
+    pub(super) fn next(&mut self, keeps_s: i64) -> Option<Turn> {
+        self.number += 1;
+        let at = self.cheat.scene.began_micros + self.number * S;
+        if self.cheat.is_over(at) {
+            return None;
+        }
+        if self.number == 0 {
+            let requests = vec![self.cheat.play(0), self.seek()];
+            return Some(Turn::send(at, requests));
+        }
+        let seconds = self.cheat.scene.seconds_in(1);
+        let mut requests = Vec::new();
+        self.stock_s += seconds;
+        if self.crosses {
+            requests.push(self.cheat.pause(self.film, self.slot_s));
+            self.stock_s -= self.interval_s;
+            self.slot_s += self.interval_s;
         } else {
+            requests.push(self.cheat.pause(self.film, self.slot_s - 1));
+        }
+        self.stock_s = self.stock_s.min(2 * self.interval_s);
+        if self.slot_s >= self.cheat.scene.durations_s[self.film] - 1 {
             self.film = (self.film + 1) % self.cheat.scene.films;
-            self.slot_s = self.cheat.slot_after(0);
+            self.slot_s = self.interval_s;
             requests.push(self.cheat.play(self.film));
         }
-        requests.push(self.cheat.pause(self.film, self.slot_s - 1));
-        requests
+        self.crosses = self.stock_s + seconds >= self.interval_s + keeps_s;
+        requests.push(self.seek());
+        Some(Turn::send(at, requests))
+    }
+
+    /// Changes the distance of the slots.
+    pub(super) fn set_interval(&mut self, interval_s: i64) {
+        self.interval_s = interval_s;
+        self.slot_s = (self.cheat.position_s(self.film) / interval_s + 1) * interval_s;
+        self.crosses = true;
+    }
+
+    /// Seeks to just before the slot. The budget holds no seconds now, so that none is used.
+    fn seek(&mut self) -> Request {
+        let seconds = self.cheat.scene.seconds_in(1);
+        let before_s = self.slot_s - seconds - i64::from(!self.crosses);
+        self.cheat.pause(self.film, before_s.max(0))
     }
 }
 
-/// Seeks to just before each slot, and crosses it with the seconds of one second.
+/// Seeks to just before each slot.
 pub(super) fn before_slots(account: &Account) -> Actor {
     let mut slots = Slots::new(account);
-    let mut number = -1;
-    Box::new(move |now, _| {
-        number += 1;
-        let at = slots.cheat.scene.began_micros + number * S;
-        if slots.cheat.is_over(at) {
-            return None;
-        }
-        if number == 0 {
-            let before = slots.slot_s - 1;
-            let requests = vec![slots.cheat.play(0), slots.cheat.pause(0, before)];
-            return Some(Turn::send(now, requests));
-        }
-        let seconds = slots.cheat.scene.seconds_in(1);
-        Some(Turn::send(at, slots.cross(seconds)))
-    })
+    Box::new(move |_, _| slots.next(0))
 }
 
-/// First claims seconds without slots, then crosses slots with all that was saved.
+/// Saves as many ad views as the budget holds, and uses them at the end.
 pub(super) fn saved_slots(account: &Account) -> Actor {
     let mut slots = Slots::new(account);
-    let mut number = -1;
+    let keeps_s = 2 * slots.interval_s;
     Box::new(move |now, _| {
-        number += 1;
-        let scene = std::sync::Arc::clone(&slots.cheat.scene);
-        let at = scene.began_micros + number * S;
-        if slots.cheat.is_over(at) {
-            return None;
-        }
-        if number == 0 {
-            return Some(Turn::send(now, vec![slots.cheat.play(0)]));
-        }
-        // The beginning of the film has no slot.
-        if at < i64::midpoint(scene.began_micros, scene.until_micros) {
-            let seconds = scene.seconds_in(1).min(slots.slot_s - 1);
-            let claimed = slots.cheat.pause(0, seconds);
-            return Some(Turn::send(at, vec![claimed, slots.cheat.pause(0, 0)]));
-        }
-        Some(Turn::send(at, slots.cross(1)))
+        let left_s = (slots.cheat.scene.until_micros - now) / S;
+        slots.next(if left_s > 20 { keeps_s } else { 0 })
     })
 }
 
@@ -137,10 +150,10 @@ impl Zapping {
         Self { next: 0, sent: 0 }
     }
 
-    /// Returns the plays that are due after some microseconds. More than the limit are due.
+    /// Returns the plays that are due after some microseconds.
     fn due(&mut self, cheat: &Cheat, passed_micros: i64) -> Vec<Request> {
         let limit = cheat.scene.rules.view_limit();
-        let due = limit.burst() + 1 + passed_micros / limit.interval_micros();
+        let due = limit.burst() + passed_micros / limit.interval_micros();
         let count = due - self.sent;
         self.sent = due;
         let mut plays = Vec::new();
@@ -168,12 +181,19 @@ pub(super) fn views_only(account: &Account) -> Actor {
 
 /// Everything at once: the views of the limit, all seconds, and each ad view.
 pub(super) fn everything(account: &Account) -> Actor {
-    let mut slots = before_slots(account);
+    let mut slots = Slots::new(account);
     let cheat = Cheat::new(account);
     let mut zapping = Zapping::new();
-    Box::new(move |now, answers| {
-        let mut turn = slots(now, answers)?;
+    // One view stays for the next film of the slots.
+    zapping.sent = 2;
+    Box::new(move |_, _| {
+        let mut turn = slots.next(0)?;
         let passed = turn.at_micros - cheat.scene.began_micros;
+        let is_play = |one: &&Request| matches!(one.command, Command::Play);
+        let plays = turn.requests.iter().filter(is_play).count();
+        if passed > 0 {
+            zapping.sent += i64::try_from(plays).unwrap();
+        }
         turn.requests.extend(zapping.due(&cheat, passed));
         Some(turn)
     })

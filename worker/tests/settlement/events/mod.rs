@@ -3,7 +3,6 @@
 mod clock;
 mod closing;
 mod event_writer;
-mod fraud;
 mod intake;
 mod play_rules;
 mod retries;
