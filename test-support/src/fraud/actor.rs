@@ -53,8 +53,10 @@ impl Request {
 pub struct Turn {
     /// The instant in microseconds since 1970 (UTC). One that has passed means now.
     pub at_micros: i64,
-    /// Requests that are sent at once, in this order.
+    /// Requests that are sent one after the other.
     pub requests: Vec<Request>,
+    /// Whether they are sent at the same time instead.
+    pub at_once: bool,
     /// Seconds by which the system time changes first. Only on a simulated clock.
     pub clock_step_s: i64,
     /// The distance of ad slots that an admin sets first. Only on a simulated clock.
@@ -76,6 +78,13 @@ impl Turn {
             requests,
             ..Self::default()
         }
+    }
+
+    /// Sends the requests at the same time.
+    #[must_use]
+    pub fn at_once(mut self) -> Self {
+        self.at_once = true;
+        self
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     honest::{Day, Delays, first_loss},
-    live_runs::{self, FAST_RULES},
+    live_runs::{self, FAST_RULES, HONEST_RULES},
     platform::Platform,
     report::{Row, exceeding, table},
     runs::{Plan, embedded},
@@ -26,6 +26,8 @@ delays      the delay from which on an honest viewer loses seconds
 The exit code is 1 if a strategy exceeds 1.05 of an honest viewer, or an honest viewer loses something.
 ";
 
+/// Honest viewers over HTTP.
+const HONEST: usize = 60;
 /// Strategies that run at the same time over HTTP.
 const AT_ONCE: usize = 6;
 
@@ -103,6 +105,18 @@ fn live(program: &str, seconds: u64, seed: u64) -> bool {
             _ => Platform::redis(program, &plan.rules, &servers, shards),
         };
         is_ok &= show(&live_runs::strategies(&platform, &plan, AT_ONCE));
+        platform.end();
+        let platform = match shards {
+            0 => Platform::embedded(program, &HONEST_RULES),
+            _ => Platform::redis(program, &HONEST_RULES, &servers, shards),
+        };
+        let seconds = i64::try_from(seconds).unwrap();
+        let differences = live_runs::honest(&platform, HONEST, seconds, seed);
+        println!(
+            "{HONEST} honest viewers, {}: {differences:?}\n",
+            platform.name
+        );
+        is_ok &= differences.is_empty();
         platform.end();
     }
     is_ok

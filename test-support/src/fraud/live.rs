@@ -75,15 +75,26 @@ impl Live {
                     if let Ok(wait) = u64::try_from(wait) {
                         tokio::time::sleep(Duration::from_micros(wait)).await;
                     }
-                    answers = live.send_all(turn.requests).await;
+                    answers = live.send_all(turn.requests, turn.at_once).await;
                 }
             });
         }
         tasks.join_all().await;
     }
 
-    /// Sends requests at once. Returns their answers in the same order.
-    async fn send_all(self: &Arc<Self>, requests: Vec<Request>) -> Vec<Option<IntakeAnswer>> {
+    /// Sends requests. Returns their answers in the same order.
+    async fn send_all(
+        self: &Arc<Self>,
+        requests: Vec<Request>,
+        at_once: bool,
+    ) -> Vec<Option<IntakeAnswer>> {
+        if !at_once {
+            let mut answers = Vec::with_capacity(requests.len());
+            for request in &requests {
+                answers.push(self.send(request).await);
+            }
+            return answers;
+        }
         let mut sent = JoinSet::new();
         for (number, request) in requests.into_iter().enumerate() {
             let live = Arc::clone(self);

@@ -1,6 +1,7 @@
 //! Runs of the strategies on running processes, in real time.
 
 use super::{
+    honest::{Habits, Network, Shared, Watch, differences, player},
     live::Live,
     platform::Platform,
     report::{Honest, Row},
@@ -29,7 +30,7 @@ const LEAD_MICROS: i64 = 200_000;
 /// Runs strategies, at most `at_once` of them at the same time.
 pub fn strategies(platform: &Platform, plan: &Plan, at_once: usize) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (number, strategies) in SHARED.chunks(at_once).enumerate() {
+    for (number, strategies) in SHARED.chunks(at_once.min(SHARED.len())).enumerate() {
         rows.extend(run(platform, plan, strategies, &format!("run{number}")));
     }
     rows
@@ -57,4 +58,84 @@ fn run(platform: &Platform, plan: &Plan, strategies: &[Strategy], name: &str) ->
         honest,
     });
     rows.collect()
+}
+
+/// Rules by which honest viewers see ads within seconds. The burst covers the delays of a busy machine.
+pub const HONEST_RULES: PlayRules = PlayRules {
+    ad_interval_s: 5,
+    credit_burst_s: 20,
+    ..PlayRules::DEFAULT
+};
+
+/// Lets honest viewers watch for some seconds. Returns those whose history differs from what their
+/// players saw, as text.
+pub fn honest(platform: &Platform, viewers: usize, seconds: i64, seed: u64) -> Vec<String> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let plan = Plan {
+        rules: HONEST_RULES,
+        elapsed_s: seconds,
+        accounts: vec![viewers],
+        seed,
+    };
+    let planned = Cast::new(&plan, 0, &SHARED[..1]);
+    let live = Live::prepare(platform.clients(), &planned, "honest");
+    let live = Arc::new(runtime.block_on(live));
+    let began_micros = SystemClock.now_micros() + LEAD_MICROS;
+    let (mut clients, mut seen) = (Vec::new(), Vec::new());
+    for user in 0..viewers {
+        let shared = Shared::default();
+        for habits in habits(user, seconds, began_micros, seed) {
+            clients.push(player(habits, &planned.scene, shared.clone()));
+        }
+        seen.push(shared);
+    }
+    runtime.block_on(live.run(clients));
+    let seen: Vec<_> = seen.iter().map(Shared::get).collect();
+    assert!(seen.iter().any(|one| !one.slots.is_empty()), "no ads");
+    differences(&seen, &platform.totals(|id| live.user_index(id)))
+}
+
+/// Returns the habits of a viewer: a film at twice the speed, films on two devices at normal speed, or
+/// a film with a stop in the middle.
+fn habits(user: usize, seconds: i64, begins_micros: i64, seed: u64) -> Vec<Habits> {
+    let part = |video, stops_after_s, then_rests_s| Watch {
+        video,
+        stops_after_s,
+        then_rests_s,
+    };
+    let base = Habits {
+        user,
+        device: 0,
+        begins_micros,
+        rate: 2_000,
+        report_s: [1, 3][user / 3 % 2],
+        watches: vec![part(user % 7, seconds, 0)],
+        network: Network {
+            delay_ms: 300,
+            lost: 100,
+            ..Network::PERFECT
+        },
+        repeats: user % 2 == 0,
+        seed: seed + 2 * user as u64,
+    };
+    let normal = Habits {
+        rate: 1_000,
+        ..base.clone()
+    };
+    match user % 3 {
+        0 => vec![base],
+        1 => vec![
+            Habits {
+                device: 1,
+                watches: vec![part(8, seconds, 0)],
+                seed: base.seed + 1,
+                ..normal.clone()
+            },
+            normal,
+        ],
+        _ => vec![Habits {
+            watches: vec![part(9, seconds / 3, 2), part(9, seconds / 3, 0)],
+            ..base
+        }],
+    }
 }

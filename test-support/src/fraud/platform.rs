@@ -97,7 +97,10 @@ impl Platform {
         }));
         store.set_up(rules);
         Self {
-            name: format!("Redis, {shards} shards"),
+            name: format!(
+                "Redis, {shards} shard{}",
+                if shards == 1 { "" } else { "s" }
+            ),
             apis: (0..PROCESSES).map(|_| api()).collect(),
             worker: Some(call(&["worker"]).start()),
             store,

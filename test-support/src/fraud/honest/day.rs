@@ -3,7 +3,7 @@
 use super::{
     network::Network,
     player::{Habits, Watch, player},
-    seen::{Seen, Shared},
+    seen::{Seen, Shared, differences},
 };
 use crate::{
     fraud::{actor::Scene, simulated::Simulated, totals::Counts},
@@ -91,21 +91,21 @@ impl Day {
             0..8 => vec![self.commuter(film, base, rng)],
             8 => vec![Habits {
                 report_s: 1,
-                watches: self.series(3, 600, 60, rng),
+                watches: self.series(2, 480, 60, rng),
                 ..base
             }],
             9..11 => vec![long_film(film, base)],
             11..13 => self.two_devices(film, &base, rng),
             13..15 => vec![Habits {
                 begins_micros: scene.began_micros + (24 * HOUR_S - rng.random_range(60..1_800)) * S,
-                watches: self.series(4, 2_400, 300, rng),
+                watches: self.series(3, 1_800, 300, rng),
                 ..base
             }],
             15..18 => vec![self.resumes(film, base, rng)],
             _ => vec![Habits {
                 repeats: true,
                 network: Network::FLAKY,
-                watches: self.series(5, 1_200, 100, rng),
+                watches: self.series(4, 600, 100, rng),
                 ..base
             }],
         }
@@ -121,7 +121,7 @@ impl Day {
 
     /// Watches a film on the way to work and back, and short videos at lunch.
     fn commuter(self, film: usize, base: Habits, rng: &mut ChaCha8Rng) -> Habits {
-        let there_s = rng.random_range(900..2_700);
+        let there_s = rng.random_range(600..1_800);
         let mut watches = vec![self.part(film, there_s, 4 * HOUR_S)];
         watches.extend(self.series(3, 300, 40, rng));
         watches.push(self.part(film, there_s, 60));
@@ -152,7 +152,7 @@ impl Day {
             device,
             rate: 1_000,
             report_s: [1, 10, 60][rng.random_range(0..3)],
-            watches: vec![self.part(film, 1_200, 100), self.part(film, 1_200, 0)],
+            watches: vec![self.part(film, 600, 100), self.part(film, 600, 0)],
             seed: base.seed + device as u64,
             ..base.clone()
         };
@@ -166,7 +166,7 @@ impl Day {
         for _ in 0..4 {
             for video in [film, other] {
                 let rests_s = rng.random_range(31..1_000);
-                watches.push(self.part(video, rng.random_range(60..900), rests_s));
+                watches.push(self.part(video, rng.random_range(60..600), rests_s));
             }
         }
         Habits { watches, ..base }
@@ -190,23 +190,7 @@ fn long_film(film: usize, base: Habits) -> Habits {
 impl HonestDay {
     /// Returns the viewers whose history differs from what their players saw, as text.
     pub async fn differences(&self) -> Vec<String> {
-        let totals = self.simulated.totals().await;
-        let mut differences = Vec::new();
-        for (user, seen) in self.seen.iter().enumerate() {
-            let found = totals.get(&user).map(super::super::totals::Totals::sum);
-            let found = found.unwrap_or_default();
-            let expected = seen.counts();
-            if found != expected || seen.lost_s != 0 || !seen.surprises.is_empty() {
-                differences.push(format!(
-                    "user {user} (kind {}): history {found:?}, players {expected:?}, \
-                     {} s lost, {:?}",
-                    user % 20,
-                    seen.lost_s,
-                    seen.surprises
-                ));
-            }
-        }
-        differences
+        differences(&self.seen, &self.simulated.totals().await)
     }
 
     /// Returns the sums over all viewers.

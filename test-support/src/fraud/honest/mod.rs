@@ -10,4 +10,4 @@ pub use day::{Day, HonestDay};
 pub use delays::{Delays, first_loss};
 pub use network::Network;
 pub use player::{Habits, Watch, player};
-pub use seen::{Seen, Shared};
+pub use seen::{Seen, Shared, differences};

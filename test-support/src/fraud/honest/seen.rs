@@ -1,9 +1,9 @@
 //! What the players of a viewer saw.
 
-use crate::fraud::totals::Counts;
+use crate::fraud::totals::{Counts, Totals};
 use chrono::NaiveDate;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -52,4 +52,21 @@ impl Seen {
             ad_views: i64::try_from(self.slots.len()).unwrap(),
         }
     }
+}
+
+/// Returns the viewers whose history differs from what their players saw, as text.
+#[must_use]
+pub fn differences(seen: &[Seen], history: &BTreeMap<usize, Totals>) -> Vec<String> {
+    let mut differences = Vec::new();
+    for (user, seen) in seen.iter().enumerate() {
+        let found = history.get(&user).map(Totals::sum).unwrap_or_default();
+        let expected = seen.counts();
+        if found != expected || seen.lost_s != 0 || !seen.surprises.is_empty() {
+            differences.push(format!(
+                "user {user}: history {found:?}, players {expected:?}, {} s lost, {:?}",
+                seen.lost_s, seen.surprises
+            ));
+        }
+    }
+    differences
 }

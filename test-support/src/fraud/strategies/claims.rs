@@ -6,6 +6,11 @@ use crate::fraud::actor::{Account, Actor, Request, Turn};
 /// The most videos at once.
 const VIDEOS: usize = 20;
 
+/// Returns a client whose requests of a turn are sent at the same time.
+fn at_once(mut client: Actor) -> Actor {
+    Box::new(move |now, answers| client(now, answers).map(Turn::at_once))
+}
+
 /// Returns a client that first plays videos, and then does a step at each interval until the end.
 fn every(
     account: &Account,
@@ -41,9 +46,9 @@ pub(super) fn many_videos(account: &Account) -> Actor {
 
 /// Pauses ten times at once, each second.
 pub(super) fn pause_storm(account: &Account) -> Actor {
-    every(account, 1, S, |cheat, _| {
+    at_once(every(account, 1, S, |cheat, _| {
         (0..10).map(|_| cheat.claim(0, 600)).collect()
-    })
+    }))
 }
 
 /// Claims twice the possible seconds at each interval.
@@ -66,25 +71,25 @@ pub(super) fn exact(account: &Account) -> Actor {
 
 /// Sends the same pause to several API processes at once.
 pub(super) fn parallel(account: &Account) -> Actor {
-    every(account, 4, S, |cheat, number| {
+    at_once(every(account, 4, S, |cheat, number| {
         let video = usize::try_from(number).unwrap() % 4;
         let seconds = cheat.scene.seconds_in(4);
         let request = cheat.claim(video, seconds);
         let to = |server| request.clone().at_server(server);
         (0..4).map(to).collect()
-    })
+    }))
 }
 
 /// Repeats each pause with its idempotency key, and uses the key for other videos and positions.
 pub(super) fn replayed_keys(account: &Account) -> Actor {
-    every(account, 4, S, |cheat, number| {
+    at_once(every(account, 4, S, |cheat, number| {
         let seconds = cheat.scene.seconds_in(2);
         let first = cheat.claim(0, seconds).with_key(format!("k{number}"));
         let old = first.clone().with_key(format!("k{}", number - 1));
         let other = cheat.claim(1, seconds).with_key(format!("k{number}"));
         let forged = cheat.claim(2, seconds).with_key(format!("k{number}-2"));
         vec![first.clone(), first, old, other, forged]
-    })
+    }))
 }
 
 /// Reports the positions of a device whose clock runs fast, jumps ahead and goes back.

@@ -27,10 +27,10 @@ pub(super) fn server_clock(account: &Account) -> Actor {
 
 /// Returns the distance of the ad slots after a change, in seconds.
 pub const fn shorter(interval_s: u32) -> u32 {
-    if interval_s < 10 { 1 } else { interval_s / 10 }
+    if interval_s < 5 { 1 } else { interval_s / 5 }
 }
 
-/// Saves ad views while slots are far apart, and crosses slots after an admin has set a tenth of the
+/// Saves ad views while slots are far apart, and crosses slots after an admin has set a fifth of the
 /// distance. The change is in the middle of the run.
 pub(super) fn changed_rules(account: &Account) -> Actor {
     let mut slots = Slots::new(account);

@@ -206,16 +206,18 @@ pub(super) fn throwaway(account: &Account) -> Actor {
     let mut number = -1;
     Box::new(move |_, _| {
         number += 1;
-        let user = users.get(usize::try_from(number / 4).unwrap())?;
-        cheat.user = *user;
         let at = cheat.scene.began_micros + number * 2 * S;
         let slot_s = cheat.slot_after(0);
-        let requests = match number % 4 {
-            0 => vec![cheat.play(0), cheat.pause(0, slot_s - 1)],
-            1 => vec![cheat.pause(0, slot_s + 1)],
-            2 => Zapping::new().due(&cheat, 0),
-            _ => Vec::new(),
-        };
+        let mut requests = Vec::new();
+        for user in &users {
+            cheat.user = *user;
+            match number {
+                0 => requests.extend([cheat.play(0), cheat.pause(0, slot_s - 1)]),
+                1 => requests.push(cheat.pause(0, slot_s + 1)),
+                2 => requests.extend(Zapping::new().due(&cheat, 0)),
+                _ => return None,
+            }
+        }
         Some(Turn::send(at, requests))
     })
 }
