@@ -27,7 +27,12 @@ fn assert_limits(platform: Platform) {
     let rows = strategies(&platform, &plan, usize::MAX);
     println!("{}", table(&rows));
     for row in &rows {
-        assert!(row.highest() <= LIMIT + ALLOWANCES, "{}: {}", row.strategy, row.highest());
+        assert!(
+            row.highest() <= LIMIT + ALLOWANCES,
+            "{}: {}",
+            row.strategy,
+            row.highest()
+        );
     }
     let honest = &rows[0];
     assert!(honest.ads_ratio() > 0.5, "{}", honest.ads_ratio());
