@@ -2,6 +2,7 @@
 
 use super::cheat::{Cheat, S};
 use crate::fraud::actor::{Account, Actor, Request, Turn};
+use balance_store::playback::IntakeAnswer;
 
 /// The most videos at once.
 const VIDEOS: usize = 20;
@@ -11,7 +12,8 @@ fn at_once(mut client: Actor) -> Actor {
     Box::new(move |now, answers| client(now, answers).map(Turn::at_once))
 }
 
-/// Returns a client that first plays videos, and then does a step at each interval until the end.
+/// Returns a client that first plays videos, and then does a step at each interval until the end. It
+/// repeats plays beyond the limit of views.
 fn every(
     account: &Account,
     videos: usize,
@@ -20,17 +22,21 @@ fn every(
 ) -> Actor {
     let mut cheat = Cheat::new(account);
     let mut number = -1;
-    Box::new(move |now, _| {
+    let mut closed: Vec<usize> = (0..videos).collect();
+    Box::new(move |now, answers| {
         number += 1;
         if number == 0 {
-            let plays = (0..videos).map(|video| cheat.play(video)).collect();
+            let plays = closed.iter().map(|video| cheat.play(*video)).collect();
             return Some(Turn::send(now, plays));
         }
         let at = cheat.scene.began_micros + number * interval_micros;
         if cheat.is_over(at) {
             return None;
         }
-        let requests = step(&mut cheat, number);
+        let mut of_plays = answers.iter();
+        closed.retain(|_| !matches!(of_plays.next(), Some(Some(IntakeAnswer::Playing { .. }))));
+        let mut requests: Vec<Request> = closed.iter().map(|video| cheat.play(*video)).collect();
+        requests.extend(step(&mut cheat, number));
         Some(Turn::send(at, requests))
     })
 }

@@ -73,7 +73,7 @@ pub const SHARED: &[Strategy] = &[
 ];
 
 /// The accounts of a client that uses each for a few seconds.
-const THROWN_AWAY: usize = 20;
+const THROWN_AWAY: usize = 8;
 
 /// Strategies on a server whose clock changes.
 pub const CLOCK: Strategy = strategy("steps of the server's clock", operators::server_clock);
