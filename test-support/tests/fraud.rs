@@ -5,12 +5,14 @@ use balance_batch::status::BatchStatus;
 use balance_domain::playback::PlayRules;
 use balance_test_support::{
     fraud::{
-        honest::{Day, Delays, first_loss},
+        actor::Scene,
+        honest::{Day, Delays, Habits, Network, Watch, Watched, first_loss},
         report::{exceeding, table},
         runs::{Plan, embedded},
     },
     settlement::{Shape, at, date},
 };
+use std::sync::Arc;
 
 /// Rules by which a run of five minutes says as much as one of hours: the allowances are small
 /// against it.
@@ -91,4 +93,48 @@ async fn delays_of_two_seconds_cost_nothing() {
         let lost = first_loss(viewers, &[500, 1_000, 2_000]).await;
         assert_eq!(lost, None, "{viewers:?}");
     }
+}
+
+/// Returns the ad views that the players and the history have, of a viewer who leaves some films a
+/// second before the first slot, and then continues each.
+async fn left_before_a_slot(films: usize) -> (i64, i64) {
+    let began_micros = at("2024-06-30T00:00:00Z");
+    let scene = Arc::new(Scene {
+        rules: PlayRules::DEFAULT,
+        timezone: "Asia/Seoul".parse().unwrap(),
+        durations_s: vec![14_400; films],
+        films,
+        episodes: 0,
+        began_micros,
+        until_micros: began_micros + 10_000_000_000,
+    });
+    let part = |video, stops_after_s| Watch {
+        video,
+        stops_after_s,
+        then_rests_s: 40,
+    };
+    let first = (0..films).map(|film| part(film, 299));
+    let habits = Habits {
+        user: 0,
+        device: 0,
+        begins_micros: began_micros,
+        rate: 1_000,
+        report_s: 10,
+        watches: first.chain((0..films).map(|film| part(film, 2))).collect(),
+        network: Network::PERFECT,
+        repeats: false,
+        seed: 1,
+    };
+    let watched = Watched::run(&scene, vec![vec![habits]]).await;
+    let history = watched.simulated.totals().await[&0].sum();
+    let expected = watched.sum();
+    assert_eq!(history.credited_s, expected.credited_s);
+    assert_eq!(history.views, expected.views);
+    (expected.ad_views, history.ad_views)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ad_views_are_in_store() {
+    assert_eq!(left_before_a_slot(2).await, (2, 2));
+    assert_eq!(left_before_a_slot(3).await, (3, 2), "the third is lost");
 }

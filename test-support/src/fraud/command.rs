@@ -1,5 +1,7 @@
 //! The command `fraud-simulator`.
 
+#![expect(clippy::print_stdout, reason = "the output of the command")]
+
 use super::{
     honest::{Day, Delays, first_loss},
     live_runs::{self, FAST_RULES, HONEST_RULES},

@@ -115,7 +115,7 @@ fn habits(user: usize, seconds: i64, begins_micros: i64, seed: u64) -> Vec<Habit
             lost: 100,
             ..Network::PERFECT
         },
-        repeats: user % 2 == 0,
+        repeats: user.is_multiple_of(2),
         seed: seed + 2 * user as u64,
     };
     let normal = Habits {

@@ -27,8 +27,8 @@ pub struct Platform {
 
 /// Access to the database of the processes.
 enum Rows {
-    Sqlite { url: String, _folder: Arc<TempDir> },
-    Fleet(Arc<Fleet>),
+    Sqlite { url: String, _folder: TempDir },
+    Fleet(Box<Fleet>),
 }
 
 struct Fleet {
@@ -42,7 +42,7 @@ struct Fleet {
 impl Platform {
     /// Starts one process with the embedded intake.
     pub fn embedded(program: &str, rules: &PlayRules) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("balance.db").display());
         let call = calls(
             program,
@@ -89,7 +89,7 @@ impl Platform {
             Server::start(move || call(&["api"]))
         };
         api().end().succeeded();
-        let store = Rows::Fleet(Arc::new(Fleet {
+        let store = Rows::Fleet(Box::new(Fleet {
             servers: Arc::clone(servers),
             database: Database::new(url),
             number,

@@ -2,17 +2,14 @@
 
 use super::{
     network::Network,
-    player::{Habits, Watch, player},
-    seen::{Seen, Shared, differences},
+    player::{Habits, Watch},
+    watched::Watched,
 };
-use crate::{
-    fraud::{actor::Scene, simulated::Simulated, totals::Counts},
-    settlement::at,
-};
+use crate::{fraud::actor::Scene, settlement::at};
 use balance_domain::playback::PlayRules;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 const S: i64 = 1_000_000;
 const HOUR_S: i64 = 3_600;
@@ -31,16 +28,9 @@ pub struct Day {
     pub divisor: i64,
 }
 
-/// The result of a day.
-pub struct HonestDay {
-    pub simulated: Simulated,
-    /// What each viewer's players saw.
-    pub seen: Vec<Seen>,
-}
-
 impl Day {
     /// Runs the day, and the first hours of the next one.
-    pub async fn run(self) -> HonestDay {
+    pub async fn run(self) -> Watched {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut durations_s = vec![FILM_S; FILMS];
         durations_s.extend((0..EPISODES).map(|_| rng.random_range(20..3_000)));
@@ -54,20 +44,9 @@ impl Day {
             began_micros,
             until_micros: began_micros + 36 * HOUR_S * S,
         });
-        let simulated = Simulated::new(&scene, self.viewers, &BTreeMap::new()).await;
-        let (mut clients, mut seen) = (Vec::new(), Vec::new());
-        for user in 0..self.viewers {
-            let shared = Shared::default();
-            for habits in self.viewer(user, &scene, &mut rng) {
-                clients.push(player(habits, &scene, shared.clone()));
-            }
-            seen.push(shared);
-        }
-        simulated.run(clients).await;
-        HonestDay {
-            simulated,
-            seen: seen.iter().map(Shared::get).collect(),
-        }
+        let viewers = 0..self.viewers;
+        let viewers = viewers.map(|user| self.viewer(user, &scene, &mut rng));
+        Watched::run(&scene, viewers.collect()).await
     }
 
     /// Returns the habits of a viewer on each device.
@@ -184,22 +163,5 @@ fn long_film(film: usize, base: Habits) -> Habits {
         report_s: 0,
         watches: vec![watch],
         ..base
-    }
-}
-
-impl HonestDay {
-    /// Returns the viewers whose history differs from what their players saw, as text.
-    pub async fn differences(&self) -> Vec<String> {
-        differences(&self.seen, &self.simulated.totals().await)
-    }
-
-    /// Returns the sums over all viewers.
-    #[must_use]
-    pub fn sum(&self) -> Counts {
-        let mut sum = Counts::default();
-        for seen in &self.seen {
-            sum.add(seen.counts());
-        }
-        sum
     }
 }

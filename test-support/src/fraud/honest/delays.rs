@@ -2,15 +2,12 @@
 
 use super::{
     network::Network,
-    player::{Habits, Watch, player},
-    seen::Shared,
+    player::{Habits, Watch},
+    watched::Watched,
 };
-use crate::{
-    fraud::{actor::Scene, simulated::Simulated},
-    settlement::at,
-};
+use crate::{fraud::actor::Scene, settlement::at};
 use balance_domain::playback::PlayRules;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 const S: i64 = 1_000_000;
 /// Viewers of each delay, with other random delays.
@@ -42,36 +39,31 @@ pub async fn first_loss(viewers: Delays, delays_ms: &[i64]) -> Option<i64> {
         began_micros,
         until_micros: began_micros + WATCHED_S * S,
     });
-    let users = VIEWERS * delays_ms.len();
-    let simulated = Simulated::new(&scene, users, &BTreeMap::new()).await;
-    let (mut clients, mut seen) = (Vec::new(), Vec::new());
-    for user in 0..users {
-        let shared = Shared::default();
-        for device in 0..viewers.devices {
-            let habits = Habits {
-                user,
-                device,
-                begins_micros: began_micros,
-                rate: viewers.rate,
-                report_s: viewers.report_s,
-                watches: vec![Watch {
-                    video: device,
-                    stops_after_s: WATCHED_S,
-                    then_rests_s: 0,
-                }],
-                network: Network {
-                    delay_ms: delays_ms[user / VIEWERS],
-                    is_extreme: true,
-                    ..Network::PERFECT
-                },
-                repeats: false,
-                seed: viewers.seed + (user * viewers.devices + device) as u64,
-            };
-            clients.push(player(habits, &scene, shared.clone()));
-        }
-        seen.push(shared);
-    }
-    simulated.run(clients).await;
-    let loser = seen.iter().position(|one| one.get().lost_s > 0)?;
+    let users = 0..VIEWERS * delays_ms.len();
+    let of_user = users.map(|user| {
+        let devices = 0..viewers.devices;
+        let habits = devices.map(|device| Habits {
+            user,
+            device,
+            begins_micros: began_micros,
+            rate: viewers.rate,
+            report_s: viewers.report_s,
+            watches: vec![Watch {
+                video: device,
+                stops_after_s: WATCHED_S,
+                then_rests_s: 0,
+            }],
+            network: Network {
+                delay_ms: delays_ms[user / VIEWERS],
+                is_extreme: true,
+                ..Network::PERFECT
+            },
+            repeats: false,
+            seed: viewers.seed + (user * viewers.devices + device) as u64,
+        });
+        habits.collect()
+    });
+    let watched = Watched::run(&scene, of_user.collect()).await;
+    let loser = watched.seen.iter().position(|one| one.lost_s > 0)?;
     Some(delays_ms[loser / VIEWERS])
 }
