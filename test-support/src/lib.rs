@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod day_job;
+pub mod fraud;
 pub mod http;
 pub mod intake;
 pub mod midnight;

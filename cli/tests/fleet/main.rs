@@ -16,6 +16,7 @@ mod containers;
 mod env;
 mod events;
 mod figures;
+mod fraud;
 mod from_spring;
 mod jobs;
 mod migrations;
