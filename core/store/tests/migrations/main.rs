@@ -206,7 +206,8 @@ async fn open_sessions_of_a_file_become_those_of_viewers() {
     database.migrate_to(20).await;
     let sql = "SELECT user_id || ' ' || last_micros || ' ' || open_sessions FROM viewer_budget";
     let open = database.texts(sql, 0).await;
-    let sessions = "2:1772593201000000:1772593201000000:0,1:1772593200000000:1772593200000000:0";
+    let sessions =
+        "2:1772593201000000:1772593201000000:0:-1,1:1772593200000000:1772593200000000:0:-1";
     assert_eq!(open, [format!("1 1772593201000000 {sessions}")]);
 }
 

@@ -221,11 +221,13 @@ fn entry(instant: &str) -> Entry {
         ad_id: AdId(id),
     });
     let event = PlaybackEvent {
+        is_new_account: None,
         id: EventId::floor(at(instant)),
         user_id: UserId(9),
         video_id: VIDEO.id,
         rules_version: 1,
         kind: EventKind::Pause {
+            is_counted: false,
             from_s: 0,
             credited_s: 650,
             reported_s: 650,

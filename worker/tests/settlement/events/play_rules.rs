@@ -280,7 +280,7 @@ async fn rules_of_an_older_version_get_the_limits_once() {
     };
     assert_eq!(set(&env, older).await, 2);
     env.execute(
-        "UPDATE play_rules SET credit_burst_s = NULL, max_unconfirmed_s = NULL, \
+        "UPDATE play_rules SET credit_burst_s = NULL, max_unconfirmed_s = NULL, min_watch_s = NULL, \
          views_per_minute = NULL, view_burst = NULL, videos_per_hour = NULL, video_burst = NULL",
     )
     .await;
