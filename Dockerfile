@@ -30,7 +30,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --create-home --home-dir /var/lib/balance balance
+    && useradd --uid 10001 --user-group --create-home --home-dir /var/lib/balance --shell /usr/sbin/nologin balance
 COPY --from=build /build/target/release/balance /usr/local/bin/balance
 USER 10001:10001
 WORKDIR /var/lib/balance

@@ -132,6 +132,12 @@ fn the_servers_keep_what_they_acknowledge() {
     assert!(mysql.published().is_empty() && redis.published().is_empty());
 }
 
+#[test]
+fn compose_reports_no_obsolete_element() {
+    // Version 2 of Docker Compose warns about the element in each command.
+    assert!(!read("docker-compose.yml").contains("\nversion:"));
+}
+
 /// A number that a text has after a word.
 fn number_after(text: &str, word: &str) -> u64 {
     let (_, rest) = text.split_once(word).expect(word);
