@@ -8,8 +8,8 @@ use crate::{
 };
 use balance_test_support::{
     http::Client,
-    process::{block_on, until},
-    servers::Servers,
+    process::{block_on, free_port, until},
+    servers::{Proxy, Servers},
 };
 use std::rc::Rc;
 
@@ -142,6 +142,69 @@ fn an_interval_that_changes_before_an_event_is_written_does_not_change_it() {
         (&["0".to_owned(), "3".to_owned()][..], "4")
     );
     env.balance(&["verify"]).run().succeeded();
+}
+
+#[test]
+fn during_an_outage_of_the_database_the_last_rules_stay_and_a_change_follows() {
+    let servers = Servers::shared();
+    let env = TestEnv::new(&servers);
+    let (_, name) = env.database.url.rsplit_once('/').unwrap();
+    let connections = format!(
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'limited' AND DB = '{name}'"
+    );
+    let proxy = Proxy::start(servers.mariadb.port);
+    let through = servers.mariadb.limited_address().replace(
+        &format!(":{}", servers.mariadb.port),
+        &format!(":{}", proxy.port),
+    );
+    let (direct, through) = (env.database.url.clone(), format!("{through}/{name}"));
+    let env = env
+        .without("DATABASE_URL")
+        .with("DATABASE_URL", through)
+        .with("JWT_SECRET", SECRET)
+        .with("LEASE_S", 2)
+        .with("AD_INTERVAL_S", 60)
+        .with("MAX_PLAYBACK_RATE", 0);
+    register_ad(&env);
+    let env = Rc::new(env);
+    let server = api(&env);
+    let client = server.client();
+    let (video, viewer) = block_on(async {
+        let video = video(&client).await;
+        watch(&client, video, "first").await;
+        (video, client.user("second").await.1)
+    });
+    let decided = ["ads", "60:3,120:3", "rules", "1"];
+    assert_eq!(newest_pause(&env), decided);
+
+    // No server listens there, and the open connections end while they are used or idle.
+    proxy.switch(free_port());
+    for id in env.database.rows(&connections) {
+        env.database.try_rows(&format!("KILL {id}"));
+    }
+    let failures = || {
+        let log = server.stderr();
+        log.matches("failed to read the play rules").count()
+    };
+    until("the feed to fail", || failures() == 1);
+    let set = ["rules", "set", "--ad-interval-s", "100"];
+    let set = env.balance(&set).env("DATABASE_URL", direct);
+    set.env("AD_INTERVAL_S", 60).run().succeeded();
+    block_on(async {
+        let play = format!("/videos/{video}/play");
+        client.request("POST", &play, &viewer).await.is(200);
+        let pause = format!("/videos/{video}/pause?currentPlayedAt=130");
+        client.request("POST", &pause, &viewer).await.is(200);
+    });
+    assert_eq!(newest_pause(&env), decided);
+    assert_eq!(failures(), 1, "one line for the outage");
+
+    proxy.switch(servers.mariadb.port);
+    until("the API to be ready again", || block_on(client.is_ready()));
+    let changed = ["ads", "100:3", "rules", "2"];
+    until_pause_has(&env, &client, video, "later", changed);
+    assert_eq!(failures(), 1);
+    server.end().succeeded();
 }
 
 #[test]
