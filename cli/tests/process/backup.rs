@@ -55,7 +55,7 @@ fn a_backup_of_a_running_server_is_restored_with_everything_that_was_acknowledge
     let env = Rc::new(env);
     let results = env.results();
     let server = serve(&env);
-    let viewers = ViewerRun::start(server.client(), 12, 60, Duration::from_millis(2));
+    let viewers = ViewerRun::start(server.client(), 12, 150, Duration::from_millis(10));
     viewers.until_acknowledged(150);
     let before_documented = history(&env);
     run_documented(&env, "## Backups");

@@ -37,7 +37,7 @@ fn acknowledged_plays_survive_each_fault_except_for_the_documented_losses() {
             .is_none_or(|only| *only == format!("{kind:?}"))
     };
     let mut kinds: Vec<Kind> = KINDS.into_iter().filter(is_wanted).collect();
-    assert!(!kinds.is_empty(), "no kind {only:?}");
+    assert!(!kinds.is_empty(), "no kind of a fleet: {only:?}");
     for number in 0..count {
         let position = number % kinds.len();
         if position == 0 {
