@@ -180,14 +180,39 @@ fn rules() -> impl Strategy<Value = PlayRules> {
         )
 }
 
+/// Plays of so many videos that the sessions with the oldest contacts are closed. Some are at once.
+fn crowd() -> impl Strategy<Value = Vec<Step>> {
+    let after_micros = prop_oneof![1 => Just(0_i64), 1 => 0..2 * S];
+    let play = (step(), after_micros, 0..VIDEOS);
+    let play = play.prop_map(|(step, after_micros, video)| Step {
+        after_micros,
+        action: Action::Play,
+        video,
+        has_expired: false,
+        key: None,
+        ..step
+    });
+    prop::collection::vec(play, 60..100)
+}
+
 fn case() -> impl Strategy<Value = Case> {
     let ads = prop::collection::btree_set((1_i64..1_000).prop_map(AdId), 0..5);
-    let steps = prop::collection::vec(step(), 1..80);
-    (rules(), ads, any::<bool>(), steps).prop_map(|(rules, ads, is_owner, steps)| Case {
-        rules,
-        ads: ads.into_iter().collect(),
-        is_owner,
-        steps,
+    let steps = || prop::collection::vec(step(), 1..80);
+    let steps = prop_oneof![
+        8 => steps(),
+        1 => (crowd(), steps()).prop_map(|(crowd, steps)| [crowd, steps].concat()),
+    ];
+    let case = (rules(), ads, any::<bool>(), steps);
+    case.prop_map(|(mut rules, ads, is_owner, steps)| {
+        if steps.len() > 80 {
+            (rules.views_per_minute, rules.view_burst) = (1_000, 1_000);
+        }
+        Case {
+            rules,
+            ads: ads.into_iter().collect(),
+            is_owner,
+            steps,
+        }
     })
 }
 
