@@ -4,6 +4,7 @@
 use balance_batch::job::Job;
 use balance_test_support::{
     day_job::RESULT_TABLES,
+    http::VIEWER_SETTINGS,
     process::{Call, until},
     servers::{Database, PASSWORD, Servers, bound},
 };
@@ -55,6 +56,12 @@ impl TestEnv {
     pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.settings.push((name, value.to_string()));
         self
+    }
+
+    /// Sets the rules under which the viewers of a run play as fast as they can.
+    pub(crate) fn with_viewers(self) -> Self {
+        let settings = VIEWER_SETTINGS.into_iter();
+        settings.fold(self, |env, (name, value)| env.with(name, value))
     }
 
     /// Removes a setting.

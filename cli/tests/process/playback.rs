@@ -2,7 +2,7 @@
 
 use crate::env::{TestEnv, block_on, until};
 use balance_test_support::{
-    http::{EXAMPLE_SETTINGS, Server, ViewerRun, assert_original_examples},
+    http::{EXAMPLE_SETTINGS, Server, VIEWER_SETTINGS, ViewerRun, assert_original_examples},
     midnight::Midnight,
 };
 use std::{rc::Rc, time::Duration};
@@ -11,7 +11,12 @@ const HISTORY: &str = "SELECT user_id, video_id, counted FROM play_history";
 
 fn serve(env: &Rc<TestEnv>, zone: &str) -> Server {
     let (env, zone) = (Rc::clone(env), zone.to_owned());
-    Server::start(move || env.balance(&["serve"]).env("BUSINESS_TIMEZONE", &zone))
+    Server::start(move || {
+        let call = env.balance(&["serve"]).env("BUSINESS_TIMEZONE", &zone);
+        VIEWER_SETTINGS
+            .into_iter()
+            .fold(call, |call, (name, value)| call.env(name, value))
+    })
 }
 
 #[test]

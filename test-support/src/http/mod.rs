@@ -8,4 +8,6 @@ mod viewers;
 pub use client::{ANSWER_LIMIT, Client, Reply};
 pub use examples::{SETTINGS as EXAMPLE_SETTINGS, assert_original_examples};
 pub use server::Server;
-pub use viewers::{FinishedRun, Key, PlaybackAction, Replies, ViewerRun};
+pub use viewers::{
+    FinishedRun, Key, PlaybackAction, Replies, SETTINGS as VIEWER_SETTINGS, ViewerRun,
+};

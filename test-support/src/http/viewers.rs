@@ -13,7 +13,15 @@ use std::{
 };
 use tokio::task::{AbortHandle, JoinSet};
 
-/// The position of each pause, in seconds: within the grace of the playback rate.
+/// Rules under which viewers play as fast as they can, and each pause is an event.
+pub const SETTINGS: [(&str, u32); 5] = [
+    ("MAX_PLAYBACK_RATE", 0),
+    ("VIEWS_PER_MINUTE", 100_000),
+    ("VIEW_BURST", 100_000),
+    ("VIDEOS_PER_HOUR", 100_000),
+    ("VIDEO_BURST", 100_000),
+];
+/// The position of each pause, in seconds.
 const PAUSED_AT_S: i64 = 3;
 /// The interval between two attempts of a request.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);

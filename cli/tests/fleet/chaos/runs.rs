@@ -106,7 +106,8 @@ impl Chaos {
             .with("CHUNK_SIZE", 50)
             .with("WORKER_CONCURRENCY", 2)
             .with("CHUNK_TIMEOUT_S", 10)
-            .with("BALANCE_LOG", "info");
+            .with("BALANCE_LOG", "info")
+            .with_viewers();
         env.balance(&["migrate"]).run().succeeded();
         env.import(&plays::day(DAY, VIDEOS));
         takeovers::record(&env);

@@ -142,7 +142,8 @@ fn after_a_restore_each_owner_is_paid_for_their_own_plays() {
         .with("JWT_SECRET", SECRET)
         .with("BUSINESS_TIMEZONE", &midnight.zone)
         .with("INTAKE_SHARDS", 1)
-        .with("LEASE_S", 2);
+        .with("LEASE_S", 2)
+        .with_viewers();
     env.balance(&["migrate"]).run().succeeded();
     let env = Rc::new(env);
     let server = api(&env);

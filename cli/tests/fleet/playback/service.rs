@@ -55,7 +55,7 @@ pub(crate) fn until_drained(env: &TestEnv, intake: &Redis, acknowledged: usize) 
 #[test]
 fn acknowledged_plays_survive_all_faults() {
     let servers = Servers::start();
-    let env = Rc::new(env(&servers));
+    let env = Rc::new(env(&servers).with_viewers());
     let written = servers
         .redis
         .command(env.number, &["CONFIG", "GET", "append*"]);
@@ -114,7 +114,8 @@ fn midnight_separates_the_plays_and_the_day_is_settled_while_viewers_play() {
     let midnight = Midnight::after_s(30);
     let env = TestEnv::empty(&servers)
         .with("JWT_SECRET", SECRET)
-        .with("BUSINESS_TIMEZONE", &midnight.zone);
+        .with("BUSINESS_TIMEZONE", &midnight.zone)
+        .with_viewers();
     env.balance(&["migrate"]).run().succeeded();
     let env = Rc::new(env);
     let server = api(&env);
