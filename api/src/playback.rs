@@ -89,7 +89,8 @@ impl PlaybackApi {
     /// Play a video
     ///
     /// The video plays from the viewer's last position. A play within the view window (30 s by
-    /// default) after the viewer's last counted view is rejected with 429, and nothing is recorded.
+    /// default) after the viewer's last counted view is rejected with 429, and nothing is recorded. So
+    /// is a play beyond the viewer's limit of views of all videos together.
     #[oai(path = "/:id/play", method = "post", operation_id = "playVideo")]
     async fn play(
         &self,
@@ -133,9 +134,9 @@ impl PlaybackApi {
 
     /// Pause a video
     ///
-    /// Credits the seconds between the last and the given position, but no more than the elapsed
-    /// time, and stores the position. After a pause at the end, the next play starts from the
-    /// beginning.
+    /// Credits the seconds between the last and the given position, but no more than the viewer's
+    /// budget over all videos holds, and stores the position. After a pause at the end, the next play
+    /// starts from the beginning. Too many pauses of a session are rejected with 429.
     #[oai(path = "/:id/pause", method = "post", operation_id = "pauseVideo")]
     async fn pause(
         &self,

@@ -112,7 +112,7 @@ const fn description(status: u16) -> &'static str {
         413 => "The body is too large.",
         415 => "The media type of the body is not supported.",
         422 => "The request is well formed but not acceptable.",
-        429 => "A view was repeated within the view window, or there were too many attempts.",
+        429 => "A view was repeated within the view window, or a limit was exceeded.",
         503 => "The server is overloaded, or the database or the intake is unavailable.",
         _ => "The server failed; the log has the cause under the `requestId`.",
     }

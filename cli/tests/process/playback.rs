@@ -163,3 +163,30 @@ fn a_server_whose_clock_was_ahead_continues_after_one_command() {
     assert!(repaired.contains("nothing was ahead of it"), "{repaired}");
     server.end().succeeded();
 }
+
+#[test]
+fn events_say_whether_the_account_is_new() {
+    let env = Rc::new(TestEnv::empty());
+    let server = serve(&env, "Asia/Seoul");
+    let client = server.client();
+    let (video, viewer) = block_on(async {
+        let (_, owner) = client.user("owner").await;
+        let video = client.video(&owner, "film", 600).await;
+        (video, client.user("viewer").await.1)
+    });
+    let request = |path: &str, token: &str| {
+        let path = format!("/videos/{video}/{path}");
+        block_on(client.request("POST", &path, token)).is(200);
+    };
+    request("play", &viewer);
+    env.execute("UPDATE users SET created_at = DATETIME(created_at, '-7 days')");
+    request("pause?currentPlayedAt=3", &viewer);
+    // The next token has the time of the account's creation from the database.
+    let body = serde_json::json!({"username": "viewer", "password": "correct horse"});
+    let login = block_on(client.send("POST", "/login", &[], Some(&body))).unwrap();
+    let token = login.json()["accessToken"].as_str().unwrap().to_owned();
+    request("pause?currentPlayedAt=6", &token);
+    let ages = "SELECT new_account FROM play_history ORDER BY event_id";
+    assert_eq!(env.rows(ages), ["1", "1", "0"]);
+    server.end().succeeded();
+}

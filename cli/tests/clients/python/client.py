@@ -10,7 +10,12 @@ import sys
 from balance_client import AuthenticatedClient, Client
 from balance_client.api.accounts import join, login
 from balance_client.api.playback import pause_video, play_video
-from balance_client.api.reports import get_video_statistics, list_revenues, list_top_by_view_count
+from balance_client.api.reports import (
+    get_video_statistics,
+    get_video_suppressed,
+    list_revenues,
+    list_top_by_view_count,
+)
 from balance_client.api.videos import register_video
 from balance_client.models import (
     Account,
@@ -24,6 +29,7 @@ from balance_client.models import (
     TokenPair,
     Video,
     VideoStatistics,
+    VideoSuppressed,
 )
 
 
@@ -78,5 +84,8 @@ assert isinstance(month, PeriodTop), answer
 
 answer = get_video_statistics.sync_detailed(video.video_id, client=creator, to=date)
 assert expect(answer, 200, VideoStatistics).total.day_count == 0, answer
+
+answer = get_video_suppressed.sync_detailed(video.video_id, client=creator, to=date)
+assert expect(answer, 200, VideoSuppressed).items == [], answer
 
 print(json.dumps([item.video_id for item in month.items], separators=(",", ":")))

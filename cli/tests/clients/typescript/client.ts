@@ -78,4 +78,10 @@ const statistics = expect(
 ok(typeof statistics !== "string");
 same(statistics.total.dayCount, 0);
 
+const suppressed = expect(
+    await creator.api.GET("/videos/{id}/suppressed", { params: { path, query: { to: date } } }),
+    200,
+);
+same(suppressed.items, []);
+
 console.log(JSON.stringify(month.items.map((item) => item.videoId)));

@@ -232,6 +232,9 @@ fn a_schema_of_another_version_is_named_and_not_migrated_to_read() {
     older.execute("DELETE FROM _sqlx_migrations WHERE version >= 15; DROP TABLE play_import");
     older.execute("DELETE FROM next_id WHERE name = 'play_import'; DROP TABLE play_rules");
     older.execute("ALTER TABLE play_history DROP COLUMN rules_version");
+    older.execute("ALTER TABLE play_history DROP COLUMN new_account; DROP TABLE viewer_budget");
+    older.execute("ALTER TABLE watch_session ADD COLUMN is_open SMALLINT NOT NULL DEFAULT 1");
+    older.execute("ALTER TABLE users DROP COLUMN video_tat_micros");
     for table in ["play_history", "ad_history", "ad", "users", "video"] {
         older.execute(&format!("ALTER TABLE {table} DROP COLUMN import_id"));
     }

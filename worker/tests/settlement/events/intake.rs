@@ -7,10 +7,15 @@ use balance_domain::{
     playback::EventId,
     videos::{Video, VideoId},
 };
+use balance_service::playback::{EmbeddedIntake, Playback, ViewerAccount};
 use balance_store::playback::{
     Command, IdempotencyKey, IntakeAnswer, IntakeRequest, Lifetimes, VideoFacts,
 };
-use balance_test_support::settlement::{MICROS, Shape, TestEnv, at, date};
+use balance_test_support::{
+    TestClock,
+    settlement::{MICROS, Shape, TestEnv, at, date},
+};
+use std::sync::Arc;
 
 pub(crate) const LIFETIMES: Lifetimes = Lifetimes {
     resume_ttl_s: 30 * 86_400,
@@ -274,4 +279,32 @@ pub(crate) async fn accepted_events_are_settled() {
     let revenue = env.rows("SELECT total_revenue FROM video_revenue");
     assert_eq!(revenue.await, ["12000"], "20 won of views, 100 of ads");
     assert_eq!(env.rows(gates).await, ["0"], "pruned");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_have_the_age_of_the_account_at_their_time() {
+    let env = with_video().await;
+    let intake = EmbeddedIntake::start(Arc::clone(&env.store), LIFETIMES, env.timezone);
+    let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(&env.clock);
+    let playback = Playback::new(Arc::new(intake), Arc::clone(&env.store), clock);
+    let joined_s = env.clock.now_micros() / MICROS;
+    let play = async |user, joined_s| {
+        let viewer = ViewerAccount {
+            user_id: UserId(user),
+            joined_s,
+        };
+        let answer = playback.play(viewer, VIDEO.id, None).await.unwrap();
+        assert_eq!(answer, playing(0, true));
+    };
+    play(1, Some(joined_s)).await;
+    later(&env, 7 * 86_400 - 1);
+    play(2, Some(joined_s)).await;
+    later(&env, 1);
+    play(3, Some(joined_s)).await;
+    // A token of an earlier version.
+    play(4, None).await;
+    // The clock of another process is ahead.
+    play(5, Some(i64::MAX)).await;
+    let ages = "SELECT user_id, new_account FROM play_history ORDER BY user_id";
+    assert_eq!(env.rows(ages).await, ["1|1", "2|1", "3|0", "4|NULL", "5|1"]);
 }

@@ -4,7 +4,7 @@ use balance_domain::{
     accounts::{User, UserId},
     clock::Clock,
     playback::{EventId, PlayRules, PlaybackRate},
-    videos::{AdId, AdSlot, Video, VideoId},
+    videos::{AdId, AdSlot, Title, Video, VideoId},
 };
 use balance_store::{
     StoreError,
@@ -13,6 +13,7 @@ use balance_store::{
     playback::{
         Command, IntakeAnswer, IntakeRequest, Lifetimes, RulesChange, SetRulesError, VideoFacts,
     },
+    videos::{Created, Creation, NewVideo},
 };
 use balance_test_support::settlement::{MICROS, TestEnv, at};
 use std::sync::Arc;
@@ -315,4 +316,40 @@ async fn rules_of_an_older_version_get_the_limits_once() {
     assert_eq!(env.store.audit(None, 100).await.unwrap().len(), audited);
     let old = "SELECT version, view_burst FROM play_rules WHERE version < 3 ORDER BY version";
     assert_eq!(env.rows(old).await, ["1|NULL", "2|NULL"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registrations_at_once_do_not_exceed_the_limit() {
+    let env = with_video().await;
+    let burst = RulesChange {
+        video_burst: Some(3),
+        ..RulesChange::default()
+    };
+    set(&env, burst).await;
+    let mut clients = JoinSet::new();
+    for number in 0..12 {
+        let store = Arc::clone(&env.store);
+        clients.spawn(async move {
+            let creation = Creation {
+                user_id: UserId(9),
+                key: None,
+            };
+            let video = NewVideo {
+                title: Title::parse(&format!("film {number}")).unwrap(),
+                duration_s: 60,
+            };
+            store.create_video(&creation, &video).await.unwrap()
+        });
+    }
+    let created = clients.join_all().await;
+    let accepted = created.iter().filter(|one| matches!(one, Created::Id(_)));
+    assert_eq!(accepted.count(), 3, "{created:?}");
+    for one in &created {
+        if let Created::TooMany(limit) = one {
+            let wait_ms = limit.retry_after_ms();
+            assert!((1..=60_000).contains(&wait_ms), "{limit:?}");
+        }
+    }
+    // The registered video, and those of the burst.
+    assert_eq!(env.rows("SELECT COUNT(*) FROM video").await, ["4"]);
 }
