@@ -158,8 +158,9 @@ impl Zapping {
         self.sent = due;
         let mut plays = Vec::new();
         for _ in 0..count {
-            // Film 0 is another strategy's.
-            self.next = self.next % (cheat.scene.films - 1) + 1;
+            // Film 0 is for the slots.
+            let others = cheat.scene.films + cheat.scene.episodes - 1;
+            self.next = self.next % others + 1;
             plays.push(cheat.play(self.next));
         }
         plays
@@ -194,7 +195,9 @@ pub(super) fn everything(account: &Account) -> Actor {
         if passed > 0 {
             zapping.sent += i64::try_from(plays).unwrap();
         }
-        turn.requests.extend(zapping.due(&cheat, passed));
+        // The film comes last: many plays close the sessions before them.
+        let film = std::mem::replace(&mut turn.requests, zapping.due(&cheat, passed));
+        turn.requests.extend(film);
         Some(turn)
     })
 }
