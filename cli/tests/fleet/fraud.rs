@@ -23,9 +23,9 @@ fn assert_limits(platform: Platform) {
         accounts: vec![1],
         seed: rand::random_range(0..1_000_000),
     };
-    println!("seed {}", plan.seed);
+    eprintln!("seed {}", plan.seed);
     let rows = strategies(&platform, &plan, usize::MAX);
-    println!("{}", table(&rows));
+    eprintln!("{}", table(&rows));
     for row in &rows {
         assert!(
             row.highest() <= LIMIT + ALLOWANCES,
@@ -41,7 +41,7 @@ fn assert_limits(platform: Platform) {
 
 fn assert_honest_viewers_lose_nothing(platform: Platform) {
     let seed = rand::random_range(0..1_000_000);
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     assert_eq!(honest(&platform, 18, 12, seed), [""; 0]);
     platform.end();
 }
