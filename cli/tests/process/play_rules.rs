@@ -144,14 +144,12 @@ fn rules_are_set_and_shown_in_versions() {
         subject(
             2,
             "view window 10 s, ad interval 120 s, maximum playback rate 2, \
-             credit burst 5 s, maximum unconfirmed time 14400 s, views per minute 30, view burst 60, \
-             videos per hour 60, video burst 100",
+             credit burst 5 s, unconfirmed 14400 s, views 30/min burst 60, videos 60/h burst 100",
         ),
         subject(
             3,
             "view window 10 s, ad interval 60 s, maximum playback rate 1.25, \
-             credit burst 0 s, maximum unconfirmed time 600 s, views per minute 1, view burst 2, \
-             videos per hour 3, video burst 4",
+             credit burst 0 s, unconfirmed 600 s, views 1/min burst 2, videos 3/h burst 4",
         ),
     ];
     assert_eq!(audited, expected);

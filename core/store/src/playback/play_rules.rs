@@ -132,7 +132,7 @@ impl Store {
             let stored = newest(&mut tx).await?;
             drop(tx);
             match stored {
-                Some(stored) if stored.is_complete => return Ok(stored.version),
+                Some(stored) if stored.is_complete => Ok(stored.version),
                 Some(stored) => complete(self, stored.version, given).await,
                 None => {
                     let mut tx = self.db.write().await?;
