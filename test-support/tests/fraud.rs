@@ -1,6 +1,8 @@
 //! The fraud simulator and the day of honest viewers, small and in simulated time. The binary
 //! `fraud-simulator` runs them at length.
 
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
+
 use balance_batch::status::BatchStatus;
 use balance_domain::playback::PlayRules;
 use balance_test_support::{
@@ -25,7 +27,7 @@ const RULES: PlayRules = PlayRules {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_strategy_earns_more_than_an_honest_viewer() {
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let plan = Plan {
         rules: RULES,
         elapsed_s: 300,
@@ -33,7 +35,7 @@ async fn no_strategy_earns_more_than_an_honest_viewer() {
         seed,
     };
     let rows = embedded(&plan, |_| ()).await;
-    println!("{}", table(&rows));
+    eprintln!("{}", table(&rows));
     assert_eq!(exceeding(&rows), [""; 0]);
     // The strategies work: each of these reaches what an honest viewer does.
     let ratio = |name: &str| {
@@ -54,7 +56,7 @@ async fn no_strategy_earns_more_than_an_honest_viewer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_of_honest_viewers_loses_nothing() {
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let day = Day {
         viewers: 200,
         seed,

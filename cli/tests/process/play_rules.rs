@@ -145,15 +145,15 @@ fn rules_are_set_and_shown_in_versions() {
     let expected = [
         subject(
             2,
-            "view window 10 s, ad interval 120 s, maximum playback rate 2, \
-             credit burst 5 s, maximum unconfirmed time 14400 s, minimum watch 0 s, views per minute 30, view burst 60, \
-             videos per hour 60, video burst 100",
+            "view window 10 s, ad interval 120 s, playback rate 2, \
+             credit burst 5 s, unconfirmed 14400 s, watch 0 s, views 30/min burst 60, \
+             videos 60/h burst 100",
         ),
         subject(
             3,
-            "view window 10 s, ad interval 60 s, maximum playback rate 1.25, \
-             credit burst 0 s, maximum unconfirmed time 600 s, minimum watch 30 s, views per minute 1, view burst 2, \
-             videos per hour 3, video burst 4",
+            "view window 10 s, ad interval 60 s, playback rate 1.25, \
+             credit burst 0 s, unconfirmed 600 s, watch 30 s, views 1/min burst 2, \
+             videos 3/h burst 4",
         ),
     ];
     assert_eq!(audited, expected);

@@ -68,6 +68,7 @@ impl PlayRules {
     }
 }
 
+/// The text is a part of a subject of the audit log, which has at most 200 characters.
 impl fmt::Display for PlayRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -85,9 +86,33 @@ impl fmt::Display for PlayRules {
         write!(
             f,
             "view window {view_window_s} s, ad interval {ad_interval_s} s, \
-             maximum playback rate {playback_rate}, credit burst {credit_burst_s} s, \
-             maximum unconfirmed time {max_unconfirmed_s} s, minimum watch {min_watch_s} s, \
-             views per minute {views_per_minute}, view burst {view_burst}, videos per hour {videos_per_hour}, video burst {video_burst}"
+             playback rate {playback_rate}, credit burst {credit_burst_s} s, \
+             unconfirmed {max_unconfirmed_s} s, watch {min_watch_s} s, \
+             views {views_per_minute}/min burst {view_burst}, \
+             videos {videos_per_hour}/h burst {video_burst}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_text_fits_into_the_audit_log() {
+        let longest = PlayRules {
+            view_window_s: MAX_RULE_S,
+            ad_interval_s: MAX_RULE_S,
+            playback_rate: PlaybackRate(99_999),
+            credit_burst_s: MAX_BURST_S,
+            max_unconfirmed_s: MAX_RULE_S,
+            min_watch_s: MAX_RULE_S,
+            views_per_minute: MAX_LIMIT,
+            view_burst: MAX_LIMIT,
+            videos_per_hour: MAX_LIMIT,
+            video_burst: MAX_LIMIT,
+        };
+        let subject = format!("play rules {}: {longest}", u32::MAX);
+        assert!(subject.len() <= 200, "{} in {subject}", subject.len());
     }
 }
