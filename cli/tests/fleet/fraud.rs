@@ -46,15 +46,35 @@ fn assert_honest_viewers_lose_nothing(platform: Platform) {
     platform.end();
 }
 
+/// Runs both at the same time.
+fn at_once(embedded: impl FnOnce() + Send, fleet: impl FnOnce()) {
+    std::thread::scope(|scope| {
+        let embedded = scope.spawn(embedded);
+        fleet();
+        embedded.join().unwrap();
+    });
+}
+
 #[test]
 fn no_strategy_over_http_earns_more_than_an_honest_viewer() {
-    assert_limits(Platform::embedded(PROGRAM, &FAST_RULES));
-    assert_limits(Platform::redis(PROGRAM, &FAST_RULES, &Servers::shared(), 4));
+    at_once(
+        || assert_limits(Platform::embedded(PROGRAM, &FAST_RULES)),
+        || assert_limits(Platform::redis(PROGRAM, &FAST_RULES, &Servers::shared(), 4)),
+    );
 }
 
 #[test]
 fn honest_viewers_over_http_lose_nothing() {
-    assert_honest_viewers_lose_nothing(Platform::embedded(PROGRAM, &HONEST_RULES));
-    let servers = Servers::shared();
-    assert_honest_viewers_lose_nothing(Platform::redis(PROGRAM, &HONEST_RULES, &servers, 4));
+    let check = assert_honest_viewers_lose_nothing;
+    at_once(
+        || check(Platform::embedded(PROGRAM, &HONEST_RULES)),
+        || {
+            check(Platform::redis(
+                PROGRAM,
+                &HONEST_RULES,
+                &Servers::shared(),
+                4,
+            ))
+        },
+    );
 }
