@@ -73,7 +73,7 @@ async fn an_admin_stores_versions_of_the_rules_and_each_is_audited() {
     assert!(problem["detail"].as_str().unwrap().contains('2'));
     let read = env.request("GET", "/play-rules", &admin).await.is(200);
     assert_eq!(read.json(), expected);
-    let subject = "play rules 2: view window 60 s, ad interval 100 s, playback rate 1.5, \
+    let subject = "play rules 2: view window 60 s, ad interval 100 s, rate 1.5, \
                    credit burst 0 s, unconfirmed 600 s, watch 30 s, views 10/min burst 20, videos 3/h burst 4";
     let action = "SET_PLAY_RULES".to_owned();
     assert_eq!(audit(&env, &admin).await, [(action, subject.to_owned())]);

@@ -145,13 +145,13 @@ fn rules_are_set_and_shown_in_versions() {
     let expected = [
         subject(
             2,
-            "view window 10 s, ad interval 120 s, playback rate 2, \
+            "view window 10 s, ad interval 120 s, rate 2, \
              credit burst 5 s, unconfirmed 14400 s, watch 0 s, views 30/min burst 60, \
              videos 60/h burst 100",
         ),
         subject(
             3,
-            "view window 10 s, ad interval 60 s, playback rate 1.25, \
+            "view window 10 s, ad interval 60 s, rate 1.25, \
              credit burst 0 s, unconfirmed 600 s, watch 30 s, views 1/min burst 2, \
              videos 3/h burst 4",
         ),

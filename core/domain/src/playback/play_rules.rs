@@ -86,7 +86,7 @@ impl fmt::Display for PlayRules {
         write!(
             f,
             "view window {view_window_s} s, ad interval {ad_interval_s} s, \
-             playback rate {playback_rate}, credit burst {credit_burst_s} s, \
+             rate {playback_rate}, credit burst {credit_burst_s} s, \
              unconfirmed {max_unconfirmed_s} s, watch {min_watch_s} s, \
              views {views_per_minute}/min burst {view_burst}, \
              videos {videos_per_hour}/h burst {video_burst}"
