@@ -62,6 +62,7 @@ pub const SHARED: &[Strategy] = &[
         ..strategy("an owner with a second account", claims::own_second_account)
     },
     strategy("seeks to just before each slot", slots::before_slots),
+    strategy("a slot each second", slots::each_slot),
     strategy("seconds first, all slots later", slots::saved_slots),
     strategy("the same slots before and after midnight", slots::midnight),
     strategy("views only", slots::views_only),

@@ -15,6 +15,8 @@ pub(super) struct Slots {
     stock_s: i64,
     /// Whether the next step crosses the slot.
     crosses: bool,
+    /// Whether each step crosses a slot, also if the budget has no ad view.
+    is_greedy: bool,
     number: i64,
 }
 
@@ -29,6 +31,7 @@ impl Slots {
             interval_s,
             stock_s: interval_s,
             crosses: true,
+            is_greedy: false,
             number: -1,
         }
     }
@@ -60,7 +63,7 @@ impl Slots {
             self.slot_s = self.interval_s;
             requests.push(self.cheat.play(self.film));
         }
-        self.crosses = self.stock_s + seconds >= self.interval_s + keeps_s;
+        self.crosses = self.is_greedy || self.stock_s + seconds >= self.interval_s + keeps_s;
         requests.push(self.seek());
         Some(Turn::send(at, requests))
     }
@@ -83,6 +86,13 @@ impl Slots {
 /// Seeks to just before each slot.
 pub(super) fn before_slots(account: &Account) -> Actor {
     let mut slots = Slots::new(account);
+    Box::new(move |_, _| slots.next(0))
+}
+
+/// Crosses a slot each second.
+pub(super) fn each_slot(account: &Account) -> Actor {
+    let mut slots = Slots::new(account);
+    slots.is_greedy = true;
     Box::new(move |_, _| slots.next(0))
 }
 
@@ -167,7 +177,7 @@ impl Zapping {
     }
 }
 
-/// Plays as many videos as the limit of views allows, and watches none.
+/// Plays twice as many videos as the limit of views allows, and watches none.
 pub(super) fn views_only(account: &Account) -> Actor {
     let cheat = Cheat::new(account);
     let mut zapping = Zapping::new();
@@ -176,7 +186,7 @@ pub(super) fn views_only(account: &Account) -> Actor {
         number += 1;
         let passed = number * S;
         let at = cheat.scene.began_micros + passed;
-        (!cheat.is_over(at)).then(|| Turn::send(at, zapping.due(&cheat, passed)))
+        (!cheat.is_over(at)).then(|| Turn::send(at, zapping.due(&cheat, 2 * passed)))
     })
 }
 
