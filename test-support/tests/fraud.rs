@@ -1,6 +1,8 @@
 //! The fraud simulator and the day of honest viewers, small and in simulated time. The binary
 //! `fraud-simulator` runs them at length.
 
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
+
 use balance_batch::status::BatchStatus;
 use balance_domain::playback::PlayRules;
 use balance_test_support::{
