@@ -65,7 +65,7 @@ pub const SHARED: &[Strategy] = &[
     strategy("a slot each second", slots::each_slot),
     strategy("seconds first, all slots later", slots::saved_slots),
     strategy("the same slots before and after midnight", slots::midnight),
-    strategy("views only", slots::views_only),
+    strategy("views only, twice the limit", slots::views_only),
     strategy("views, seconds and slots at once", slots::everything),
     Strategy {
         users: THROWN_AWAY,
