@@ -2,6 +2,7 @@
 
 mod balances;
 mod earlier;
+mod gap;
 mod linking;
 mod liveness;
 mod play_rows;

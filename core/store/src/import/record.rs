@@ -10,7 +10,7 @@ use crate::{
         ImportId, ImportRules, ImportStatus, MAX_IMPORT_NAME, PlayCounts, PlayImport,
         PlayImportError,
         liveness::Liveness,
-        unfinished::{Unfinished, unfinished},
+        unfinished::{Unfinished, lock_counter, set_status, unfinished},
     },
     operations::{Actor, AuditAction, audit},
     settlement::days::closed_through,
@@ -98,20 +98,6 @@ pub(super) async fn require_running(tx: &mut Tx, id: ImportId) -> StoreResult<()
     Err(StoreError::Unusable(reason))
 }
 
-/// Locks the counter's row until the commit, so that no import begins.
-pub(super) async fn lock_counter(tx: &mut Tx) -> StoreResult<()> {
-    let lock = tx.for_update();
-    let _: (i64,) = tx
-        .fetch_one(
-            AssertSqlSafe(format!(
-                "SELECT id FROM next_id WHERE name = 'play_import'{lock}"
-            )),
-            &[],
-        )
-        .await?;
-    Ok(())
-}
-
 /// Allocates an id. The counter's row stays locked until the commit, so that one import begins at a
 /// time.
 async fn next_import(tx: &mut Tx) -> StoreResult<ImportId> {
@@ -174,16 +160,6 @@ pub(super) async fn complete(
     )
     .await?;
     audit::record(tx, by, AuditAction::Import, &format!("import {id}")).await
-}
-
-/// Changes the status of an import.
-pub(super) async fn set_status(tx: &mut Tx, id: ImportId, status: ImportStatus) -> StoreResult<()> {
-    tx.execute(
-        "UPDATE play_import SET status = ? WHERE id = ?",
-        &params![status.name(), id.0],
-    )
-    .await?;
-    Ok(())
 }
 
 /// Marks a failed import of this process and removes its rows. If it wrote none, its id is free again.

@@ -3,12 +3,14 @@
 use crate::{
     Store, StoreResult,
     import::{
-        ImportId, ImportStatus, PlayImport, record,
+        ImportId, ImportStatus, PlayImport,
+        gap::Gap,
+        record,
         registration::{remove_found, unplayed},
+        unfinished::set_status,
     },
     settlement::days::next_active_day,
     sql::{
-        gap::Gap,
         retry::on_conflict,
         statement::{LIST_CHUNK, Query, params},
         tx::Tx,
@@ -261,7 +263,7 @@ async fn end(removal: &Removal<'_>) -> StoreResult<u64> {
     if removal.is_failed {
         record::end_failed(&mut tx, id).await?;
     } else {
-        record::set_status(&mut tx, id, ImportStatus::Undone).await?;
+        set_status(&mut tx, id, ImportStatus::Undone).await?;
     }
     tx.commit().await?;
     Ok(u64::try_from(unused.len()).unwrap_or(0))

@@ -10,7 +10,7 @@ use crate::{
         liveness::is_dead,
         record,
         removal::remove,
-        unfinished::{Unfinished, mark_failed, unfinished},
+        unfinished::{Unfinished, lock_counter, mark_failed, set_status, unfinished},
     },
     operations::{Actor, AuditAction, audit},
     settlement::days::closed_through,
@@ -77,7 +77,7 @@ impl Store {
         // No day is closed, and no import begins, before the commit.
         let lock = tx.for_share();
         let closed = closed_through(&mut tx, lock).await?;
-        record::lock_counter(&mut tx).await?;
+        lock_counter(&mut tx).await?;
         let import = record::find(&mut tx, id).await?;
         let import = import.ok_or(UndoError::Unknown(id))?;
         match import.status {
@@ -109,7 +109,7 @@ impl Store {
         if let Some(later) = later_import(&mut tx, &import).await? {
             return Err(UndoError::Later { id, later });
         }
-        record::set_status(&mut tx, id, ImportStatus::Undoing).await?;
+        set_status(&mut tx, id, ImportStatus::Undoing).await?;
         audit::record(
             &mut tx,
             by,

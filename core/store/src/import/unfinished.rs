@@ -3,10 +3,11 @@
 
 use crate::{
     Store, StoreResult,
-    import::{ImportId, ImportStatus, liveness::is_dead, record},
+    import::{ImportId, ImportStatus, liveness::is_dead},
     sql::{statement::params, tx::Tx},
 };
 use chrono::NaiveDate;
+use sqlx::AssertSqlSafe;
 
 /// An import that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +95,30 @@ async fn first(
 
 /// Marks an import whose process died, so that none of its transactions commits any more.
 pub(super) async fn mark_failed(tx: &mut Tx, id: ImportId) -> StoreResult<()> {
-    record::lock_counter(tx).await?;
-    record::set_status(tx, id, ImportStatus::Undoing).await
+    lock_counter(tx).await?;
+    set_status(tx, id, ImportStatus::Undoing).await
+}
+
+/// Locks the counter's row until the commit, so that no import begins.
+pub(super) async fn lock_counter(tx: &mut Tx) -> StoreResult<()> {
+    let lock = tx.for_update();
+    let _: (i64,) = tx
+        .fetch_one(
+            AssertSqlSafe(format!(
+                "SELECT id FROM next_id WHERE name = 'play_import'{lock}"
+            )),
+            &[],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Changes the status of an import.
+pub(super) async fn set_status(tx: &mut Tx, id: ImportId, status: ImportStatus) -> StoreResult<()> {
+    tx.execute(
+        "UPDATE play_import SET status = ? WHERE id = ?",
+        &params![status.name(), id.0],
+    )
+    .await?;
+    Ok(())
 }

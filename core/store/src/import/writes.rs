@@ -2,8 +2,8 @@
 
 use crate::{
     Store, StoreResult,
-    import::{ImportId, liveness::Liveness, record::require_running},
-    sql::{gap::Gap, tx::Tx},
+    import::{ImportId, gap::Gap, liveness::Liveness, record::require_running},
+    sql::tx::Tx,
 };
 use std::time::Duration;
 use tokio::time::Instant;

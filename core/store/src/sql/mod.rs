@@ -6,7 +6,6 @@ pub(crate) mod dialect;
 pub(crate) mod errors;
 pub(crate) mod failover;
 pub(crate) mod fault;
-pub(crate) mod gap;
 pub(crate) mod journal;
 pub(crate) mod migration;
 pub(crate) mod new_id;

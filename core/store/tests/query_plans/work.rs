@@ -1,5 +1,6 @@
 //! The calls whose statements are explained, and the rows that they need.
 
+use async_trait::async_trait;
 use balance_batch::{
     chunk::ClaimToken,
     execution::JobExecutionId,
@@ -21,7 +22,7 @@ use balance_store::{
         Content, Entry, EntryId, EventKind, PlaybackEvent, ShownAds, StreamLayout, SuppressedCount,
         SuppressedShard,
     },
-    import::ImportId,
+    import::{ImportId, ImportRules, PlayImportError, PlaySource, SourcedPlay},
     operations::{Actor, AuditId},
     playback::{
         Command, IdempotencyKey, IntakeRequest, Lifetimes, RulesChange, SuppressedReason,
@@ -31,8 +32,11 @@ use balance_store::{
     verification::ViewerLimits,
     videos::{Creation, NewVideo, VideoOrder, VideoQuery},
 };
-use balance_test_support::settlement::{Shape, TestEnv, at, date, even_day, worker_settings};
+use balance_test_support::settlement::{
+    PlayBatches, Shape, TestEnv, at, date, even_day, worker_settings,
+};
 use chrono::Days;
+use std::time::Duration;
 
 const DAY: &str = "2024-06-03";
 const NEXT: &str = "2024-06-04";
@@ -112,11 +116,13 @@ async fn clock(env: &TestEnv) {
     playback(env, UserId(8)).await;
     env.execute("UPDATE closed_through SET date = '2024-07-05'")
         .await;
+    late_event(env, "0f", "2024-07-04").await;
     env.clock.step_s(-3 * 86_400);
     store.check_intake_clock(env.timezone).await.unwrap_err();
     store.advance_intake_clock(env.timezone).await.unwrap();
     let repair = store.repair_clock(env.timezone, &Actor::Console).await;
-    assert!(repair.unwrap().moved > 0);
+    let repair = repair.unwrap();
+    assert!(repair.moved > 0 && repair.admitted > 0, "{repair:?}");
     store.clocks().await.unwrap();
 }
 
@@ -143,7 +149,40 @@ async fn imports(env: &TestEnv) {
     }
     failing[1_499].video_id = plays[0].video_id;
     failing[1_499].owner_id = UserId(8);
-    env.import(&failing, 0).await.unwrap_err();
+    let rules = ImportRules {
+        timezone: env.timezone,
+        view_window_s: 30,
+        ad_interval_s: 300,
+        rules_version: 0,
+        ads: 0,
+        link_accounts: false,
+    };
+    let mut source = Slow(PlayBatches::sorted(failing));
+    let by = Actor::Console;
+    let failed = env.store.import_plays(&mut source, rules, "plays.csv", &by);
+    failed.await.unwrap_err();
+}
+
+/// A source that waits before each batch, so that the import commits the one before.
+struct Slow(PlayBatches);
+
+#[async_trait]
+impl PlaySource for Slow {
+    async fn next(&mut self) -> Result<Vec<SourcedPlay>, PlayImportError> {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.0.next().await
+    }
+}
+
+/// Inserts a late event of a day, whose id consists of equal bytes.
+async fn late_event(env: &TestEnv, byte: &str, date: &str) {
+    let id = byte.repeat(16);
+    env.execute(&format!(
+        "INSERT INTO late_event (event_id, date, video_id, user_id, occurred_at_micros, counted, \
+         play_time, reported_time, received_at) \
+         VALUES (x'{id}', '{date}', 1, 7, 1, 0, 1, 1, '2024-06-06 00:00:00')"
+    ))
+    .await;
 }
 
 async fn jobs(env: &TestEnv) {
@@ -271,6 +310,7 @@ async fn events(env: &TestEnv) {
         entry(3, "2024-06-06T03:00:00Z", false),
     ];
     let store = &env.store;
+    late_event(env, "01", "2024-06-06").await;
     store.write_entries(&entries, env.timezone).await.unwrap();
     let (layout, number) = (StreamLayout::ByViewer, 0);
     let count = SuppressedCount {

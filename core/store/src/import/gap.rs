@@ -10,7 +10,7 @@ const MAX_GAP: Duration = Duration::from_millis(100);
 /// Leaves the write lock of an SQLite file to other processes. SQLite has no queue for the lock, so a
 /// process that takes it again at once would exclude the others.
 #[derive(Debug, Default)]
-pub(crate) struct Gap {
+pub(super) struct Gap {
     /// The end of the last gap.
     since: Option<Instant>,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Gap {
 impl Gap {
     /// Waits as long as the caller has worked since the last gap, but not longer than the longest gap.
     /// Returns at once at the first call and on a server.
-    pub(crate) async fn wait(&mut self, db: &Db) {
+    pub(super) async fn wait(&mut self, db: &Db) {
         if !matches!(db, Db::Sqlite { .. }) {
             return;
         }
