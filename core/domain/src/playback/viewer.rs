@@ -1,5 +1,5 @@
 //! What a viewer may still claim: budgets of credited seconds, ad views, counted views and pauses over
-//! all videos together. They hold whatever a client claims.
+//! all videos together. They hold regardless of what a client claims.
 //!
 //! The time of a viewer is used once. A pause that credits seconds uses the time that they take at the
 //! maximum playback rate, from the earliest free time since the last contact of its session. So the
@@ -114,7 +114,7 @@ impl Viewer {
         self.last_micros
     }
 
-    /// Plays a video: opens its session anew. Returns whether it was open.
+    /// Plays a video: opens its session again. Returns whether it was open.
     ///
     /// # Errors
     /// If the viewer has too many views.
