@@ -72,7 +72,7 @@ local function find_session(viewer, video)
     end
 end
 
--- Opens the session of a video anew. If there are too many, closes the one with the oldest contact.
+-- Opens the session of a video again. If there are too many, closes the one with the oldest contact.
 local function open_session(viewer, video, since, uncounted)
     local at = find_session(viewer, video)
     if not at and #viewer.open >= MAX_OPEN_SESSIONS then

@@ -228,7 +228,7 @@ async fn a_play_adopts_a_session_of_an_older_version() {
     assert_eq!(one.command(&["HGETALL", "session:7"]), ["position", "100"]);
     let open = one.open();
     assert_eq!(open.len(), 1);
-    assert!(open[0].1 >= since + 60_000_000, "opened anew");
+    assert!(open[0].1 >= since + 60_000_000, "opened again");
     // The owner's session was open: the play is no event.
     one.add_old_session("8", "100", 60);
     assert_eq!(one.play(OWNER, OWNER, "8"), ["playing", "100", "0"]);

@@ -126,7 +126,7 @@ impl Viewer {
         self.last_micros
     }
 
-    /// Plays a video: opens its session anew.
+    /// Plays a video: opens its session again.
     ///
     /// # Errors
     /// If the viewer has too many views.
