@@ -50,17 +50,12 @@ impl Platform {
             vec![("DATABASE_URL", url.clone())],
         );
         call(&["migrate"]).run().succeeded();
+        store_rules(&call, rules);
         let store = Rows::Sqlite {
             url,
             _folder: folder,
         };
-        // The first process stores the rules, so that this one has to change them before.
-        let first = Server::start({
-            let call = call.clone();
-            move || call(&["serve"])
-        });
-        first.end().succeeded();
-        store.set_up(rules);
+        store.add_ad();
         Self {
             name: "embedded, HTTP".to_owned(),
             apis: vec![Server::start(move || call(&["serve"]))],
@@ -84,18 +79,18 @@ impl Platform {
         let folder = tempfile::tempdir().unwrap();
         let call = calls(program, folder.path().into(), settings);
         call(&["migrate"]).run().succeeded();
+        store_rules(&call, rules);
         let api = || {
             let call = call.clone();
             Server::start(move || call(&["api"]))
         };
-        api().end().succeeded();
         let store = Rows::Fleet(Box::new(Fleet {
             servers: Arc::clone(servers),
             database: Database::new(url),
             number,
             _folder: folder,
         }));
-        store.set_up(rules);
+        store.add_ad();
         Self {
             name: format!(
                 "Redis, {shards} shard{}",
@@ -152,21 +147,25 @@ fn calls(
     }
 }
 
+/// Stores the rules of a run.
+fn store_rules(call: &impl Fn(&[&str]) -> Call, rules: &PlayRules) {
+    let options = [
+        ("--view-window-s", rules.view_window_s.to_string()),
+        ("--ad-interval-s", rules.ad_interval_s.to_string()),
+        ("--max-playback-rate", rules.playback_rate.to_string()),
+        ("--credit-burst-s", rules.credit_burst_s.to_string()),
+        ("--max-unconfirmed-s", rules.max_unconfirmed_s.to_string()),
+        ("--min-watch-s", rules.min_watch_s.to_string()),
+        ("--views-per-minute", rules.views_per_minute.to_string()),
+        ("--view-burst", rules.view_burst.to_string()),
+    ];
+    let options = options.iter().flat_map(|(name, value)| [*name, value]);
+    let arguments: Vec<&str> = ["rules", "set"].into_iter().chain(options).collect();
+    call(&arguments).run().succeeded();
+}
+
 impl Rows {
-    /// Stores the rules and an ad. No process runs meanwhile.
-    fn set_up(&self, rules: &PlayRules) {
-        let rate = rules.playback_rate;
-        self.rows(&format!(
-            "UPDATE play_rules SET view_window_s = {}, ad_interval_s = {}, max_playback_rate = {}, \
-             credit_burst_s = {}, max_unconfirmed_s = {}, views_per_minute = {}, view_burst = {}",
-            rules.view_window_s,
-            rules.ad_interval_s,
-            rate.0,
-            rules.credit_burst_s,
-            rules.max_unconfirmed_s,
-            rules.views_per_minute,
-            rules.view_burst
-        ));
+    fn add_ad(&self) {
         self.rows("INSERT INTO ad (id, title, created_at) VALUES (1, 'ad', '2024-01-01')");
     }
 
