@@ -5,7 +5,7 @@ use crate::{
     plays::half_settled,
     rows::assert_same,
 };
-use balance_test_support::http::{Server, ViewerRun};
+use balance_test_support::http::{SET_VIEWER_RULES, Server, ViewerRun};
 use std::{
     collections::HashSet, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, rc::Rc,
     time::Duration,
@@ -52,6 +52,7 @@ fn a_backup_of_a_running_server_is_restored_with_everything_that_was_acknowledge
     let env = half_settled();
     // Otherwise the server settles the other day during the test.
     env.balance(&["settle"]).run().succeeded();
+    env.balance(&SET_VIEWER_RULES).run().succeeded();
     let env = Rc::new(env);
     let results = env.results();
     let server = serve(&env);

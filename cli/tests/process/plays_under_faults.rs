@@ -5,7 +5,7 @@
 
 use crate::env::{TestEnv, block_on, until, variable};
 use balance_test_support::{
-    http::{Client, Key, Loss, Server, ViewerRun},
+    http::{Client, Key, Loss, SET_VIEWER_RULES, Server, ViewerRun},
     midnight::Midnight,
     process::Call,
     servers::Machine,
@@ -110,6 +110,8 @@ impl Run {
         let (env, machine) = (Rc::new(TestEnv::empty()), Machine::new());
         let is_near = kind == Kind::ClockOverMidnight;
         let midnight = Midnight::after_s(MIDNIGHT_S[usize::from(!is_near)]);
+        let rules = call(&env, &machine, &midnight.zone, &SET_VIEWER_RULES);
+        rules.run().succeeded();
         let server = {
             let (env, machine) = (Rc::clone(&env), Arc::clone(&machine));
             let zone = midnight.zone.clone();

@@ -1,7 +1,7 @@
 //! The restore of an SQLite database: ids never come back, and tokens of before are not valid.
 
 use crate::env::{TestEnv, block_on};
-use balance_test_support::http::{Client, Server, ViewerRun};
+use balance_test_support::http::{Client, SET_VIEWER_RULES, Server, ViewerRun};
 use serde_json::{Value, json};
 use std::{collections::HashSet, fs, rc::Rc, time::Duration};
 
@@ -47,6 +47,7 @@ fn replace(env: &TestEnv, backup: &str) {
 #[test]
 fn ids_never_come_back_and_users_log_in_again_after_a_restore() {
     let env = Rc::new(TestEnv::empty());
+    env.balance(&SET_VIEWER_RULES).run().succeeded();
     let server = serve(&env);
     let client = server.client();
     let viewers = ViewerRun::start(client.clone(), 6, 60, Duration::from_millis(2));

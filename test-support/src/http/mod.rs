@@ -8,4 +8,6 @@ mod viewers;
 pub use client::{ANSWER_LIMIT, Client, Reply};
 pub use examples::{SETTINGS as EXAMPLE_SETTINGS, assert_original_examples};
 pub use server::Server;
-pub use viewers::{FinishedRun, Key, Loss, PlaybackAction, Replies, VIEWER_SETTINGS, ViewerRun};
+pub use viewers::{
+    FinishedRun, Key, Loss, PlaybackAction, Replies, SET_VIEWER_RULES, VIEWER_SETTINGS, ViewerRun,
+};

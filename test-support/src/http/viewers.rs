@@ -21,6 +21,16 @@ pub const VIEWER_SETTINGS: [(&str, &str); 5] = [
     ("VIDEOS_PER_HOUR", "100000"),
     ("VIDEO_BURST", "100000"),
 ];
+/// The command that stores the same rules in a database.
+pub const SET_VIEWER_RULES: [&str; 7] = [
+    "rules",
+    "set",
+    "--max-playback-rate=0",
+    "--views-per-minute=100000",
+    "--view-burst=100000",
+    "--videos-per-hour=100000",
+    "--video-burst=100000",
+];
 /// The position of each pause, in seconds.
 const PAUSED_AT_S: i64 = 3;
 /// The interval between two attempts of a request.

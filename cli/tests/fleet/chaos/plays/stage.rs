@@ -12,7 +12,7 @@ use crate::{
     worker::{Fleet, Worker},
 };
 use balance_test_support::{
-    http::{Key, Loss, Server, ViewerRun},
+    http::{Key, Loss, Server, VIEWER_SETTINGS, ViewerRun},
     midnight::Midnight,
     process::until,
     servers::{Machine, MariaDb, PASSWORD, Proxy, Redis, Servers},
@@ -296,7 +296,8 @@ fn environment(
         .with("BUSINESS_TIMEZONE", zone)
         .with("JWT_SECRET", SECRET)
         .with("LEASE_S", 2)
-        .with("INTAKE_SHARDS", 1);
+        .with("INTAKE_SHARDS", 1)
+        .with_all(VIEWER_SETTINGS);
     for (name, path) in machine.variables() {
         env = env.with(name, path.display());
     }
