@@ -77,6 +77,8 @@ struct Import<'a> {
     recent_views: RecentViews,
     rules_version: u32,
     ads: Arc<AdSchedule>,
+    /// The ads that the completion creates. Until then no other viewer sees them.
+    new_ads: Vec<i64>,
     closed: Option<NaiveDate>,
     /// Whether the history contained plays before the import.
     has_history: bool,
@@ -96,13 +98,13 @@ impl<'a> Import<'a> {
             closed,
             liveness,
         } = begun;
-        let mut tx = store.db.write().await?;
-        record::require_running(&mut tx, id).await?;
-        let ads = catalog::ensure_ads(&mut tx, rules.ads, Some(id.0)).await?;
+        let mut tx = store.db.read().await?;
+        let (mut ads, new_ads) = catalog::planned_ads(&mut tx, rules.ads).await?;
+        ads.extend(&new_ads);
         let (has_history,): (i64,) = tx
             .fetch_one("SELECT EXISTS (SELECT 1 FROM play_history)", &[])
             .await?;
-        tx.commit().await?;
+        tx.rollback().await?;
         Ok(Self {
             writes: Writes::new(store, id, liveness),
             timezone: rules.timezone,
@@ -112,6 +114,7 @@ impl<'a> Import<'a> {
                 AdInterval::from_seconds(rules.ad_interval_s),
                 ads.into_iter().map(AdId).collect(),
             )),
+            new_ads,
             closed,
             has_history: has_history != 0,
             link_accounts: rules.link_accounts,
@@ -250,6 +253,7 @@ impl<'a> Import<'a> {
         let last_date = self.day.map(|day| day.date);
         let id = self.writes.id();
         let (mut tx, _liveness) = self.writes.last().await?;
+        catalog::insert_ads(&mut tx, &self.new_ads, Some(id.0)).await?;
         record::complete(&mut tx, id, last_date, &self.counts, by).await?;
         tx.commit().await?;
         Ok(Imported {

@@ -160,22 +160,35 @@ pub(crate) async fn ensure_ads(
     wanted: u32,
     import: Option<i64>,
 ) -> StoreResult<Vec<i64>> {
+    let (mut ids, new) = planned_ads(tx, wanted).await?;
+    insert_ads(tx, &new, import).await?;
+    ids.extend(new);
+    Ok(ids)
+}
+
+/// Returns the ids of all ads, and those of the ads that must be created so that at least `wanted` exist.
+pub(crate) async fn planned_ads(tx: &mut Tx, wanted: u32) -> StoreResult<(Vec<i64>, Vec<i64>)> {
     let rows: Vec<(i64,)> = tx.fetch_all("SELECT id FROM ad ORDER BY id", &[]).await?;
-    let mut ids: Vec<i64> = rows.into_iter().map(|(id,)| id).collect();
+    let ids: Vec<i64> = rows.into_iter().map(|(id,)| id).collect();
     let missing = usize::try_from(wanted)
         .unwrap_or(usize::MAX)
         .saturating_sub(ids.len());
     let assigned = new_id::highest(tx, NewId::Ad).await?;
     let first = ids.last().copied().unwrap_or(0).max(assigned) + 1;
-    let new: Vec<i64> = (first..).take(missing).collect();
+    let new = (first..).take(missing).collect();
+    Ok((ids, new))
+}
+
+/// Creates ads under given ids. Existing ads stay unchanged.
+pub(crate) async fn insert_ads(tx: &mut Tx, new: &[i64], import: Option<i64>) -> StoreResult<()> {
     let now = tx.now();
+    let keep = tx.on_conflict_keep("id");
     tx.insert_rows(
         "INSERT INTO ad (id, title, created_at, import_id) ",
-        &new[..],
+        new,
         |id| params![*id, format!("ad-{id}"), now, import],
-        "",
+        keep.as_str(),
     )
     .await?;
-    ids.extend(new);
-    Ok(ids)
+    Ok(())
 }
