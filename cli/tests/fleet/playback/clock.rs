@@ -212,7 +212,7 @@ async fn windows_and_sessions_of_the_future_last_no_longer_than_others() {
     let viewer = format!("{{{IDENTITY}:u0}}:viewer:10");
     for name in ["pause", "play"] {
         let future = ((now_ms() + 3 * DAY_MS) * 1_000).to_string();
-        let open = format!("1:{future}:{future}:0");
+        let open = format!("1:{future}:{future}:0:-1");
         command(&["HSET", &viewer, "last", &future, "open", &open]);
         if name == "play" {
             command(&["DEL", &key("gate")]);
