@@ -19,8 +19,10 @@ use crate::{
 use chrono::NaiveDate;
 use std::collections::HashSet;
 
-/// The plays, users or videos that one transaction removes.
+/// The plays that one transaction removes.
 const PAGE: u32 = 1_000;
+/// The users or videos that one transaction removes. For longer lists, MySQL reads the whole table.
+const CATALOG_PAGE: u32 = 128;
 /// The plays whose ad views one statement removes.
 const PLAYS_PER_DELETE: usize = 128;
 
@@ -210,7 +212,7 @@ async fn remove_registered(
         }
     };
     let found: Vec<(i64,)> = tx
-        .fetch_all(find, &params![after, removal.id.0, PAGE])
+        .fetch_all(find, &params![after, removal.id.0, CATALOG_PAGE])
         .await?;
     let Some(&(last,)) = found.last() else {
         return Ok(None);

@@ -143,7 +143,7 @@ async fn imports(env: &TestEnv) {
     }
     env.import(&plays, 3).await.unwrap();
     // An import that fails in its second batch.
-    let mut failing = even_day(FOURTH, 1_500, 1_500);
+    let mut failing = even_day(FOURTH, 1_500, 100);
     for play in &mut failing[..1_400] {
         (play.user_id.0, play.video_id.0) = (play.user_id.0 + 900_000, play.video_id.0 + 900_000);
     }
