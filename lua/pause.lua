@@ -110,7 +110,8 @@ viewer.credit = math.max(viewer.credit, used)
 local uncounted, is_counted = session.uncounted, false
 if uncounted >= 0 then
     uncounted = uncounted + credited
-    is_counted = uncounted >= math.min(tonumber(ARGV[23]), tonumber(ARGV[6]))
+    -- A lower rule counts the view at the next pause that is an event.
+    is_counted = is_recorded and uncounted >= math.min(tonumber(ARGV[23]), tonumber(ARGV[6]))
 end
 if is_finished then
     table.remove(viewer.open, place)

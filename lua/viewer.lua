@@ -55,6 +55,11 @@ end
 -- Takes a request of a rate limit. Returns the next TAT; without one, the milliseconds (rounded up)
 -- after which the request is allowed.
 local function take(tat, now, interval, burst)
+    -- A TAT beyond the latest possible one is that of another clock or of an earlier rule.
+    local latest = now + interval * burst
+    if tat > latest then
+        tat = latest - interval
+    end
     local next_tat = math.max(tat, now) + interval
     local allowed_at = next_tat - interval * burst
     if now < allowed_at then

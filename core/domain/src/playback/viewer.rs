@@ -188,7 +188,8 @@ impl Viewer {
         self.use_time(session, rules.playback_rate.micros_of(credited_s));
         let watched_s = session.uncounted_s.map(|seconds| seconds + credited_s);
         let enough_s = i64::from(rules.min_watch_s).min(pause.duration_s);
-        let is_counted = watched_s.is_some_and(|seconds| seconds >= enough_s);
+        // A lower rule counts the view at the next pause that is an event.
+        let is_counted = is_recorded && watched_s.is_some_and(|seconds| seconds >= enough_s);
         let is_finished = pause.current_s >= pause.duration_s;
         if is_finished {
             self.open.remove(position);

@@ -7,7 +7,7 @@ use crate::verification::findings::{At, Findings, Kind};
 use balance_domain::{
     calendar::BusinessTimezone,
     clock::CLOCK_TOLERANCE_MICROS,
-    playback::{MAX_AD_VIEWS, PlayRules},
+    playback::{MAX_AD_VIEWS, MAX_OPEN_SESSIONS, PlayRules},
     units::MICROS_PER_S,
 };
 use balance_store::{
@@ -49,9 +49,12 @@ pub(super) async fn verify(
 /// Returns the widest limits of some rules for a day, if there are any rules.
 fn limits(rules: &[PlayRules], day_micros: i64) -> Option<ViewerLimits> {
     let credited = |rules: &PlayRules| {
-        // A pause of the day can credit time of before the day.
+        // A pause of the day can credit time of before the day, and those of all open sessions can each
+        // credit other time.
         let unconfirmed_micros = i64::from(rules.max_unconfirmed_s) * MICROS_PER_S;
-        let micros = day_micros + unconfirmed_micros + CLOCK_TOLERANCE_MICROS;
+        let sessions = i64::try_from(MAX_OPEN_SESSIONS).unwrap_or(i64::MAX);
+        let before_micros = unconfirmed_micros.saturating_mul(sessions);
+        let micros = before_micros.saturating_add(day_micros + CLOCK_TOLERANCE_MICROS);
         match rules.playback_rate.0 {
             0 => i64::MAX,
             _ => rules
@@ -95,8 +98,8 @@ mod tests {
         assert_eq!(limits(&[]), None);
         let one = PlayRules::DEFAULT;
         let expected = ViewerLimits {
-            // 24 h, 4 h and 5 min at twice the speed.
-            credited_s: 2 * (28 * 3_600 + 300) + 5,
+            // 24 h, 4 h of each of 32 sessions, and 5 min, at twice the speed.
+            credited_s: 2 * ((24 + 32 * 4) * 3_600 + 300) + 5,
             ad_interval_s: 300,
         };
         assert_eq!(limits(&[one]), Some(expected));

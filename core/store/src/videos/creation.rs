@@ -88,7 +88,7 @@ async fn take(tx: &mut Tx, user_id: UserId) -> StoreResult<Result<(), TooMany>> 
         return Ok(Ok(()));
     };
     let now_micros = tx.now_micros().await?;
-    match limit.take(limit.bounded(tat_micros, now_micros), now_micros) {
+    match limit.take(tat_micros, now_micros) {
         Ok(next) => {
             tx.execute(
                 "UPDATE users SET video_tat_micros = ? WHERE id = ?",

@@ -26,9 +26,9 @@ async fn a_viewer_cannot_have_more_than_the_rules_allow() {
     pause(&env, 1, 800).await;
     assert_eq!(differences(&env).await, [""; 0]);
     // Rows of before the limits, and those of imports, are trusted.
-    forge(&env, 1, 2, 900_000, 0).await;
-    forge(&env, 2, 3, 201_606, 1).await;
-    forge(&env, 3, 4, 202_206, 1).await;
+    forge(&env, 1, 2, 2_000_000, 0).await;
+    forge(&env, 2, 3, 1_095_005, 1).await;
+    forge(&env, 3, 4, 1_095_006, 1).await;
     for slot in [300, 600, 900] {
         env.execute(&format!(
             "INSERT INTO ad_history (date, video_id, user_id, slot_s, ad_id) \
@@ -44,7 +44,7 @@ async fn a_viewer_cannot_have_more_than_the_rules_allow() {
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].contains("user 1) row: at most 4 / 5"), "{found:?}");
     assert!(
-        found[1].contains("user 4) play_time: at most 202205 / 202206"),
+        found[1].contains("user 4) play_time: at most 1095005 / 1095006"),
         "{found:?}"
     );
 }
