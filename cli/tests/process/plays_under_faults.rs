@@ -110,8 +110,10 @@ impl Run {
         let (env, machine) = (Rc::new(TestEnv::empty()), Machine::new());
         let is_near = kind == Kind::ClockOverMidnight;
         let midnight = Midnight::after_s(MIDNIGHT_S[usize::from(!is_near)]);
-        let rules = call(&env, &machine, &midnight.zone, &SET_VIEWER_RULES);
-        rules.run().succeeded();
+        for command in [&["migrate"][..], &SET_VIEWER_RULES] {
+            let call = call(&env, &machine, &midnight.zone, command);
+            call.run().succeeded();
+        }
         let server = {
             let (env, machine) = (Rc::clone(&env), Arc::clone(&machine));
             let zone = midnight.zone.clone();

@@ -47,6 +47,7 @@ fn replace(env: &TestEnv, backup: &str) {
 #[test]
 fn ids_never_come_back_and_users_log_in_again_after_a_restore() {
     let env = Rc::new(TestEnv::empty());
+    env.balance(&["migrate"]).run().succeeded();
     env.balance(&SET_VIEWER_RULES).run().succeeded();
     let server = serve(&env);
     let client = server.client();
