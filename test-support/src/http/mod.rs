@@ -2,12 +2,14 @@
 
 mod client;
 mod examples;
+mod replies;
 mod server;
+mod viewer_rules;
 mod viewers;
 
 pub use client::{ANSWER_LIMIT, Client, Reply};
 pub use examples::{SETTINGS as EXAMPLE_SETTINGS, assert_original_examples};
+pub use replies::{Key, Loss, PlaybackAction, Replies};
 pub use server::Server;
-pub use viewers::{
-    FinishedRun, Key, Loss, PlaybackAction, Replies, SET_VIEWER_RULES, VIEWER_SETTINGS, ViewerRun,
-};
+pub use viewer_rules::{SET_VIEWER_RULES, VIEWER_SETTINGS};
+pub use viewers::{FinishedRun, ViewerRun};

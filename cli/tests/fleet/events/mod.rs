@@ -2,6 +2,7 @@
 
 mod by_video;
 mod event_writer;
+mod highest_ids;
 mod identity;
 mod memory;
 mod replay;

@@ -2,15 +2,11 @@
 //! rule of the protocol has the sequence that would break it.
 
 use crate::queue::notifier::shared;
-use balance_domain::{
-    clock::{Clock, SystemClock},
-    ids::FIRST_ASSIGNED_ID,
-};
+use balance_domain::clock::{Clock, SystemClock};
 use balance_redis::RedisStream;
 use balance_service::events::stream::{Closed, EventStream};
 use balance_store::{
     events::{Content, Entry, EntryId, StreamLayout, SuppressedShard},
-    operations::HighestIds,
     playback::SuppressedReason,
 };
 use balance_test_support::{
@@ -20,10 +16,10 @@ use balance_test_support::{
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A stream in a separate database.
-struct Stream {
+pub(super) struct Stream {
     servers: Arc<Servers>,
     database: u32,
-    stream: RedisStream,
+    pub(super) stream: RedisStream,
 }
 
 /// The end of the day that the tests close, in milliseconds since 1970 (UTC).
@@ -35,12 +31,12 @@ pub(crate) fn now_ms() -> i64 {
 }
 
 /// Returns the key of a shard's stream.
-fn key(shard: u16) -> String {
+pub(super) fn key(shard: u16) -> String {
     format!("{{{IDENTITY}:u{shard}}}:events")
 }
 
 impl Stream {
-    async fn new(shards: u16) -> Self {
+    pub(super) async fn new(shards: u16) -> Self {
         let servers = shared().await;
         let database = servers.next_database();
         let url = servers.redis.url(PASSWORD, database);
@@ -53,7 +49,7 @@ impl Stream {
         }
     }
 
-    fn command(&self, command: &[&str]) -> Vec<String> {
+    pub(super) fn command(&self, command: &[&str]) -> Vec<String> {
         self.servers.redis.command(self.database, command)
     }
 
@@ -384,36 +380,4 @@ async fn suppressed_counts_are_read_page_by_page_without_foreign_fields() {
     let empty = stream.stream.suppressed(of(0), date, 0, 100).await;
     let empty = empty.unwrap();
     assert_eq!((empty.counts.len(), empty.next), (0, None));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn entries_of_an_older_version_have_the_highest_ids_of_their_shard() {
-    let one = Stream::new(2).await;
-    let id = |above: i64| FIRST_ASSIGNED_ID + above;
-    let add = |shard: u16, user: i64, video: i64| {
-        let event = format!("{:032x}", rand::random::<u128>());
-        let (key, user, video) = (key(shard), user.to_string(), video.to_string());
-        let mut command = vec!["XADD", &key, "*", "id", &event, "kind", "play"];
-        command.extend(["user", &user, "video", &video, "counted", "1"]);
-        one.command(&command);
-    };
-    let highest = async || one.stream.highest_ids().await.unwrap();
-    assert_eq!(highest().await, HighestIds::default());
-    for (user, video) in [(id(5), id(1)), (7, id(9)), (id(2), 7)] {
-        add(1, user, video);
-    }
-    let found = |user: i64, video: i64| HighestIds {
-        user: id(user),
-        video: id(video),
-    };
-    // The first look at a shard recorded what it had seen: nothing.
-    assert_eq!(highest().await, HighestIds::default());
-    one.command(&["DEL", &format!("{{{IDENTITY}:u1}}:highest")]);
-    assert_eq!(highest().await, found(5, 9));
-    one.command(&["DEL", &key(1)]);
-    assert_eq!(highest().await, found(5, 9), "they are recorded");
-    one.stream.raise_highest_ids(found(4, 10)).await.unwrap();
-    assert_eq!(highest().await, found(5, 10));
-    one.stream.raise_highest_ids(found(6, 3)).await.unwrap();
-    assert_eq!(highest().await, found(6, 10));
 }

@@ -12,6 +12,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod plans;
+mod platform;
 mod recorder;
 mod sources;
 mod work;

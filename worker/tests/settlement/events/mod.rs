@@ -1,6 +1,7 @@
 //! Events: the intake of one process, the event writer, and the closing of a day.
 
 mod clock;
+mod clock_repair;
 mod closing;
 mod event_writer;
 pub(crate) mod intake;
