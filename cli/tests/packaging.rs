@@ -283,3 +283,10 @@ fn the_image_is_built_of_the_sources_and_of_nothing_else() {
         assert!(root().join(path).exists(), "{path}");
     }
 }
+
+/// The README runs the program without its name, and the workspace has other binaries.
+#[test]
+fn cargo_run_without_a_name_runs_the_program() {
+    let manifest = include_str!("../Cargo.toml");
+    assert!(manifest.contains("\ndefault-run = \"balance\"\n"));
+}
